@@ -72,6 +72,10 @@ ORDER: Mapping[str, str] = {
         run_inputs
         model_target
     """,
+    "archbuilder.config.sources": """
+        base
+        arrays images tables texts
+    """,
     "archbuilder.data": """
         rounding
         augmentation bad_records columns errors file_access image_grid index_flow position
@@ -84,11 +88,13 @@ ORDER: Mapping[str, str] = {
         inspect
     """,
     "archbuilder.data.sources": """
-        cells class_directories digits disk_columns image_decoding npy_header parquet_footer text
-        idx image_directory label_encoder npy npz pairs tfrecord_io
-        batch_reader
-        jsonl tabular tfrecord
-        csv load_context parquet tfds
+        cells class_directories digits disk_columns image_decoding npy_header parquet_footer
+        label_encoder load_context tfrecord_io
+        column_roles idx image_directory npy npz text
+        batch_reader pairs
+        tabular
+        csv jsonl parquet tfrecord
+        tfds
     """,
     "archbuilder.diagnostics": """
         escape span
@@ -178,7 +184,10 @@ IMPORT_KERAS = {
 
 DEFERRED = {
     ("archbuilder.config.objectives", "archbuilder.objectives"),
-    ("archbuilder.config.sources", "archbuilder.data"),
+    ("archbuilder.config.sources.arrays", "archbuilder.data"),
+    ("archbuilder.config.sources.images", "archbuilder.data"),
+    ("archbuilder.config.sources.tables", "archbuilder.data"),
+    ("archbuilder.config.sources.texts", "archbuilder.data"),
 }
 """Imports that point upwards, within functions: `validate` reads the declaration of an objective or
 a source, and only training needs the half with TensorFlow, which the declaration imports then."""

@@ -18,7 +18,7 @@ class RecordLocations:
     def __init__(self, unit: str) -> None:
         self._unit = unit
         self._files: list[str] = []
-        self._count = 0
+        self.count = 0
         self._first_rows = array("q")
         """The index of the first example of each run."""
         self._first_numbers = array("q")
@@ -35,13 +35,13 @@ class RecordLocations:
             extends_run = (
                 bool(self._first_rows)
                 and self._file_indices[-1] == file_index
-                and self._first_numbers[-1] + self._count - self._first_rows[-1] == number
+                and self._first_numbers[-1] + self.count - self._first_rows[-1] == number
             )
             if not extends_run:
-                self._first_rows.append(self._count)
+                self._first_rows.append(self.count)
                 self._first_numbers.append(number)
                 self._file_indices.append(file_index)
-            self._count += 1
+            self.count += 1
 
     def describe_row(self, row: int) -> str:
         """Return the location of an example, as in `line 3 of 't.csv'`."""

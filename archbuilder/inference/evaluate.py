@@ -6,14 +6,13 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import keras
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.fingerprint import run_fingerprint
 from archbuilder.config.run_config import RunConfig, recipe_to_dict
-from archbuilder.config.sources import DataSource, Pairs, Text
+from archbuilder.config.sources import DataSource
 from archbuilder.data.dataset import Dataset, FittedPreprocessing, preprocessing_from_schema
 from archbuilder.data.digest import dataset_digest
 from archbuilder.data.file_access import DataFileOpener
@@ -29,9 +28,6 @@ from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.execution import choose_execution
 from archbuilder.trainer.step_errors import translate_tf_errors
 from archbuilder.weights import restore_weights
-
-_TEXT_SUFFIXES: Final[Mapping[type[DataSource], str]] = {Text: ".txt", Pairs: ".tsv"}
-"""Suffix of files of each text source. Other sources cannot replace these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,62 +142,34 @@ def _load_datasets(
     data = trained_run.config.data
     # Without the sandbox of the run: the user chose these data.
     opener = DataFileOpener(data.directory or Path(), trained_run.config.allow_dirs)
+    config, run_dir = trained_run.config, trained_run.run_dir
     if data_source is not None:
-        _check_same_kind(data.train, data_source)
-        preprocessing = _stored_preprocessing(trained_run)
-        if preprocessing is not None:
+        # Text is evaluated on the same kind of text, and nothing else is.
+        has_text = data.train.is_text or data_source.is_text
+        if type(data.train) is not type(data_source) and has_text:
+            hint = f"; give a {data.train.file_suffix} file" if data.train.is_text else ""
+            raise UsageError(
+                f"the run was trained on {data.train.key}, and the other examples are"
+                f" {data_source.key}{hint}"
+            )
+        if run_dir is not None and not config.training.objective.evaluation_needs_training_data:
+            tokenizer = load_run_tokenizer(run_dir) if data.train.is_text else None
+            preprocessing = FittedPreprocessing(config.schema, tokenizer)
             eval_dataset = load_source(data_source, opener, preprocessing)
             return eval_dataset, eval_dataset
-    trained_run.config.check_data()
-    tokenizer_dir = (
-        None
-        if trained_run.run_dir is None
-        else SandboxPath(trained_run.run_dir).joinpath(TOKENIZER_DIR)
-    )
+    config.check_data()
+    tokenizer_dir = None if run_dir is None else SandboxPath(run_dir).joinpath(TOKENIZER_DIR)
     cache_dir = tokenizer_dir if tokenizer_dir is not None and tokenizer_dir.is_dir() else None
     run_opener = DataFileOpener(
-        data.directory or Path(), trained_run.config.allow_dirs, cache_dir, sandbox=data.sandbox
+        data.directory or Path(), config.allow_dirs, cache_dir, sandbox=data.sandbox
     )
-    examples = load_source(
-        data.train, run_opener, preprocessing_from_schema(trained_run.config.schema)
-    )
+    examples = load_source(data.train, run_opener, preprocessing_from_schema(config.schema))
     if data_source is not None:
         # Without `run_opener`: the tokens in the run directory are those of its own texts.
         return examples, load_source(data_source, opener, examples.preprocessing)
-    validation = data.validation
-    return examples, load_source(
-        validation, run_opener, examples.preprocessing
-    ) if validation else None
-
-
-def _stored_preprocessing(trained_run: TrainedRun) -> FittedPreprocessing | None:
-    """Return the preprocessing that a run recorded; None if evaluation needs the training data."""
-    config, run_dir = trained_run.config, trained_run.run_dir
-    if run_dir is None or config.training.objective.evaluation_needs_training_data:
-        return None
-    is_text = isinstance(config.data.train, Text | Pairs)
-    return FittedPreprocessing(config.schema, load_run_tokenizer(run_dir) if is_text else None)
-
-
-def _check_same_kind(training_source: DataSource, eval_source: DataSource) -> None:
-    """Check that text is evaluated on the same kind of text, and nothing else is.
-
-    Raises:
-        UsageError: if it is not.
-    """
-    kinds = type(training_source), type(eval_source)
-    if kinds[0] is kinds[1] or not {*kinds} & {*_TEXT_SUFFIXES}:
-        return
-    training_kind, eval_kind = (kind.__name__.lower() for kind in kinds)
-    suffix = (
-        ".jsonl"
-        if isinstance(training_source, Text) and training_source.field
-        else _TEXT_SUFFIXES.get(kinds[0])
-    )
-    raise UsageError(
-        f"the run was trained on {training_kind}, and the other examples are {eval_kind}"
-        + (f"; give a {suffix} file" if suffix else "")
-    )
+    if data.validation is None:
+        return examples, None
+    return examples, load_source(data.validation, run_opener, examples.preprocessing)
 
 
 def load_trained_weights(trained_run: TrainedRun, model: keras.Model, name: str) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.run_config import RunConfig
-from archbuilder.config.sources import Pairs, Text
 from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, UNK_ID
 from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.inference.lm_scoring import causal_log_probs, seq2seq_log_probs
@@ -47,31 +46,30 @@ def generate(
     """
     objective, data = config.training.objective, config.data.train
     objective.require_command("generate")
-    if not isinstance(data, Text | Pairs):
+    length = data.sequence_length
+    if length is None:
         raise RunError("the run does not say which text it was trained on")
     network = load_run_network(run_dir, graphs, limits)
     tokenizer = load_run_tokenizer(run_dir)
     (tokens,) = tokenizer.encode([prompt])
     if UNK_ID in tokens:
         raise UsageError("the text has something in it that the run's vocabulary does not know")
-    if isinstance(data, Text):
+    if not data.is_paired:
         # In training, texts are concatenated with END_ID between them: it comes before a new text.
         initial_tokens = np.concatenate([[END_ID], tokens])[np.newaxis]
-        log_prob_fn = causal_log_probs(network, tokenizer, data.sequence_length)
+        log_prob_fn = causal_log_probs(network, tokenizer, length)
     else:
-        if tokens.size > data.sequence_length:
+        if tokens.size > length:
             raise UsageError(
                 f"the text has {tokens.size:,} tokens, and those that the run was trained on have"
-                f" at most {data.sequence_length:,}"
+                f" at most {length:,}"
             )
         # Targets begin with BEGIN_ID in training, too.
         initial_tokens = np.array([[BEGIN_ID]])
-        log_prob_fn = seq2seq_log_probs(
-            network, tokenizer, tokens[np.newaxis], data.sequence_length
-        )
+        log_prob_fn = seq2seq_log_probs(network, tokenizer, tokens[np.newaxis], length)
         # Targets of the run have at most `length` tokens, and then END_ID.
         generation = GenerationConfig(
-            min(generation.max_new_tokens, data.sequence_length + 1),
+            min(generation.max_new_tokens, length + 1),
             generation.sampling,
             generation.num_beams,
         )

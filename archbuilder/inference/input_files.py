@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Final
 
@@ -17,39 +16,26 @@ from archbuilder.compiler.ir import Graph
 from archbuilder.config.data_schema import DatasetSchema
 from archbuilder.config.sources import (
     IMAGE_SUFFIXES,
-    Csv,
+    SOURCES,
     DataPath,
     DataSource,
-    Idx,
-    Images,
-    Jsonl,
-    Npy,
-    Npz,
-    Parquet,
-    Tfds,
-    Tfrecord,
+    InferenceSource,
 )
 from archbuilder.data.columns import Array, ArrayColumn
 from archbuilder.data.dataset import UNNAMED, Dataset, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sources.class_directories import PathParts, has_image_suffix, list_all_images
-from archbuilder.data.sources.csv import load_csv
 from archbuilder.data.sources.disk_columns import ColumnStore
-from archbuilder.data.sources.idx import load_idx_images
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, read_image_file
-from archbuilder.data.sources.jsonl import load_jsonl
-from archbuilder.data.sources.npy import load_npy
-from archbuilder.data.sources.npz import load_npz
-from archbuilder.data.sources.parquet import load_parquet
-from archbuilder.data.sources.tabular import InferenceColumns
+from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
 
 _IMAGE_CHANNELS: Final = (1, 3)
 _MAX_GROUP_SIZE: Final = 1024
 """Largest number of images that are held in memory at a time."""
-_IMAGE_SOURCES: Final = (Images, Tfrecord, Tfds)
-"""Sources of encoded images, whose options say how to decode them."""
+_SOURCES: Final = [each for each in SOURCES.values() if issubclass(each, InferenceSource)]
+"""The sources that read files of inputs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,10 +74,10 @@ def read_inputs(
     # Consecutive files of a kind, so that predictions come in the order of the files.
     for are_images, group in groupby(files, lambda file: file.is_image):
         if are_images:
-            yield from _group_images(group, choose_decoder, _source_divisor(template), names, log)
+            yield from _group_images(group, choose_decoder, template.image_divisor, names, log)
             continue
         for file in group:
-            examples = _load_table(file.path, template, graph, schema).validated()
+            examples = _load_file(file.path, template, graph, schema, log)
             prefix = f"{names[file]}:" if len(files) > 1 else ""
             yield InputGroup([f"{prefix}{number}" for number in range(examples.count)], examples)
 
@@ -135,49 +121,42 @@ def _expand_path(path: Path, log: Callable[[str], None]) -> list[_InputFile]:
     return [_InputFile(source)]
 
 
-def _load_table(path: Path, template: DataSource, graph: Graph, schema: DatasetSchema) -> Dataset:
-    file, opener, store, name = (
-        DataPath(str(path)),
-        DataFileOpener(),
-        ColumnStore(),
-        quote(str(path), 200),
+def _load_file(
+    path: Path,
+    template: DataSource,
+    graph: Graph,
+    schema: DatasetSchema,
+    log: Callable[[str], None],
+) -> Dataset:
+    by_suffix = (each for each in _SOURCES if path.suffix in each.inference_suffixes)
+    by_name = (
+        each for each in _SOURCES if any(fragment in path.name for fragment in each.inference_names)
     )
-    divide_by = template.divide_by if isinstance(template, Npz | Npy | Idx) else None
+    source_class = next(chain(by_suffix, by_name), None)
+    if source_class is None:
+        *suffixes, last_suffix = (suffix for each in _SOURCES for suffix in each.inference_suffixes)
+        raise UsageError(
+            f"{quote(str(path), 200)} is no {', '.join(suffixes)} or {last_suffix} file, no IDX"
+            " file, and no image"
+        )
+    source = source_class.for_inference(DataPath(str(path)), template)
+    by_column_name = template.finds_columns_by_name and source.finds_columns_by_name
+    if by_column_name and schema.column_names is None:
+        log(
+            "warning: columns are matched by position: a model outside its run directory has no"
+            " column names"
+        )
     # None where the input has an axis of unknown size.
     dims = [size for size in graph.inputs[0].shape if size is not None]
     num_values = math.prod(dims) if len(dims) == len(graph.inputs[0].shape) else None
-    inference_columns = InferenceColumns(num_values, schema.column_names)
-    preprocessing = FittedPreprocessing(schema)
-    # Targets and weights of the recipe need not be in files to predict on, and `on_error: skip`
-    # must not drop an input.
-    if path.suffix == ".npz":
-        archive = template if isinstance(template, Npz) else Npz(file)
-        archive = dataclasses.replace(archive, file=file, targets={}, sample_weight=None)
-        return load_npz(archive, opener, store, preprocessing)
-    if path.suffix == ".npy":
-        return load_npy(Npy(file, {}, divide_by), opener, preprocessing)
-    if path.suffix == ".csv":
-        table = template if isinstance(template, Csv) else Csv(file)
-        table = dataclasses.replace(table, file=file, on_error="stop")
-        return load_csv(table, opener, store, inference_columns=inference_columns)
-    if path.suffix == ".parquet":
-        rows = template if isinstance(template, Parquet) else Parquet(file)
-        rows = dataclasses.replace(rows, file=file, on_error="stop")
-        return load_parquet(rows, opener, store, inference_columns=inference_columns)
-    if path.suffix == ".jsonl":
-        lines = template if isinstance(template, Jsonl) else Jsonl(file)
-        lines = dataclasses.replace(
-            lines, file=file, targets={}, sample_weight=None, on_error="stop"
-        )
-        return load_jsonl(lines, opener, store, None)
-    # The files of MNIST have no suffix: train-images-idx3-ubyte.
-    if "idx" in path.name:
-        return Dataset(
-            name, {UNNAMED: load_idx_images(file, divide_by, opener, store, preprocessing)}, {}
-        )
-    raise UsageError(
-        f"{name} is no .npz, .npy, .csv, .parquet or .jsonl file, no IDX file, and no image"
+    context = LoadContext(
+        DataFileOpener(),
+        ColumnStore(),
+        FittedPreprocessing(schema),
+        inputs_only=True,
+        num_values=num_values,
     )
+    return source.load(context).validated()
 
 
 def _group_images(
@@ -215,18 +194,15 @@ def _make_decoder_chooser(
         else 1
     )
     image_spec = schema.images.get(graph_input.name, schema.images.get(UNNAMED))
-    if isinstance(template, _IMAGE_SOURCES):
-        source_channels = template.channels or (None if image_spec else channels)
+    options = template.image_options
+    if options is not None:
+        source_channels = options.channels or (None if image_spec else channels)
         return lambda image: ImageDecoder.from_first(
-            image, template.size, source_channels, template.bits, image_spec
+            image, options.size, source_channels, options.bits, image_spec
         )
     # The divisor of arrays is meant for 8 bits.
-    bits = None if _source_divisor(template) is None else 8
+    bits = None if template.image_divisor is None else 8
     return lambda image: ImageDecoder.from_first(image, None, channels, bits)
-
-
-def _source_divisor(template: DataSource) -> float | None:
-    return template.divide_by if isinstance(template, (Npz, Npy, Idx, *_IMAGE_SOURCES)) else None
 
 
 def _load_image(

@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.keras_object import KerasObject
-from archbuilder.config.sources import Csv, Parquet
 from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.dataset import UNNAMED
 from archbuilder.data.indices import lookup_tables_by_input
 from archbuilder.data.input_checks import make_input_pipeline
 from archbuilder.data.pipeline import InputPipeline
-from archbuilder.data.sources.tabular import has_header
 from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.inference.evaluate import TrainedRun, load_trained_weights, make_eval_context
@@ -40,7 +38,6 @@ _ReplicaBatch: TypeAlias = tuple[object, tf.Tensor]
 _Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
 _CATEGORICAL_LOSSES = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 _DEFAULT_BATCH_SIZE = 32
-_TABLE_SUFFIXES = (".csv", ".parquet")
 # Not the name of an input: what is done to each of them is logged.
 _NAME_OR_NUMBER: Final = re.compile(r"(?<!Input )'[^']*'|\d+")
 """Parts that differ between messages of one kind: file names and numbers."""
@@ -126,7 +123,6 @@ def _from_files(
     names = tuple(each.name for each in graph.inputs)
     indices = lookup_tables_by_input(graph)
     config = trained_run.config
-    _warn_about_column_order(trained_run, paths, log)
     log_once = _log_once_per_kind(log)
     for group in read_inputs(paths, config.data.train, graph, config.schema, log_once):
         features = group.examples.select_for(names, ()).inputs
@@ -159,23 +155,6 @@ def _log_once_per_kind(log: Callable[[str], None]) -> Callable[[str], None]:
             log(message)
 
     return log_once
-
-
-def _warn_about_column_order(
-    trained_run: TrainedRun, paths: Sequence[Path], log: Callable[[str], None]
-) -> None:
-    """Warn if columns are matched by order because their names are not recorded."""
-    config = trained_run.config
-    source = config.data.train
-    trained_by_name = (
-        isinstance(source, Csv | Parquet) and has_header(source) and source.inputs is None
-    )
-    names_unknown = config.schema.column_names is None
-    if names_unknown and trained_by_name and any(path.suffix in _TABLE_SUFFIXES for path in paths):
-        log(
-            "warning: columns are matched by position: a model outside its run directory has no"
-            " column names"
-        )
 
 
 def _from_validation_set(

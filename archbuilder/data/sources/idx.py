@@ -18,10 +18,10 @@ import numpy as np
 
 from archbuilder.config.sources import DataPath, Idx
 from archbuilder.data.columns import Column
-from archbuilder.data.dataset import UNNAMED, Dataset, Feature, FittedPreprocessing
-from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.dataset import UNNAMED, Dataset
 from archbuilder.data.provenance import ColumnOrigin
-from archbuilder.data.sources.disk_columns import ColumnStore, check_example_size
+from archbuilder.data.sources.disk_columns import check_example_size
+from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import array_feature, lookup_scale
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.files.parser_errors import GZIP_ERRORS, parser_errors
@@ -35,55 +35,42 @@ _IMAGE_RANKS: Final = (3, 4)
 _CHUNK_BYTES: Final = 2**22
 
 
-def load_idx(
-    source: Idx,
-    opener: DataFileOpener,
-    store: ColumnStore,
-    fitted: FittedPreprocessing | None = None,
-) -> Dataset:
+def load_idx(source: Idx, context: LoadContext) -> Dataset:
     """Load images and their labels. Each path may be a pattern that matches several files.
 
     Raises:
         RunError: if a file is damaged, or does not contain images or labels.
     """
-    feature = load_idx_images(source.images, source.divide_by, opener, store, fitted)
-    labels = _read_column(source.labels, opener, store)
     name = quote(source.images.path, 200)
-    if labels.shape:
-        raise RunError(
-            f"{quote(source.labels.path, 200)} has {len(labels.shape) + 1} axes, not one label each"
-        )
-    return Dataset(
-        name, {UNNAMED: feature}, {UNNAMED: labels}, target_description="the label of an image"
-    )
-
-
-def load_idx_images(
-    file: DataPath,
-    divide_by: float | None,
-    opener: DataFileOpener,
-    store: ColumnStore,
-    fitted: FittedPreprocessing | None = None,
-) -> Feature:
-    """Load images as an input that is divided by `divide_by`; see `array_feature` for None.
-
-    Raises:
-        RunError: if a file is damaged, or does not contain images.
-    """
-    images = _read_column(file, opener, store)
+    images = _read_column(source.images, context)
     if len(images.shape) + 1 not in _IMAGE_RANKS:
-        name = quote(file.path, 200)
         axes = plural(len(images.shape) + 1, "axis", "axes")
         raise RunError(f"{name} has {axes}, which is not a list of images")
-    origin = ColumnOrigin.for_array(quote(file.path, 200))
-    return replace(
-        array_feature(images, divide_by, origin, lookup_scale(fitted, UNNAMED)), image=True
+    feature = array_feature(
+        images,
+        source.divide_by,
+        ColumnOrigin.for_array(name),
+        lookup_scale(context.fitted, UNNAMED),
+    )
+    targets: dict[str, Column] = {}
+    if source.labels is not None:
+        targets[UNNAMED] = labels = _read_column(source.labels, context)
+        if labels.shape:
+            raise RunError(
+                f"{quote(source.labels.path, 200)} has {len(labels.shape) + 1} axes, not one label"
+                " each"
+            )
+    return Dataset(
+        name,
+        {UNNAMED: replace(feature, image=True)},
+        targets,
+        target_description="the label of an image",
     )
 
 
-def _read_column(file: DataPath, opener: DataFileOpener, store: ColumnStore) -> Column:
+def _read_column(file: DataPath, context: LoadContext) -> Column:
     """Read the files that a path matches into one column, in alphabetical order."""
-    writer = store.create_writer(quote(file.path, 200))
+    opener, writer = context.opener, context.store.create_writer(quote(file.path, 200))
     for data_file in opener.match_files(file):
         # A duplicate, since the file object closes its descriptor and the opener closes its own.
         with opener.open_file(data_file) as descriptor, os.fdopen(os.dup(descriptor), "rb") as raw:
@@ -95,7 +82,7 @@ def _read_column(file: DataPath, opener: DataFileOpener, store: ColumnStore) -> 
             row_bytes = math.prod(shape[1:]) * dtype.itemsize
             total_bytes = shape[0] * row_bytes
             # The header decides how much is read: check its numbers before any memory is allocated.
-            store.check_free_space(total_bytes, name)
+            context.store.check_free_space(total_bytes, name)
             check_example_size(row_bytes, name)
             chunk_bytes = max(_CHUNK_BYTES // row_bytes, 1) * row_bytes
             bytes_read = 0

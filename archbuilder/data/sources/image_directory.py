@@ -17,6 +17,7 @@ from archbuilder.data.dataset import UNNAMED, Dataset, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sources.class_directories import PathParts, list_images
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, read_image_file
+from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.formatting import plural
 
@@ -42,9 +43,7 @@ class _ImageFile:
             return read_image_file(descriptor, self.name)
 
 
-def load_images(
-    source: Images, opener: DataFileOpener, fitted: FittedPreprocessing | None
-) -> Dataset:
+def load_images(source: Images, context: LoadContext) -> Dataset:
     """Load images of one size, and their classes: the indices of their directories by name.
 
     Images are resized to `size` or, without it, to the size of the first image. Colors become gray
@@ -55,6 +54,7 @@ def load_images(
         BlueprintError: if a blueprint names a directory that it may not read.
         RunError: if there are no images, one is damaged, or a class is unknown or has no image.
     """
+    opener, fitted = context.opener, context.fitted
     listing = list_images(source.directory, opener)
     name = listing.name
     fitted_schema = fitted.schema if fitted else DatasetSchema()

@@ -10,60 +10,48 @@ import numpy as np
 from archbuilder.config.sources import Jsonl
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array
-from archbuilder.data.dataset import Dataset, FittedPreprocessing, SourceKeys
+from archbuilder.data.dataset import Dataset
 from archbuilder.data.dtypes import MAX_EXACT_INT, Mask
-from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.provenance import RecordLocations
-from archbuilder.data.sources.batch_reader import FieldRoles, Row, collect_rows
-from archbuilder.data.sources.disk_columns import ColumnStore
+from archbuilder.data.sources.batch_reader import Row, stack_rows
+from archbuilder.data.sources.column_roles import ColumnRoles
+from archbuilder.data.sources.load_context import LoadContext
+from archbuilder.data.sources.tabular import make_dataset
 from archbuilder.data.text.line_reader import iter_json_objects
 from archbuilder.diagnostics.errors import RunError, quote, quote_list
 
 
-def load_jsonl(
-    source: Jsonl, opener: DataFileOpener, store: ColumnStore, fitted: FittedPreprocessing | None
-) -> Dataset:
+def load_jsonl(source: Jsonl, context: LoadContext) -> Dataset:
     """Load the fields that the source names. String targets become class indices.
 
     Raises:
         RunError: if a line is not an object, lacks a field, or differs in shape from the first.
     """
-    name = quote(source.file.path, 200)
     bad_records = BadRecords(source.on_error, "lines")
-    fields = FieldRoles.from_source(source, "field")
-    parser = _FieldParser(fields)
+    roles = ColumnRoles.from_fields(source, "the field")
+    parser = _FieldParser(roles)
     locations = RecordLocations("line")
 
     def rows() -> Iterator[Row]:
-        for file in opener.match_files(source.file):
-            for number, row in iter_json_objects(file, opener, bad_records, parser):
+        for file in context.opener.match_files(source.file):
+            for number, row in iter_json_objects(file, context.opener, bad_records, parser):
                 locations.add(quote(file.path, 200), [number])
                 yield row
 
-    columns = collect_rows(rows(), fields, locations.describe_row, fitted, store)
-    notes = (*columns.notes, *bad_records.summary(columns.count, name))
-    features = {
-        key: replace(
-            feature, divide_by=source.divide_by, integers=parser.integers[fields.inputs[key]]
-        )
-        for key, feature in columns.inputs.items()
+    batches = stack_rows(rows(), roles)
+    examples = make_dataset(source, batches, roles, locations, bad_records, context)
+    inputs = {
+        key: replace(examples.inputs[key], integers=parser.integers[field])
+        for key, (field,) in roles.inputs.items()
     }
-    return Dataset(
-        name,
-        features,
-        columns.targets,
-        notes,
-        sample_weights=columns.sample_weights,
-        preprocessing=columns.preprocessing,
-        source_keys=SourceKeys(),
-    )
+    return replace(examples, inputs=inputs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _FieldParser:
     """Parser of the fields of a line, which must have the shapes of the first line."""
 
-    fields: FieldRoles
+    roles: ColumnRoles
     shapes: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
     """Shapes in the first line; None for a string."""
     integers: dict[str, Mask] = field(default_factory=dict)
@@ -74,15 +62,15 @@ class _FieldParser:
         arrays: dict[str, Array] = {}
         words: dict[str, str] = {}
         integers: dict[str, Mask] = {}
-        numeric = (*self.fields.inputs.values(), *self.fields.sample_weights.values())
-        for key in (*numeric, *self.fields.targets.values()):
+        numeric = self.roles.numeric_columns
+        for key in (*numeric, *self.roles.targets.values()):
             if key not in line:
                 raise RunError(f"{location} has no field {quote(key)}; it has {quote_list(line)}")
             value = line[key]
             if isinstance(value, str) and key not in numeric and self.shapes.get(key) is None:
                 words[key] = value
                 continue
-            description = f"{self.fields.title(key)} of {location}"
+            description = f"{self.roles.title(key)} of {location}"
             arrays[key] = array = self._parse_array(key, value, description)
             integers[key] = self._integer_mask(key, value, array, description)
         self.shapes.update((key, each.shape) for key, each in arrays.items())
@@ -91,9 +79,9 @@ class _FieldParser:
         values: dict[str, Array | str] = {**arrays, **words}
         return Row(
             location,
-            {key: arrays[field] for key, field in self.fields.inputs.items()},
-            {key: values[field] for key, field in self.fields.targets.items()},
-            {key: arrays[field] for key, field in self.fields.sample_weights.items()},
+            {key: arrays[field] for key, (field,) in self.roles.inputs.items()},
+            {key: values[field] for key, field in self.roles.targets.items()},
+            {key: arrays[field] for key, field in self.roles.sample_weights.items()},
         )
 
     def _parse_array(self, key: str, value: object, description: str) -> Array:

@@ -1,9 +1,9 @@
-"""Encoder of string targets: class names or, if all of them are numbers, the numbers."""
+"""Columns of targets: numbers, or strings, which become class indices."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from archbuilder.data.sources.disk_columns import ColumnStore
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.formatting import plural
 
+Strings: TypeAlias = Sequence[str]
 _MAX_CLASSES_IN_NOTE: Final = 10
 _MAX_CLASSES: Final = 2**20
 """Largest number of classes. More are a sign of a column that does not have classes."""
@@ -44,7 +45,7 @@ class LabelEncoder:
         self._text_label: str | None = None
         """The first string that is not a number; None as long as all are numbers."""
 
-    def add(self, words: Sequence[str]) -> None:
+    def add(self, words: Strings) -> None:
         """Append strings.
 
         Raises:
@@ -54,11 +55,22 @@ class LabelEncoder:
         if not self._text_cells:
             self._text_label = self._text_label or next(iter(words), None)
         elif not self._classes:
-            self._value_writer.add(self._parse_numbers(words))
+            if self._text_label is None:
+                self._text_label = next((word for word in words if not is_number(word)), None)
+            # The zeros are not used: a string that is not a number makes all of them classes.
+            numbers = map(float, words) if self._text_label is None else [0.0] * len(words)
+            self._value_writer.add(np.array([*numbers], np.float64))
+        for word in words if self._classes else ():
+            if word not in self._indices:
+                raise RunError(
+                    f"{self._description} has {quote(word)}, which is not a class of the training"
+                    " data"
+                )
         # A regression target has more different values than there may be classes. Its indices are
         # not needed: either all are numbers, or the next string is an error.
         if self._classes or self._text_label is not None or len(self._indices) <= _MAX_CLASSES:
-            self._index_writer.add(np.array([self._class_index(word) for word in words], np.int32))
+            indices = [self._indices.setdefault(word, len(self._indices)) for word in words]
+            self._index_writer.add(np.array(indices, np.int32))
         if self._text_label is not None and len(self._indices) > _MAX_CLASSES:
             raise RunError(
                 f"{self._description} has more than {_MAX_CLASSES:,} different values, and"
@@ -87,18 +99,42 @@ class LabelEncoder:
             (note,),
         )
 
-    def _class_index(self, word: str) -> int:
-        """Return the index of a string, in order of appearance unless the classes are known."""
-        if self._classes and word not in self._indices:
-            raise RunError(
-                f"{self._description} has {quote(word)}, which is not a class of the training data"
-            )
-        return self._indices.setdefault(word, len(self._indices))
 
-    def _parse_numbers(self, words: Sequence[str]) -> Array:
-        """Return the strings as numbers; if one is not a number, zeros, which are not used."""
-        if self._text_label is None:
-            self._text_label = next((word for word in words if not is_number(word)), None)
-        if self._text_label is not None:
-            return np.zeros(len(words))
-        return np.array([float(word) for word in words], np.float64)
+class TargetWriter:
+    """A target column that grows while a file is read; its first values are strings or numbers."""
+
+    def __init__(
+        self, title: str, classes: Sequence[str], store: ColumnStore, *, text_cells: bool
+    ) -> None:
+        self._title = title
+        self._numbers = store.create_writer(title)
+        self._strings = LabelEncoder(title, classes, store, text_cells=text_cells)
+        self._has_strings: bool | None = None
+
+    def add(self, values: Array | Strings) -> None:
+        """Append targets.
+
+        Raises:
+            RunError: if both strings and numbers are appended, they differ in shape, or a string is
+                not one of the classes of the training data.
+        """
+        is_array = isinstance(values, np.ndarray)
+        if self._has_strings is None:
+            self._has_strings = not is_array
+        # TFRecord files and JSON lines have no schema: every record decides the type of its fields.
+        if self._has_strings == is_array:
+            raise RunError(f"{self._title} contains both strings and numbers")
+        if isinstance(values, np.ndarray):
+            self._numbers.add(values)
+        else:
+            self._strings.add(values)
+
+    def finish(self) -> tuple[Column, tuple[str, ...] | None, tuple[str, ...]]:
+        """Return the column, the classes, and notes; the classes of an array are None."""
+        if self._has_strings:
+            return self._strings.finish()
+        writer, int64 = self._numbers, np.dtype(np.int64)
+        # pandas stores integers with a missing value as float64; they may still be class indices.
+        if writer.dtype == np.float64 and writer.is_integral:
+            return writer.to_column(lambda values: values.astype(int64), int64), None, ()
+        return writer.to_column(), None, ()

@@ -17,3 +17,7 @@ class LoadContext:
     store: ColumnStore
     fitted: FittedPreprocessing | None = None
     """The preprocessing of the training set, for other data; None to fit it."""
+    inputs_only: bool = False
+    """Whether to read only inputs, to predict on: the target columns may be missing."""
+    num_values: int | None = None
+    """Number of values of an input: a table to predict on with as many columns has no target."""

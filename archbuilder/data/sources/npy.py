@@ -10,9 +10,10 @@ import numpy as np
 
 from archbuilder.config.sources import DataPath, Npy
 from archbuilder.data.columns import Array, LazyColumn, RowIndices
-from archbuilder.data.dataset import Dataset, FittedPreprocessing, SourceKeys
+from archbuilder.data.dataset import Dataset, SourceKeys
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sources.disk_columns import concat_columns
+from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import (
     array_feature,
     as_mapping,
@@ -22,9 +23,7 @@ from archbuilder.data.sources.npy_header import (
 from archbuilder.diagnostics.errors import RunError, quote
 
 
-def load_npy(
-    source: Npy, opener: DataFileOpener, fitted: FittedPreprocessing | None = None
-) -> Dataset:
+def load_npy(source: Npy, context: LoadContext) -> Dataset:
     """Load one array per file; see `array_feature` for which of them are images.
 
     Raises:
@@ -33,7 +32,7 @@ def load_npy(
     inputs, targets, weights = (
         {
             name: concat_columns(
-                [_map_column(each, opener) for each in opener.match_files(file)],
+                [_map_column(each, context.opener) for each in context.opener.match_files(file)],
                 quote(file.path, 200),
             )
             for name, file in as_mapping(files).items()
@@ -41,7 +40,9 @@ def load_npy(
         for files in (source.inputs, source.targets, source.sample_weight or {})
     )
     features = {
-        name: array_feature(column, source.divide_by, fitted_scale=lookup_scale(fitted, name))
+        name: array_feature(
+            column, source.divide_by, fitted_scale=lookup_scale(context.fitted, name)
+        )
         for name, column in inputs.items()
     }
     source_name = ", ".join(

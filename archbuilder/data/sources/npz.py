@@ -10,9 +10,10 @@ from typing import Final
 import numpy as np
 
 from archbuilder.config.sources import DataPath, Npz
-from archbuilder.data.dataset import Dataset, FittedPreprocessing, SourceKeys, check_lengths
+from archbuilder.data.dataset import Dataset, SourceKeys, check_lengths
 from archbuilder.data.file_access import DataFileOpener, check_fits_in_memory
 from archbuilder.data.sources.disk_columns import ColumnStore, ColumnWriter, check_example_size
+from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import (
     array_feature,
     as_mapping,
@@ -26,12 +27,7 @@ _CHUNK_BYTES: Final = 2**22
 _SUFFIX: Final = ".npy"
 
 
-def load_npz(
-    source: Npz,
-    opener: DataFileOpener,
-    store: ColumnStore,
-    fitted: FittedPreprocessing | None = None,
-) -> Dataset:
+def load_npz(source: Npz, context: LoadContext) -> Dataset:
     """Load the arrays that the source names, concatenated over all archives.
 
     Arrays of bytes with the rank of images are images: see `array_feature`.
@@ -39,7 +35,7 @@ def load_npz(
     Raises:
         RunError: if a file is damaged, lacks an array, or has an array that is not numbers.
     """
-    name = quote(source.file.path, 200)
+    name, store = quote(source.file.path, 200), context.store
     inputs, targets = as_mapping(source.inputs), as_mapping(source.targets)
     weights = as_mapping(source.sample_weight or {})
     array_names = {*inputs.values(), *targets.values(), *weights.values()}
@@ -49,14 +45,17 @@ def load_npz(
         for each in sorted(array_names)
     }
     members: list[str] = []
-    for file in opener.match_files(source.file):
-        members = _read_archive(file, opener, writers, store)
+    for file in context.opener.match_files(source.file):
+        members = _read_archive(file, context.opener, writers, store)
     columns = {each: writer.to_column() for each, writer in writers.items()}
     return Dataset(
         name,
         {
             key: array_feature(
-                columns[array], source.divide_by, writers[array].origin, lookup_scale(fitted, key)
+                columns[array],
+                source.divide_by,
+                writers[array].origin,
+                lookup_scale(context.fitted, key),
             )
             for key, array in inputs.items()
         },

@@ -14,6 +14,7 @@ from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array, LazyColumn
 from archbuilder.data.dataset import Dataset, Feature, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.text import fit_or_load_tokenizer
 from archbuilder.data.text.line_reader import iter_lines
 from archbuilder.data.text.token_file import encode_texts, load_or_write_tokens
@@ -28,9 +29,7 @@ _NUM_BOUNDARY_TOKENS: Final = 2
 _CHUNK_LINES: Final = 1024
 
 
-def load_pairs(
-    source: Pairs, opener: DataFileOpener, fitted: FittedPreprocessing | None
-) -> Dataset:
+def load_pairs(source: Pairs, context: LoadContext) -> Dataset:
     """Load two columns of token ids: `source` and `target`.
 
     A source has `sequence_length` tokens. A target has two more: its begin and its end. Shorter
@@ -40,7 +39,7 @@ def load_pairs(
     Raises:
         RunError: if a line is not a pair, or a text is longer than `sequence_length` tokens.
     """
-    name = quote(source.file.path, 200)
+    name, opener = quote(source.file.path, 200), context.opener
     bad_records = BadRecords(source.on_error, "lines")
 
     # The tokenizer reads all lines too. Its own counter keeps bad lines from counting twice.
@@ -49,10 +48,10 @@ def load_pairs(
             pair for _, pair in _iter_pairs(source, opener, BadRecords(source.on_error, "lines"))
         )
 
-    tokenizer = fit_or_load_tokenizer(source.tokenizer, texts, name, opener, fitted)
+    tokenizer = fit_or_load_tokenizer(source.tokenizer, texts, name, context)
     tokens = load_or_write_tokens(
         opener,
-        "validation" if fitted else "training",
+        "validation" if context.fitted else "training",
         _iter_rows(source, opener, tokenizer, bad_records),
         tokenizer,
         bad_records,

@@ -17,18 +17,14 @@ from numpy.typing import NDArray
 from archbuilder.config.sources import DataPath, Parquet
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array
-from archbuilder.data.dataset import Dataset, FittedPreprocessing
-from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.dataset import Dataset
 from archbuilder.data.provenance import RecordLocations
-from archbuilder.data.sources.batch_reader import MAX_BATCH_BYTES, MAX_BATCH_ROWS, RawBatch, Strings
-from archbuilder.data.sources.disk_columns import ColumnStore
+from archbuilder.data.sources.batch_reader import MAX_BATCH_BYTES, MAX_BATCH_ROWS, RawBatch
+from archbuilder.data.sources.column_roles import ColumnRoles
+from archbuilder.data.sources.label_encoder import Strings
+from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.parquet_footer import FOOTER_ERRORS, row_groups
-from archbuilder.data.sources.tabular import (
-    ColumnRoles,
-    InferenceColumns,
-    fitted_column_names,
-    make_tabular_dataset,
-)
+from archbuilder.data.sources.tabular import load_table
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.files.parser_errors import ErrorTypes, parser_errors
 
@@ -39,15 +35,8 @@ _MAX_ROW_BYTES: Final = 2**28
 """Size of the largest row that is read."""
 
 
-def load_parquet(
-    source: Parquet,
-    opener: DataFileOpener,
-    store: ColumnStore,
-    fitted: FittedPreprocessing | None = None,
-    *,
-    inference_columns: InferenceColumns | None = None,
-) -> Dataset:
-    """Load the columns of tables as inputs, targets and sample weights; see `load_csv`.
+def load_parquet(source: Parquet, context: LoadContext) -> Dataset:
+    """Load the columns of tables; see `load_table`.
 
     A column may contain nested lists of numbers, all of one shape.
 
@@ -56,29 +45,50 @@ def load_parquet(
             others.
     """
     bad_records = BadRecords(source.on_error, "rows")
-    files = opener.match_files(source.file)
-    first_name = quote(files[0].path, 200)
-    with opener.open_file(files[0]) as descriptor, _open_table(descriptor, first_name) as table:
-        column_names = _column_names(table, first_name)
-    fitted_columns = fitted_column_names(source, fitted, inference_columns)
-    roles = ColumnRoles.from_source(
-        source,
-        column_names,
-        first_name,
-        fitted_columns=fitted_columns,
-        inference_columns=inference_columns,
-    )
+    files = [
+        _ParquetFile(file, bad_records, context) for file in context.opener.match_files(source.file)
+    ]
+    return load_table(source, files, bad_records, RecordLocations("row"), context)
 
-    locations = RecordLocations("row")
 
-    def batches() -> Iterator[RawBatch]:
-        for file in files:
-            yield from _iter_batches(file, opener, roles, bad_records, locations)
+@dataclass(frozen=True, slots=True, eq=False)
+class _ParquetFile:
+    """One Parquet file."""
 
-    name = quote(source.file.path, 200)
-    return make_tabular_dataset(
-        batches(), roles, name, locations, bad_records=bad_records, fitted=fitted, store=store
-    )
+    file: DataPath
+    bad_records: BadRecords
+    context: LoadContext
+
+    @property
+    def name(self) -> str:
+        """Name of the file for messages."""
+        return quote(self.file.path, 200)
+
+    def column_names(self) -> list[str]:
+        """Return the names of the columns."""
+        with (
+            self.context.opener.open_file(self.file) as descriptor,
+            _open_table(descriptor, self.name) as table,
+        ):
+            return _column_names(table, self.name)
+
+    def batches(self, roles: ColumnRoles, locations: RecordLocations) -> Iterator[RawBatch]:
+        """Yield the valid rows in batches; others are added to `bad_records`."""
+        with (
+            self.context.opener.open_file(self.file) as descriptor,
+            _open_table(descriptor, self.name) as table,
+        ):
+            available = {*_column_names(table, self.name)}
+            missing = [each for each in roles.columns if each not in available]
+            if missing:
+                raise RunError(f"{self.name} has no column {quote(missing[0])}")
+            chunk_rows = _rows_per_read(descriptor, table.schema, roles, self.name)
+            first_row = 1
+            for record_batch in _iter_record_batches(table, chunk_rows, roles, self.name):
+                yield from _RowBatch(record_batch, roles, first_row, self.name, locations).batches(
+                    self.bad_records
+                )
+                first_row += record_batch.num_rows
 
 
 @contextmanager
@@ -99,34 +109,6 @@ def _open_table(descriptor: int, name: str) -> Iterator[pq.ParquetFile]:
 def _translate_arrow_errors(name: str) -> AbstractContextManager[None]:
     """Translate exceptions of pyarrow. It guards single calls, so that our bugs stay visible."""
     return parser_errors(_ERRORS, f"{name} is not a Parquet file, or is damaged")
-
-
-def _iter_batches(
-    file: DataPath,
-    opener: DataFileOpener,
-    roles: ColumnRoles,
-    bad_records: BadRecords,
-    locations: RecordLocations,
-) -> Iterator[RawBatch]:
-    """Yield the valid rows of a file in batches.
-
-    Raises:
-        RunError: if the file is damaged or lacks a column, or a row is invalid and `bad_records`
-            does not skip rows.
-    """
-    name = quote(file.path, 200)
-    with opener.open_file(file) as descriptor, _open_table(descriptor, name) as table:
-        available = {*_column_names(table, name)}
-        missing = [each for each in roles.columns if each not in available]
-        if missing:
-            raise RunError(f"{name} has no column {quote(missing[0])}")
-        chunk_rows = _rows_per_read(descriptor, table.schema, roles, name)
-        first_row = 1
-        for record_batch in _iter_record_batches(table, chunk_rows, roles, name):
-            yield from _RowBatch(record_batch, roles, first_row, name, locations).batches(
-                bad_records
-            )
-            first_row += record_batch.num_rows
 
 
 def _column_names(table: pq.ParquetFile, name: str) -> list[str]:

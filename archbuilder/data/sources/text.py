@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from archbuilder.config.sources import Text, TokenizerConfig
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.dataset import UNNAMED, Dataset, Feature, FittedPreprocessing
-from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.text.line_reader import iter_documents, iter_text_blocks
 from archbuilder.data.text.token_file import TokenArray, encode_texts, load_or_write_tokens
 from archbuilder.data.text.tokenizer import END_ID, UNK_ID, TextBlocks, TextTokenizer
@@ -23,7 +23,7 @@ from archbuilder.formatting import format_count
 TOKENIZER_FILE: Final = "tokenizer.json"
 
 
-def load_text(source: Text, opener: DataFileOpener, fitted: FittedPreprocessing | None) -> Dataset:
+def load_text(source: Text, context: LoadContext) -> Dataset:
     """Load a text as windows of `length` tokens, with the next tokens as targets.
 
     A run that has the tokens already reads its own file. With `fitted`, the tokenizer is that of
@@ -33,7 +33,7 @@ def load_text(source: Text, opener: DataFileOpener, fitted: FittedPreprocessing 
         RunError: if the text cannot be read, is shorter than a window, or has too many different
             characters for the vocabulary.
     """
-    name = quote(source.file.path, 200)
+    name, opener = quote(source.file.path, 200), context.opener
     files = opener.match_files(source.file)
     bad_records = BadRecords(source.on_error, "lines")
 
@@ -46,7 +46,7 @@ def load_text(source: Text, opener: DataFileOpener, fitted: FittedPreprocessing 
                 yield iter_documents(file, source.field, opener, bad_records)
 
     tokenizer = fit_or_load_tokenizer(
-        source.tokenizer, lambda: chain.from_iterable(file_texts()), name, opener, fitted
+        source.tokenizer, lambda: chain.from_iterable(file_texts()), name, context
     )
     # The text is read a second time: count bad lines from 0. `file_texts` uses this variable.
     bad_records = BadRecords(source.on_error, "lines")
@@ -64,7 +64,11 @@ def load_text(source: Text, opener: DataFileOpener, fitted: FittedPreprocessing 
                 yield end
 
     tokens = load_or_write_tokens(
-        opener, "validation" if fitted else "training", token_arrays(), tokenizer, bad_records
+        opener,
+        "validation" if context.fitted else "training",
+        token_arrays(),
+        tokenizer,
+        bad_records,
     )
     examples = make_text_dataset(TokenArray(name, tokenizer, tokens), source.sequence_length)
     notes = (*examples.notes, *oov_notes(tokens), *bad_records.notes())
@@ -75,17 +79,16 @@ def fit_or_load_tokenizer(
     config: TokenizerConfig,
     blocks: TextBlocks,
     name: str,
-    opener: DataFileOpener,
-    fitted: FittedPreprocessing | None,
+    context: LoadContext,
 ) -> TextTokenizer:
     """Return the tokenizer of the training data: the fitted one, the run's, or a new one.
 
     Raises:
         RunError: if there is no text, or a vocabulary of that size is too small for it.
     """
-    if fitted is not None and fitted.tokenizer is not None:
-        return fitted.tokenizer
-    path = opener.cache_path(TOKENIZER_FILE)
+    if context.fitted is not None and context.fitted.tokenizer is not None:
+        return context.fitted.tokenizer
+    path = context.opener.cache_path(TOKENIZER_FILE)
     if path is not None and path.status() is not None:
         return TextTokenizer.load(path)
     tokenizer = TextTokenizer.train(config, blocks, name)

@@ -16,7 +16,7 @@ from typing import Any, Final
 from archbuilder.config.sources import DataPath, Tfds, Tfrecord
 from archbuilder.data.dataset import Dataset, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
-from archbuilder.data.sources.disk_columns import ColumnStore
+from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import as_mapping
 from archbuilder.data.sources.tfrecord import load_records
 from archbuilder.data.sources.tfrecord_io import Shard
@@ -34,9 +34,7 @@ DATA_DIR_VARIABLE: Final = "TFDS_DATA_DIR"
 _FILE_FORMAT: Final = "tfrecord"
 
 
-def load_tfds(
-    source: Tfds, opener: DataFileOpener, store: ColumnStore, fitted: FittedPreprocessing | None
-) -> Dataset:
+def load_tfds(source: Tfds, context: LoadContext) -> Dataset:
     """Load a split of a dataset.
 
     Raises:
@@ -44,7 +42,7 @@ def load_tfds(
         UsageError: if the library is not installed.
         RunError: if the dataset is not prepared here, or has no such split or feature.
     """
-    name, info = source.name.path, _info(source, opener)
+    name, info = source.name.path, _info(source, context.opener)
     supervised_keys = info.supervised_keys or (None, None)
     inputs, targets = source.inputs or supervised_keys[0], source.targets or supervised_keys[1]
     if not isinstance(inputs, str | Mapping) or not isinstance(targets, str | Mapping):
@@ -70,7 +68,8 @@ def load_tfds(
         on_error=source.on_error,
     )
     # `_info` checked the whole directory, and the paths are the library's: a plain opener.
-    examples = load_records(records, _shards(source, info), DataFileOpener(), store, fitted)
+    plain_context = replace(context, opener=DataFileOpener())
+    examples = load_records(records, _shards(source, info), plain_context)
     # The features ClassLabel have integers in the records, and their names only in the metadata.
     names = {
         key: tuple(info.features[feature].names)

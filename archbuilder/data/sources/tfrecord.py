@@ -10,16 +10,16 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from archbuilder.config.data_schema import ImageSpec
 from archbuilder.config.sources import Tfrecord
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array, Column, LazyColumn, RowIndices
-from archbuilder.data.dataset import Dataset, Feature, FittedPreprocessing, SourceKeys
-from archbuilder.data.file_access import DataFileOpener
-from archbuilder.data.sources.batch_reader import FieldRoles, Row, collect_rows
-from archbuilder.data.sources.disk_columns import ColumnStore
+from archbuilder.data.dataset import Dataset, Feature, FittedPreprocessing
+from archbuilder.data.sources.batch_reader import Row, stack_rows
+from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, is_encoded_image
+from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import array_feature, lookup_scale
+from archbuilder.data.sources.tabular import make_dataset
 from archbuilder.data.sources.tfrecord_io import Record, Shard, iter_records
 from archbuilder.diagnostics.errors import RunError, quote, quote_list
 from archbuilder.formatting import plural
@@ -27,9 +27,7 @@ from archbuilder.formatting import plural
 _EMPTY: Final = np.zeros(0)
 
 
-def load_tfrecord(
-    source: Tfrecord, opener: DataFileOpener, store: ColumnStore, fitted: FittedPreprocessing | None
-) -> Dataset:
+def load_tfrecord(source: Tfrecord, context: LoadContext) -> Dataset:
     """Load the features that a source names, from all files that it matches.
 
     Numbers are read once. Encoded images are decoded on demand. String targets become class
@@ -38,60 +36,42 @@ def load_tfrecord(
     Raises:
         RunError: if a record is damaged, lacks a feature, or differs in shape from the first.
     """
-    shards = [Shard(each) for each in opener.match_files(source.file)]
-    return load_records(source, shards, opener, store, fitted)
+    shards = [Shard(each) for each in context.opener.match_files(source.file)]
+    return load_records(source, shards, context)
 
 
-def load_records(
-    source: Tfrecord,
-    shards: Sequence[Shard],
-    opener: DataFileOpener,
-    store: ColumnStore,
-    fitted: FittedPreprocessing | None,
-) -> Dataset:
+def load_records(source: Tfrecord, shards: Sequence[Shard], context: LoadContext) -> Dataset:
     """Load the features of the records in `shards`.
 
     Raises:
         RunError: as `load_tfrecord` does.
     """
-    image_specs = fitted.schema.images if fitted else {}
-    fields = FieldRoles.from_source(source, "feature")
-    reader = _RecordReader(
-        source, fields, opener, store, BadRecords(source.on_error, "records"), image_specs
-    )
-    columns = collect_rows(
-        reader.rows(shards), fields, lambda row: reader.record_index[row].name, fitted, store
-    )
-    # `collect_rows` has consumed the reader: its index and decoders are complete only now.
-    count = len(reader.record_index)
-    name = quote(source.file.path, 200)
-    skipped_notes = reader.bad_records.summary(count, name)
+    roles = ColumnRoles.from_fields(source, "the feature")
+    bad_records = BadRecords(source.on_error, "records")
+    reader = _RecordReader(source, roles, context, bad_records)
+    batches = stack_rows(reader.rows(shards), roles)
+    # This consumes the reader: its index and decoders are complete only then.
+    examples = make_dataset(source, batches, roles, reader, bad_records, context)
     inputs = {
-        key: reader.image_feature(key, count)
+        key: reader.image_feature(key)
         if key in reader.image_decoders
         else array_feature(
-            columns.inputs[key].column,
-            source.divide_by,
-            columns.inputs[key].origin,
-            lookup_scale(fitted, key),
+            feature.column, source.divide_by, feature.origin, lookup_scale(context.fitted, key)
         )
-        for key in fields.inputs
+        for key, feature in examples.inputs.items()
     }
-    images = plural(count, "image")
-    image_notes = tuple(
-        f"{name}: {images} of {decoder}" for decoder in reader.image_decoders.values()
+    images = plural(reader.count, "image")
+    image_notes = (
+        f"{examples.source_name}: {images} of {decoder}"
+        for decoder in reader.image_decoders.values()
     )
-    notes = (*image_notes, *columns.notes, *skipped_notes)
-    schema = columns.preprocessing.schema
-    image_specs = {key: image_decoder.spec for key, image_decoder in reader.image_decoders.items()}
-    return Dataset(
-        name,
-        inputs,
-        columns.targets,
-        notes,
-        sample_weights=columns.sample_weights,
-        preprocessing=replace(columns.preprocessing, schema=replace(schema, images=image_specs)),
-        source_keys=SourceKeys(),
+    image_specs = {key: decoder.spec for key, decoder in reader.image_decoders.items()}
+    schema = replace(examples.preprocessing.schema, images=image_specs)
+    return replace(
+        examples,
+        inputs=inputs,
+        notes=(*image_notes, *examples.notes),
+        preprocessing=FittedPreprocessing(schema),
     )
 
 
@@ -100,12 +80,9 @@ class _RecordReader:
     """Sequential reader of records. The first record decides which inputs are encoded images."""
 
     source: Tfrecord
-    fields: FieldRoles
-    opener: DataFileOpener
-    store: ColumnStore
+    roles: ColumnRoles
+    context: LoadContext
     bad_records: BadRecords
-    image_specs: Mapping[str, ImageSpec]
-    """Image specifications of the training data, by input."""
     image_decoders: dict[str, ImageDecoder] = field(default_factory=dict)
     """Decoders of the inputs that are encoded images."""
     shapes: dict[tuple[str, str], tuple[int, ...] | None] = field(default_factory=dict)
@@ -113,10 +90,21 @@ class _RecordReader:
     record_index: list[Record] = field(default_factory=list)
     """Locations of the valid records, without their content."""
 
+    @property
+    def count(self) -> int:
+        """Number of valid records."""
+        return len(self.record_index)
+
+    def describe_row(self, row: int) -> str:
+        """Return the location of a record by its index."""
+        return self.record_index[row].name
+
     def rows(self, shards: Sequence[Shard]) -> Iterator[Row]:
         """Yield the numbers and strings of all records; invalid ones are added to `bad_records`."""
         for shard in shards:
-            for record in iter_records(shard, self.opener, self.store, self.bad_records):
+            for record in iter_records(
+                shard, self.context.opener, self.context.store, self.bad_records
+            ):
                 try:
                     row = self._parse_record(record)
                 except RunError as error:
@@ -126,12 +114,12 @@ class _RecordReader:
                 self.record_index.append(replace(record, content=b""))
                 yield row
 
-    def image_feature(self, key: str, count: int) -> Feature:
+    def image_feature(self, key: str) -> Feature:
         """Return an input of encoded images, which are read and decoded on demand."""
-        decoder, feature = self.image_decoders[key], self.fields.inputs[key]
+        decoder, (feature,) = self.image_decoders[key], self.roles.inputs[key]
 
         def decode(record: Record) -> Array:
-            content = record.reload(self.opener)
+            content = record.reload(self.context.opener)
             return decoder.decode(
                 _bytes_value(_parse_example(content, record.name), feature), record.name
             )
@@ -139,7 +127,7 @@ class _RecordReader:
         def read(rows: RowIndices) -> Array:
             return np.stack([decode(self.record_index[row]) for row in rows])
 
-        column: Column = LazyColumn("", count, decoder.shape, decoder.dtype, read)
+        column: Column = LazyColumn("", self.count, decoder.shape, decoder.dtype, read)
         return decoder.to_feature(column, self.source.divide_by)
 
     def _parse_record(self, record: Record) -> Row:
@@ -150,22 +138,22 @@ class _RecordReader:
         Raises:
             RunError: if the record lacks a feature, or one is invalid.
         """
-        example = _parse_example(record.content, record.name)
+        example, fitted = _parse_example(record.content, record.name), self.context.fitted
         inputs: dict[str, Array] = {}
         image_decoders: dict[str, ImageDecoder] = {}
-        for key, feature in self.fields.inputs.items():
+        for key, (feature,) in self.roles.inputs.items():
             content = _bytes_value(example, feature)
             if key in self.image_decoders or (not self.record_index and is_encoded_image(content)):
                 # Decoded now and again on demand: a damaged image must not stop a training that
                 # has run for hours.
-                description = f"{self.fields.title(feature)} of {record.name}"
+                description = f"{self.roles.title(feature)} of {record.name}"
                 image = decode_image(content, description)
                 image_decoders[key] = ImageDecoder.from_first(
                     image,
                     self.source.size,
                     self.source.channels,
                     self.source.bits,
-                    self.image_specs.get(key),
+                    fitted.schema.images.get(key) if fitted else None,
                 )
                 self.image_decoders.get(key, image_decoders[key]).check_bit_depth(
                     image, description
@@ -176,15 +164,16 @@ class _RecordReader:
                 inputs[key] = self._numeric_field(example, feature, record.name, shape)
         sample_weights = {
             key: self._numeric_field(example, feature, record.name, None)
-            for key, feature in self.fields.sample_weights.items()
+            for key, feature in self.roles.sample_weights.items()
         }
         targets = {
             key: self._target_field(example, feature, record.name)
-            for key, feature in self.fields.targets.items()
+            for key, feature in self.roles.targets.items()
         }
-        self._check_shapes("input", self.fields.inputs, inputs, record.name)
-        self._check_shapes("target", self.fields.targets, targets, record.name)
-        self._check_shapes("weight", self.fields.sample_weights, sample_weights, record.name)
+        input_features = {key: feature for key, (feature,) in self.roles.inputs.items()}
+        self._check_shapes("input", input_features, inputs, record.name)
+        self._check_shapes("target", self.roles.targets, targets, record.name)
+        self._check_shapes("weight", self.roles.sample_weights, sample_weights, record.name)
         # Only a record that is valid in all its features may decide about the others.
         if not self.record_index:
             self.image_decoders.update(image_decoders)
@@ -197,7 +186,7 @@ class _RecordReader:
         # Without a schema, the type of a target shows only in its records.
         content = _bytes_value(example, feature)
         if content:
-            return _decode_text(content, f"{self.fields.title(feature)} of {record_name}")
+            return _decode_text(content, f"{self.roles.title(feature)} of {record_name}")
         return self._numeric_field(example, feature, record_name, None)
 
     def _numeric_field(
@@ -217,12 +206,12 @@ class _RecordReader:
             available = quote_list(sorted(example.features.feature))
             raise RunError(f"{record_name} has no feature {quote(feature)}; it has {available}")
         if not np.isfinite(values).all():
-            raise RunError(f"{self.fields.title(feature)} of {record_name} is not finite")
+            raise RunError(f"{self.roles.title(feature)} of {record_name} is not finite")
         if shape is None:
             return values[0] if len(values) == 1 else values
         if int(np.prod(shape)) != len(values):
             raise RunError(
-                f"{self.fields.title(feature)} of {record_name} has {len(values):,} numbers, but"
+                f"{self.roles.title(feature)} of {record_name} has {len(values):,} numbers, but"
                 f" 'shape' is {list(shape)}"
             )
         return values.reshape(shape)
@@ -247,7 +236,7 @@ class _RecordReader:
                     "strings" if each is None else f"shape {list(each)}" for each in (shape, first)
                 ]
                 raise RunError(
-                    f"{self.fields.title(features[key])} of {record_name} has {descriptions[0]},"
+                    f"{self.roles.title(features[key])} of {record_name} has {descriptions[0]},"
                     f" but the first one has {descriptions[1]}"
                 )
 

@@ -1,0 +1,88 @@
+"""The sources of the `data` section: their settings, and how each is loaded.
+
+A source has two halves. Its settings stand here: nothing in this package imports NumPy or
+TensorFlow, so that `archbuilder validate` checks recipes without them. `load` imports the other
+half, which reads the data, from `archbuilder.data.sources`.
+
+To add a source, write its class here, name it in `SOURCES`, and write the module that its `load`
+imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from archbuilder.config.data_sandbox import DataSandbox
+from archbuilder.config.sources.arrays import Digits, Idx, Npy, Npz
+from archbuilder.config.sources.base import (
+    ArrayNames,
+    DataPath,
+    DataSource,
+    ImageOptions,
+    InferenceSource,
+    OnError,
+)
+from archbuilder.config.sources.images import IMAGE_SUFFIXES, TFDS_NAME, Images, Tfds, Tfrecord
+from archbuilder.config.sources.tables import (
+    Csv,
+    Jsonl,
+    Parquet,
+    TableSource,
+    TargetColumns,
+)
+from archbuilder.config.sources.texts import Pairs, Text, TokenizerConfig, TokenizerType
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "SOURCES",
+    "TFDS_NAME",
+    "ArrayNames",
+    "Csv",
+    "DataConfig",
+    "DataPath",
+    "DataSource",
+    "Digits",
+    "Idx",
+    "ImageOptions",
+    "Images",
+    "InferenceSource",
+    "Jsonl",
+    "Npy",
+    "Npz",
+    "OnError",
+    "Pairs",
+    "Parquet",
+    "TableSource",
+    "TargetColumns",
+    "Text",
+    "Tfds",
+    "Tfrecord",
+    "TokenizerConfig",
+    "TokenizerType",
+]
+
+SOURCES: Final[Mapping[str, type[DataSource]]] = {
+    source.key: source
+    for source in (
+        *(Digits, Npz, Npy, Idx, Images, Csv, Parquet, Jsonl, Tfrecord, Tfds, Text, Pairs),
+    )
+}
+"""The sources by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """Sources of the training set and the validation set."""
+
+    train: DataSource
+    validation: DataSource | None = None
+    """If None, `TrainingConfig.validation_split` splits it off from the training examples."""
+    directory: Path | None = None
+    """The directory of the blueprint, to which its data paths are relative."""
+    cli_argument: str | None = None
+    """The value of `--data`; None if the data comes from a recipe."""
+    sandbox: DataSandbox | None = None
+    """The directories that data is read from if another user may have chosen it; None if not."""

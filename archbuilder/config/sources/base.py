@@ -1,0 +1,161 @@
+"""What all sources of the `data` section share: paths, types of settings, and base classes."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
+
+from archbuilder.config.settings import setting
+from archbuilder.config.value_types import (
+    SectionContext,
+    ValueType,
+    boolean,
+    choice,
+    integer,
+    number,
+    or_by_name,
+    plain_type,
+)
+from archbuilder.diagnostics.span import Span
+from archbuilder.yaml.nodes import Tree
+
+if TYPE_CHECKING:
+    from archbuilder.data.dataset import Dataset
+    from archbuilder.data.sources.load_context import LoadContext
+
+
+@dataclass(frozen=True, slots=True)
+class DataPath:
+    """Path of a data file or directory, or a glob pattern.
+
+    A path with a `span` comes from a blueprint, and must be in the blueprint's directory or an
+    allowed one. A path without a span comes from the command line, and may be anywhere, unless the
+    data has a `sandbox`.
+    """
+
+    path: str
+    span: Span | None = None
+
+
+def path() -> ValueType[DataPath]:
+    """Return the type of paths of data files, which may be glob patterns."""
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> DataPath:
+        return DataPath(context.fields.expect_text(tree, what) or "", tree.span)
+
+    return ValueType({"type": "string"}, parse, "path or glob pattern")
+
+
+ArrayNames: TypeAlias = str | Mapping[str, str]
+"""The array name for a single input (or output), or array names by input (or output)."""
+DataPaths: TypeAlias = DataPath | Mapping[str, DataPath]
+"""The file for a single input (or output), or files by input (or output)."""
+OnError: TypeAlias = Literal["stop", "skip"]
+
+SIZE: Final = integer(1, 16_384)
+NAMES: Final = or_by_name(plain_type({"type": "string"}, "name"))
+DIVISOR: Final = number(above=0)
+DIVIDE_BY: Final = "Number that inputs are divided by."
+SAMPLE_WEIGHT: Final = "Weights of the examples in the loss."
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOptions:
+    """How encoded images are decoded; None means as the first image."""
+
+    size: tuple[int, int] | None
+    """Height and width."""
+    channels: int | None
+    bits: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSource(abc.ABC):
+    """A source of examples with its settings."""
+
+    key: ClassVar[str]
+    """The name of the source in a recipe."""
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """Suffixes of the files that `--data` reads with this source."""
+    is_text: ClassVar[bool] = False
+    """Whether the examples are tokens of text."""
+    is_paired: ClassVar[bool] = False
+    """Whether an example is a source text and its target text."""
+    may_hold_images: ClassVar[bool] = False
+    """Whether inputs may be images, so that `divide_by` is meant for image files too."""
+
+    cache: bool | None = setting(
+        boolean(),
+        "Whether to load all examples into memory; by default only small data.",
+        default=None,
+    )
+
+    @property
+    def file_suffix(self) -> str:
+        """The suffix that files of this source usually have; empty if they have none."""
+        return next(iter(self.suffixes), "")
+
+    @property
+    def divide_by(self) -> float | None:
+        """Number that inputs are divided by; a source without this setting has none."""
+        return None
+
+    @property
+    def sequence_length(self) -> int | None:
+        """Number of tokens of an example; None for a source without text."""
+        return None
+
+    @property
+    def finds_columns_by_name(self) -> bool:
+        """Whether the inputs are columns of a header that the source does not name itself."""
+        return False
+
+    @property
+    def image_divisor(self) -> float | None:
+        """Number that images are divided by, if the source has one."""
+        return self.divide_by if self.may_hold_images else None
+
+    @property
+    def image_options(self) -> ImageOptions | None:
+        """How images are decoded; None for a source without encoded images."""
+        return None
+
+    @abc.abstractmethod
+    def load(self, context: LoadContext) -> Dataset:
+        """Load the examples.
+
+        Raises:
+            BlueprintError: if a blueprint names a file that it may not read.
+            RunError: if the data is missing, damaged, or not as the source describes it.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkippableSource(DataSource):
+    """Base of the sources that can skip invalid lines, records or images."""
+
+    on_error: OnError = setting(
+        choice("stop", "skip"), "What to do with examples that cannot be read.", default="stop"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceSource(DataSource):
+    """Base of the sources whose files `archbuilder predict` reads."""
+
+    inference_suffixes: ClassVar[tuple[str, ...]] = ()
+    """Suffixes of the files of inputs."""
+    inference_names: ClassVar[tuple[str, ...]] = ()
+    """Parts of the names of files of inputs, for a format without a suffix of its own."""
+
+    @classmethod
+    @abc.abstractmethod
+    def for_inference(cls, file: DataPath, template: DataSource) -> InferenceSource:
+        """Return the source of a file of inputs.
+
+        `template` is the source of the training data: if it is of this class, its options apply.
+        Those about targets and weights do not, since the file need not have them. Neither does
+        `on_error: skip`, which would drop an input.
+        """

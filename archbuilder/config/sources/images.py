@@ -1,0 +1,159 @@
+"""Sources of encoded images: directories, and records that may also have numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from archbuilder.config.settings import setting
+from archbuilder.config.sources.base import (
+    DIVIDE_BY,
+    DIVISOR,
+    NAMES,
+    SAMPLE_WEIGHT,
+    SIZE,
+    ArrayNames,
+    DataPath,
+    ImageOptions,
+    SkippableSource,
+    path,
+)
+from archbuilder.config.value_types import (
+    SectionContext,
+    ValueType,
+    choice,
+    list_between,
+    or_by_name,
+    pair_of,
+    text,
+)
+from archbuilder.yaml.nodes import Tree
+
+if TYPE_CHECKING:
+    from archbuilder.data.dataset import Dataset
+    from archbuilder.data.sources.load_context import LoadContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSource(SkippableSource):
+    """Base of the sources of encoded images, which are converted to one size, depth and mode."""
+
+    may_hold_images = True
+
+    size: tuple[int, int] | None = setting(
+        pair_of(SIZE),
+        "Height and width that images are resized to; by default those of the first image.",
+        default=None,
+    )
+    # Not 2 or 4: transparency is composited over white when an image is decoded.
+    channels: int | None = setting(
+        choice(1, 3), "Number of channels; by default that of the first image.", default=None
+    )
+    bits: int | None = setting(
+        choice(8, 16), "Bits per channel; by default those of the first image.", default=None
+    )
+    divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
+
+    @property
+    def image_options(self) -> ImageOptions:
+        """How images are decoded."""
+        return ImageOptions(self.size, self.channels, self.bits)
+
+
+IMAGE_SUFFIXES: Final = (
+    *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"),
+)
+"""Suffixes of image files, in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Images(ImageSource):
+    """Images of a directory: one subdirectory per class, or images without labels."""
+
+    key = "images"
+
+    directory: DataPath = setting(path(), "The directory.")
+
+    def load(self, context: LoadContext) -> Dataset:
+        """List the images."""
+        from archbuilder.data.sources.image_directory import load_images
+
+        return load_images(self, context)
+
+
+@dataclass(frozen=True, slots=True)
+class Tfrecord(ImageSource):
+    """Records of `tf.train.Example` in TFRecord files, compressed or not.
+
+    Bytes are encoded images if they begin like one; other bytes are integers from 0 to 255.
+    """
+
+    key = "tfrecord"
+    suffixes = (".tfrecord",)
+
+    file: DataPath = setting(path(), "The file of records.")
+    inputs: ArrayNames = setting(NAMES, "Feature of the input, or features by input.", default="x")
+    targets: ArrayNames = setting(
+        NAMES, "Feature of the target, or features by output.", default="y"
+    )
+    shape: tuple[int, ...] | Mapping[str, tuple[int, ...]] | None = setting(
+        or_by_name(list_between(SIZE, 0, 8)),
+        "Shape that lists of numbers are reshaped to, or shapes by input.",
+        default=None,
+    )
+    sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
+
+    def load(self, context: LoadContext) -> Dataset:
+        """Load the features."""
+        from archbuilder.data.sources.tfrecord import load_tfrecord
+
+        return load_tfrecord(self, context)
+
+
+TFDS_NAME: Final = r"[a-z][a-z0-9_]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)?(:[0-9.]+)?"
+"""Pattern of a `tensorflow-datasets` name: a dataset, an optional config, an optional version."""
+
+
+def tfds_name() -> ValueType[DataPath]:
+    """Return the type of names of `tensorflow-datasets`."""
+
+    # A DataPath although it is a name: the data is outside the blueprint's directory, so a
+    # blueprint needs the user's permission for it just as for a file.
+    def parse(tree: Tree, what: str, context: SectionContext) -> DataPath:
+        name = context.fields.expect_text(tree, what) or ""
+        if name and not re.fullmatch(TFDS_NAME, name):
+            context.fields.report_unexpected(
+                tree, what, "the name of a dataset, as in mnist or glue/sst2:2.0.0"
+            )
+        return DataPath(name, tree.span)
+
+    schema = {"type": "string", "pattern": f"^{TFDS_NAME}$"}
+    return ValueType(schema, parse, "name of a dataset, as in `glue/sst2:2.0.0`")
+
+
+@dataclass(frozen=True, slots=True)
+class Tfds(ImageSource):
+    """A dataset that `tensorflow-datasets` has prepared on this machine."""
+
+    key = "tfds"
+
+    name: DataPath = setting(tfds_name(), "The dataset.")
+    split: str = setting(text(), "Split of the dataset.", default="train")
+    inputs: ArrayNames | None = setting(
+        NAMES,
+        "Feature of the input, or features by input; by default the supervised key.",
+        default=None,
+    )
+    targets: ArrayNames | None = setting(
+        NAMES,
+        "Feature of the target, or features by output; by default the supervised key.",
+        default=None,
+    )
+
+    def load(self, context: LoadContext) -> Dataset:
+        """Load the split."""
+        from archbuilder.data.sources.tfds import load_tfds
+
+        return load_tfds(self, context)

@@ -1,0 +1,149 @@
+"""Sources of tables: csv, parquet and JSON lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
+
+from archbuilder.config.settings import setting
+from archbuilder.config.sources.base import (
+    DIVIDE_BY,
+    DIVISOR,
+    NAMES,
+    SAMPLE_WEIGHT,
+    ArrayNames,
+    DataPath,
+    DataSource,
+    InferenceSource,
+    SkippableSource,
+    path,
+)
+from archbuilder.config.value_types import boolean, either, list_between, or_by_name, plain_type
+
+if TYPE_CHECKING:
+    from archbuilder.data.dataset import Dataset
+    from archbuilder.data.sources.load_context import LoadContext
+
+TargetColumns: TypeAlias = str | int | Mapping[str, str | int]
+"""The column of a single output, or columns by output; an integer is an index from 0."""
+InputColumns: TypeAlias = str | tuple[str, ...]
+"""A column of a table, or several that are concatenated into one input."""
+
+_COLUMN: Final = plain_type({"type": "string"}, "column")
+_INPUT_COLUMNS: Final = or_by_name(either(_COLUMN, list_between(_COLUMN, 1, 65_536)))
+_TARGET_COLUMNS: Final = or_by_name(
+    plain_type({"type": ["string", "integer"]}, "column, or its number from 0")
+)
+_INPUT_COLUMNS_TEXT: Final = (
+    "Columns of the input, or columns by input; by default all that are neither a target nor a"
+    " weight."
+)
+_TARGET_COLUMNS_TEXT: Final = "Column of the target, or columns by output; by default the last one."
+
+
+@dataclass(frozen=True, slots=True)
+class Csv(SkippableSource, InferenceSource):
+    """A CSV table of numbers; a target may also be text."""
+
+    key = "csv"
+    text_cells: ClassVar[bool] = True
+    """Whether the format does not distinguish strings and numbers."""
+    suffixes = (".csv",)
+    inference_suffixes = suffixes
+
+    file: DataPath = setting(path(), "The table.")
+    target: TargetColumns | None = setting(_TARGET_COLUMNS, _TARGET_COLUMNS_TEXT, default=None)
+    header: bool = setting(
+        boolean(),
+        "Whether the first line has the names of the columns. Without it they are numbered from 0.",
+        default=True,
+    )
+    inputs: InputColumns | Mapping[str, InputColumns] | None = setting(
+        _INPUT_COLUMNS, _INPUT_COLUMNS_TEXT, default=None
+    )
+    sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
+
+    def load(self, context: LoadContext) -> Dataset:
+        """Load the columns."""
+        from archbuilder.data.sources.csv import load_csv
+
+        return load_csv(self, context)
+
+    @property
+    def finds_columns_by_name(self) -> bool:
+        """Whether the inputs are columns of a header that the source does not name itself."""
+        return self.header and self.inputs is None
+
+    @classmethod
+    def for_inference(cls, file: DataPath, template: DataSource) -> Csv:
+        """Return the table with the roles of its columns, which show where the inputs are."""
+        table = template if isinstance(template, Csv) else cls(file)
+        return replace(table, file=file, on_error="stop")
+
+
+@dataclass(frozen=True, slots=True)
+class Parquet(SkippableSource, InferenceSource):
+    """A table in the Apache Parquet format: as `csv`, but columns may also hold lists."""
+
+    key = "parquet"
+    header: ClassVar[bool] = True
+    text_cells: ClassVar[bool] = False
+    suffixes = (".parquet",)
+    inference_suffixes = suffixes
+
+    file: DataPath = setting(path(), "The table.")
+    target: TargetColumns | None = setting(_TARGET_COLUMNS, _TARGET_COLUMNS_TEXT, default=None)
+    inputs: InputColumns | Mapping[str, InputColumns] | None = setting(
+        _INPUT_COLUMNS, _INPUT_COLUMNS_TEXT, default=None
+    )
+    sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
+    divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
+
+    def load(self, context: LoadContext) -> Dataset:
+        """Load the columns."""
+        from archbuilder.data.sources.parquet import load_parquet
+
+        return load_parquet(self, context)
+
+    @property
+    def finds_columns_by_name(self) -> bool:
+        """Whether the inputs are columns that the source does not name itself."""
+        return self.inputs is None
+
+    @classmethod
+    def for_inference(cls, file: DataPath, template: DataSource) -> Parquet:
+        """Return the table with the roles of its columns, which show where the inputs are."""
+        table = template if isinstance(template, Parquet) else cls(file)
+        return replace(table, file=file, on_error="stop")
+
+
+@dataclass(frozen=True, slots=True)
+class Jsonl(SkippableSource, InferenceSource):
+    """JSON lines of numbers, with an array in each field; a target may also be text."""
+
+    key = "jsonl"
+    suffixes = (".jsonl",)
+    inference_suffixes = suffixes
+
+    file: DataPath = setting(path(), "The file of JSON lines.")
+    inputs: ArrayNames = setting(NAMES, "Field of the input, or fields by input.", default="x")
+    targets: ArrayNames = setting(NAMES, "Field of the target, or fields by output.", default="y")
+    divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
+    sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
+
+    def load(self, context: LoadContext) -> Dataset:
+        """Load the fields."""
+        from archbuilder.data.sources.jsonl import load_jsonl
+
+        return load_jsonl(self, context)
+
+    @classmethod
+    def for_inference(cls, file: DataPath, template: DataSource) -> Jsonl:
+        """Return the lines without targets and weights."""
+        lines = template if isinstance(template, Jsonl) else cls(file)
+        return replace(lines, file=file, targets={}, sample_weight=None, on_error="stop")
+
+
+TableSource: TypeAlias = Csv | Parquet
+"""The sources whose columns are found by name or by position, instead of fields by name."""

@@ -1,0 +1,191 @@
+"""The roles of the columns of a table, or of the fields of records: inputs, targets and weights."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from archbuilder.config.data_schema import ColumnNames
+from archbuilder.config.sources import Jsonl, TableSource, TargetColumns, Tfrecord
+from archbuilder.data.dataset import SourceKeys
+from archbuilder.data.sources.load_context import LoadContext
+from archbuilder.data.sources.npy_header import as_mapping
+from archbuilder.diagnostics.errors import RunError, closest_match, quote
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRoles:
+    """The columns or fields that are inputs, targets and sample weights."""
+
+    inputs: Mapping[str, tuple[str, ...]]
+    """Columns by input; several columns side by side are one input."""
+    targets: Mapping[str, str]
+    sample_weights: Mapping[str, str]
+    noun: str = "column"
+    """What messages call a column."""
+    source_keys: SourceKeys = field(default_factory=SourceKeys)
+    scalar_inputs: frozenset[str] = frozenset()
+    """Inputs of a single column without an axis for columns: the shape is `(rows,)`."""
+    text_cells: bool = False
+    """Whether the format does not distinguish strings and numbers, as CSV."""
+    column_names: ColumnNames | None = None
+    """Names that later tables must have; None if the table has no header."""
+    table: str = ""
+    """The first table of a source, for messages, and the names of all of its columns."""
+    all_columns: Sequence[str] = ()
+
+    @classmethod
+    def from_fields(cls, source: Jsonl | Tfrecord, noun: str) -> ColumnRoles:
+        """Return the roles that a source assigns to the fields of records."""
+        return cls(
+            {key: (name,) for key, name in as_mapping(source.inputs).items()},
+            as_mapping(source.targets),
+            as_mapping(source.sample_weight or {}),
+            noun,
+        )
+
+    @classmethod
+    def from_table(
+        cls, source: TableSource, names: Sequence[str], table: str, context: LoadContext
+    ) -> ColumnRoles:
+        """Assign the columns `names` of a table to the roles that a source specifies.
+
+        Roles that it does not specify are those of the training data, if known. Otherwise the last
+        column is the target, and the others are one input.
+
+        Raises:
+            RunError: if a column does not exist, or two have the same name.
+        """
+        header = _Header.from_names(names, table)
+        fitted = context.fitted.schema.column_names if context.fitted and source.header else None
+        # A table for prediction may or may not have a target. Known names show which columns are
+        # the inputs; without names, the number of columns does.
+        lacks_targets = context.inputs_only and (
+            fitted is not None or context.num_values == len(names)
+        )
+        targets: Mapping[str, str] = {}
+        weights: Mapping[str, str] = {}
+        if not lacks_targets:
+            # The last column is the target by default, as in most published tables.
+            target: TargetColumns = fitted.targets if fitted else len(names) - 1
+            if source.target is not None:
+                target = source.target
+            target_columns: Mapping[str, str | int] = as_mapping(target)
+            targets = {key: header.column(each) for key, each in target_columns.items()}
+            weight_columns = as_mapping(source.sample_weight or {})
+            weights = {key: header.column(each) for key, each in weight_columns.items()}
+        remaining_columns: tuple[str, ...] = ()
+        if source.inputs is None:
+            used = {*targets.values(), *weights.values()}
+            remaining_columns = header.remaining(used, fitted, allow_unknown=lacks_targets)
+        columns_by_input = as_mapping(remaining_columns or source.inputs or ())
+        inputs = {
+            key: tuple(map(header.column, (each,) if isinstance(each, str) else each))
+            for key, each in columns_by_input.items()
+        }
+        # Recorded before targets are dropped: they are the columns of the table, used or not.
+        recorded = ColumnNames(remaining_columns, targets, tuple(weights.values()))
+        if context.inputs_only:
+            targets, weights = {}, {}
+        columns = (*(each for group in inputs.values() for each in group), *targets.values())
+        has_role = {*columns, *weights.values()}
+        return cls(
+            inputs,
+            targets,
+            weights,
+            source_keys=SourceKeys(
+                targets="target", unused=tuple(each for each in names if each not in has_role)
+            ),
+            scalar_inputs=frozenset(
+                key for key, each in columns_by_input.items() if isinstance(each, str)
+            ),
+            text_cells=source.text_cells,
+            column_names=recorded if source.header else None,
+            table=table,
+            all_columns=names,
+        )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that have a role, without duplicates."""
+        inputs = (column for each in self.inputs.values() for column in each)
+        return tuple(
+            dict.fromkeys((*inputs, *self.targets.values(), *self.sample_weights.values()))
+        )
+
+    @property
+    def numeric_columns(self) -> tuple[str, ...]:
+        """The columns of inputs and sample weights, which must be numbers, without duplicates."""
+        inputs = (column for each in self.inputs.values() for column in each)
+        return tuple(dict.fromkeys((*inputs, *self.sample_weights.values())))
+
+    def title(self, column: str) -> str:
+        """Return the name of a column for messages."""
+        return f"{self.noun} {quote(column)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """The column names of a table."""
+
+    names: Sequence[str]
+    table: str
+    name_set: frozenset[str]
+
+    @classmethod
+    def from_names(cls, names: Sequence[str], table: str) -> _Header:
+        """Create a header.
+
+        Raises:
+            RunError: if two columns have the same name.
+        """
+        name, count = Counter(names).most_common(1)[0] if names else ("", 0)
+        if count > 1:
+            raise RunError(f"{table} has two columns {quote(name)}")
+        return cls(names, table, frozenset(names))
+
+    def column(self, key: str | int) -> str:
+        """Return the name of a column, given its name or index.
+
+        Raises:
+            RunError: if there is no such column.
+        """
+        if isinstance(key, int) and 0 <= key < len(self.names):
+            return self.names[key]
+        if isinstance(key, str) and key in self.name_set:
+            return key
+        suggestion = closest_match(key, self.names) if isinstance(key, str) else None
+        hint = f"; did you mean {quote(suggestion)}?" if suggestion else ""
+        raise RunError(f"{self.table} has no column {quote(key)}{hint}")
+
+    def remaining(
+        self, used: Collection[str], fitted: ColumnNames | None, *, allow_unknown: bool
+    ) -> tuple[str, ...]:
+        """Return the columns of the one input, in the order of the training data if it is known.
+
+        Raises:
+            RunError: if there are none, or they are not those of the training data.
+        """
+        if fitted is None or not fitted.inputs:
+            columns = tuple(each for each in self.names if each not in used)
+            if not columns:
+                raise RunError(f"{self.table} has no columns besides the target")
+            return columns
+        inputs = tuple(map(self.column, fitted.inputs))
+        conflict = next((each for each in inputs if each in used), None)
+        if conflict is not None:
+            raise RunError(
+                f"column {quote(conflict)} of {self.table} was an input in training, and cannot"
+                " be a target or weight"
+            )
+        fitted_names = {*inputs, *fitted.targets.values(), *fitted.weights, *used}
+        # An unknown column is more likely a mistake than superfluous; for predictions it does no
+        # harm.
+        unexpected = next((each for each in self.names if each not in fitted_names), None)
+        if unexpected is not None and not allow_unknown:
+            raise RunError(
+                f"{self.table} has a column {quote(unexpected)}, which was neither input nor"
+                " target in training"
+            )
+        return inputs
