@@ -187,13 +187,13 @@ def test_images_are_decoded_in_chunks(
 
 
 def test_directory_without_images(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """The message says which endings count, and that folders in it were looked at."""
+    """The message says which endings count, and that directories in it were looked at."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "notes.txt").write_text("")
     assert main(["predict", str(runs / "net"), str(tmp_path)]) == 2
     message = capsys.readouterr().err
     assert "has no images (.png, " in message
-    assert "nor have the folders in it" in message
+    assert "nor have the directories in it" in message
 
 
 def test_predict_with_replicas_and_workers(runs: Path, tmp_path: Path):
