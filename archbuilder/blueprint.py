@@ -293,13 +293,13 @@ def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
         )
     head, colon, tail = blueprint.rpartition(":")
     # The name of an existing file may itself contain a colon.
-    if _looks_like_path(blueprint) or not colon:
+    if _is_path(blueprint) or not colon:
         head, variant = blueprint, None
     else:
         variant = tail
     if variant == "":
         raise UsageError(f"the variant is missing after the colon in {quote(blueprint)}")
-    if _looks_like_path(head):
+    if _is_path(head):
         return Path(head), variant
     if head in zoo.names():
         return zoo.path(head), variant
@@ -310,7 +310,7 @@ def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
     raise UsageError(f"{quote(head)} is neither a file nor a blueprint in the library; {hint}")
 
 
-def _looks_like_path(text: str) -> bool:
+def _is_path(text: str) -> bool:
     """Return whether a text is the path of a file, rather than a name in the zoo."""
     # By suffix too: a missing file should be reported as missing, not as an unknown name.
     return text.endswith((".yaml", ".yml")) or path_status.exists(text)

@@ -50,8 +50,8 @@ class _KerasImportHook:
         """Return None, except for Keras: the spec that the other finders return, wrapped."""
         if name != _KERAS:
             return None
-        other_finders = (finder for finder in sys.meta_path if finder is not self)
-        for finder in other_finders:
+        remaining_finders = (finder for finder in sys.meta_path if finder is not self)
+        for finder in remaining_finders:
             spec = finder.find_spec(name, path, target)
             if spec is not None:
                 self._wrap_loader(spec)

@@ -94,10 +94,10 @@ def _lines(report: DataReport) -> list[str]:
     titles = [TableColumn(title) for title in ("", "SHAPE", "DTYPE")]
     titles += [TableColumn(title, align_right=True) for title in ("MIN", "MAX", "MEAN", "STD")]
     rows: list[tuple[str, ...]] = []
-    for each in (*report.inputs, *report.targets):
-        shape = "x".join(map(str, each.shape)) or "scalar"
-        numbers = (f"{number:.4g}" for number in (each.min, each.max, each.mean, each.std))
-        rows.append((each.name, shape, each.dtype, *numbers))
+    for column in (*report.inputs, *report.targets):
+        shape = "x".join(map(str, column.shape)) or "scalar"
+        numbers = (f"{number:.4g}" for number in (column.min, column.max, column.mean, column.std))
+        rows.append((column.name, shape, column.dtype, *numbers))
     lines = [
         f"source               {report.source_name}",
         f"training examples    {num_training}",

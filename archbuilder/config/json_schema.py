@@ -47,7 +47,7 @@ def data_schema() -> JsonSchema:
             without_settings.append(name)
         sources[name] = _described(source_class, settings_schema(settings), bare)
     bare_name = {"enum": without_settings}
-    source = {"anyOf": [bare_name, _one_key(sources)]}
+    source = {"anyOf": [bare_name, _single_key_mapping(sources)]}
     # One schema for both: of two, the YAML language server completes the keys of one only.
     properties = {**sources, "train": source, "validation": source}
     section = {"type": "object", "properties": properties, "additionalProperties": False}
@@ -71,7 +71,7 @@ def training_schema() -> JsonSchema:
         "objective": {
             "description": "What is trained, and how.",
             "default": names[0],
-            "anyOf": [{"enum": names}, _one_key(options)],
+            "anyOf": [{"enum": names}, _single_key_mapping(options)],
         }
     }
     for name, declarations in keys.items():
@@ -105,7 +105,7 @@ def _described(section: type, *choices: JsonSchema) -> JsonSchema:
     return {"description": summary, "anyOf": list(choices)}
 
 
-def _one_key(properties: JsonSchema) -> JsonSchema:
+def _single_key_mapping(properties: JsonSchema) -> JsonSchema:
     """Return the schema of a mapping with exactly one of these keys."""
     return {
         "type": "object",

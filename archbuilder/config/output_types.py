@@ -52,8 +52,8 @@ def metrics() -> ValueType[Mapping[str, tuple[KerasObject, ...]]]:
             by_output[output] = tuple(metric.parse(each, what, context) for each in items)
         return by_output
 
-    one_or_more = {"anyOf": [metric.schema, {"type": "array", "items": metric.schema}]}
-    item = ValueType(one_or_more, metric.parse, "metric of Keras, or a list of them")
+    schema = {"anyOf": [metric.schema, {"type": "array", "items": metric.schema}]}
+    item = ValueType(schema, metric.parse, "metric of Keras, or a list of them")
     return _by_name(item, parse, "by output")
 
 
@@ -67,9 +67,9 @@ def loss_weights() -> ValueType[Mapping[str, float]]:
         weights = {}
         for entry in mapping or ():
             # Both checks always run, so that an entry with two errors reports both.
-            is_known = _check_output_name(entry, context)
+            is_valid_name = _check_output_name(entry, context)
             weight = _WEIGHT.parse(entry.value, f"the weight of '{entry.key}'", context)
-            if is_known:
+            if is_valid_name:
                 weights[entry.key] = weight
         return weights
 
@@ -125,11 +125,11 @@ def names_by_name(key_kind: str, value_kind: str) -> ValueType[Mapping[str, str]
         names = {}
         for entry in mapping or ():
             value = context.fields.expect_text(entry.value, f"the value of '{entry.key}'")
-            is_known = _check_name(key_kind, entry.key, entry.key_span, context)
+            is_valid_name = _check_name(key_kind, entry.key, entry.key_span, context)
             if (
                 value is not None
                 and _check_name(value_kind, value, entry.value.span, context)
-                and is_known
+                and is_valid_name
             ):
                 names[entry.key] = value
         return names

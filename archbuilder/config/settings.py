@@ -98,9 +98,11 @@ def settings_of(section: type) -> tuple[Setting, ...]:
 
     Fields without a declaration are not keys of the section, and are left out.
     """
-    own_names = inspect.get_annotations(section)
+    annotated_names = inspect.get_annotations(section)
     # sorted() is stable, and True comes after False.
-    fields = sorted(dataclasses.fields(section), key=lambda field: field.name not in own_names)
+    fields = sorted(
+        dataclasses.fields(section), key=lambda field: field.name not in annotated_names
+    )
     settings: list[Setting] = []
     for field in fields:
         if _GROUP_KEY in field.metadata:

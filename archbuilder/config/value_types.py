@@ -200,9 +200,9 @@ def keras_objects(
             context.fields.report_unexpected(tree, what, expected, note=f"for example {example}")
             return ()
         valid = []
-        for each in tree.items:
+        for node in tree.items:
             reports = context.diagnostics.report_count
-            parsed = item.parse(each, what, context)
+            parsed = item.parse(node, what, context)
             if context.diagnostics.report_count == reports:
                 valid.append(parsed)
         check(valid, context.diagnostics)

@@ -85,12 +85,12 @@ class BadRecords:
         """Return a note about skipped records, or nothing; without a total if it is not known."""
         if not self.count:
             return ()
-        more_text = (
+        omitted_text = (
             f"; and {self.count - _MAX_MESSAGES:,} more" if self.count > _MAX_MESSAGES else ""
         )
         return (
             (
                 f"skipped {self.count:,}{total_text} {self.noun}:"
-                f" {'; '.join(self.messages)}{more_text}"
+                f" {'; '.join(self.messages)}{omitted_text}"
             ),
         )

@@ -63,8 +63,8 @@ def trace_input_values(graph: Graph) -> Iterator[tuple[Node, list[InputValues]]]
     for graph_input in graph.inputs:
         sizes = [size for size in graph_input.shape if size is not None]
         count = int(np.prod(sizes, dtype=np.int64))
-        has_known_shape = len(sizes) == len(graph_input.shape)
-        positions = np.arange(count).reshape(1, *sizes) if has_known_shape else None
+        has_static_shape = len(sizes) == len(graph_input.shape)
+        positions = np.arange(count).reshape(1, *sizes) if has_static_shape else None
         outputs[graph_input.name] = [[InputValues(graph_input.name, count, positions)]]
     for node in graph.nodes:
         values: list[InputValues] = []

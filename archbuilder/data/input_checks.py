@@ -100,8 +100,8 @@ def _describe_first(values: Array, invalid: Mask, rows: RowIndices, origin: Colu
     value = values.reshape(len(values), -1)[example, position]
     number = value.item()
     # As the file has it: integers in a column of floats without the point.
-    is_whole = number == np.floor(number) and abs(number) < 2**64
-    text = str(int(number)) if is_whole else str(value)
+    is_integral = number == np.floor(number) and abs(number) < 2**64
+    text = str(int(number)) if is_integral else str(value)
     return origin.describe_value(int(rows[example]), position, text)
 
 

@@ -103,7 +103,7 @@ class _GraphBuilder:
         for name, ref in self._graph.outputs:
             with self._collect_errors():
                 if self._is_built(ref):
-                    outputs[name] = self._one_output(ref, spans.get(ref.node, self._graph.span))
+                    outputs[name] = self._single_output(ref, spans.get(ref.node, self._graph.span))
         self._diagnostics.raise_errors()
         inputs = self._inputs
         with recursion_limit(len(self._graph.nodes)):
@@ -206,7 +206,7 @@ class _GraphBuilder:
         else:
             names = signature.open_tensor_arguments([argument.name for argument in node.arguments])
             call_tensors = [
-                CallTensor(argument, str(ref), self._one_output(ref, node.span))
+                CallTensor(argument, str(ref), self._single_output(ref, node.span))
                 for argument, ref in zip(names, node.inputs, strict=False)
             ]
         positional: list[object] = [each.tensor for each in call_tensors]
@@ -218,7 +218,7 @@ class _GraphBuilder:
             keywords = {each.argument: each.tensor for each in call_tensors}
         for name, value in node.keywords:
             refs = value if isinstance(value, tuple) else (value,)
-            tensors = [self._one_output(ref, node.span) for ref in refs]
+            tensors = [self._single_output(ref, node.span) for ref in refs]
             call_tensors += [
                 CallTensor(name, str(ref), tensor)
                 for ref, tensor in zip(refs, tensors, strict=True)
@@ -241,7 +241,7 @@ class _GraphBuilder:
             raise BuildError("unknown-output", message, span)
         return (outputs[ref.output],)
 
-    def _one_output(self, ref: TensorRef, span: Span) -> keras.KerasTensor:
+    def _single_output(self, ref: TensorRef, span: Span) -> keras.KerasTensor:
         outputs = self._all_outputs(ref, span)
         if len(outputs) != 1:
             raise BuildError(

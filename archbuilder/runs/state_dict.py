@@ -24,7 +24,7 @@ _METRICS: Final = "metrics"
 CALLBACKS_PREFIX: Final = "callbacks."
 """Prefix of the arrays that hold the state of callbacks."""
 _BEST_WEIGHTS: Final = f"{CALLBACKS_PREFIX}best_weights"
-_OTHER_STATE: Final = (_METRICS, CALLBACKS_PREFIX)
+_AUXILIARY_PREFIXES: Final = (_METRICS, CALLBACKS_PREFIX)
 """Prefixes of arrays that are neither weights nor variables of an optimizer."""
 _BFLOAT16: Final = tf.bfloat16.as_numpy_dtype
 
@@ -73,9 +73,11 @@ def load_state_dict(model: keras.Model, arrays: Arrays) -> None:
     Raises:
         RunError: if the arrays are those of another model.
     """
-    variables = [pair for pair in _named_variables(model) if not pair[0].startswith(_OTHER_STATE)]
+    variables = [
+        pair for pair in _named_variables(model) if not pair[0].startswith(_AUXILIARY_PREFIXES)
+    ]
     names = {name for name, _ in variables}
-    mismatched = names ^ {name for name in arrays if not name.startswith(_OTHER_STATE)}
+    mismatched = names ^ {name for name in arrays if not name.startswith(_AUXILIARY_PREFIXES)}
     if mismatched:
         raise RunError(
             f"the checkpoint has other variables than the model, such as {quote(min(mismatched))}"
@@ -134,7 +136,9 @@ def first_non_finite(arrays: Arrays) -> str | None:
     """
     for name, array in arrays.items():
         # The kind of bfloat16, a dtype of ml_dtypes, is "V" rather than "f".
-        if name.startswith(_OTHER_STATE) or (array.dtype.kind != "f" and array.dtype != _BFLOAT16):
+        if name.startswith(_AUXILIARY_PREFIXES) or (
+            array.dtype.kind != "f" and array.dtype != _BFLOAT16
+        ):
             continue
         if not np.isfinite(array).all():
             return name

@@ -46,7 +46,7 @@ def translate_tf_errors(activity: str, graphs: Iterable[Graph]) -> Iterator[None
     """
     was_filtering = keras.config.is_traceback_filtering_enabled()
     # The filter of Keras 3.15 drops the frames of `Layer.__call__`, in which a regularizer fails.
-    # `_called_layer_names` needs them.
+    # `_layer_call_names` needs them.
     keras.config.disable_traceback_filtering()
     try:
         yield
@@ -68,7 +68,7 @@ def failed_node(error: BaseException, graphs: Iterable[Graph]) -> Node | None:
     TensorFlow names the operation.
     """
     nodes_by_graph = {graph.name: {node.name: node for node in graph.nodes} for graph in graphs}
-    for names in (_called_layer_names(error), *_name_scopes(str(error))):
+    for names in (_layer_call_names(error), *_name_scopes(str(error))):
         for name in reversed(names):
             owners = [graph for graph, nodes in nodes_by_graph.items() if name in nodes]
             if owners:
@@ -166,7 +166,7 @@ def _in_loss_or_metric(error: BaseException) -> str:
     return ""
 
 
-def _called_layer_names(error: BaseException) -> list[str]:
+def _layer_call_names(error: BaseException) -> list[str]:
     """Return the names of the layers and functions that were being called, outermost first."""
     names = []
     for frame, _ in traceback.walk_tb(innermost(error).__traceback__):

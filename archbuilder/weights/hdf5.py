@@ -151,7 +151,7 @@ class Hdf5Group:
         Raises:
             RunError: if it is something else, such as a link, or is nested too deeply.
         """
-        member = self._own_member(name)
+        member = self._local_member(name)
         if not isinstance(member, h5py.Group):
             raise self._file.damage_error(f"{quote(name)} is not a group")
         if self._depth == _MAX_DEPTH:
@@ -165,7 +165,7 @@ class Hdf5Group:
             RunError: if it is something else, or is numeric and not stored in this file in one
                 piece.
         """
-        member = self._own_member(name)
+        member = self._local_member(name)
         if not isinstance(member, h5py.Dataset):
             raise self._file.damage_error(f"{quote(name)} is not an array")
         self._file.visit(member, name)
@@ -224,7 +224,7 @@ class Hdf5Group:
                 return
             yield from values
 
-    def _own_member(self, name: str) -> h5py.HLObject:
+    def _local_member(self, name: str) -> h5py.HLObject:
         """Return a member that is stored in this group of this file, not behind a link."""
         with parser_errors(_ERRORS, self._file.message):
             link = self._group.get(name, getlink=True)

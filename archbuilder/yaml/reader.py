@@ -124,7 +124,7 @@ class _OpenNode:
     """The key of a mapping whose value comes next."""
     skip_next: bool = False
     """Whether the next value is dropped, because its key was rejected."""
-    values_before: int = 0
+    preceding_values: int = 0
     """Number of values in the file before this one."""
     depth: int = 1
     """Levels of this collection including itself, aliases expanded."""
@@ -288,7 +288,7 @@ class _TreeBuilder:
             self._reject_feature("a key must be a string, not a list or a mapping", event)
             raise BlueprintError(self._diagnostics)
         is_mapping = isinstance(event, yaml.MappingStartEvent)
-        values_before = self._value_count
+        preceding_values = self._value_count
         self._count_values(1, event)
         self._open_nodes.append(
             _OpenNode(
@@ -296,7 +296,7 @@ class _TreeBuilder:
                 is_mapping,
                 bool(event.flow_style),
                 event.anchor,
-                values_before=values_before,
+                preceding_values=preceding_values,
             )
         )
 
@@ -310,7 +310,7 @@ class _TreeBuilder:
             tree = MappingNode(tuple(node.entries), span)
         else:
             tree = SequenceNode(tuple(node.children), span)
-        self._add(tree, self._value_count - node.values_before, node.depth, node.anchor)
+        self._add(tree, self._value_count - node.preceding_values, node.depth, node.anchor)
 
     def _handle_alias(self, event: yaml.AliasEvent) -> None:
         outer = self._open_nodes[-1] if self._open_nodes else None

@@ -33,7 +33,7 @@ class ImageListing:
     """Images in alphabetical order. The first part of a path is the class, if there are several."""
     class_counts: dict[str, int] = field(default_factory=dict)
     """Number of images by class; 0 for a directory without images."""
-    other_files: list[str] = field(default_factory=list)
+    skipped_files: list[str] = field(default_factory=list)
     """Files without the suffix of an image; hidden files are not listed."""
     unclassified_images: list[str] = field(default_factory=list)
     """Images next to class directories. They have no class, and are not read."""
@@ -41,14 +41,20 @@ class ImageListing:
     @property
     def notes(self) -> tuple[str, ...]:
         """Messages for the user about files that are not read."""
-        if not self.unclassified_images:
-            return other_files_notes(self.other_files)
-        count = plural(len(self.unclassified_images), "image")
-        note = (
-            f"skipped {count} outside the class directories:"
-            f" {_first_names(self.unclassified_images)}"
-        )
-        return (note, *other_files_notes(self.other_files))
+        notes: list[str] = []
+        if self.unclassified_images:
+            count = plural(len(self.unclassified_images), "image")
+            notes.append(
+                f"skipped {count} outside the class directories:"
+                f" {_first_names(self.unclassified_images)}"
+            )
+        if self.skipped_files:
+            count = plural(len(self.skipped_files), "file")
+            notes.append(
+                f"skipped {count} without an image suffix ({_SUFFIXES_TEXT}):"
+                f" {_first_names(self.skipped_files)}"
+            )
+        return tuple(notes)
 
     def check_classes(self) -> None:
         """Check that every class has an image.
@@ -63,14 +69,6 @@ class ImageListing:
                 " add some,"
                 " or remove its directory" + "".join(f"; {each}" for each in self.notes)
             )
-
-
-def other_files_notes(names: Sequence[str]) -> tuple[str, ...]:
-    """Return a message about files that are not read; none if there are no such files."""
-    if not names:
-        return ()
-    count = plural(len(names), "file")
-    return ((f"skipped {count} without an image suffix ({_SUFFIXES_TEXT}): {_first_names(names)}"),)
 
 
 def has_image_suffix(name: str) -> bool:
@@ -99,7 +97,7 @@ def list_images(source: DataPath, opener: DataFileOpener) -> ImageListing:
             # None means that it is a file.
             names = opener.list_dir(directory, name)
             if names is None:
-                listing.other_files.append(name)
+                listing.skipped_files.append(name)
             else:
                 paths = [*_iter_images(directory, (name,), names, opener, listing)]
                 listing.images += [(directory, parts) for parts in paths]
@@ -158,7 +156,7 @@ def _iter_images(
             continue
         children = opener.list_dir(directory, *parts, name)
         if children is None:
-            listing.other_files.append("/".join((*parts, name)))
+            listing.skipped_files.append("/".join((*parts, name)))
         else:
             yield from _iter_images(directory, (*parts, name), children, opener, listing)
 
