@@ -45,6 +45,10 @@ ORDER: Mapping[str, str] = {
         launch
         cli
     """,
+    "archbuilder.api": """
+        arguments
+        inference training
+    """,
     "archbuilder.compiler": """
         ir value_check
         check_arguments keras_object unparse

@@ -1,0 +1,12 @@
+"""The Python API: train networks and use them, as the commands of the same names do.
+
+The functions import TensorFlow when they are called, after the blueprint and the recipe have been
+checked. Arguments have the names of the commands' options.
+"""
+
+from __future__ import annotations
+
+from archbuilder.api.inference import evaluate, generate, load_weights, predict, sample
+from archbuilder.api.training import resume, train
+
+__all__ = ["evaluate", "generate", "load_weights", "predict", "resume", "sample", "train"]
