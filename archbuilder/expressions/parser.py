@@ -128,15 +128,13 @@ class _Parser:
         return self._left_associative(self._not, ("or",), ("and",))
 
     def _not(self) -> Expression:
+        """Parse a comparison with any number of `not` before it."""
         token = self._accept("not")
-        if token is None:
-            return self._comparison()
-        self._enter_level(token.start)
-        operand = self._not()
-        self._depth -= 1
-        return UnaryOp("not", operand, token.start, 3)
-
-    def _comparison(self) -> Expression:
+        if token is not None:
+            self._enter_level(token.start)
+            operand = self._not()
+            self._depth -= 1
+            return UnaryOp("not", operand, token.start, 3)
         first = self._additive()
         rest: list[tuple[str, Expression]] = []
         # Errors point to the first operator of a chain.
@@ -161,15 +159,13 @@ class _Parser:
         return self._left_associative(self._unary, ("+", "-"), ("*", "/", "//", "%"))
 
     def _unary(self) -> Expression:
+        """Parse an atom with its indices and its exponent, or one with signs before it."""
         token = self._accept("-", "+")
-        if token is None:
-            return self._power()
-        self._enter_level(token.start)
-        operand = self._unary()
-        self._depth -= 1
-        return UnaryOp(token.text, operand, token.start, 1)
-
-    def _power(self) -> Expression:
+        if token is not None:
+            self._enter_level(token.start)
+            operand = self._unary()
+            self._depth -= 1
+            return UnaryOp(token.text, operand, token.start, 1)
         base = self._atom()
         while (token := self._accept("[")) is not None:
             # `[` was accepted: `[:last]`, `[first:]`, `[first:last]` or `[index]` follows.

@@ -117,6 +117,12 @@ _NETWORK: Final[Schema] = {
 _WHEN: Final = _with_description(
     "Skip the step if false.", _any_of({"type": "boolean"}, _EXPRESSION)
 )
+_SIZE: Final = _any_of({"type": ["integer", "null"], "minimum": 1}, _EXPRESSION)
+_INPUT_SHAPE: Final = _with_description(
+    "Sizes without the batch axis; null for an unknown size.",
+    _any_of({"type": "array", "items": _SIZE}, _EXPRESSION),
+)
+
 _SOURCE: Final = _any_of(_TEXT, {"type": "array", "items": _TEXT})
 _MODIFIERS: Final[Schema] = {
     "layers": _with_description("Steps in sequence.", _STEPS),
@@ -210,6 +216,7 @@ def blueprint_schema(registry: Registry, recipe: Mapping[str, Schema]) -> Schema
     `recipe` has the schemas of the sections `data` and `training`.
     """
     calls = {**registry.layers, **_operations(registry)}
+    dtype = _any_of({"enum": list(registry.dtypes)}, _EXPRESSION)
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "archbuilder blueprint",
@@ -230,7 +237,15 @@ def blueprint_schema(registry: Registry, recipe: Mapping[str, Schema]) -> Schema
             "param": _PARAM,
             "block": _BLOCK,
             "network": _NETWORK,
-            "input": _input(registry),
+            "input": _any_of(
+                _INPUT_SHAPE,
+                {
+                    "type": "object",
+                    "properties": {"shape": _INPUT_SHAPE, "dtype": dtype, "when": _WHEN},
+                    "required": ["shape"],
+                    "additionalProperties": False,
+                },
+            ),
             "steps": {"type": "array", "items": {"$ref": "#/definitions/step"}},
             "step": _step(registry),
             "merge": _merge(registry),
@@ -239,22 +254,6 @@ def blueprint_schema(registry: Registry, recipe: Mapping[str, Schema]) -> Schema
             **{name: _arguments(signature) for name, signature in calls.items()},
         },
     }
-
-
-def _input(registry: Registry) -> Schema:
-    size = _any_of({"type": ["integer", "null"], "minimum": 1}, _EXPRESSION)
-    shape = _with_description(
-        "Sizes without the batch axis; null for an unknown size.",
-        _any_of({"type": "array", "items": size}, _EXPRESSION),
-    )
-    dtype = _any_of({"enum": list(registry.dtypes)}, _EXPRESSION)
-    full = {
-        "type": "object",
-        "properties": {"shape": shape, "dtype": dtype, "when": _WHEN},
-        "required": ["shape"],
-        "additionalProperties": False,
-    }
-    return _any_of(shape, full)
 
 
 def _step(registry: Registry) -> Schema:

@@ -163,7 +163,18 @@ class _TreeBuilder:
                 elif isinstance(event, yaml.AliasEvent):
                     self._handle_alias(event)
                 elif isinstance(event, yaml.DocumentStartEvent):
-                    self._handle_document(event)
+                    self._document_count += 1
+                    if self._document_count > 1:
+                        # The builder raises, here and below, where the events that follow would
+                        # only cause more errors.
+                        self._reject_feature(
+                            "a blueprint is a single document; remove '---' and what follows", event
+                        )
+                        raise BlueprintError(self._diagnostics)
+                    if event.version or event.tags:
+                        self._reject_feature(
+                            "directives ('%') are not supported in a blueprint", event
+                        )
         except yaml.MarkedYAMLError as error:
             self._diagnostics.add(scalars.yaml_syntax_error(error, self._source))
         # ReaderError, which has no mark: for characters that `_decode_source` reports before PyYAML
@@ -191,18 +202,6 @@ class _TreeBuilder:
                     _parse_events(text[: error.problem_mark.index]), event_count, None
                 )
             raise
-
-    def _handle_document(self, event: yaml.DocumentStartEvent) -> None:
-        self._document_count += 1
-        if self._document_count > 1:
-            # The builder raises, here and below, where the events that follow would only cause
-            # more errors.
-            self._reject_feature(
-                "a blueprint is a single document; remove '---' and what follows", event
-            )
-            raise BlueprintError(self._diagnostics)
-        if event.version or event.tags:
-            self._reject_feature("directives ('%') are not supported in a blueprint", event)
 
     def _reject_feature(self, message: str, event: yaml.Event) -> None:
         self._diagnostics.error("unsupported-yaml", message, self._span(event))
