@@ -1,6 +1,6 @@
 """Train the models of docs/results.md, check their metrics, and write the page.
 
-`make results DATA=DIR` runs this script; the folder has `mnist/` with the four files of MNIST,
+`make results DATA=DIR` runs this script; the directory has `mnist/` with the four files of MNIST,
 and `text/tinyshakespeare.txt`. Names after it select results; the others stay as they are.
 """
 

@@ -75,11 +75,6 @@ class ObjectiveConfig(abc.ABC):
     evaluation_needs_training_data: ClassVar[bool] = False
     """Whether another data set cannot be evaluated without the training set."""
 
-    @property
-    def generator_noise(self) -> Noise | None:
-        """The distribution of a generator's input; None if there is no generator."""
-        return None
-
     def target_spec(self) -> TargetSpec:
         """Return what the outputs are compared with; nothing if there are no targets."""
         return TargetSpec()
@@ -246,11 +241,6 @@ class AdversarialConfig(ObjectiveConfig):
     num_samples: int = option(
         integer(1, 1024), "Number of samples in the image of each epoch.", default=64
     )
-
-    @property
-    def generator_noise(self) -> Noise:
-        """The distribution of the generator's input."""
-        return self.noise
 
     def make_task(self, context: TrainingContext) -> TrainableTask:
         """Build both networks, and return the task that trains them."""

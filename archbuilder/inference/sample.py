@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Graph
+from archbuilder.config.objectives import AdversarialConfig
 from archbuilder.config.run_config import RunConfig
 from archbuilder.data.image_grid import image_grid, to_uint8_images
 from archbuilder.diagnostics.errors import InternalError, UsageError
@@ -40,13 +41,12 @@ def sample(
     """
     objective = config.training.objective
     objective.require_command("sample")
-    noise_distribution = objective.generator_noise
-    if noise_distribution is None:
+    if not isinstance(objective, AdversarialConfig):
         raise InternalError(f"the objective '{objective.name}' has no generator")
     model = load_run_network(run_dir, graphs, limits, "generator").model
     shape = (num_samples, *model.input.shape[1:])
     # All noise at once, so that the size of the batches does not change the samples.
-    noise = sample_noise(noise_distribution, shape, seed, SAMPLE_STEP)
+    noise = sample_noise(objective.noise, shape, seed, SAMPLE_STEP)
     # In batches, so that activations fit the memory.
     with translate_tf_errors("the sampling", graphs.values()):
         batches = [

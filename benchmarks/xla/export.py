@@ -1,4 +1,4 @@
-"""Export training steps as XLA programs: `python -m benchmarks.xla.export FOLDER`.
+"""Export training steps as XLA programs: `python -m benchmarks.xla.export DIR`.
 
 With XLA, TensorFlow compiles a training step into one program, independently of the device. This
 script writes that program to a file. Each model has two: the step of archbuilder's model, and the
@@ -173,13 +173,13 @@ def write_checked(folder: Path) -> None:
 
 
 def main() -> None:
-    """Write the programs to a folder."""
+    """Write the programs to a directory."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("directory", type=Path)
     parser.add_argument("--check", action="store_true", help="small models, to compare losses")
     arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    (write_checked if arguments.check else write_timed)(arguments.folder)
+    arguments.directory.mkdir(parents=True, exist_ok=True)
+    (write_checked if arguments.check else write_timed)(arguments.directory)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run the XLA programs that `export` wrote: `python -m benchmarks.xla.run FOLDER`.
+"""Run the XLA programs that `export` wrote: `python -m benchmarks.xla.run DIR`.
 
 This needs JAX, which has the same compiler for GPUs as TensorFlow. Programs with an .npz file of
 values are compared with the losses of TensorFlow; the others are timed.
@@ -109,7 +109,7 @@ def seconds(program: Program) -> float:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print a line for each program in a folder."""
+    """Print a line for each program in a directory."""
     device = jax.devices()[0]
     peak = peak_of(device.device_kind)
     print(device.device_kind, "jax", jax.__version__)

@@ -244,11 +244,11 @@ def test_calls_of_fit_agree_with_one_of_keras(optimizer: Callable[[], keras.opti
         first.fit(x, y, batch_size=4, shuffle=False, verbose=0)
     resumed = learner()
     load_state_dict(resumed, state_dict(first))
-    for each in (first, resumed):
-        each.fit(x, y, batch_size=4, shuffle=False, verbose=0)
-        if each.ema_variables:
-            each.swap_ema_weights()
-        pairs = zip(each.network.get_weights(), uninterrupted.get_weights(), strict=True)
+    for model in (first, resumed):
+        model.fit(x, y, batch_size=4, shuffle=False, verbose=0)
+        if model.ema_variables:
+            model.swap_ema_weights()
+        pairs = zip(model.network.get_weights(), uninterrupted.get_weights(), strict=True)
         for weight, expected in pairs:
             np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
 
