@@ -106,10 +106,10 @@ def collect_columns(
         for name, columns in roles.inputs.items()
     }
     weights = {name: store.create_writer("the weights") for name in roles.sample_weights}
-    known_classes = context.fitted.schema.classes if context.fitted else {}
+    fitted_classes = context.fitted.schema.classes if context.fitted else {}
     targets = {
         name: TargetWriter(
-            roles.title(column), known_classes.get(name, ()), store, text_cells=roles.text_cells
+            roles.title(column), fitted_classes.get(name, ()), store, text_cells=roles.text_cells
         )
         for name, column in roles.targets.items()
     }

@@ -33,7 +33,7 @@ from archbuilder.formatting import plural
 # More than the default of `iter_lines`, since tables may have thousands of columns.
 _MAX_LINE_CHARS: Final = 2**26
 _SKIP_HINT: Final = "; 'on_error: skip' skips such lines"
-_OTHER_DELIMITERS: Final = {";": "a ';'", "\t": "a tab"}
+_UNSUPPORTED_DELIMITERS: Final = {";": "a ';'", "\t": "a tab"}
 """Delimiters of other tables, which are reported and not guessed."""
 _STR_OVERHEAD_BYTES: Final = 50
 """Approximate size of an empty `str` in memory."""
@@ -78,11 +78,11 @@ class _CsvFile:
         _, cells = next(records, (0, None))
         if cells is None:
             raise RunError(f"{self.name} is empty")
-        for mark, other_delimiter in _OTHER_DELIMITERS.items():
+        for mark, delimiter_text in _UNSUPPORTED_DELIMITERS.items():
             if len(cells) == 1 and mark in cells[0]:
                 raise RunError(
                     f"the separator must be a comma, but the first line of {self.name} has"
-                    f" {other_delimiter} and no comma"
+                    f" {delimiter_text} and no comma"
                 )
         if not self.source.header:
             return [str(number) for number in range(len(cells))]
