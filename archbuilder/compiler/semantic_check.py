@@ -25,12 +25,12 @@ from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import (
     Block,
-    Branches,
     Param,
-    Sequential,
     SharedCall,
     Step,
     StepCall,
+    call_of,
+    inner_steps,
 )
 from archbuilder.language.deferred_values import DeferredValue
 from archbuilder.language.modules import (
@@ -180,48 +180,34 @@ class _ProgramChecker:
 
     def _check_steps(self, steps: tuple[Step, ...], outer: _Scope) -> None:
         for step in steps:
-            scope = self._check_modifiers(step, outer)
-            body = step.body
-            if isinstance(body, StepCall):
-                self._check_call(body, step.call, scope)
-            elif isinstance(body, SharedCall):
-                self._check_names(body.name, scope)
-            elif isinstance(body, Sequential):
-                self._check_steps(body.steps, scope)
-            elif isinstance(body, Branches):
-                for branch in body.branches:
-                    self._check_steps(branch.steps, scope)
-                if body.merge is not None:
-                    self._check_call(body.merge, step.call, scope)
-
-    def _check_modifiers(self, step: Step, outer: _Scope) -> _Scope:
-        """Check the modifiers of a step; return the scope of its body."""
-        scope = outer
-        if step.loop is not None:
-            for _, value in step.loop.variables:
-                self._check_names(value, outer)
-            # The lengths of lists from expressions are not known yet.
-            lengths = {
-                name: len(value.tree.items)
-                for name, value in step.loop.variables
-                if isinstance(value.tree, SequenceNode)
-            }
-            check_loop_lengths(lengths, step.loop, self._diagnostics)
-            scope = scope.with_names(
-                {name for name, _ in step.loop.variables} | {ITERATION_VARIABLE}
-            )
-        # `for` is the outer loop of a step with both, so `repeat` sees its variables.
-        if step.repeat is not None:
-            self._check_names(step.repeat, scope)
-            scope = scope.with_names({ITERATION_VARIABLE})
-        for value_or_none in (step.name, step.condition, step.call):
-            self._check_names(value_or_none, scope)
-        if step.input_refs is not None:
-            for value in step.input_refs.inputs:
-                self._check_names(value, scope)
-            for _, value in step.input_refs.keywords:
-                self._check_names(value, scope)
-        return scope
+            scope = outer
+            if step.loop is not None:
+                for _, value in step.loop.variables:
+                    self._check_names(value, outer)
+                # The lengths of lists from expressions are not known yet.
+                lengths = {
+                    name: len(value.tree.items)
+                    for name, value in step.loop.variables
+                    if isinstance(value.tree, SequenceNode)
+                }
+                check_loop_lengths(lengths, step.loop, self._diagnostics)
+                scope = scope.with_names(
+                    {name for name, _ in step.loop.variables} | {ITERATION_VARIABLE}
+                )
+            # `for` is the outer loop of a step with both, so `repeat` sees its variables.
+            if step.repeat is not None:
+                self._check_names(step.repeat, scope)
+                scope = scope.with_names({ITERATION_VARIABLE})
+            refs = step.input_refs
+            sources = () if refs is None else (*refs.inputs, *(value for _, value in refs.keywords))
+            for modifier in (step.name, step.condition, step.call, *sources):
+                self._check_names(modifier, scope)
+            if isinstance(step.body, SharedCall):
+                self._check_names(step.body.name, scope)
+            self._check_steps(inner_steps(step.body), scope)
+            call = call_of(step)
+            if call is not None:
+                self._check_call(call, step.call, scope)
 
     def _check_call(self, call: StepCall, constants: DeferredValue | None, scope: _Scope) -> None:
         self._check_names(call.arguments, scope)

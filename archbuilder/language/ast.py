@@ -130,6 +130,13 @@ def inner_steps(body: Body) -> tuple[Step, ...]:
     return ()
 
 
+def call_of(step: Step) -> StepCall | None:
+    """Return the call of a layer or block in a step: its body, or the `merge` of its branches."""
+    if isinstance(step.body, StepCall):
+        return step.body
+    return step.body.merge if isinstance(step.body, Branches) else None
+
+
 @dataclass(frozen=True, slots=True)
 class InputDeclaration:
     """An input of a block or a network.

@@ -109,7 +109,29 @@ class _ValueEvaluation:
 
     def evaluate(self, tree: Tree) -> Tree | None:
         if isinstance(tree, ScalarNode):
-            return self._evaluate_scalar(tree)
+            template = self._templates.get(tree.span) if isinstance(tree.value, str) else None
+            if template is None:
+                return tree
+            result = expressions.evaluate(
+                template, self._variables, self._limits, self._diagnostics
+            )
+            if isinstance(result, EvaluationFailed):
+                return None
+            if isinstance(result, list):
+                if self._remaining_items < 0:
+                    # An earlier list of this value exceeded the limit and was reported.
+                    return None
+                self._remaining_items -= count_items(result, self._remaining_items)
+                if self._remaining_items < 0:
+                    self._diagnostics.error(
+                        "limit-exceeded",
+                        f"the value has more than {self._limits.list_items} items",
+                        tree.span,
+                        notes=("raise it with the limit 'list_items'",),
+                    )
+                    return None
+            # The result is not scanned for `$` again: a parameter may hold any text.
+            return from_plain(result, tree.span)
         if isinstance(tree, SequenceNode):
             # Evaluate the remaining items after an error as well, to report all errors at once.
             results = [self.evaluate(item) for item in tree.items]
@@ -123,29 +145,6 @@ class _ValueEvaluation:
                 entries.append(MappingEntry(entry.key, value, entry.key_span))
         complete = len(entries) == len(tree.entries)
         return MappingNode(tuple(entries), tree.span) if complete else None
-
-    def _evaluate_scalar(self, scalar: ScalarNode) -> Tree | None:
-        template = self._templates.get(scalar.span) if isinstance(scalar.value, str) else None
-        if template is None:
-            return scalar
-        result = expressions.evaluate(template, self._variables, self._limits, self._diagnostics)
-        if isinstance(result, EvaluationFailed):
-            return None
-        if isinstance(result, list):
-            if self._remaining_items < 0:
-                # An earlier list of this value exceeded the limit and was reported.
-                return None
-            self._remaining_items -= count_items(result, self._remaining_items)
-            if self._remaining_items < 0:
-                self._diagnostics.error(
-                    "limit-exceeded",
-                    f"the value has more than {self._limits.list_items} items",
-                    scalar.span,
-                    notes=("raise it with the limit 'list_items'",),
-                )
-                return None
-        # The result is not scanned for `$` again: a parameter may hold any text.
-        return from_plain(result, scalar.span)
 
 
 def count_items(values: list[PlainData], limit: int) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias, get_args
 
 from archbuilder.language.parser.declarations import SCHEMA_KEYS, TYPE_NAMES
 from archbuilder.registry import Registry
-from archbuilder.registry.signatures import LAYER_KINDS, ArgumentSpec, ObjectKind, Signature
+from archbuilder.registry.signatures import LAYER_KINDS, ObjectKind, Signature
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -335,11 +335,26 @@ def _operations(registry: Registry) -> dict[str, Signature]:
 def _arguments(signature: Signature) -> Schema:
     """Return the schema of a call's arguments: a mapping, one bare value, or nothing."""
     required = _required(signature)
-    mapping: Schema = {
-        "type": "object",
-        "properties": {spec.name: _argument(spec) for spec in signature.arguments.values()},
-        "additionalProperties": False,
-    }
+    properties: Schema = {}
+    for name, spec in signature.arguments.items():
+        # An object, plain data or both, or an expression.
+        kinds: list[Schema] = []
+        if spec.type.object is not None:
+            # The definition of an object accepts an expression as well.
+            kind: Schema = {"$ref": f"#/definitions/{object_definition_name(spec.type.object)}"}
+            kinds.append(
+                {"type": "array", "items": kind, "minItems": 1} if spec.type.is_list else kind
+            )
+            if spec.type.is_optional:
+                kinds.append(_NULL)
+        if spec.type.schema is not None:
+            kinds += [allow_expressions(spec.type.schema), _EXPRESSION]
+        properties[name] = {
+            **({"description": spec.summary} if spec.summary else {}),
+            **({} if spec.required else {"default": spec.default}),
+            **(kinds[0] if len(kinds) == 1 else _any_of(*kinds)),
+        }
+    mapping: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
     if required:
         mapping["required"] = required
     choices: list[Schema] = [mapping]
@@ -359,26 +374,6 @@ def _arguments(signature: Signature) -> Schema:
 
 def _required(signature: Signature) -> list[str]:
     return [spec.name for spec in signature.arguments.values() if spec.required]
-
-
-def _argument(spec: ArgumentSpec) -> Schema:
-    """Return the schema of one argument: an object, plain data or both, or an expression."""
-    choices: list[Schema] = []
-    if spec.type.object is not None:
-        # The definition of an object accepts an expression as well.
-        kind: Schema = {"$ref": f"#/definitions/{object_definition_name(spec.type.object)}"}
-        choices.append(
-            {"type": "array", "items": kind, "minItems": 1} if spec.type.is_list else kind
-        )
-        if spec.type.is_optional:
-            choices.append(_NULL)
-    if spec.type.schema is not None:
-        choices += [allow_expressions(spec.type.schema), _EXPRESSION]
-    schema = choices[0] if len(choices) == 1 else _any_of(*choices)
-    entry: Schema = {"description": spec.summary} if spec.summary else {}
-    if not spec.required:
-        entry["default"] = spec.default
-    return {**entry, **schema}
 
 
 def allow_expressions(schema: Mapping[str, Any]) -> Schema:

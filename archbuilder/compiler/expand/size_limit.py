@@ -17,7 +17,7 @@ from archbuilder.compiler.expand.iteration import ITERATION_VARIABLE, evaluate_w
 from archbuilder.compiler.expand.scope import FileScope
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 from archbuilder.diagnostics.span import Span
-from archbuilder.language.ast import Block, Branches, Step, StepCall, inner_steps
+from archbuilder.language.ast import Block, Step, call_of, inner_steps
 from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, Variables
 from archbuilder.language.modules import BlockCallee, resolve_callee
 
@@ -123,7 +123,7 @@ class _StepCounter:
         if not evaluate_when(step, variables, self._evaluator):
             return 1
         count = 1 + self._count_steps(inner_steps(step.body), file, variables)
-        call = _call_of(step)
+        call = call_of(step)
         callee = None if call is None else resolve_callee(file.program, call.callee)
         if call is None or not isinstance(callee, BlockCallee):
             return count
@@ -151,16 +151,9 @@ class _StepCounter:
 
     def _variables_of_iteration(self, step: Step) -> frozenset[str]:
         """Return the variables that determine the expansion of one iteration of a step."""
-        call = _call_of(step)
+        call = call_of(step)
         names = _variable_names([step.condition, None if call is None else call.arguments])
         return names.union(*(self._variables_of_step(each) for each in inner_steps(step.body)))
-
-
-def _call_of(step: Step) -> StepCall | None:
-    """Return the call of a step: its body, or the `merge` of its branches."""
-    if isinstance(step.body, StepCall):
-        return step.body
-    return step.body.merge if isinstance(step.body, Branches) else None
 
 
 def _variable_names(values: list[DeferredValue | None]) -> frozenset[str]:
