@@ -66,11 +66,11 @@ ORDER: Mapping[str, str] = {
         networks
     """,
     "archbuilder.config": """
-        data_sandbox data_schema fingerprint value_types
+        data_sandbox data_schema value_types
         augment_layers callbacks metric_checks optimizers output_types settings
         objectives sources
         data data_cli training
-        json_schema training_parser
+        fingerprint json_schema training_parser
         arguments load
         run_config
         run_inputs

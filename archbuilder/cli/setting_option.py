@@ -10,6 +10,7 @@ import click
 from archbuilder.cli.numbers import StrictFloatRange, StrictIntRange
 from archbuilder.config.settings import setting_of
 from archbuilder.config.value_types import ValueType
+from archbuilder.diagnostics.errors import InternalError
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -29,7 +30,7 @@ def setting_option(
     """
     declared = setting_of(section, name)
     return click.option(
-        f"--{name.replace('_', '-')}",
+        option_name(name),
         type=option_type(declared.value_type),
         metavar=metavar,
         default=default,
@@ -37,10 +38,21 @@ def setting_option(
     )
 
 
+def option_name(name: str) -> str:
+    """Return the option of a setting: `--batch-size` for `batch_size`."""
+    return f"--{name.replace('_', '-')}"
+
+
 def option_type(value_type: ValueType[Any]) -> click.ParamType[Any]:
-    """Return the type of an option that has the bounds or the choices of a value type."""
+    """Return the type of an option that has the bounds or the choices of a value type.
+
+    Raises:
+        InternalError: if it is neither a choice nor a number from a minimum to a maximum.
+    """
     schema = value_type.schema
     if "enum" in schema:
         return click.Choice(schema["enum"])
+    if not {"minimum", "maximum"} <= schema.keys():
+        raise InternalError(f"no command-line option takes values of the type '{value_type.text}'")
     number_type = StrictIntRange if schema["type"] == "integer" else StrictFloatRange
     return number_type(schema["minimum"], schema["maximum"])

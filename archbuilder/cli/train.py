@@ -15,9 +15,10 @@ from archbuilder.cli.common_options import blueprint_options
 from archbuilder.cli.console import Console
 from archbuilder.cli.device_options import device_options, spawn_workers
 from archbuilder.cli.recipe_options import data_option, recipe_option
-from archbuilder.cli.setting_option import setting_option
+from archbuilder.cli.setting_option import option_name, setting_option
 from archbuilder.config import TrainingConfig
 from archbuilder.config.run_config import RUN_JSON
+from archbuilder.config.settings import settings_of
 from archbuilder.config.training import StrategyName
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.diagnostics.escape import escape_terminal
@@ -150,17 +151,21 @@ def _check_resume_options(
     request: BlueprintRequest,
     overrides: _Overrides,
 ) -> None:
-    """Check that only epochs and devices are overridden in a resumed run.
+    """Check that only resumable settings are overridden in a resumed run.
 
     Raises:
         UsageError: if an option belongs to a new run.
     """
+    values_by_name: dict[str, object] = {**overrides}
     values = {
         **new_run_options,
         "--set": request.params or None,
         "--variant": request.variant,
-        "--batch-size": overrides["batch_size"],
-        "--seed": overrides["seed"],
+        **{
+            option_name(each.name): values_by_name[each.name]
+            for each in settings_of(TrainingConfig)
+            if each.name in values_by_name and not each.is_resumable
+        },
     }
     names = [name for name, value in values.items() if value is not None]
     if names:

@@ -6,23 +6,22 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from archbuilder.blueprint import argument_tree
-from archbuilder.config.settings import setting_of
+from archbuilder.config.settings import settings_of
 from archbuilder.config.training import TrainingConfig
 from archbuilder.config.value_types import SectionContext, ValueType, integer, number
 from archbuilder.diagnostics.errors import Diagnostics, UsageError
 from archbuilder.language.parser.fields import FieldReader
 from archbuilder.limits import Limits
 
-OVERRIDES: Final = ("epochs", "batch_size", "seed", "distribute")
-"""Settings of `training` that functions and commands override."""
 ARGUMENT_TYPES: Final[Mapping[str, ValueType[Any]]] = {
-    **{name: setting_of(TrainingConfig, name).value_type for name in OVERRIDES},
+    # Functions and commands override some of these.
+    **{each.name: each.value_type for each in settings_of(TrainingConfig)},
     "max_new_tokens": integer(1, 1_000_000),
     "temperature": number(minimum=0, maximum=100),
     "top_k": integer(1, 1_000_000),
     "num_beams": integer(1, 1_000),
 }
-"""Types of arguments that are numbers or choices, by name."""
+"""Types of arguments by name."""
 SAMPLE_TYPES: Final[Mapping[str, ValueType[Any]]] = {
     "num_samples": integer(1, 100_000),
     # TensorFlow's stateless random functions take seeds of 32 bits with a sign.

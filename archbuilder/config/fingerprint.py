@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Final, cast
+from typing import cast
 
+from archbuilder.config.settings import settings_of
+from archbuilder.config.training import TrainingConfig
 from archbuilder.plain_data import PlainData
-
-# These decide how long, on which devices and how fast a run computes, not what a step computes: a
-# run may be resumed with other values. `callbacks` is not among them: they change the learning rate
-# and the weights, and checkpoints hold their state, which other callbacks could not continue from.
-_RESUMABLE_KEYS: Final = (
-    "epochs",
-    "distribute",
-    "checkpoint_every_seconds",
-    "jit_compile",
-    "steps_per_execution",
-)
 
 
 def run_fingerprint(blueprint: str, recipe: PlainData) -> str:
-    """Return the SHA-256 digest of a blueprint and a recipe, without the keys that may change.
+    """Return the SHA-256 digest of a blueprint and a recipe, without resumable settings.
 
     A run can be resumed from a checkpoint only if both have the same fingerprint. More epochs,
     other devices and another checkpoint interval leave it unchanged.
@@ -32,7 +23,8 @@ def run_fingerprint(blueprint: str, recipe: PlainData) -> str:
     """
     fields = cast(dict[str, PlainData], recipe)
     training = cast(dict[str, PlainData], fields["training"])
-    fixed = {key: value for key, value in training.items() if key not in _RESUMABLE_KEYS}
+    resumable = {each.name for each in settings_of(TrainingConfig) if each.is_resumable}
+    fixed = {key: value for key, value in training.items() if key not in resumable}
     # sort_keys: two recipes that differ in the order of their keys are the same recipe.
     text = json.dumps([blueprint, {**fields, "training": fixed}], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

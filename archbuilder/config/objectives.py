@@ -11,7 +11,7 @@ To add an objective, write its class here, name it in `OBJECTIVES`, and write th
 from __future__ import annotations
 
 import abc
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
 
@@ -25,7 +25,7 @@ from archbuilder.config.output_types import (
     metrics,
     names_by_name,
 )
-from archbuilder.config.settings import option, setting
+from archbuilder.config.settings import ObjectiveFeature, option, setting
 from archbuilder.config.value_types import SectionContext, choice, integer, number
 from archbuilder.diagnostics.errors import UsageError
 
@@ -74,6 +74,16 @@ class ObjectiveConfig(abc.ABC):
     """Number of beams of `generate`, if it searches beams by default; None if it samples."""
     evaluation_needs_training_data: ClassVar[bool] = False
     """Whether another data set cannot be evaluated without the training set."""
+
+    @classmethod
+    def features(cls) -> Iterator[ObjectiveFeature]:
+        """Yield what the objective supports; settings of `training` may require it."""
+        if cls.takes_steps:
+            yield "steps"
+            if cls.accumulates_gradients:
+                yield "accumulation"
+        if cls.augment != "unsupported":
+            yield "augmentation"
 
     def target_spec(self) -> TargetSpec:
         """Return what the outputs are compared with; nothing if there are no targets."""

@@ -17,7 +17,7 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
 from archbuilder.config.value_types import JsonSchema, SectionContext, ValueType
 from archbuilder.diagnostics.span import Span
@@ -25,6 +25,8 @@ from archbuilder.yaml.nodes import MappingNode, Tree
 
 _T = TypeVar("_T")
 _Default = TypeVar("_Default")
+ObjectiveFeature: TypeAlias = Literal["steps", "accumulation", "augmentation"]
+"""What an objective may support: training in steps, splitting a batch, augmenting images."""
 _METADATA_KEY: Final = "archbuilder.setting"
 _GROUP_KEY: Final = "archbuilder.group"
 _REQUIRED: Final[Any] = object()
@@ -43,6 +45,10 @@ class Setting:
     """How to write the setting, for the error about a missing one."""
     is_option: bool = False
     """Whether it stands under the name of an objective instead of beside it."""
+    requires: ObjectiveFeature | None = None
+    """The feature without which an objective does not take the setting; None if all take it."""
+    is_resumable: bool = False
+    """Whether a run may be resumed with another value."""
     name: str = ""
     is_required: bool = True
     default: Any = None
@@ -56,6 +62,8 @@ def setting(
     default: _Default = _REQUIRED,
     default_factory: Callable[[], _T] | None = None,
     example: str = "",
+    requires: ObjectiveFeature | None = None,
+    is_resumable: bool = False,
 ) -> _T | _Default:
     """Declare a field of a section; without a default it is required.
 
@@ -65,8 +73,14 @@ def setting(
         default: The value without the key.
         default_factory: Returns the default; for defaults that are mutable.
         example: How to write the setting, for the error about a missing one.
+        requires: The feature without which an objective does not take the setting of `training`.
+        is_resumable: Whether a run may be resumed with another value: true of settings of
+            `training` that decide how long, on which devices or how fast a run computes, but not
+            what a step computes.
     """
-    declared = Setting(value_type, description, example)
+    declared = Setting(
+        value_type, description, example, requires=requires, is_resumable=is_resumable
+    )
     return cast("_T | _Default", _field(declared, default, default_factory))
 
 

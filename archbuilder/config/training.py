@@ -9,7 +9,7 @@ from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.augment_layers import augmentation
 from archbuilder.config.callbacks import callbacks
 from archbuilder.config.objectives import ObjectiveConfig
-from archbuilder.config.settings import setting
+from archbuilder.config.settings import setting, settings_of
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.value_types import boolean, choice, either, integer, number
 
@@ -26,7 +26,11 @@ class TrainingConfig:
 
     objective: ObjectiveConfig
     epochs: int = setting(
-        integer(1, 1_000_000), "Number of passes over the training set.", default=10
+        integer(1, 1_000_000),
+        "Number of passes over the training set.",
+        default=10,
+        requires="steps",
+        is_resumable=True,
     )
     batch_size: int = setting(
         integer(1, 1_000_000),
@@ -55,55 +59,60 @@ class TrainingConfig:
         "Strategy of `tf.distribute`: `auto`, `none`, `mirrored`, `multi_worker` or `tpu`. `auto`"
         " uses the cluster of TF_CONFIG or Slurm, or else all GPUs.",
         default="auto",
+        is_resumable=True,
     )
     augment: tuple[KerasObject, ...] = setting(
-        augmentation(), "Random layers that are applied in order to training images.", default=()
+        augmentation(),
+        "Random layers that are applied in order to training images.",
+        default=(),
+        requires="augmentation",
     )
+    # Not resumable: checkpoints hold their state, which other callbacks could not continue from.
     callbacks: tuple[KerasObject, ...] = setting(
         callbacks(),
         "Callbacks that stop a run or reduce its learning rate by its metrics, in order.",
         default=(),
+        requires="steps",
     )
     gradient_accumulation_steps: int = setting(
         integer(1, 1024),
         "Number of parts of a batch whose gradients are accumulated before one optimizer step.",
         default=1,
+        requires="accumulation",
     )
     dtype_policy: DtypePolicy = setting(
         choice("auto", "float32", "mixed_bfloat16", "mixed_float16"),
         "Dtype policy of the layers; variables are float32 with each of them.",
         default="auto",
+        requires="steps",
     )
     jit_compile: bool | Auto = setting(
-        choice("auto", *_BOOLEANS), "Whether XLA compiles the train step.", default="auto"
+        choice("auto", *_BOOLEANS),
+        "Whether XLA compiles the train step.",
+        default="auto",
+        requires="steps",
+        is_resumable=True,
     )
     steps_per_execution: int | Auto = setting(
         either(integer(1, 10_000), choice("auto")),
         "Steps per call of the train function. Callbacks run between calls.",
         default="auto",
+        requires="steps",
+        is_resumable=True,
     )
     checkpoint_every_seconds: float = setting(
         number(minimum=0, maximum=86_400),
         "Seconds between checkpoints; 0 saves one after every step.",
         default=30.0,
+        requires="steps",
+        is_resumable=True,
     )
-
-
-COMMON_KEYS: Final = ("batch_size", "validation_split", "seed", "shuffle", "distribute")
-"""Settings of `training` that all objectives share."""
 
 
 def training_keys(objective: type[ObjectiveConfig]) -> tuple[str, ...]:
     """Return the settings of `TrainingConfig` that a recipe with an objective may have."""
-    keys = [*COMMON_KEYS]
-    if objective.augment != "unsupported":
-        keys.append("augment")
-    if objective.takes_steps:
-        keys += ["epochs", "callbacks", "dtype_policy", "jit_compile", "steps_per_execution"]
-        keys.append("checkpoint_every_seconds")
-        if objective.accumulates_gradients:
-            keys.append("gradient_accumulation_steps")
-    return tuple(keys)
+    supported = (None, *objective.features())
+    return tuple(each.name for each in settings_of(TrainingConfig) if each.requires in supported)
 
 
 @dataclass(frozen=True, slots=True)
