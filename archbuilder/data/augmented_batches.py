@@ -21,7 +21,7 @@ from archbuilder.config.objectives import SupervisedConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmentation import GEOMETRIC_LAYERS, MISMATCH, MIXED_LAYERS, Augmentation
 from archbuilder.data.pipeline import FittedDataset
-from archbuilder.data.targets import Target
+from archbuilder.data.targets import Target, loss_name
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, UsageError
 
 _TensorDict: TypeAlias = dict[str, tf.Tensor]
@@ -224,7 +224,7 @@ class _DenseTargetFinder:
             return None
         target = self.dataset.targets[output]
         is_integer = isinstance(target, Target) and target.dtype.kind in "iu"
-        nearest = is_integer or _is_class_loss(self._loss_name(output))
+        nearest = is_integer or _is_class_loss(loss_name(self.objective.loss.get(output)))
         return _DenseTarget((*shape[:2], math.prod(shape[2:])), nearest)
 
     def _is_position_invariant(self, output: str) -> bool:
@@ -237,7 +237,7 @@ class _DenseTargetFinder:
         target, shape, loss = (
             self.dataset.targets[output],
             self.target_shapes[output],
-            self._loss_name(output),
+            loss_name(self.objective.loss.get(output)),
         )
         # A coordinate alone is rare; a score, an age or a binary label is common.
         if math.prod(shape) == 1:
@@ -267,11 +267,6 @@ class _DenseTargetFinder:
             shape[:1] == (math.prod(image[:2]),) or shape == (math.prod(image),)
             for image in self.image_shapes.values()
         )
-
-    def _loss_name(self, output: str) -> str:
-        """Return the class name of the loss of an output; empty if it only has metrics."""
-        loss = self.objective.loss.get(output)
-        return loss.class_name if loss else ""
 
 
 def _is_class_loss(loss: str) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from archbuilder.compiler.ir import Shape
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.data.columns import Column
-from archbuilder.data.targets import Target
+from archbuilder.data.targets import Target, loss_name
 from archbuilder.diagnostics.errors import RunError, closest_match, quote
 from archbuilder.yaml.scalars import is_ascii_digits
 
@@ -88,8 +88,7 @@ class CombinedWeights:
 
 def weight_axes(shape: Shape, loss: KerasObject | None) -> Shape:
     """Return the axes of an output's positions, or none if the loss reduces them to one value."""
-    loss_name = loss.class_name if loss else ""
-    return () if loss_name in _PER_EXAMPLE_LOSSES else shape[:-1]
+    return () if loss_name(loss) in _PER_EXAMPLE_LOSSES else shape[:-1]
 
 
 def make_sample_weights(column: Column, output: str, positions: Shape) -> SampleWeights:
@@ -127,7 +126,7 @@ def make_class_weights(
         RunError: if the output is not compared with classes, there is no such class, or all
             weights are 0.
     """
-    target_classes = _target_classes(target, shape, loss.class_name if loss else "")
+    target_classes = _target_classes(target, shape, loss_name(loss))
     # A loss of whole examples has no values for the classes of their positions.
     if weight_axes(shape, loss) != shape[:-1]:
         target_classes = None

@@ -58,6 +58,11 @@ class Target:
         return values if self.num_classes is None else tf.one_hot(values, self.num_classes)
 
 
+def loss_name(loss: KerasObject | None) -> str:
+    """Return the class name of the loss of an output; empty if it only has metrics."""
+    return loss.class_name if loss else ""
+
+
 def adapt_target(
     column: Column,
     output: str,
@@ -75,10 +80,9 @@ def adapt_target(
         RunError: if labels in memory are out of range, or the shapes differ.
     """
     target_shape = column.shape
-    loss_name = loss.class_name if loss else ""
-    if loss_name == _CTC_LOSS:
+    if loss_name(loss) == _CTC_LOSS:
         return Target(column.with_check(_make_ctc_check(column, output, shape)), _INT64)
-    class_names = [loss_name] if loss else [each.class_name for each in metrics]
+    class_names = [loss.class_name] if loss else [each.class_name for each in metrics]
     if any(each.startswith(_SPARSE_PREFIX) for each in class_names):
         check = _make_label_check(column, output, shape, ignored_class(loss))
         return Target(column.with_check(check), _INT64)
@@ -86,7 +90,7 @@ def adapt_target(
     if add_axis or _shape_fits(target_shape, shape):
         values = (
             column.with_check(_make_probability_check(column, output))
-            if loss_name.startswith(_BINARY_PREFIX)
+            if loss_name(loss).startswith(_BINARY_PREFIX)
             else column
         )
         axis_added = add_axis and target_shape

@@ -24,7 +24,7 @@ from archbuilder.inference.load_run import TOKENIZER_DIR, load_run_tokenizer, lo
 from archbuilder.limits import Limits
 from archbuilder.runs.checkpoint_manager import CheckpointManager
 from archbuilder.runs.run_dir import EpochLogs, RunDir
-from archbuilder.trainer.context import TrainableTask, TrainingContext
+from archbuilder.trainer.context import TrainingContext
 from archbuilder.trainer.execution import choose_execution
 from archbuilder.trainer.step_errors import translate_tf_errors
 from archbuilder.weights import restore_weights
@@ -65,7 +65,18 @@ def evaluate(
     """
     context = make_eval_context(trained_run, limits, devices, log, data_source, batch_size)
     task = context.config.objective.make_task(context)
-    _restore_task(task, trained_run, context)
+    if task.restore is not None:
+        checkpoint = None
+        if trained_run.run_dir is not None and not trained_run.weight_files:
+            checkpoint = context.checkpoints.latest(context.log)
+        if checkpoint is None:
+            raise UsageError(
+                "this objective needs more than the network to evaluate it: give the run directory,"
+                " with its checkpoints"
+            )
+        task.restore(checkpoint.arrays)
+    for name in trained_run.graphs:
+        load_trained_weights(trained_run, task.models[name], name)
     with translate_tf_errors("the evaluation", trained_run.graphs.values()):
         metrics = task.evaluate()
     # The last message of a worker is lost if its process exits too early.
@@ -185,19 +196,3 @@ def load_trained_weights(trained_run: TrainedRun, model: keras.Model, name: str)
         load_run_weights(trained_run.run_dir, model, name)
     else:
         raise UsageError(f"there are no weights of the network '{name}'")
-
-
-def _restore_task(task: TrainableTask, trained_run: TrainedRun, context: TrainingContext) -> None:
-    """Load the trained weights, and the state of a checkpoint if the objective needs it."""
-    if task.restore is not None:
-        checkpoint = None
-        if trained_run.run_dir is not None and not trained_run.weight_files:
-            checkpoint = context.checkpoints.latest(context.log)
-        if checkpoint is None:
-            raise UsageError(
-                "this objective needs more than the network to evaluate it: give the run directory,"
-                " with its checkpoints"
-            )
-        task.restore(checkpoint.arrays)
-    for name in trained_run.graphs:
-        load_trained_weights(trained_run, task.models[name], name)

@@ -123,7 +123,15 @@ def _from_files(
     names = tuple(each.name for each in graph.inputs)
     indices = lookup_tables_by_input(graph)
     config = trained_run.config
-    log_once = _log_once_per_kind(log)
+    kinds: set[str] = set()
+
+    def log_once(message: str) -> None:
+        """Log only the first of messages that differ in names and numbers."""
+        kind = _NAME_OR_NUMBER.sub("", message)
+        if kind not in kinds:
+            kinds.add(kind)
+            log(message)
+
     for group in read_inputs(paths, config.data.train, graph, config.schema, log_once):
         features = group.examples.select_for(names, ()).inputs
         try:
@@ -142,19 +150,6 @@ def _from_files(
             for note in fitted_input.adapter.notes:
                 log_once(note)
         yield _InputBatchSource(group.keys, inputs, np.arange(group.examples.count, dtype=np.int64))
-
-
-def _log_once_per_kind(log: Callable[[str], None]) -> Callable[[str], None]:
-    """Return a function that logs only the first of messages that differ in names and numbers."""
-    kinds: set[str] = set()
-
-    def log_once(message: str) -> None:
-        kind = _NAME_OR_NUMBER.sub("", message)
-        if kind not in kinds:
-            kinds.add(kind)
-            log(message)
-
-    return log_once
 
 
 def _from_validation_set(

@@ -37,36 +37,25 @@ def sample_tokens(
     sequences = prompts
     finished = np.zeros(len(prompts), np.bool_)
     for _ in range(max_new_tokens):
-        log_probs = log_prob_fn(sequences)
+        scores = log_prob_fn(sequences)
+        if sampling.temperature != 0:
+            # The top logit is 0, so a division by a tiny temperature overflows to -inf only for
+            # tokens that are never drawn.
+            with np.errstate(over="ignore"):
+                logits = (scores - scores.max(axis=1, keepdims=True)) / sampling.temperature
+            if sampling.top_k is not None and sampling.top_k < logits.shape[1]:
+                threshold = np.partition(logits, -sampling.top_k, axis=1)[:, [-sampling.top_k]]
+                # Tokens that tie with the k-th one are kept.
+                logits = np.where(logits < threshold, -np.inf, logits)
+            # Gumbel-max trick: the argmax is distributed as the softmax of the logits.
+            scores = logits + rng.gumbel(size=logits.shape)
         # A finished sequence still draws, so that the others do not depend on when it ended.
-        next_tokens = np.where(finished, PAD_ID, _sample(log_probs, sampling, rng))
+        next_tokens = np.where(finished, PAD_ID, scores.argmax(axis=1))
         finished |= next_tokens == END_ID
         sequences = np.concatenate([sequences, next_tokens[:, np.newaxis]], axis=1)
         if finished.all():
             break
     return [_truncate_at_eos(row) for row in sequences[:, prompts.shape[1] :]]
-
-
-def _sample(
-    log_probs: NDArray[np.float64], sampling: SamplingConfig, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    if sampling.temperature == 0:
-        return _argmax(log_probs)
-    # The top logit is 0, so a division by a tiny temperature overflows to -inf only for tokens that
-    # are never drawn.
-    with np.errstate(over="ignore"):
-        logits = (log_probs - log_probs.max(axis=1, keepdims=True)) / sampling.temperature
-    if sampling.top_k is not None and sampling.top_k < log_probs.shape[1]:
-        threshold = np.partition(logits, -sampling.top_k, axis=1)[:, [-sampling.top_k]]
-        # Tokens that tie with the k-th one are kept.
-        logits = np.where(logits < threshold, -np.inf, logits)
-    # Gumbel-max trick: the argmax is distributed as the softmax of the logits.
-    return _argmax(logits + rng.gumbel(size=logits.shape))
-
-
-def _argmax(scores: NDArray[np.float64]) -> TokenIds:
-    indices: TokenIds = scores.argmax(axis=1)
-    return indices
 
 
 def beam_search(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import mmap
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
@@ -146,7 +146,12 @@ class ColumnWriter:
         self.integers = self.integers & integers
         # Every floating dtype counts: the column may widen from float32 to float64 later.
         if self.is_integral and values.dtype.kind == "f":
-            self.is_integral = _are_exact_integers(values)
+            # From 2**53 on, every float64 is an integer, whatever the file says. NaN is not one.
+            # numpy warns about a signaling NaN, which a damaged file may contain.
+            with np.errstate(invalid="ignore"):
+                wide = values.astype(np.float64)  # float16 cannot hold the bound
+                are_exact = (wide == np.floor(wide)) & (abs(wide) < MAX_EXACT_INT)
+            self.is_integral = bool(are_exact.all())
         self.count += len(values)
         self.num_bytes += values.nbytes
         self._chunks.append(values)
@@ -161,25 +166,21 @@ class ColumnWriter:
         old_dtype, self.dtype = self.dtype, dtype
         chunks, old_file = self._chunks, self._file
         self._chunks, self._file, self.num_bytes = [], None, 0
+        if old_file is not None:
+            # Mapped before it is closed: closing deletes an unnamed file, but not a mapping of it.
+            with old_file:
+                mapped = mmap.mmap(old_file.fileno(), 0, access=mmap.ACCESS_READ)
+            spilled = np.frombuffer(mapped, old_dtype).reshape(-1, *self.shape)
+            chunk_rows = max(_CHUNK_BYTES // max(spilled[:1].nbytes, 1), 1)
+            starts = range(0, len(spilled), chunk_rows)
+            chunks = [*(spilled[start : start + chunk_rows] for start in starts), *chunks]
         row = 0
-        for values in (*self._read_chunks(old_file, old_dtype), *chunks):
+        for values in chunks:
             self._chunks.append(self._convert(values, 0, row))
             self.num_bytes += self._chunks[-1].nbytes
             row += len(values)
             if self.num_bytes > self.store.memory_limit:
                 self._spill()
-
-    def _read_chunks(self, file: IO[bytes] | None, dtype: DType) -> Iterator[Array]:
-        """Yield the values of a spilled file, some examples at a time."""
-        if file is None:
-            return
-        # Mapped before it is closed: closing deletes an unnamed file, but not a mapping of it.
-        with file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        values = np.frombuffer(mapped, dtype).reshape(-1, *self.shape)
-        chunk_rows = max(_CHUNK_BYTES // max(values[:1].nbytes, 1), 1)
-        for start in range(0, len(values), chunk_rows):
-            yield values[start : start + chunk_rows]
 
     def _convert(self, values: Array, position: int, row: int | None = None) -> Array:
         """Convert values to the column's dtype.
@@ -247,17 +248,6 @@ class ColumnWriter:
         except OSError as error:
             raise RunError(f"cannot write {self.name} to disk: {error.strerror}") from error
         self._chunks.clear()
-
-
-def _are_exact_integers(values: Array) -> bool:
-    """Return whether all floats are integers, and small enough to tell from their neighbors.
-
-    From 2**53 on, every float64 is an integer, whatever the file says.
-    """
-    # NaN is not an integer. numpy warns about a signaling NaN, which a damaged file may contain.
-    with np.errstate(invalid="ignore"):
-        wide = values.astype(np.float64)  # float16 cannot hold the bound
-        return bool(((wide == np.floor(wide)) & (abs(wide) < MAX_EXACT_INT)).all())
 
 
 def concat_columns(columns: Sequence[LazyColumn], name: str) -> LazyColumn:

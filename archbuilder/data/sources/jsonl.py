@@ -93,7 +93,12 @@ class _FieldParser:
         # numpy raises ValueError for ragged lists, and makes an object array of integers that do
         # not fit 64 bits.
         try:
-            array = _exact_array(value)
+            array = np.array(value)
+            # For a list of integers below and above 2**63, numpy chooses float64.
+            if array.dtype == np.float64 and all(
+                isinstance(each, int) and each >= 0 for each in _flatten(value)
+            ):
+                array = np.array(value, np.uint64)
         except ValueError:
             raise RunError(f"{description} is a list of lists of different lengths") from None
         expected_shape = self.shapes.get(key, array.shape)
@@ -137,16 +142,6 @@ class _FieldParser:
                 )
         integers = np.array([isinstance(each, int) for each in numbers], bool)
         return mask & integers.reshape(array.shape)
-
-
-def _exact_array(value: object) -> Array:
-    """Convert to an array; numpy chooses float64 for a list of integers below and above 2**63."""
-    array = np.array(value)
-    if array.dtype != np.float64:
-        return array
-    if all(isinstance(each, int) and each >= 0 for each in _flatten(value)):
-        return np.array(value, np.uint64)
-    return array
 
 
 def _flatten(value: object) -> Iterator[object]:

@@ -83,8 +83,18 @@ class _ParquetFile:
             if missing:
                 raise RunError(f"{self.name} has no column {quote(missing[0])}")
             chunk_rows = _rows_per_read(descriptor, table.schema, roles, self.name)
+            with _translate_arrow_errors(self.name):
+                record_batches = table.iter_batches(
+                    chunk_rows, columns=[*roles.columns], use_threads=False
+                )
             first_row = 1
-            for record_batch in _iter_record_batches(table, chunk_rows, roles, self.name):
+            while True:
+                with _translate_arrow_errors(self.name):
+                    record_batch = next(record_batches, None)
+                    if record_batch is None:
+                        return
+                    # pyarrow reads invalid UTF-8, and list offsets out of bounds, without an error.
+                    record_batch.validate(full=True)
                 yield from _RowBatch(record_batch, roles, first_row, self.name, locations).batches(
                     self.bad_records
                 )
@@ -116,22 +126,6 @@ def _column_names(table: pq.ParquetFile, name: str) -> list[str]:
         # `schema_arrow` has the columns; `schema.names` has the leaves of nested ones.
         names: list[str] = table.schema_arrow.names
         return names
-
-
-def _iter_record_batches(
-    table: pq.ParquetFile, chunk_rows: int, roles: ColumnRoles, name: str
-) -> Iterator[pa.RecordBatch]:
-    """Yield validated record batches of `chunk_rows` rows at most."""
-    with _translate_arrow_errors(name):
-        batches = table.iter_batches(chunk_rows, columns=[*roles.columns], use_threads=False)
-    while True:
-        with _translate_arrow_errors(name):
-            record_batch = next(batches, None)
-            if record_batch is None:
-                return
-            # pyarrow reads invalid UTF-8, and list offsets out of bounds, without an error.
-            record_batch.validate(full=True)
-        yield record_batch
 
 
 def _rows_per_read(descriptor: int, schema: pq.ParquetSchema, roles: ColumnRoles, name: str) -> int:

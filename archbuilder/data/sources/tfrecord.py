@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 import numpy as np
 import tensorflow as tf
@@ -23,8 +22,6 @@ from archbuilder.data.sources.tabular import make_dataset
 from archbuilder.data.sources.tfrecord_io import Record, Shard, iter_records
 from archbuilder.diagnostics.errors import RunError, quote, quote_list
 from archbuilder.formatting import plural
-
-_EMPTY: Final = np.zeros(0)
 
 
 def load_tfrecord(source: Tfrecord, context: LoadContext) -> Dataset:
@@ -185,9 +182,19 @@ class _RecordReader:
         """Return a target: a string if the feature has bytes, else a finite array."""
         # Without a schema, the type of a target shows only in its records.
         content = _bytes_value(example, feature)
-        if content:
-            return _decode_text(content, f"{self.roles.title(feature)} of {record_name}")
-        return self._numeric_field(example, feature, record_name, None)
+        if not content:
+            return self._numeric_field(example, feature, record_name, None)
+        if is_encoded_image(content):
+            raise RunError(
+                f"{self.roles.title(feature)} of {record_name} is an encoded image, but targets"
+                " must be numbers or strings: store masks as arrays for the source npz or npy"
+            )
+        try:
+            return content.decode("utf-8")
+        except UnicodeDecodeError:
+            raise RunError(
+                f"{self.roles.title(feature)} of {record_name} is not valid UTF-8"
+            ) from None
 
     def _numeric_field(
         self,
@@ -201,7 +208,17 @@ class _RecordReader:
         Raises:
             RunError: if the feature is missing, not finite, or does not match `shape`.
         """
-        values = _to_array(example, feature)
+        values: Array = np.zeros(0)
+        # Indexing a protobuf map adds missing keys, so that the key is tested first.
+        if feature in example.features.feature:
+            lists = example.features.feature[feature]
+            # `tf.train.Example` has three types only: float32, int64 and bytes.
+            if lists.HasField("float_list"):
+                values = np.array(lists.float_list.value, np.float32)
+            elif lists.HasField("int64_list"):
+                values = np.array(lists.int64_list.value, np.int64)
+            else:
+                values = np.frombuffer(_bytes_value(example, feature), np.uint8)
         if not len(values):
             available = quote_list(sorted(example.features.feature))
             raise RunError(f"{record_name} has no feature {quote(feature)}; it has {available}")
@@ -254,34 +271,3 @@ def _bytes_value(example: tf.train.Example, feature: str) -> bytes:
         return b""
     values = example.features.feature[feature].bytes_list.value
     return bytes(values[0]) if len(values) == 1 else b""
-
-
-def _to_array(example: tf.train.Example, feature: str) -> Array:
-    """Return a feature as a flat array, empty if it is missing; bytes become uint8."""
-    # Indexing a protobuf map adds missing keys, so that the key is tested first.
-    if feature not in example.features.feature:
-        return _EMPTY
-    values = example.features.feature[feature]
-    # `tf.train.Example` has three types only: float32, int64 and bytes.
-    if values.HasField("float_list"):
-        return np.array(values.float_list.value, np.float32)
-    if values.HasField("int64_list"):
-        return np.array(values.int64_list.value, np.int64)
-    return np.frombuffer(_bytes_value(example, feature), np.uint8)
-
-
-def _decode_text(content: bytes, description: str) -> str:
-    """Return a string target.
-
-    Raises:
-        RunError: if the content is an encoded image, or not UTF-8.
-    """
-    if is_encoded_image(content):
-        raise RunError(
-            f"{description} is an encoded image, but targets must be numbers or strings: store"
-            " masks as arrays for the source npz or npy"
-        )
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise RunError(f"{description} is not valid UTF-8") from None
