@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from archbuilder.config.data_schema import ColumnNames
 from archbuilder.config.sources import Jsonl, TableSource, TargetColumns, Tfrecord
@@ -24,7 +24,8 @@ class ColumnRoles:
     sample_weights: Mapping[str, str]
     noun: str = "column"
     """What messages call a column."""
-    source_keys: SourceKeys = field(default_factory=SourceKeys)
+    target_key: str = "targets"
+    """The setting that names the targets."""
     scalar_inputs: frozenset[str] = frozenset()
     """Inputs of a single column without an axis for columns: the shape is `(rows,)`."""
     text_cells: bool = False
@@ -88,15 +89,11 @@ class ColumnRoles:
         recorded = ColumnNames(remaining_columns, targets, tuple(weights.values()))
         if context.inputs_only:
             targets, weights = {}, {}
-        columns = (*(each for group in inputs.values() for each in group), *targets.values())
-        has_role = {*columns, *weights.values()}
         return cls(
             inputs,
             targets,
             weights,
-            source_keys=SourceKeys(
-                targets="target", unused=tuple(each for each in names if each not in has_role)
-            ),
+            target_key="target",
             scalar_inputs=frozenset(
                 key for key, each in columns_by_input.items() if isinstance(each, str)
             ),
@@ -119,6 +116,13 @@ class ColumnRoles:
         """The columns of inputs and sample weights, which must be numbers, without duplicates."""
         inputs = (column for each in self.inputs.values() for column in each)
         return tuple(dict.fromkeys((*inputs, *self.sample_weights.values())))
+
+    @property
+    def source_keys(self) -> SourceKeys:
+        """The settings that name the columns, and the columns of a table without a role."""
+        has_role = {*self.columns}
+        unused = tuple(each for each in self.all_columns if each not in has_role)
+        return SourceKeys(targets=self.target_key, unused=unused)
 
     def title(self, column: str) -> str:
         """Return the name of a column for messages."""
