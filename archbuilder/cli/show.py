@@ -15,7 +15,7 @@ from archbuilder.cli.common_options import (
 )
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictIntRange
-from archbuilder.cli.summary import format_totals, summary_table, to_dict
+from archbuilder.cli.summary import analysis_to_dict, format_totals, summary_table
 from archbuilder.silence_tensorflow import import_tensorflow
 
 
@@ -66,7 +66,9 @@ def show_command(
     import_tensorflow()
     analyses = loaded.analyze(variant=variant, **request.params)
     if output_format == "json":
-        console.print(json.dumps([to_dict(analysis) for analysis in analyses.values()], indent=2))
+        console.print(
+            json.dumps([analysis_to_dict(analysis) for analysis in analyses.values()], indent=2)
+        )
         return
     graphs = loaded.graphs(variant=variant, **request.params)
     for index, (name, analysis) in enumerate(analyses.items()):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from archbuilder.keras_backend.analysis import Analysis
 
 SCREEN_ROWS: Final = 40
-"""Largest number of rows for which blocks are expanded if no depth is given."""
+"""Row limit when `--depth` is not given."""
 
 _COLUMNS: Final = (
     TableColumn("STEP"),
@@ -108,7 +108,7 @@ def format_totals(analysis: Analysis) -> str:
     return "\n".join(f"{key:{width}}  {text}" for key, text in lines.items())
 
 
-def to_dict(analysis: Analysis) -> dict[str, PlainData]:
+def analysis_to_dict(analysis: Analysis) -> dict[str, PlainData]:
     """Convert an analysis into plain data; shapes have no batch axis."""
     return {
         "name": analysis.name,
@@ -146,14 +146,12 @@ def format_shape(shape: Shape) -> str:
 
 def _rows(analysis: Analysis, graph: Graph) -> Iterator[_SummaryRow]:
     for node, node_analysis in zip(graph.nodes, analysis.nodes, strict=True):
-        frames = () if node.frame is None else tuple(node.frame.chain())
+        frames = () if node.frame is None else node.frame.chain()
+        blocks = [frame.name for frame in frames if frame.kind == "block"]
         yield _SummaryRow(
             name=node.name,
             operation=node.operation if node.weight_owner is None else f"{node.operation} (shared)",
-            # The expander writes the text of these frames as "in block 'NAME'".
-            blocks=tuple(
-                frame.text.removeprefix("in block ").strip("'") for frame in reversed(frames)
-            ),
+            blocks=tuple(reversed(blocks)),
             shapes=node_analysis.shapes,
             parameters=node_analysis.parameters,
             multiply_adds=node_analysis.multiply_adds,

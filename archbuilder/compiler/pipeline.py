@@ -170,9 +170,7 @@ def _expand_variant(
     # Errors within a variant name it as the origin of its values.
     definition = document.variants.get(options.variant)
     frame = (
-        None
-        if definition is None
-        else ExpansionFrame(f"in variant '{options.variant}'", definition.span, verb="declared")
+        None if definition is None else ExpansionFrame("variant", options.variant, definition.span)
     )
     with diagnostics.within(frame):
         return expand(program, explicit, ValueEvaluator(limits, diagnostics), frame)

@@ -34,14 +34,23 @@ Severity = Literal["error", "warning"]
 class ExpansionFrame:
     """A frame of the expansion, as in a stack trace: a call of a block, or the variant.
 
-    `text` describes the frame ("in block 'fire'"). `span` is where the block was used or the
-    variant was declared. `parent` is the frame around it.
+    `span` is where the block was used or the variant was declared. `parent` is the frame around it.
     """
 
-    text: str
+    kind: Literal["block", "variant"]
+    name: str
     span: Span
     parent: ExpansionFrame | None = None
-    verb: Literal["used", "declared"] = "used"
+
+    @property
+    def text(self) -> str:
+        """The frame in words, as in "in block 'fire'"."""
+        return f"in {self.kind} '{self.name}'"
+
+    @property
+    def verb(self) -> Literal["used", "declared"]:
+        """What the blueprint does with the block or variant at `span`."""
+        return "used" if self.kind == "block" else "declared"
 
     def chain(self) -> Iterator[ExpansionFrame]:
         """Yield this frame and its parents, innermost first."""

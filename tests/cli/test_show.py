@@ -19,6 +19,13 @@ def test_blocks_are_one_row_each(run: Run, lenet: Path) -> None:
     assert "2,346" in result.out
 
 
+def test_variant_has_the_names_of_blocks(run: Run, lenet: Path) -> None:
+    """A variant is not a block: the rows are those of the defaults."""
+    rows = [line.split() for line in run("show", f"{lenet}:large", "--depth", "1").out.splitlines()]
+    assert ["stage0", "stage"] in [row[:2] for row in rows]
+    assert ["dense0", "Dense"] in [row[:2] for row in rows]
+
+
 def test_depth_zero_shows_totals_only(run: Run, lenet: Path) -> None:
     """No step has a row."""
     result = run("show", lenet, "--depth", "0")

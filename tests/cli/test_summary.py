@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import archbuilder
-from archbuilder.cli.summary import format_shape, format_totals, summary_table, to_dict
+from archbuilder.cli.summary import analysis_to_dict, format_shape, format_totals, summary_table
 from archbuilder.compiler.ir import Graph
 from archbuilder.keras_backend.analysis import Analysis
 
@@ -72,6 +74,23 @@ def test_depth_expands_blocks(network: tuple[Analysis, Graph]) -> None:
     assert summary_table(*network, depth=9) == expanded
 
 
+def test_variant_is_not_a_block(tmp_path: Path) -> None:
+    """The table of a variant has the same levels as that of the defaults."""
+    path = tmp_path / "net.yaml"
+    network = NETWORK.replace("units: 10", "units: $classes")
+    path.write_text(network + "params: {classes: 10}\nvariants: {large: {classes: 100}}\n")
+    blueprint = archbuilder.load(path)
+    analysis = blueprint.analyze(variant="large")["net"]
+    graph = blueprint.graphs(variant="large")["net"]
+    assert [row[:4] for row in rows(summary_table(analysis, graph, depth=1))] == [
+        ["stage0", "stage", "4x4x4", "60"],
+        ["stage1", "stage", "2x2x8", "160"],
+        ["flatten0", "Flatten", "32", "0"],
+        ["dense0", "Dense", "100", "3,200"],
+    ]
+    assert len(summary_table(analysis, graph, depth=2)) == 1 + 2 * 3 + 2
+
+
 def test_short_table_is_expanded(network: tuple[Analysis, Graph]) -> None:
     """Without a depth, a short network is written out."""
     assert summary_table(*network) == summary_table(*network, depth="all")
@@ -98,7 +117,7 @@ def test_overview_has_totals(network: tuple[Analysis, Graph]) -> None:
 
 def test_summary_data_is_complete(network: tuple[Analysis, Graph]) -> None:
     """Every layer, and the same sums."""
-    data = to_dict(network[0])
+    data = analysis_to_dict(network[0])
     steps = data["steps"]
     assert isinstance(steps, list)
     assert len(steps) == 12

@@ -76,8 +76,8 @@ def test_repeated_errors_count_as_reports() -> None:
 def test_diagnostics_have_expansion_frames() -> None:
     """Those that the stage is in, and afterwards no more."""
     diagnostics = Diagnostics()
-    outer = ExpansionFrame("in block 'a'", at(1))
-    inner = ExpansionFrame("in block 'b'", at(2), outer)
+    outer = ExpansionFrame("block", "a", at(1))
+    inner = ExpansionFrame("block", "b", at(2), outer)
     with diagnostics.within(outer):
         with diagnostics.within(inner):
             diagnostics.error("limit-exceeded", "deep", at(1))

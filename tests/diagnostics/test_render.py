@@ -30,7 +30,7 @@ VGG = "\n" * 22 + "    - Conv2D: {filter: 64, kernel_size: 3}\n"
 
 def test_text_format_of_the_language_page() -> None:
     """The example of the language definition, to the letter."""
-    used = ExpansionFrame("in block 'vgg_block'", at(VGG, 31, 5, name="blueprints/vgg.yaml"))
+    used = ExpansionFrame("block", "vgg_block", at(VGG, 31, 5, name="blueprints/vgg.yaml"))
     mistake = Diagnostic(
         "unknown-argument",
         "Conv2D has no argument 'filter'",
@@ -132,7 +132,7 @@ def test_long_frame_chain_is_shortened() -> None:
     """Of many blocks within blocks the innermost and the outermost are shown."""
     frame: ExpansionFrame | None = None
     for number in range(20):
-        frame = ExpansionFrame(f"in block 'b{number}'", at("x", 1, 1), frame)
+        frame = ExpansionFrame("block", f"b{number}", at("x", 1, 1), frame)
     shown = render([Diagnostic("limit-exceeded", "deep", None, frame=frame)])
     assert "in block 'b19'" in shown
     assert "in block 'b0'" in shown
@@ -142,7 +142,7 @@ def test_long_frame_chain_is_shortened() -> None:
 
 def test_json_has_every_key() -> None:
     """The object that editors rely on."""
-    frame = ExpansionFrame("in block 'fire'", at("x\nyy", 2, 1))
+    frame = ExpansionFrame("block", "fire", at("x\nyy", 2, 1))
     mistake = Diagnostic(
         "type-mismatch",
         "no",
@@ -219,7 +219,7 @@ def test_fuzz_formats(
 ) -> None:
     """Whatever a blueprint holds, lines are ours, nothing is invisible, and JSON is JSON."""
     span = at(text, 1, column, length, name=name)
-    frame = ExpansionFrame(label, span)
+    frame = ExpansionFrame("block", label, span)
     mistake = Diagnostic(
         "limit-exceeded", message, span, label=label, notes=(message,), frame=frame
     )

@@ -144,7 +144,7 @@ def test_all_shape_errors_are_reported_at_once():
 
 def test_errors_have_expansion_frames():
     """A mistake within a block carries the places where the block was used."""
-    frame = ExpansionFrame("in block 'fire'", SPAN)
+    frame = ExpansionFrame("block", "fire", SPAN)
     (diagnostic,) = mistakes(
         network({"x": (8,)}, step("fire.bad", "Reshape", "x", frame=frame, target_shape=[3]))
     )

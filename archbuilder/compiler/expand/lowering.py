@@ -284,7 +284,7 @@ class Expander:
             weight_owner_prefix=None
             if call_site.weight_owner is None
             else call_site.weight_owner + ".",
-            frame=ExpansionFrame(f"in block '{call.callee}'", call_site.span, outer.frame),
+            frame=ExpansionFrame("block", call.callee, call_site.span, outer.frame),
             depth=outer.depth + 1,
         )
         if call_site.call_constants is not None:
