@@ -236,8 +236,7 @@ class _RowParser:
                 line, cells = lines[index]
                 return RunError(
                     f"{self._describe_cell(cells, column_index, line)}, beside numbers that are"
-                    " no 64-bit integers like"
-                    " it: no dtype represents all of them"
+                    " no 64-bit integers like it: no dtype represents all of them"
                 )
         raise InternalError("a column of numbers could not be parsed")
 

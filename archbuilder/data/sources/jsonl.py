@@ -137,8 +137,7 @@ class _FieldParser:
             if isinstance(number, int) and int(rounded) != number:
                 raise RunError(
                     f"{description} has {number} among numbers that are not 64-bit integers like"
-                    " it: no"
-                    " dtype represents both"
+                    " it: no dtype represents both"
                 )
         integers = np.array([isinstance(each, int) for each in numbers], bool)
         return mask & integers.reshape(array.shape)
