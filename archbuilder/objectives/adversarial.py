@@ -40,7 +40,16 @@ def make_adversarial_task(context: TrainingContext, config: AdversarialConfig) -
         )
     with context.devices.scope():
         generator, discriminator = (context.build(context.graphs[n]) for n in GAN_NETWORKS)
-        _check_networks(generator, discriminator)
+        for name, model in (("generator", generator), ("discriminator", discriminator)):
+            if len(model.inputs) != 1 or len(model.outputs) != 1:
+                raise UsageError(f"the {name} must have one input and one output")
+        output_shape, input_shape = generator.output.shape, discriminator.input.shape
+        # Batch axes are None in both.
+        if tuple(output_shape) != tuple(input_shape):
+            raise UsageError(
+                f"the output of the generator has the shape {list(output_shape[1:])}, and the input"
+                f" of the discriminator {list(input_shape[1:])}"
+            )
         ends_in_sigmoid = _has_final_activation(context, "discriminator", discriminator, "sigmoid")
         # Least squares and Wasserstein losses take unbounded scores, not probabilities.
         if ends_in_sigmoid and config.loss != "non_saturating":
@@ -59,19 +68,6 @@ def make_adversarial_task(context: TrainingContext, config: AdversarialConfig) -
         )
     models = {"generator": generator, "discriminator": discriminator}
     return make_trainable_task(_make_fit_task(context, training_model, config), context, models)
-
-
-def _check_networks(generator: keras.Model, discriminator: keras.Model) -> None:
-    for name, model in (("generator", generator), ("discriminator", discriminator)):
-        if len(model.inputs) != 1 or len(model.outputs) != 1:
-            raise UsageError(f"the {name} must have one input and one output")
-    output_shape, input_shape = generator.output.shape, discriminator.input.shape
-    # Batch axes are None in both.
-    if tuple(output_shape) != tuple(input_shape):
-        raise UsageError(
-            f"the output of the generator has the shape {list(output_shape[1:])}, and the input of"
-            f" the discriminator {list(input_shape[1:])}"
-        )
 
 
 def _has_final_activation(

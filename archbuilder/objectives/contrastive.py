@@ -93,7 +93,15 @@ def _make_task(
     make_model: Callable[[Graph, keras.Model], ContrastiveModel],
 ) -> tuple[TrainableTask, ContrastiveModel]:
     name, graph = single_network(context, objective_name)
-    _check_graph(graph, objective_name)
+    if len(graph.inputs) != 1 or len(graph.inputs[0].shape) != 3:
+        raise UsageError(
+            f"the objective '{objective_name}' needs a network with one input, of images"
+        )
+    if len(graph.outputs) > 2:
+        raise UsageError(
+            f"the objective '{objective_name}' needs a network with two outputs, the features and"
+            " their projection, or with one output for both"
+        )
     with context.devices.scope():
         model = context.build(graph)
         training_model = make_model(graph, _projection_model(graph, model))
@@ -114,18 +122,6 @@ def _make_task(
     models = {name: model, **encoder_models}
     task = _make_fit_task(context, training_model, datasets, graph.inputs[0])
     return make_trainable_task(task, context, models, extra_metrics=probe_metrics), training_model
-
-
-def _check_graph(graph: Graph, objective_name: str) -> None:
-    if len(graph.inputs) != 1 or len(graph.inputs[0].shape) != 3:
-        raise UsageError(
-            f"the objective '{objective_name}' needs a network with one input, of images"
-        )
-    if len(graph.outputs) > 2:
-        raise UsageError(
-            f"the objective '{objective_name}' needs a network with two outputs, the features and"
-            " their projection, or with one output for both"
-        )
 
 
 def _projection_model(graph: Graph, model: keras.Model) -> keras.Model:

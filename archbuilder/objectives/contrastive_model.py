@@ -175,8 +175,26 @@ class MoCoModel(ContrastiveModel):
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return logits, labels and the keys of this batch."""
         queries = _l2_normalize(self.network(views["first"], training=training))
+        images = views["second"]
+        if self.distribute_strategy.num_replicas_in_sync == 1 or not training:
+            keys = _l2_normalize(self.key_network(images, training=training))
+        else:
+            # In training, the replicas shuffle the images among themselves. Otherwise the
+            # statistics of a batch normalization would reveal which key belongs to a query (section
+            # 3.3, shuffling BN).
+            all_images = all_gather(images)
+            offset, count = _replica_offset(all_images), tf.shape(images)[0]
+            step = tf.cast(self.optimizer.iterations, tf.int32)
+            # All replicas need the same permutation, and another one at every step.
+            permutation = tf.random.experimental.stateless_shuffle(
+                tf.range(tf.shape(all_images)[0]), seed=[0, step]
+            )
+            shuffled_images = tf.gather(all_images, permutation[offset : offset + count])
+            all_keys = all_gather(_l2_normalize(self.key_network(shuffled_images, training=True)))
+            inverse_permutation = tf.math.invert_permutation(permutation)
+            keys = tf.gather(all_keys, inverse_permutation[offset : offset + count])
         # The key network learns by momentum only.
-        keys = tf.stop_gradient(self._encode_keys(views["second"], training=training))
+        keys = tf.stop_gradient(keys)
         positives = tf.reduce_sum(queries * keys, axis=1, keepdims=True)
         negatives = tf.matmul(queries, tf.convert_to_tensor(self.queue), transpose_b=True)
         logits = tf.concat([positives, negatives], axis=1) / self._config.temperature
@@ -208,27 +226,6 @@ class MoCoModel(ContrastiveModel):
         for key, query in pairs:
             key.assign(momentum * key + (1 - momentum) * query)
         return {name: each for name, each in logs.items() if name != _KEYS}
-
-    def _encode_keys(self, images: tf.Tensor, *, training: bool) -> tf.Tensor:
-        """Return the keys of this replica's images.
-
-        In training, the replicas shuffle the images among themselves. Otherwise the statistics of a
-        batch normalization would reveal which key belongs to a query (section 3.3, shuffling BN).
-        """
-        if self.distribute_strategy.num_replicas_in_sync == 1 or not training:
-            return _l2_normalize(self.key_network(images, training=training))
-        all_images = all_gather(images)
-        num_images, offset, count = (
-            tf.shape(all_images)[0],
-            _replica_offset(all_images),
-            tf.shape(images)[0],
-        )
-        step = tf.cast(self.optimizer.iterations, tf.int32)
-        # All replicas need the same permutation, and another one at every step.
-        permutation = tf.random.experimental.stateless_shuffle(tf.range(num_images), seed=[0, step])
-        shuffled_images = tf.gather(all_images, permutation[offset : offset + count])
-        keys = all_gather(_l2_normalize(self.key_network(shuffled_images, training=True)))
-        return tf.gather(keys, tf.math.invert_permutation(permutation)[offset : offset + count])
 
 
 def _crossentropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

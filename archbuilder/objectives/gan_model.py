@@ -71,11 +71,40 @@ class GANModel(DistributedModel):
 
     def train_step(self, data: dict[str, tf.Tensor], is_counted: tf.Tensor | None = None) -> Logs:
         """Take the steps of the discriminator, then one of the generator."""
+
+        def discriminator_loss(microbatch: Microbatch[_DiscriminatorBatch]) -> tf.Tensor:
+            real, noise, interpolation = microbatch.examples
+            # Only the discriminator learns in this step.
+            fake = tf.stop_gradient(self.generator(noise, training=True))
+            losses = self._discriminator_loss(
+                self.discriminator(real, training=True), self.discriminator(fake, training=True)
+            )
+            if self._config.loss == "wasserstein" and self._config.gradient_penalty:
+                # (norm of the gradient - 1) ** 2 for each example (arXiv:1704.00028, equation 3).
+                real_fraction = tf.reshape(interpolation, [-1] + [1] * (real.shape.rank - 1))
+                fake_part = (1 - real_fraction) * tf.cast(fake, real.dtype)
+                interpolates = real_fraction * real + fake_part
+                with tf.GradientTape() as tape:
+                    tape.watch(interpolates)
+                    scores = self.discriminator(interpolates, training=True)
+                gradients = tape.gradient(scores, interpolates)
+                gradients = tf.reshape(gradients, [tf.shape(real)[0], -1])
+                # The gradient of a square root is infinite at 0.
+                norms = tf.sqrt(tf.reduce_sum(gradients**2, axis=1) + 1e-12)
+                losses += self._config.gradient_penalty * (norms - 1) ** 2
+            return self._microbatch_loss("discriminator", losses, microbatch.share)
+
+        def generator_loss(microbatch: Microbatch[tf.Tensor]) -> tf.Tensor:
+            fake = self.generator(microbatch.examples, training=True)
+            losses = self._generator_loss(self.discriminator(fake, training=True))
+            return self._microbatch_loss("generator", losses, microbatch.share)
+
         steps = self._config.discriminator_steps
         splits = (tf.split(data[name], steps) for name in ("real", "noise", "mix"))
         for real, noise, interpolation in zip(*splits, strict=True):
-            self._train_discriminator((real, noise[:, 0], interpolation), is_counted)
-        self._train_generator(noise[:, 1], is_counted)
+            batch = (real, noise[:, 0], interpolation)
+            self.minimize(batch, discriminator_loss, 1, is_counted)
+        self.minimize(noise[:, 1], generator_loss, is_counted=is_counted)
         return self.epoch_logs()
 
     def test_step(self, data: dict[str, tf.Tensor], is_counted: tf.Tensor | None = None) -> Logs:
@@ -87,32 +116,6 @@ class GANModel(DistributedModel):
         self._update_loss_metric("discriminator", self._discriminator_loss(real, fake))
         self._update_loss_metric("generator", self._generator_loss(fake))
         return self.epoch_logs()
-
-    def _train_discriminator(
-        self, batch: _DiscriminatorBatch, is_counted: tf.Tensor | None
-    ) -> None:
-        def loss_fn(microbatch: Microbatch[_DiscriminatorBatch]) -> tf.Tensor:
-            real, noise, interpolation = microbatch.examples
-            # Only the discriminator learns in this step.
-            fake = tf.stop_gradient(self.generator(noise, training=True))
-            losses = self._discriminator_loss(
-                self.discriminator(real, training=True), self.discriminator(fake, training=True)
-            )
-            if self._config.loss == "wasserstein" and self._config.gradient_penalty:
-                losses += self._config.gradient_penalty * self._gradient_penalty(
-                    real, fake, interpolation
-                )
-            return self._microbatch_loss("discriminator", losses, microbatch.share)
-
-        self.minimize(batch, loss_fn, 1, is_counted)
-
-    def _train_generator(self, noise: tf.Tensor, is_counted: tf.Tensor | None) -> None:
-        def loss_fn(microbatch: Microbatch[tf.Tensor]) -> tf.Tensor:
-            fake = self.generator(microbatch.examples, training=True)
-            losses = self._generator_loss(self.discriminator(fake, training=True))
-            return self._microbatch_loss("generator", losses, microbatch.share)
-
-        self.minimize(noise, loss_fn, is_counted=is_counted)
 
     def _update_loss_metric(self, network: str, losses: tf.Tensor) -> None:
         self._loss_metrics[network].update_state(losses)
@@ -142,19 +145,6 @@ class GANModel(DistributedModel):
         if self._config.loss == "least_squares":
             return keras.losses.mean_squared_error(targets, scores) / 2
         return keras.losses.binary_crossentropy(targets, scores, from_logits=self._logits)
-
-    def _gradient_penalty(
-        self, real: tf.Tensor, fake: tf.Tensor, interpolation: tf.Tensor
-    ) -> tf.Tensor:
-        """Return `(norm of the gradient - 1) ** 2` for each example (arXiv:1704.00028, eq. 3)."""
-        real_fraction = tf.reshape(interpolation, [-1] + [1] * (real.shape.rank - 1))
-        interpolates = real_fraction * real + (1 - real_fraction) * tf.cast(fake, real.dtype)
-        with tf.GradientTape() as tape:
-            tape.watch(interpolates)
-            scores = self.discriminator(interpolates, training=True)
-        gradients = tf.reshape(tape.gradient(scores, interpolates), [tf.shape(real)[0], -1])
-        # The gradient of a square root is infinite at 0.
-        return (tf.sqrt(tf.reduce_sum(gradients**2, axis=1) + 1e-12) - 1) ** 2
 
 
 def _mean_per_example(scores: tf.Tensor) -> tf.Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeAlias
 
 import keras
@@ -136,7 +135,18 @@ def make_language_task(
         model = context.build(graph)
         objective = make_objective(graph, model)
         training_model = _make_training_model(model, graph, objective, context)
-    datasets = train_val_split(context, lambda examples: _make_dataset(examples, objective))
+
+    def make_dataset(examples: Dataset) -> tuple[FittedDataset, tuple[str, ...]]:
+        columns = objective.select_columns(examples)
+        count = next(iter(columns.values())).count
+        # Tokens are stored in a smaller dtype where the vocabulary allows it.
+        cast_to_int32 = InputAdapter((lambda tokens: tf.cast(tokens, tf.int32),), ())
+        inputs = {name: InputPipeline(column, cast_to_int32) for name, column in columns.items()}
+        rows = np.arange(count, dtype=np.int64)
+        dataset = FittedDataset(inputs, {}, rows, named_inputs=True, named_outputs=True)
+        return dataset, examples.notes
+
+    datasets = train_val_split(context, make_dataset)
     log_dataset(context, datasets)
     return make_trainable_task(
         _make_fit_task(context, training_model, datasets, objective), context, {name: model}
@@ -168,18 +178,6 @@ def _make_training_model(
     return training_model
 
 
-def _make_dataset(
-    examples: Dataset, objective: LanguageObjective
-) -> tuple[FittedDataset, tuple[str, ...]]:
-    columns = objective.select_columns(examples)
-    count = next(iter(columns.values())).count
-    # Tokens are stored in a smaller dtype where the vocabulary allows it.
-    cast_to_int32 = InputAdapter((lambda tokens: tf.cast(tokens, tf.int32),), ())
-    inputs = {name: InputPipeline(column, cast_to_int32) for name, column in columns.items()}
-    rows = np.arange(count, dtype=np.int64)
-    return FittedDataset(inputs, {}, rows, named_inputs=True, named_outputs=True), examples.notes
-
-
 def _make_fit_task(
     context: TrainingContext,
     training_model: SingleNetworkModel,
@@ -188,7 +186,19 @@ def _make_fit_task(
 ) -> FitTask:
     config, size = context.config, context.config.batch_size
     steps_per_epoch = datasets.train.steps_per_epoch(size)
-    make_batches = partial(_map_inputs, objective, training_model.network)
+    dtypes = {name: tensor.dtype for name, tensor in training_model.network.input.items()}
+
+    def make_inputs(step: tf.Tensor, batch: tuple[Tokens, object]) -> tuple[Tokens, ...]:
+        inputs, targets, weights = objective.make_inputs(tf.cast(step, tf.int32), batch[0])
+        # Only the inputs that the network has: `segments` and `mask` are optional.
+        x = {name: tf.cast(inputs[name], dtype) for name, dtype in dtypes.items()}
+        return (x, targets, weights) if weights else (x, targets)
+
+    def make_batches(dataset: tf.data.Dataset, steps: tf.data.Dataset) -> tf.data.Dataset:
+        model_batches = tf.data.Dataset.zip((steps, dataset)).map(
+            make_inputs, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+        return model_batches.prefetch(tf.data.AUTOTUNE)
 
     def batches(start: TrainingPosition) -> tf.data.Dataset:
         dataset = train_dataset(
@@ -208,23 +218,3 @@ def _make_fit_task(
         dataset = eval_dataset(datasets.validation, batch_size=size)
         validation = make_batches(dataset, tf.data.Dataset.counter(_FIRST_VALIDATION_STEP, -1))
     return FitTask(training_model, batches, steps_per_epoch, validation)
-
-
-def _map_inputs(
-    objective: LanguageObjective,
-    network: keras.Model,
-    batches: tf.data.Dataset,
-    steps: tf.data.Dataset,
-) -> tf.data.Dataset:
-    dtypes = {name: tensor.dtype for name, tensor in network.input.items()}
-
-    def make_inputs(step: tf.Tensor, batch: tuple[Tokens, object]) -> tuple[Tokens, ...]:
-        inputs, targets, weights = objective.make_inputs(tf.cast(step, tf.int32), batch[0])
-        # Only the inputs that the network has: `segments` and `mask` are optional.
-        x = {name: tf.cast(inputs[name], dtype) for name, dtype in dtypes.items()}
-        return (x, targets, weights) if weights else (x, targets)
-
-    model_batches = tf.data.Dataset.zip((steps, batches)).map(
-        make_inputs, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-    )
-    return model_batches.prefetch(tf.data.AUTOTUNE)

@@ -13,12 +13,9 @@ equation 9.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
 
 import keras
 import numpy as np
-import tensorflow as tf
-from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.objectives import RidgeConfig, TargetSpec
@@ -101,20 +98,38 @@ def _fit_readout(
     features = keras.Model(model.input, readout.input)
     batches = eval_dataset(dataset, batch_size=context.config.batch_size)
     workers = context.devices.workers
-    equations = _NormalEquations(
-        features.output.shape[-1], readout.units, use_bias=readout.use_bias
-    )
-    for inputs, targets in _drop_washout(
-        features, batches.shard(workers.count, workers.index), objective.washout
-    ):
-        equations.add(inputs, targets)
+    num_inputs, use_bias = features.output.shape[-1], readout.use_bias
+    # Sums over examples of the products of inputs with inputs, and of inputs with targets.
+    gram = np.zeros((num_inputs + use_bias, num_inputs + use_bias))
+    cross_products = np.zeros((num_inputs + use_bias, readout.units))
+    # Each worker takes every n-th batch.
+    for x, y in batches.shard(workers.count, workers.index):
+        inputs = np.asarray(features(x, training=False), np.float64)
+        targets = np.asarray(y, np.float64)
+        # In the first steps, the state of a reservoir still depends on its initial value.
+        if objective.washout:
+            if inputs.ndim < 3 or inputs.shape[1] <= objective.washout:
+                raise RunError(
+                    f"'washout' is {objective.washout}, and a sequence does not have more steps"
+                    " than that"
+                )
+            inputs, targets = inputs[:, objective.washout :], targets[:, objective.washout :]
+        inputs = inputs.reshape(-1, num_inputs)
+        if use_bias:
+            inputs = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
+        gram += inputs.T @ inputs
+        cross_products += inputs.T @ targets.reshape(-1, targets.shape[-1])
     # With the sums over the workers, all of them solve the same equations.
-    equations.gram, equations.cross_products = (
-        workers.all_reduce_sum(equations.gram),
-        workers.all_reduce_sum(equations.cross_products),
-    )
-    weights = _solve(equations, objective.alpha)
-    num_inputs = readout.kernel.shape[0]
+    gram, cross_products = workers.all_reduce_sum(gram), workers.all_reduce_sum(cross_products)
+    # The bias is not penalized: it only shifts the targets.
+    penalized_rows = np.arange(num_inputs)
+    gram[penalized_rows, penalized_rows] += objective.alpha
+    try:
+        weights = np.linalg.solve(gram, cross_products)
+    except np.linalg.LinAlgError:
+        raise RunError("the examples do not determine the weights; increase 'alpha'") from None
+    if not np.isfinite(weights).all():
+        raise RunError("the weights are NaN or infinite; increase 'alpha'")
     readout.set_weights([weights[:num_inputs], *weights[num_inputs:]])
 
 
@@ -131,56 +146,3 @@ def _readout(model: keras.Model, graph: Graph) -> keras.layers.Dense:
             f" '{layer.name}'"
         )
     return layer
-
-
-class _NormalEquations:
-    """Sums over examples of the products of inputs with inputs, and of inputs with targets.
-
-    With a bias, the inputs get a column of ones as the last one.
-    """
-
-    def __init__(self, inputs: int, outputs: int, *, use_bias: bool) -> None:
-        self.use_bias = use_bias
-        self.gram = np.zeros((inputs + use_bias, inputs + use_bias))
-        self.cross_products = np.zeros((inputs + use_bias, outputs))
-
-    def add(self, inputs: NDArray[np.float64], targets: NDArray[np.float64]) -> None:
-        """Add examples: `(examples, inputs)` and `(examples, outputs)`."""
-        if self.use_bias:
-            inputs = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
-        self.gram += inputs.T @ inputs
-        self.cross_products += inputs.T @ targets
-
-
-def _drop_washout(
-    features: keras.Model, batches: Iterable[tuple[tf.Tensor, tf.Tensor]], washout: int
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Yield inputs and targets of the last layer as rows, without the first `washout` steps.
-
-    In these steps the state of a reservoir still depends on its initial value.
-    """
-    for x, y in batches:
-        inputs = np.asarray(features(x, training=False), np.float64)
-        targets = np.asarray(y, np.float64)
-        if washout:
-            if inputs.ndim < 3 or inputs.shape[1] <= washout:
-                raise RunError(
-                    f"'washout' is {washout}, and a sequence does not have more steps than that"
-                )
-            inputs, targets = inputs[:, washout:], targets[:, washout:]
-        yield inputs.reshape(-1, inputs.shape[-1]), targets.reshape(-1, targets.shape[-1])
-
-
-def _solve(equations: _NormalEquations, alpha: float) -> NDArray[np.float64]:
-    """Return the weights, `(inputs, outputs)`, with the bias as another row if there is one."""
-    gram = equations.gram.copy()
-    # The bias is not penalized: it only shifts the targets.
-    penalized_rows = np.arange(len(gram) - equations.use_bias)
-    gram[penalized_rows, penalized_rows] += alpha
-    try:
-        weights = np.linalg.solve(gram, equations.cross_products)
-    except np.linalg.LinAlgError:
-        raise RunError("the examples do not determine the weights; increase 'alpha'") from None
-    if not np.isfinite(weights).all():
-        raise RunError("the weights are NaN or infinite; increase 'alpha'")
-    return np.asarray(weights, np.float64)

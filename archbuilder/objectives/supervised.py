@@ -64,7 +64,15 @@ def make_network_task(
     with context.devices.scope():
         model = context.build(graph)
         objective = make_objective(model)
-        _check_accumulation(objective, context.execution)
+        if context.execution.gradient_accumulation_steps > 1:
+            for output, loss in objective.loss.items():
+                if needs_whole_batch(build_object(loss)):
+                    is_circle = loss.class_name == "Circle"
+                    hint = "" if is_circle else f", or set the axes of an example: {_AXES_HINT}"
+                    raise UsageError(
+                        f"the loss '{loss.class_name}' of the output '{output}' needs the whole"
+                        f" batch: remove 'gradient_accumulation_steps'{hint}"
+                    )
         training_model = SingleNetworkModel(model, context.execution)
         _compile(
             training_model,
@@ -84,19 +92,6 @@ def make_network_task(
 
     task = _make_fit_task(training_model, datasets, context.config, objective, graph)
     return make_trainable_task(task, context, {name: model}, after_fit=compile_model)
-
-
-def _check_accumulation(config: SupervisedConfig, execution: ExecutionConfig) -> None:
-    if execution.gradient_accumulation_steps == 1:
-        return
-    for output, loss in config.loss.items():
-        if needs_whole_batch(build_object(loss)):
-            name = loss.class_name
-            hint = "" if name == "Circle" else f", or set the axes of an example: {_AXES_HINT}"
-            raise UsageError(
-                f"the loss '{name}' of the output '{output}' needs the whole batch: remove"
-                f" 'gradient_accumulation_steps'{hint}"
-            )
 
 
 def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Iterator[str]:

@@ -59,7 +59,18 @@ def git_state(file: Path) -> dict[str, PlainData] | None:
             (temp_dir / "refs").mkdir()
             (temp_dir / "HEAD").write_text(f"{commit}\n")
             (temp_dir / "config").write_text(_SHA256_CONFIG if len(commit) > 40 else _SHA1_CONFIG)
-            _copy_index(SandboxPath(git_dir), temp_dir)
+            # git looks for the index in its git directory. With core.splitIndex, most entries are
+            # in a file that is named after its hash, and the index has the hash as bytes. Files of
+            # other hashes are left over from earlier states.
+            sandbox = SandboxPath(git_dir)  # does not follow links
+            index = sandbox.joinpath("index").read(_MAX_INDEX_BYTES)
+            (temp_dir / "index").write_bytes(index)
+            for name in sandbox.list_names():
+                match = _SHARED_INDEX.fullmatch(name)
+                if match is not None and bytes.fromhex(match[1]) in index:
+                    content = sandbox.joinpath(name).read(_MAX_INDEX_BYTES)
+                    (temp_dir / name).write_bytes(content)
+                    break
             tracked_files = _run_git(git, temp_dir, folder, common_dir, "ls-files", "--", str(file))
             if not tracked_files:
                 return None
@@ -69,23 +80,6 @@ def git_state(file: Path) -> dict[str, PlainData] | None:
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
     return {"commit": commit, "dirty": bool(changes)}
-
-
-def _copy_index(git_dir: SandboxPath, temp_dir: Path) -> None:
-    """Copy the index, for which git looks in its git directory, without following links.
-
-    Raises:
-        OSError: if it cannot be read.
-    """
-    index = git_dir.joinpath("index").read(_MAX_INDEX_BYTES)
-    (temp_dir / "index").write_bytes(index)
-    # With core.splitIndex, most entries are in a file that is named after its hash, and the index
-    # has the hash as bytes. Files of other hashes are left over from earlier states.
-    for name in git_dir.list_names():
-        match = _SHARED_INDEX.fullmatch(name)
-        if match is not None and bytes.fromhex(match[1]) in index:
-            (temp_dir / name).write_bytes(git_dir.joinpath(name).read(_MAX_INDEX_BYTES))
-            break
 
 
 def _run_git(git: str, git_dir: Path, folder: Path, common_dir: Path, *arguments: str) -> str:

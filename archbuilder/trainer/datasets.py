@@ -132,10 +132,7 @@ def train_val_split(
 
 
 def _make_dataset(
-    examples: Dataset,
-    graph: Graph,
-    model: keras.Model,
-    target_spec: TargetSpec,
+    examples: Dataset, graph: Graph, model: keras.Model, target_spec: TargetSpec
 ) -> tuple[FittedDataset, tuple[str, ...]]:
     # An input that receives a target, and an output whose target is an input, have no column of
     # their own.
@@ -158,7 +155,9 @@ def _make_dataset(
         each.name: make_input_pipeline(features[each.name], each, lookup_tables.get(each.name, ()))
         for each in graph.inputs
     }
-    shapes = _output_shapes(graph, model)
+    has_named_outputs = isinstance(model.output, dict)
+    outputs = model.output if has_named_outputs else {graph.outputs[0][0]: model.output}
+    shapes: dict[str, Shape] = {name: tuple(each.shape[1:]) for name, each in outputs.items()}
     targets = {
         name: _adapt_target(examples, column, name, shapes[name], target_spec)
         for name, column in selected.targets.items()
@@ -182,7 +181,7 @@ def _make_dataset(
         all_targets,
         np.arange(examples.count, dtype=np.int64),
         named_inputs=isinstance(model.input, dict) or len(inputs) > 1,
-        named_outputs=isinstance(model.output, dict),
+        named_outputs=has_named_outputs,
         sample_weights=_combine_weights(examples, targets, target_spec, shapes),
     )
     return dataset, tuple(notes)
@@ -236,9 +235,3 @@ def _combine_weights(
         for output in outputs:
             factors.setdefault(output, []).append(make_sample_weights(column, output, axes[output]))
     return {name: CombinedWeights(tuple(each), len(axes[name])) for name, each in factors.items()}
-
-
-def _output_shapes(graph: Graph, model: keras.Model) -> dict[str, Shape]:
-    if isinstance(model.output, dict):
-        return {name: tuple(tensor.shape[1:]) for name, tensor in model.output.items()}
-    return {graph.outputs[0][0]: tuple(model.output.shape[1:])}

@@ -81,7 +81,16 @@ class DistributedModel(keras.Model):
             self.replica_batch(batch, is_counted), self.execution.gradient_accumulation_steps
         )
         gradients = accumulate_gradients(microbatches, compute_gradients)
-        optimizer.apply(self._all_reduce_gradients(gradients, optimizer), variables)
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            # Keras's optimizers sum only after they clip gradients and check whether those are
+            # finite, so each replica would clip and check its own part.
+            sums = iter(all_reduce_sum([each for each in gradients if each is not None]))
+            gradients = [None if each is None else next(sums) for each in gradients]
+            inner_optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+            # The optimizer must not sum a second time. Keras 3.15 has no option for that: its
+            # `TFOptimizer._backend_update_step` always calls this method.
+            inner_optimizer._all_reduce_sum_gradients = list  # noqa: SLF001
+        optimizer.apply(gradients, variables)
 
     def replica_batch(self, batch: Batch, is_counted: tf.Tensor | None) -> Microbatch[Batch]:
         """Return this replica's part of the global batch with its share of it."""
@@ -121,23 +130,6 @@ class DistributedModel(keras.Model):
         means = all_reduce_sum([fraction * tf.convert_to_tensor(each) for each in variables])
         for variable, mean in zip(variables, means, strict=True):
             variable.assign(mean)
-
-    def _all_reduce_gradients(
-        self, gradients: Gradients, optimizer: keras.optimizers.Optimizer
-    ) -> Gradients:
-        """Return the gradients of the global batch: their sums over the replicas.
-
-        Keras's optimizers sum only after they clip gradients and check whether those are finite,
-        so each replica would clip and check its own part.
-        """
-        if self.distribute_strategy.num_replicas_in_sync == 1:
-            return gradients
-        inner_optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-        # The optimizer must not sum a second time. Keras 3.15 has no option for that: its
-        # `TFOptimizer._backend_update_step` always calls this method.
-        inner_optimizer._all_reduce_sum_gradients = list  # noqa: SLF001
-        reduced_gradients = iter(all_reduce_sum([each for each in gradients if each is not None]))
-        return [None if each is None else next(reduced_gradients) for each in gradients]
 
     def build_optimizers(self) -> None:
         """Create the variables of the optimizers and the averages of the weights, if any.
@@ -179,47 +171,48 @@ class DistributedModel(keras.Model):
             for variable in variables
         ]
 
-    def _update_ema(self) -> None:
-        """Update the averages after a training step, and copy them to the weights if it is time."""
-        if not self.ema_variables:
-            return
-        # Of the first optimizer: with a GAN, the discriminator takes several steps per step of the
-        # generator, and all averages follow the latter.
-        steps = optimizer_groups(self)[0][0].iterations
-        for ema_variable, (ema, variable) in zip(
-            self.ema_variables, self._averaged_variables(), strict=True
-        ):
-            # Start the average at the weights after the first step, not at the random initial ones.
-            momentum = tf.where(tf.equal(steps, 1), 0.0, ema.momentum)
-            ema_variable.assign(momentum * ema_variable + (1 - momentum) * variable)
-            if ema.overwrite_frequency is not None:
-                is_overwrite_step = tf.equal(steps % ema.overwrite_frequency, 0)
-                variable.assign(tf.where(is_overwrite_step, ema_variable, variable))
-
     def make_train_function(self, force: bool = False) -> None:  # noqa: FBT001, FBT002
         """Create what `fit` calls for `execution_steps` steps."""
-        if self.train_function is None or force:  # type: ignore[has-type]  # Keras's own
-            self.train_function = make_step_function(
-                self._replica_train_step, self._finish_step, self
-            )
+        if self.train_function is not None and not force:  # type: ignore[has-type]  # Keras's own
+            return
+
+        def replica_step(data: object, is_counted: tf.Tensor | None) -> Logs:
+            logs: Logs = self.train_step(data, is_counted)
+            self._sync_batch_norm_statistics(data, is_counted)
+            return logs
+
+        def finish_step(step_logs: Logs) -> Logs:
+            logs = self.after_step(step_logs)
+            # Of the first optimizer: with a GAN, the discriminator takes several steps per step of
+            # the generator, and all averages follow the latter.
+            steps = optimizer_groups(self)[0][0].iterations
+            averaged_variables = self._averaged_variables() if self.ema_variables else []
+            for ema_variable, (ema, variable) in zip(
+                self.ema_variables, averaged_variables, strict=True
+            ):
+                # Start the average at the weights after the first step, not at the random initial
+                # ones.
+                momentum = tf.where(tf.equal(steps, 1), 0.0, ema.momentum)
+                ema_variable.assign(momentum * ema_variable + (1 - momentum) * variable)
+                if ema.overwrite_frequency is not None:
+                    is_overwrite_step = tf.equal(steps % ema.overwrite_frequency, 0)
+                    variable.assign(tf.where(is_overwrite_step, ema_variable, variable))
+            self.nan_loss_tracker.update({name: logs[name] for name in self.loss_names})
+            return logs
+
+        self.train_function = make_step_function(replica_step, finish_step, self)
 
     def make_test_function(self, force: bool = False) -> None:  # noqa: FBT001, FBT002
         """Create what `evaluate` calls for `execution_steps` steps."""
         if self.test_function is None or force:  # type: ignore[has-type]  # Keras's own
-            self.test_function = make_step_function(
-                self._replica_test_step, lambda logs: logs, self
-            )
 
-    def _replica_train_step(self, data: object, is_counted: tf.Tensor | None) -> Logs:
-        logs: Logs = self.train_step(data, is_counted)
-        self._sync_batch_norm_statistics(data, is_counted)
-        return logs
+            def replica_step(data: object, is_counted: tf.Tensor | None) -> Logs:
+                with self.discard_metrics_unless(is_counted):
+                    self.test_step(data, is_counted)
+                # The logs of `test_step` are from before the block ends, and may count too much.
+                return self.epoch_logs()
 
-    def _replica_test_step(self, data: object, is_counted: tf.Tensor | None) -> Logs:
-        with self.discard_metrics_unless(is_counted):
-            self.test_step(data, is_counted)
-        # The logs of `test_step` are from before the block ends, and may count too much.
-        return self.epoch_logs()
+            self.test_function = make_step_function(replica_step, lambda logs: logs, self)
 
     def epoch_logs(self) -> Logs:
         """Return the losses and metrics of the epoch so far."""
@@ -228,12 +221,6 @@ class DistributedModel(keras.Model):
 
     def after_step(self, logs: Logs) -> Logs:
         """Update what follows a step, outside of the replicas, and return the logs to report."""
-        return logs
-
-    def _finish_step(self, step_logs: Logs) -> Logs:
-        logs = self.after_step(step_logs)
-        self._update_ema()
-        self.nan_loss_tracker.update({name: logs[name] for name in self.loss_names})
         return logs
 
     def _maybe_symbolic_build(self, iterator: object = None, data_batch: object = None) -> None:

@@ -16,9 +16,8 @@ VAL_PREFIX: Final = "val_"
 
 def format_metrics(metrics: EpochLogs) -> str:
     """Format metrics as Keras does, such as `accuracy: 0.9784 - loss: 0.0719`."""
-    return " - ".join(f"{name}: {_format_value(value)}" for name, value in metrics.items())
-
-
-def _format_value(value: float) -> str:
-    # As in the progress bar of Keras.
-    return f"{value:.4f}" if abs(value) > 1e-3 or value == 0 else f"{value:.4e}"
+    return " - ".join(
+        # As in the progress bar of Keras.
+        f"{name}: {value:.4f}" if abs(value) > 1e-3 or value == 0 else f"{name}: {value:.4e}"
+        for name, value in metrics.items()
+    )

@@ -79,13 +79,17 @@ class SingleNetworkModel(DistributedModel):
     def train_step(self, data: object, is_counted: tf.Tensor | None = None) -> Logs:
         """Take a training step on the loss of the global batch."""
         batch = keras.utils.unpack_x_y_sample_weight(data)
-        # Microbatches are divided by the counts of the global batch, which have to be known before
-        # the first of them. Without accumulation, the only microbatch gives the counts itself.
-        global_counts = (
-            None
-            if self.execution.gradient_accumulation_steps == 1
-            else self._global_counts(batch, is_counted)
-        )
+        global_counts = None
+        if self.execution.gradient_accumulation_steps > 1:
+            # Microbatches are divided by the counts of the global batch, which have to be known
+            # before the first of them. Without accumulation, the only microbatch gives the counts
+            # itself. They depend on masks, which follow from inputs and targets alone: TensorFlow
+            # prunes the rest of the forward pass. Within the scope, layers such as
+            # BatchNormalization do not change their variables.
+            with keras.StatelessScope():
+                outputs = self(batch[0], training=False)
+                totals = self._reduce_losses(self.replica_batch(batch, is_counted), outputs)
+            global_counts = all_reduce_sum(_stack_counts(totals))
 
         def loss_fn(microbatch: Microbatch[_XYSampleWeight]) -> tf.Tensor:
             totals, extra_loss = self._compute_totals(microbatch, training=True)
@@ -143,18 +147,6 @@ class SingleNetworkModel(DistributedModel):
             )
             for term in self._terms
         ]
-
-    def _global_counts(self, batch: _XYSampleWeight, is_counted: tf.Tensor | None) -> tf.Tensor:
-        """Return the divisors of the losses of the global batch, before it is split.
-
-        The counts depend on masks, which follow from inputs and targets alone: TensorFlow prunes
-        the rest of the forward pass.
-        """
-        microbatch = self.replica_batch(batch, is_counted)
-        # Within the scope, layers such as BatchNormalization do not change their variables.
-        with keras.StatelessScope():
-            totals = self._reduce_losses(microbatch, self(batch[0], training=False))
-        return all_reduce_sum(_stack_counts(totals))
 
     def call(self, inputs: object, training: bool | None = None) -> object:  # noqa: FBT001
         """Call the network."""

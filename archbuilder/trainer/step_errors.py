@@ -46,16 +46,33 @@ def translate_tf_errors(activity: str, graphs: Iterable[Graph]) -> Iterator[None
     """
     was_filtering = keras.config.is_traceback_filtering_enabled()
     # The filter of Keras 3.15 drops the frames of `Layer.__call__`, in which a regularizer fails.
-    # `_layer_call_names` needs them.
+    # `failed_node` needs them.
     keras.config.disable_traceback_filtering()
     try:
         yield
     except KERAS_ERRORS as error:
         node = failed_node(error, graphs)
+        frames = [frame for frame, _ in traceback.walk_tb(innermost(error).__traceback__)]
+        module = str(frames[-1].f_globals.get("__name__", "")) if frames else ""
+        is_from_library = isinstance(error, tf.errors.OpError) or module.startswith(_LIBRARIES)
         # A bug of archbuilder keeps its traceback.
-        if node is None and not _is_from_library(error):
+        if node is None and not is_from_library:
             raise
-        raise _make_error(activity, node, error) from error
+        notes, is_out_of_memory = error_notes(error), isinstance(error, _OUT_OF_MEMORY)
+        if node is None:
+            detail = "; ".join(notes) or type(error).__name__
+            message = f"{activity} failed{_in_loss_or_metric(error)}; {detail}"
+            if is_out_of_memory:
+                message = (
+                    f"the memory is too small for this network and batch: {_MEMORY_HINT}; {detail}"
+                )
+            raise RunError(message) from error
+        step = f"'{node.name}' ({node.operation})"
+        if is_out_of_memory:
+            message, notes = f"the memory is too small for {step}", (*notes, _MEMORY_HINT)
+        else:
+            message = f"{activity} failed in {step}"
+        raise _step_error(message, node, notes) from error
     finally:
         if was_filtering:
             keras.config.enable_traceback_filtering()
@@ -68,7 +85,25 @@ def failed_node(error: BaseException, graphs: Iterable[Graph]) -> Node | None:
     TensorFlow names the operation.
     """
     nodes_by_graph = {graph.name: {node.name: node for node in graph.nodes} for graph in graphs}
-    for names in (_layer_call_names(error), *_name_scopes(str(error))):
+    layer_call_names = [
+        layer.name
+        for frame, _ in traceback.walk_tb(innermost(error).__traceback__)
+        if isinstance(layer := frame.f_locals.get("self"), keras.Operation)
+    ]
+    # TensorFlow names operations by their scopes, such as `net_1/conv2d0_1/Conv2D`. It adds a
+    # counter to a name that it has seen, and Keras 3.15 opens the scope of a layer a second time
+    # when it is called.
+    name_scopes = [
+        (match[1] or match[2]).split("/") for match in _TF_NODE_NAME.finditer(str(error))
+    ]
+    candidates = [
+        [each for name in layer_call_names for each in (_SUB_OPERATION_SUFFIX.sub("", name), name)],
+        *(
+            [each for name in scopes for each in (name, _NAME_COUNTER.sub("", name))]
+            for scopes in name_scopes
+        ),
+    ]
+    for names in candidates:
         for name in reversed(names):
             owners = [graph for graph, nodes in nodes_by_graph.items() if name in nodes]
             if owners:
@@ -96,8 +131,15 @@ def not_finite_error(
     """
     variable = find_variable(model, name)
     scopes = variable.path.split("/")
-    # Two networks may have steps of the same name.
-    nodes = {node.name: node for graph in _owners(model, graphs, variable) for node in graph.nodes}
+    # Two networks may have steps of the same name: look in those that have the variable.
+    owner_names = {
+        layer.name
+        for layer in model._flatten_layers()  # noqa: SLF001 - the public `layers` are not nested
+        if isinstance(layer, keras.Model) and any(each is variable for each in layer.variables)
+    }
+    # Objectives of text train a copy of the network, which has another name.
+    owners = [graph for graph in graphs if graph.name in owner_names] or [*graphs]
+    nodes = {node.name: node for graph in owners for node in graph.nodes}
     node = next((nodes[scope] for scope in scopes if scope in nodes), None)
     # At the start of an epoch, the last step belongs to the epoch before; epochs count from 1.
     epoch_number = position.epoch + 1 if position.batch else position.epoch
@@ -114,33 +156,6 @@ def not_finite_error(
         node,
         _NON_FINITE_HINTS,
     )
-
-
-def _owners(model: keras.Model, graphs: Iterable[Graph], variable: keras.Variable) -> list[Graph]:
-    """Return the graphs of the networks within a model that have a variable; all if none has."""
-    owner_names = {
-        layer.name
-        for layer in model._flatten_layers()  # noqa: SLF001 - the public `layers` are not nested
-        if isinstance(layer, keras.Model) and any(each is variable for each in layer.variables)
-    }
-    # Objectives of text train a copy of the network, which has another name.
-    return [graph for graph in graphs if graph.name in owner_names] or [*graphs]
-
-
-def _make_error(activity: str, node: Node | None, error: Exception) -> RunError:
-    notes = error_notes(error)
-    is_out_of_memory = isinstance(error, _OUT_OF_MEMORY)
-    if node is None:
-        detail = "; ".join(notes) or type(error).__name__
-        if is_out_of_memory:
-            return RunError(
-                f"the memory is too small for this network and batch: {_MEMORY_HINT}; {detail}"
-            )
-        return RunError(f"{activity} failed{_in_loss_or_metric(error)}; {detail}")
-    step = f"'{node.name}' ({node.operation})"
-    if is_out_of_memory:
-        return _step_error(f"the memory is too small for {step}", node, (*notes, _MEMORY_HINT))
-    return _step_error(f"{activity} failed in {step}", node, notes)
 
 
 def _step_error(message: str, node: Node, notes: Sequence[str]) -> StepError:
@@ -164,31 +179,3 @@ def _in_loss_or_metric(error: BaseException) -> str:
         if any(folder in file for file in files):
             return f" in {component}"
     return ""
-
-
-def _layer_call_names(error: BaseException) -> list[str]:
-    """Return the names of the layers and functions that were being called, outermost first."""
-    names = []
-    for frame, _ in traceback.walk_tb(innermost(error).__traceback__):
-        layer = frame.f_locals.get("self")
-        if isinstance(layer, keras.Operation):
-            names += [_SUB_OPERATION_SUFFIX.sub("", layer.name), layer.name]
-    return names
-
-
-def _name_scopes(message: str) -> Iterator[list[str]]:
-    """Yield the scopes of each operation that TensorFlow names, such as `net_1/conv2d0_1/Conv2D`.
-
-    Each scope comes with and without its counter. TensorFlow adds one to a name that it has seen,
-    and Keras 3.15 opens the scope of a layer a second time when it is called.
-    """
-    for match in _TF_NODE_NAME.finditer(message):
-        scopes = (match[1] or match[2]).split("/")
-        yield [name for scope in scopes for name in (scope, _NAME_COUNTER.sub("", scope))]
-
-
-def _is_from_library(error: BaseException) -> bool:
-    """Return whether Keras, TensorFlow or numpy raised an error, rather than archbuilder."""
-    frames = [frame for frame, _ in traceback.walk_tb(innermost(error).__traceback__)]
-    module = str(frames[-1].f_globals.get("__name__", "")) if frames else ""
-    return isinstance(error, tf.errors.OpError) or module.startswith(_LIBRARIES)

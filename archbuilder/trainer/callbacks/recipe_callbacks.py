@@ -92,14 +92,24 @@ class RecipeCallbacks(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Pass the metrics of an epoch to the callbacks."""
-        metrics = self._broadcast(logs or {})
+        # Workers read the same variables, but may compute a metric from them on other processors. A
+        # last bit that differs may decide whether one improves, and workers that do not stop
+        # together wait for each other forever. All therefore take the metrics of the chief.
+        names = sorted(logs or {})
+        values = np.array([(logs or {})[name] for name in names], np.float64)
+        shared_values = np.frombuffer(self._workers.broadcast(values.tobytes()), np.float64)
+        metrics = dict(zip(names, shared_values.tolist(), strict=True))
         for callback in self._callbacks:
-            # A dictionary of its own: ReduceLROnPlateau adds the learning rate to it.
             with self.model.distribute_strategy.scope():
-                if isinstance(callback, keras.callbacks.ReduceLROnPlateau):
-                    self._reduce_learning_rate(callback, epoch, {**metrics})
-                else:
-                    callback.on_epoch_end(epoch, {**metrics})
+                old_rate, old_wait = self._learning_rate(), callback.wait
+                # A dictionary of its own: ReduceLROnPlateau adds the learning rate to it.
+                callback.on_epoch_end(epoch, {**metrics})
+                new_rate = self._learning_rate()
+            if new_rate != old_rate:
+                self._log(
+                    f"Learning rate reduced from {old_rate:.6g} to {new_rate:.6g}:"
+                    f" {callback.monitor} has not improved for {plural(old_wait + 1, 'epoch')}"
+                )
 
     def finish(self) -> EarlyStop | None:
         """Restore the best weights after training, if a callback does so, and log why it ended.
@@ -179,31 +189,6 @@ class RecipeCallbacks(keras.callbacks.Callback):
         """Yield the callbacks, each with the start of the names of its arrays."""
         for number, callback in enumerate(self._callbacks):
             yield f"{CALLBACKS_PREFIX}{number}.", callback
-
-    def _broadcast(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """Return the metrics of the chief.
-
-        Workers read the same variables, but may compute a metric from them on other processors. A
-        last bit that differs may decide whether one improves, and workers that do not stop together
-        wait for each other forever.
-        """
-        names = sorted(metrics)
-        values = np.array([metrics[name] for name in names], np.float64)
-        shared_values = np.frombuffer(self._workers.broadcast(values.tobytes()), np.float64)
-        return dict(zip(names, shared_values.tolist(), strict=True))
-
-    def _reduce_learning_rate(
-        self, callback: keras.callbacks.ReduceLROnPlateau, epoch: int, metrics: dict[str, float]
-    ) -> None:
-        """Pass the metrics of an epoch to the callback, and log a change of the learning rate."""
-        old_rate, old_wait = self._learning_rate(), callback.wait
-        callback.on_epoch_end(epoch, metrics)
-        new_rate = self._learning_rate()
-        if new_rate != old_rate:
-            self._log(
-                f"Learning rate reduced from {old_rate:.6g} to {new_rate:.6g}:"
-                f" {callback.monitor} has not improved for {plural(old_wait + 1, 'epoch')}"
-            )
 
     def _learning_rate(self) -> float:
         return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))

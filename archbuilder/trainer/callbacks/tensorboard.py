@@ -11,7 +11,6 @@ from typing import Final
 import keras
 import tensorflow as tf
 
-from archbuilder.files.sandbox import SandboxPath
 from archbuilder.runs.run_dir import EpochLogs, RunDir, translate_write_errors
 from archbuilder.trainer.log_format import VAL_PREFIX
 
@@ -48,7 +47,24 @@ class TensorBoardWriter(keras.callbacks.Callback):
         if not run_dir.is_writer:
             return
         for prefix, name in _SPLITS.items():
-            self._writers[prefix] = _create_event_file(run_dir.root.joinpath(TENSORBOARD_DIR, name))
+            folder = run_dir.root.joinpath(TENSORBOARD_DIR, name)
+            event_file = folder.joinpath(f"events.out.tfevents.{int(time.time())}.{os.getpid()}")
+            with translate_write_errors(event_file):
+                folder.parent.make_directory(exist_ok=True)
+                folder.make_directory(exist_ok=True)
+                for old_name in folder.list_names():
+                    if old_name.startswith("events."):
+                        folder.joinpath(old_name).remove()
+                with event_file.create() as file:
+                    # TensorFlow's writers open a path themselves and follow links, which another
+                    # person may have put there. The path of a descriptor leads to the file that was
+                    # just created.
+                    writer = tf.io.TFRecordWriter(f"/dev/fd/{file.fileno()}")
+            # As in files of TensorFlow's own writer, the first event names the version of the
+            # format.
+            event = _Event(wall_time=time.time(), file_version="brain.Event:2")
+            writer.write(event.SerializeToString())
+            self._writers[prefix] = writer
         for epoch_logs in history:
             self._write(int(epoch_logs["epoch"]), epoch_logs)
 
@@ -75,28 +91,6 @@ class TensorBoardWriter(keras.callbacks.Callback):
             event = _Event(wall_time=time.time(), step=epoch, summary=summary)
             writer.write(event.SerializeToString())
             writer.flush()
-
-
-def _create_event_file(folder: SandboxPath) -> tf.io.TFRecordWriter:
-    """Create an empty event file in a directory, and remove the event files in it.
-
-    Raises:
-        RunError: if it cannot be written.
-    """
-    event_file = folder.joinpath(f"events.out.tfevents.{int(time.time())}.{os.getpid()}")
-    with translate_write_errors(event_file):
-        folder.parent.make_directory(exist_ok=True)
-        folder.make_directory(exist_ok=True)
-        for name in folder.list_names():
-            if name.startswith("events."):
-                folder.joinpath(name).remove()
-        with event_file.create() as file:
-            # TensorFlow's writers open a path themselves and follow links, which another person may
-            # have put there. The path of a descriptor leads to the file that was just created.
-            writer = tf.io.TFRecordWriter(f"/dev/fd/{file.fileno()}")
-    # As in files of TensorFlow's own writer, the first event names the version of the format.
-    writer.write(_Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
-    return writer
 
 
 def plot_history(run_dir: RunDir, history: Sequence[EpochLogs]) -> None:
