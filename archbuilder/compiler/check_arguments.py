@@ -290,11 +290,10 @@ class _ArgumentChecker:
                 message = f"the activation '{name}' takes no arguments"
                 self.diagnostics.error("unknown-argument", message, arguments.span)
             return arguments is None
-        # A change of the count tells whether the nested arguments are valid, at any depth.
         signature = op_registry.signatures(object_kind)[canonical]
-        reports = self.diagnostics.report_count
+        tracker = self.diagnostics.track_errors()
         self.check_arguments(signature, arguments, span)
-        return self.diagnostics.report_count == reports
+        return not tracker.has_errors
 
     def _report_unknown_object(self, object_kind: ObjectKind, name: str, span: Span) -> None:
         op_registry = registry.load()

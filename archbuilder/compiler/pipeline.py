@@ -157,9 +157,9 @@ def _expand_variant(
     nothing to expand.
     """
     document = program.document
-    reports = diagnostics.report_count
+    tracker = diagnostics.track_errors()
     explicit = _explicit_values(document, options, diagnostics)
-    if diagnostics.report_count > reports:
+    if tracker.has_errors:
         return {}
     missing = [name for name, param in document.params.items() if param.required]
     if any(name not in explicit for name in missing):

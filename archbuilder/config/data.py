@@ -76,7 +76,7 @@ def _parse_source(tree: Tree, context: SectionContext) -> DataSource | None:
             notes=() if suggestion else (f"the sources are: {', '.join(SOURCES)}",),
         )
         return None
-    reports = context.diagnostics.report_count
+    tracker = context.diagnostics.track_errors()
     settings = settings_of(source_class)
     what = f"the source '{name}'"
     trees: dict[str, Tree] = {}
@@ -94,7 +94,7 @@ def _parse_source(tree: Tree, context: SectionContext) -> DataSource | None:
         context.diagnostics.error("missing-argument", f"{what} needs {' and '.join(missing)}", span)
     present = [each for each in settings if each.name in trees]
     values = parse_settings(present, trees, (what, span), context)
-    if context.diagnostics.report_count > reports:
+    if tracker.has_errors:
         return None
     return make_section(source_class, values)
 

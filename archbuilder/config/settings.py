@@ -190,9 +190,9 @@ def parse_settings(
     for declared in settings:
         tree = trees.get(declared.name)
         if tree is not None:
-            reports = context.diagnostics.report_count
+            tracker = context.diagnostics.track_errors()
             value = declared.value_type.parse(tree, f"'{declared.name}'", context)
-            if context.diagnostics.report_count == reports:
+            if not tracker.has_errors:
                 values[declared.name] = value
         elif declared.is_required:
             what, span = where

@@ -39,7 +39,7 @@ def parse_training(
 
 
 def _parse_training(mapping: MappingNode, context: SectionContext) -> TrainingConfig | None:
-    reports = context.diagnostics.report_count
+    tracker = context.diagnostics.track_errors()
     # The objective comes first, since it decides which other keys are known.
     entry = next((entry for entry in mapping if entry.key == "objective"), None)
     objective_class, options_node = _parse_objective(entry, context)
@@ -65,14 +65,14 @@ def _parse_training(mapping: MappingNode, context: SectionContext) -> TrainingCo
             mapping.span,
             notes=("for example 'augment: [{RandomZoom: 0.2}, {RandomRotation: 0.1}]'",),
         )
-    if context.diagnostics.report_count > reports:
+    if tracker.has_errors:
         return None
     objective = objective_class(**values)
     objective.check(context)
     # An objective that trains several networks has an optimizer for each.
     optimizer = None if objective.networks else values.get("optimizer", DEFAULT_OPTIMIZER)
     check_learning_rates(loop_values.get("callbacks", ()), optimizer, context.diagnostics)
-    if context.diagnostics.report_count > reports:
+    if tracker.has_errors:
         return None
     return TrainingConfig(objective, **loop_values)
 

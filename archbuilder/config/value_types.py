@@ -201,9 +201,9 @@ def keras_objects(
             return ()
         valid = []
         for node in tree.items:
-            reports = context.diagnostics.report_count
+            tracker = context.diagnostics.track_errors()
             parsed = item.parse(node, what, context)
-            if context.diagnostics.report_count == reports:
+            if not tracker.has_errors:
                 valid.append(parsed)
         check(valid, context.diagnostics)
         return tuple(valid)

@@ -19,7 +19,7 @@ explains each code.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -157,6 +157,23 @@ class InternalError(Exception):
         super().__init__(f"{message}\nThis is a bug in archbuilder. Please report it.")
 
 
+class ErrorTracker:
+    """Tells whether an error was reported after the tracker was created.
+
+    A repeated error counts as well, such as one that the semantic check or another call of the same
+    block has reported before. `Diagnostics.error_count` does not change for it.
+    """
+
+    def __init__(self, report_count: Callable[[], int]) -> None:
+        self._report_count = report_count
+        self._initial_count = report_count()
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether an error was reported since."""
+        return self._report_count() > self._initial_count
+
+
 class Diagnostics:
     """The diagnostics of one compiler stage, without duplicates.
 
@@ -164,9 +181,6 @@ class Diagnostics:
 
     Attributes:
         error_count: The number of errors, without duplicates.
-        report_count: The number of reported errors, with duplicates. A change of it tells whether
-            some code reported an error; `error_count` does not change if the same error has been
-            reported before, such as by the semantic check or in another call of the same block.
     """
 
     def __init__(self, *, maximum: int = 100) -> None:
@@ -174,7 +188,7 @@ class Diagnostics:
         self._diagnostics: dict[object, Diagnostic] = {}
         self._frame: ExpansionFrame | None = None
         self.error_count = 0
-        self.report_count = 0
+        self._report_count = 0
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self._diagnostics.values())
@@ -196,7 +210,7 @@ class Diagnostics:
             BlueprintError: if the number of errors reaches the maximum.
         """
         is_error = diagnostic.severity == "error"
-        self.report_count += is_error
+        self._report_count += is_error
         # Without the frame: an error in a block that is used ten times is reported once.
         key = (diagnostic.code, diagnostic.location, diagnostic.message)
         if key in self._diagnostics:
@@ -238,6 +252,10 @@ class Diagnostics:
             yield
         finally:
             self._frame = outer
+
+    def track_errors(self) -> ErrorTracker:
+        """Return a tracker of the errors that are reported from now on."""
+        return ErrorTracker(lambda: self._report_count)
 
     def raise_errors(self) -> None:
         """Raise all diagnostics if at least one of them is an error.

@@ -37,7 +37,7 @@ def check_budget(
         else f"this machine has {format_bytes(allowed)}"
     )
     nodes = {node.name: node for node in graph.nodes}
-    reports = diagnostics.report_count
+    tracker = diagnostics.track_errors()
     for node_analysis in analysis.nodes:
         if node_analysis.weight_bytes > allowed:
             excess = f"has weights of {format_bytes(node_analysis.weight_bytes)}"
@@ -55,7 +55,7 @@ def check_budget(
         with diagnostics.within(node.frame):
             diagnostics.error("memory-limit", message, node.span)
     # The totals would only repeat what the errors of single nodes say.
-    if diagnostics.report_count == reports:
+    if not tracker.has_errors:
         _check_totals(graph, analysis, allowed, allowed_text, diagnostics)
 
 

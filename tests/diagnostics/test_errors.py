@@ -64,13 +64,15 @@ def test_duplicate_diagnostics_are_dropped() -> None:
     assert diagnostics.error_count == len(diagnostics.errors) == 2
 
 
-def test_repeated_errors_count_as_reports() -> None:
-    """So a change of the count tells that something is wrong, also if it was reported before."""
+def test_tracker_has_repeated_errors() -> None:
+    """It tells that something is wrong, also if that was reported before; warnings do not count."""
     diagnostics = Diagnostics()
-    for count in (1, 2, 3):
-        diagnostics.error("limit-exceeded", "same", at(1))
+    for _ in range(3):
+        tracker = diagnostics.track_errors()
         diagnostics.warning("unused-step", "same", at(1))
-        assert diagnostics.report_count == count
+        assert not tracker.has_errors
+        diagnostics.error("limit-exceeded", "same", at(1))
+        assert tracker.has_errors
 
 
 def test_diagnostics_have_expansion_frames() -> None:

@@ -35,7 +35,7 @@ def bind_block_parameters(
     within the block.
     """
     diagnostics = evaluator.diagnostics
-    reports = diagnostics.report_count
+    tracker = diagnostics.track_errors()
     argument_tree: Tree | None = None
     if call.arguments is not None:
         argument_tree = evaluator.evaluate(call.arguments, variables)
@@ -51,7 +51,7 @@ def bind_block_parameters(
         # The parameters of a file network are those of its file: the import passes some, and the
         # call takes precedence.
         bound_values = {**imported, **bound_values}
-    if diagnostics.report_count > reports:
+    if tracker.has_errors:
         return None
     if not check_required(callee.params, bound_values, owner, call.span, diagnostics):
         return None

@@ -71,7 +71,7 @@ class LayerCalls:
         frame: ExpansionFrame | None,
     ) -> TensorRefs:
         """Add a node to the graph and return its output; return `ERROR_REFS` after an error."""
-        reports = self._diagnostics.report_count
+        tracker = self._diagnostics.track_errors()
         constants: tuple[Argument, ...] | None = ()
         if call_site.call_constants is not None:
             tree = self._evaluator.evaluate(call_site.call_constants, call_site.variables)
@@ -92,7 +92,7 @@ class LayerCalls:
                 f" {self.nodes[call_site.path].span}",
                 call_site.span,
             )
-        if constants is None or self._diagnostics.report_count > reports:
+        if constants is None or tracker.has_errors:
             return ERROR_REFS
         self.nodes[call_site.path] = Node(
             name=call_site.path,
@@ -114,7 +114,7 @@ class LayerCalls:
         cached_arguments = self._constant_arguments.get(id(call))
         if cached_arguments is not None:
             return cached_arguments
-        reports = self._diagnostics.report_count
+        tracker = self._diagnostics.track_errors()
         argument_tree = None
         if call.arguments is not None:
             argument_tree = self._evaluator.evaluate(call.arguments, variables)
@@ -128,7 +128,7 @@ class LayerCalls:
             allow_expressions=False,
             find_block=partial(describe_block, program),
         )
-        if self._diagnostics.report_count > reports:
+        if tracker.has_errors:
             return None
         if call.arguments is None or call.arguments.is_constant:
             self._constant_arguments[id(call)] = arguments

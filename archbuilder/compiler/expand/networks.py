@@ -74,7 +74,7 @@ def _expand_network(
     frame: ExpansionFrame | None,
 ) -> Graph | None:
     """Expand one network; return None after an error."""
-    reports = evaluator.diagnostics.report_count
+    tracker = evaluator.diagnostics.track_errors()
     scope = Scope(file=file, path="", weight_owner_prefix=None, frame=frame, depth=0)
     declared_inputs = active_inputs(block, scope, variables, evaluator)
     if not declared_inputs:
@@ -92,11 +92,7 @@ def _expand_network(
     last_outputs = expander.expand_steps(block.steps, scope, first_input, variables)
     outputs = resolve_block_outputs(block, scope, last_outputs, variables, evaluator)
     graph_inputs = [each for each in inputs if each is not None]
-    if (
-        outputs.has_error
-        or len(graph_inputs) < len(inputs)
-        or evaluator.diagnostics.report_count > reports
-    ):
+    if outputs.has_error or len(graph_inputs) < len(inputs) or tracker.has_errors:
         return None
     names: Sequence[str] = outputs.names
     if not names:
