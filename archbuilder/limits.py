@@ -47,7 +47,8 @@ class Limits:
     unrolled_steps: int = 256
     """Time steps that a recurrent layer with `unroll` may expand."""
     memory_bytes: int = 0
-    """Bytes of the weights, or of one example's activations; 0 means the machine's memory."""
+    """Peak memory while the weights are initialized, or the activations of one example; 0 means the
+    memory of the machine."""
 
     def __post_init__(self) -> None:
         """Check the values.

@@ -15,7 +15,7 @@ from archbuilder.language.foreign_keys import object_hint
 from archbuilder.registry.signatures import LAYER_KINDS, ArgumentSpec, ObjectKind, Signature
 from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, Tree, describe_type
 
-BlockFinder: TypeAlias = Callable[[str], str | None]
+BlockDescriber: TypeAlias = Callable[[str], str | None]
 """Describes the block of a name, as in `a block (net.yaml:4:3)`; None if no block has the name."""
 
 SYNONYMS: Final = {
@@ -84,7 +84,7 @@ def check_arguments(
     diagnostics: Diagnostics,
     *,
     allow_expressions: bool,
-    find_block: BlockFinder = lambda _: None,
+    describe_block: BlockDescriber = lambda _: None,
 ) -> tuple[Argument, ...]:
     """Check the arguments of a layer; return the valid ones.
 
@@ -94,14 +94,14 @@ def check_arguments(
         span: The location of the layer's name, for missing arguments.
         diagnostics: Receives the errors.
         allow_expressions: Whether to accept a text with `$` as any value.
-        find_block: Describes the block of a name, for errors about a block used as a layer.
+        describe_block: Describes the block of a name, for errors about a block used as a layer.
     """
-    return _ArgumentChecker(diagnostics, allow_expressions, find_block).check_arguments(
+    return _ArgumentChecker(diagnostics, allow_expressions, describe_block).check_arguments(
         signature, tree, span
     )
 
 
-def _resolve_name(name: str, specs: Mapping[str, ArgumentSpec]) -> str | None:
+def _closest_argument(name: str, specs: Mapping[str, ArgumentSpec]) -> str | None:
     """Return the argument that a name most likely means, or None."""
     if name in specs:
         return name
@@ -109,7 +109,7 @@ def _resolve_name(name: str, specs: Mapping[str, ArgumentSpec]) -> str | None:
     return synonym if synonym in specs else closest_match(name, specs)
 
 
-def check_call(
+def check_call_constants(
     signature: Signature, tree: Tree, diagnostics: Diagnostics, *, allow_expressions: bool
 ) -> tuple[Argument, ...]:
     """Check the constants of a layer's call (`call`); return the valid ones."""
@@ -155,7 +155,7 @@ class _ArgumentChecker:
 
     diagnostics: Diagnostics
     allow_expressions: bool
-    find_block: BlockFinder = lambda _: None
+    describe_block: BlockDescriber = lambda _: None
 
     def check_arguments(
         self, signature: Signature, tree: Tree | None, span: Span
@@ -179,7 +179,7 @@ class _ArgumentChecker:
             )
         valid = self.filter_valid(signature, arguments, signature.arguments)
         # A mistyped name is reported as unknown; the argument that it means is not also missing.
-        present = {_resolve_name(argument.name, signature.arguments) for argument in arguments}
+        present = {_closest_argument(argument.name, signature.arguments) for argument in arguments}
         missing = [
             spec
             for spec in signature.arguments.values()
@@ -208,12 +208,12 @@ class _ArgumentChecker:
             elif name in signature.unsupported:
                 self.diagnostics.error(
                     "unsupported-argument",
-                    f"'{name}' of {signature.name} cannot stand in a blueprint:"
+                    f"'{name}' of {signature.name} is not supported in a blueprint:"
                     f" {signature.unsupported[name]}",
                     argument.span,
                 )
             else:
-                suggestion = _resolve_name(name, specs)
+                suggestion = _closest_argument(name, specs)
                 note = f"its arguments are: {', '.join(specs)}" if specs else "it takes none"
                 if name in signature.tensor_arguments:
                     note = "it is an input; set it under 'from'"
@@ -247,7 +247,7 @@ class _ArgumentChecker:
         return False
 
     def _check_argument(self, signature: Signature, spec: ArgumentSpec, tree: Tree) -> bool:
-        if self.allow_expressions and _has_expression(tree):
+        if self.allow_expressions and _is_deferred(tree):
             return True
         # Null where it is allowed; and a scalar other than a text where the argument takes plain
         # data as well as objects: a learning rate is a number or a schedule.
@@ -277,9 +277,9 @@ class _ArgumentChecker:
     def _check_named_object(
         self, object_kind: ObjectKind, name: str, span: Span, arguments: Tree | None
     ) -> bool:
-        op_registry = registry.load()
+        keras_registry = registry.load()
         # Keras has aliases for most objects: 'he_normal' is 'HeNormal'.
-        canonical = op_registry.canonical_name(object_kind, name)
+        canonical = keras_registry.canonical_name(object_kind, name)
         if canonical is None:
             self._report_unknown_object(object_kind, name, span)
             return False
@@ -290,17 +290,17 @@ class _ArgumentChecker:
                 message = f"the activation '{name}' takes no arguments"
                 self.diagnostics.error("unknown-argument", message, arguments.span)
             return arguments is None
-        signature = op_registry.signatures(object_kind)[canonical]
+        signature = keras_registry.signatures(object_kind)[canonical]
         tracker = self.diagnostics.track_errors()
         self.check_arguments(signature, arguments, span)
-        return not tracker.has_errors
+        return not tracker.has_errors()
 
     def _report_unknown_object(self, object_kind: ObjectKind, name: str, span: Span) -> None:
-        op_registry = registry.load()
+        keras_registry = registry.load()
         is_layer = object_kind in LAYER_KINDS
         article_and_noun = _KIND_WITH_ARTICLE[object_kind]
-        unsupported = op_registry.unsupported if is_layer else op_registry.unsupported_objects
-        block = self.find_block(name) if is_layer else None
+        unsupported = keras_registry.unsupported if is_layer else keras_registry.unsupported_objects
+        block = self.describe_block(name) if is_layer else None
         suggestion = None
         notes: tuple[str, ...] = ()
         if block is not None:
@@ -317,13 +317,13 @@ class _ArgumentChecker:
             code = "unknown-layer" if is_layer else "unknown-keras-object"
             message = f"there is no {article_and_noun.partition(' ')[2]} {quote(name)}"
             # A layer of another kind, such as `cell: {LSTM: 64}` in `RNN`.
-            if is_layer and name in op_registry.layers:
+            if is_layer and name in keras_registry.layers:
                 code, message = "type-mismatch", f"{name} is not {article_and_noun}"
             foreign_hint = object_hint(name)
             if foreign_hint:
                 notes = (foreign_hint,)
             else:
-                suggestion = closest_match(name, op_registry.names(object_kind))
+                suggestion = closest_match(name, keras_registry.names(object_kind))
         self.diagnostics.error(code, message, span, suggestion=suggestion, notes=notes)
 
 
@@ -331,11 +331,11 @@ def _is_null(tree: Tree) -> bool:
     return isinstance(tree, ScalarNode) and tree.value is None
 
 
-def _has_expression(tree: Tree) -> bool:
-    """Return whether a value depends on an expression and cannot be checked yet."""
+def _is_deferred(tree: Tree) -> bool:
+    """Return whether the check of a value is deferred, because it depends on an expression."""
     if isinstance(tree, ScalarNode):
         return isinstance(tree.value, str) and "$" in tree.value
     if isinstance(tree, SequenceNode):
-        return any(_has_expression(item) for item in tree.items)
+        return any(_is_deferred(item) for item in tree.items)
     # A mapping is a nested object, whose arguments are checked one by one.
     return False

@@ -69,7 +69,7 @@ class Node:
     arguments: tuple[Argument, ...]
     inputs: tuple[TensorRef, ...]
     keywords: tuple[tuple[str, TensorRef | tuple[TensorRef, ...]], ...]
-    call: tuple[Argument, ...]
+    call_constants: tuple[Argument, ...]
     weight_owner: str | None
     span: Span
     frame: ExpansionFrame | None

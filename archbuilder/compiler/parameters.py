@@ -34,6 +34,16 @@ class ParameterOwner:
     """The owner in words, as in "block 'fire'"."""
     noun: Literal["argument", "parameter"]
 
+    @property
+    def unknown_code(self) -> str:
+        """The code of the error for a name that the owner does not have."""
+        return "unknown-argument" if self.noun == "argument" else "unknown-parameter"
+
+    @property
+    def missing_code(self) -> str:
+        """The code of the error for a value that is missing."""
+        return "missing-argument" if self.noun == "argument" else "missing-parameter"
+
 
 def bind_by_name(tree: Tree | None, params: Mapping[str, Param]) -> tuple[ParameterValue, ...]:
     """Return the arguments of a block by name; a bare value becomes the first parameter."""
@@ -68,7 +78,7 @@ def check_parameter_values(
             # '--set epochs=3'; the arguments of a block are not.
             foreign = key_hint(argument.name, owner.text) if owner.noun == "parameter" else None
             diagnostics.error(
-                f"unknown-{owner.noun}",
+                owner.unknown_code,
                 f"{owner.text} has no {owner.noun} {quote(argument.name)}",
                 argument.span,
                 suggestion=suggestion,
@@ -93,7 +103,7 @@ def check_required(
     if missing:
         names = ", ".join(f"'{name}'" for name in missing)
         diagnostics.error(
-            f"missing-{owner.noun}",
+            owner.missing_code,
             f"{owner.text} needs {'its ' if len(missing) > 1 else 'a value for '}{names}",
             span,
         )

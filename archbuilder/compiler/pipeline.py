@@ -159,7 +159,7 @@ def _expand_variant(
     document = program.document
     tracker = diagnostics.track_errors()
     explicit = _explicit_values(document, options, diagnostics)
-    if tracker.has_errors:
+    if tracker.has_errors():
         return {}
     missing = [name for name, param in document.params.items() if param.required]
     if any(name not in explicit for name in missing):

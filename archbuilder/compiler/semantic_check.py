@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from archbuilder.compiler.check_arguments import check_arguments, check_call
+from archbuilder.compiler.check_arguments import check_arguments, check_call_constants
 from archbuilder.compiler.expand.iteration import ITERATION_VARIABLE, check_loop_lengths
 from archbuilder.compiler.parameters import (
     ParameterOwner,
@@ -200,14 +200,14 @@ class _ProgramChecker:
                 scope = scope.with_names({ITERATION_VARIABLE})
             refs = step.input_refs
             sources = () if refs is None else (*refs.inputs, *(value for _, value in refs.keywords))
-            for modifier in (step.name, step.condition, step.call, *sources):
+            for modifier in (step.name, step.condition, step.call_constants, *sources):
                 self._check_names(modifier, scope)
             if isinstance(step.body, SharedCall):
                 self._check_names(step.body.name, scope)
             self._check_steps(inner_steps(step.body), scope)
             call = call_of(step)
             if call is not None:
-                self._check_call(call, step.call, scope)
+                self._check_call(call, step.call_constants, scope)
 
     def _check_call(self, call: StepCall, constants: DeferredValue | None, scope: _Scope) -> None:
         self._check_names(call.arguments, scope)
@@ -224,10 +224,10 @@ class _ProgramChecker:
                 call.span,
                 self._diagnostics,
                 allow_expressions=True,
-                find_block=partial(describe_block, self._program),
+                describe_block=partial(describe_block, self._program),
             )
             if constants is not None:
-                check_call(
+                check_call_constants(
                     callee.signature, constants.tree, self._diagnostics, allow_expressions=True
                 )
         else:

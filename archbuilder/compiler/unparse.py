@@ -68,8 +68,8 @@ def _network_lines(graph: Graph) -> Iterator[str]:
             for name, value in node.keywords
         }
         yield f"    from: {to_flow_yaml(refs_by_name or (refs if len(refs) > 1 else refs[0]))}"
-        if node.call:
-            yield f"    call: {_unparse_arguments(node.call)}"
+        if node.call_constants:
+            yield f"    call: {_unparse_arguments(node.call_constants)}"
     if not graph.nodes:
         # An output may be an input. Without the empty list, 'layers' would be null.
         yield "  []"

@@ -94,7 +94,7 @@ def _parse_source(tree: Tree, context: SectionContext) -> DataSource | None:
         context.diagnostics.error("missing-argument", f"{what} needs {' and '.join(missing)}", span)
     present = [each for each in settings if each.name in trees]
     values = parse_settings(present, trees, (what, span), context)
-    if tracker.has_errors:
+    if tracker.has_errors():
         return None
     return make_section(source_class, values)
 

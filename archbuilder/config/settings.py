@@ -192,7 +192,7 @@ def parse_settings(
         if tree is not None:
             tracker = context.diagnostics.track_errors()
             value = declared.value_type.parse(tree, f"'{declared.name}'", context)
-            if not tracker.has_errors:
+            if not tracker.has_errors():
                 values[declared.name] = value
         elif declared.is_required:
             what, span = where

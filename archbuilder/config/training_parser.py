@@ -65,14 +65,14 @@ def _parse_training(mapping: MappingNode, context: SectionContext) -> TrainingCo
             mapping.span,
             notes=("for example 'augment: [{RandomZoom: 0.2}, {RandomRotation: 0.1}]'",),
         )
-    if tracker.has_errors:
+    if tracker.has_errors():
         return None
     objective = objective_class(**values)
     objective.check(context)
     # An objective that trains several networks has an optimizer for each.
     optimizer = None if objective.networks else values.get("optimizer", DEFAULT_OPTIMIZER)
     check_learning_rates(loop_values.get("callbacks", ()), optimizer, context.diagnostics)
-    if tracker.has_errors:
+    if tracker.has_errors():
         return None
     return TrainingConfig(objective, **loop_values)
 

@@ -203,7 +203,7 @@ def keras_objects(
         for node in tree.items:
             tracker = context.diagnostics.track_errors()
             parsed = item.parse(node, what, context)
-            if not tracker.has_errors:
+            if not tracker.has_errors():
                 valid.append(parsed)
         check(valid, context.diagnostics)
         return tuple(valid)

@@ -84,7 +84,9 @@ def _lookup_table(node: Node, nodes: Mapping[str, Node]) -> LookupTable | None:
     argument = _SIZE_ARGUMENTS.get(operation)
     size = arguments.get(argument) if argument is not None else None
     # ReversibleEmbedding with `reverse: true` multiplies vectors by the table.
-    is_reversed = any(each.name == "reverse" and to_plain(each.value) for each in node.call)
+    is_reversed = any(
+        each.name == "reverse" and to_plain(each.value) for each in node.call_constants
+    )
     if is_reversed or not isinstance(size, int):
         return None
     return LookupTable(size, f"'{node.name}' ({argument}: {size})")

@@ -168,9 +168,9 @@ class ErrorTracker:
         self._report_count = report_count
         self._initial_count = report_count()
 
-    @property
+    # Not a property: mypy would treat its value as constant between two reads.
     def has_errors(self) -> bool:
-        """Whether an error was reported since."""
+        """Return whether an error was reported since."""
         return self._report_count() > self._initial_count
 
 

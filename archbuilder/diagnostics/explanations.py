@@ -2,9 +2,13 @@
 
 A document starts with `# error[CODE]: TITLE`, or `# warning[CODE]: TITLE`. It goes on with prose
 and, if the text of a blueprint alone can cause the diagnostic, with two sections that hold one
-blueprint each: `## Fails` has this diagnostic and no other, `## Fixed` has none. A section that is
-called like a file (`## heads.yaml`) holds a file that both blueprints import. The tests compile
-all of them.
+blueprint each: `## Fails` (`## Warns` for a warning) has this diagnostic and no other, `## Fixed`
+has none. A section that is called like a file (`## heads.yaml`) holds a file that both blueprints
+import.
+
+`tests/diagnostics/test_explanations.py` compiles all of them. List a code in its `NEED_KERAS` if
+only the build of the model finds the error, and in `WITHOUT_EXAMPLE` if no blueprint alone can
+cause it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,11 @@ from archbuilder.keras_backend.analysis import (
 from archbuilder.keras_backend.flops import LayerCall, multiply_adds
 from archbuilder.keras_backend.functional import BuiltGraph, BuiltNode, build_graph
 from archbuilder.keras_backend.initialize import get_initializer, initialize_variables
-from archbuilder.keras_backend.memory_check import check_budget, check_init_cost, check_unrolled
+from archbuilder.keras_backend.memory_check import (
+    check_init_cost,
+    check_memory_limit,
+    check_unrolled,
+)
 from archbuilder.keras_backend.shape_format import shape_without_batch
 from archbuilder.keras_backend.state_scope import run_in_fresh_keras_state
 from archbuilder.keras_backend.trial_call import check_forward_pass
@@ -46,7 +50,7 @@ class UninitializedModel:
             BlueprintError: with every node that is too large.
         """
         diagnostics = Diagnostics()
-        check_budget(self.graph, self.analysis, limits, diagnostics)
+        check_memory_limit(self.graph, self.analysis, limits, diagnostics)
         seen: set[int] = set()
         for node in self.graph.nodes:
             built_node = self._built_graph.nodes[node.name]

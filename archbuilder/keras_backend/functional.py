@@ -129,7 +129,7 @@ class _GraphBuilder:
         if operation is None or not all(self._is_built(ref) for ref in node.input_refs()):
             return
         call_tensors, positional, keywords = self._call_arguments(node, signature)
-        constants = convert_arguments(node.call, signature.call_arguments, node.name)
+        constants = convert_arguments(node.call_constants, signature.call_arguments, node.name)
         check_input_count(node, signature, call_tensors)
         has_multi_output = any(ref.node in self._multi_output_nodes for ref in node.inputs)
         check_merge(node, signature, call_tensors, has_multi_output=has_multi_output)
@@ -266,11 +266,11 @@ class _GraphBuilder:
 
 
 def _make_input(graph_input: GraphInput) -> keras.KerasTensor:
-    def explain(error: Exception) -> BuildError:
+    def make_error(error: Exception) -> BuildError:
         message = f"Keras rejects the input '{graph_input.name}'"
         return BuildError("keras-rejected", message, graph_input.span, error_notes(error))
 
-    with translate_keras_errors(explain):
+    with translate_keras_errors(make_error):
         return keras.Input(graph_input.shape, dtype=graph_input.dtype, name=graph_input.name)
 
 

@@ -106,7 +106,7 @@ def convert_arguments(
         # An argument that takes an object may also be null, or a number such as a learning rate.
         is_plain_scalar = isinstance(tree, ScalarNode) and not isinstance(tree.value, str)
         if type_.object is None or is_plain_scalar:
-            values[argument.name] = _to_plain(tree)
+            values[argument.name] = _to_keras_value(tree)
         elif type_.is_list and isinstance(tree, SequenceNode):
             values[argument.name] = [
                 _build_from_tree(type_.object, item, f"{inner_name}.{index}")
@@ -143,7 +143,7 @@ def missing_arguments(constructor: Callable[..., object], names: Iterable[str]) 
 def _construct(
     constructor: Callable[..., object], values: Mapping[str, object], description: str, span: Span
 ) -> object:
-    def explain(error: Exception) -> BuildError:
+    def make_error(error: Exception) -> BuildError:
         # An older Keras raises for an argument that it lacks, too: say so instead.
         missing = missing_arguments(constructor, values)
         if missing:
@@ -155,7 +155,7 @@ def _construct(
             error_notes(error),
         )
 
-    with translate_keras_errors(explain):
+    with translate_keras_errors(make_error):
         return constructor(**values)
 
 
@@ -165,14 +165,14 @@ def _argument_type(specs: Mapping[str, ArgumentSpec], name: str) -> ArgumentType
     return specs[name].type
 
 
-def _to_plain(tree: Tree) -> object:
+def _to_keras_value(tree: Tree) -> object:
     """Convert a tree to plain data, with tuples in place of lists."""
     # Keras accepts a tuple wherever it accepts a list.
     if isinstance(tree, ScalarNode):
         return tree.value
     if isinstance(tree, SequenceNode):
-        return tuple(_to_plain(item) for item in tree.items)
-    return {entry.key: _to_plain(entry.value) for entry in tree}
+        return tuple(_to_keras_value(item) for item in tree.items)
+    return {entry.key: _to_keras_value(entry.value) for entry in tree}
 
 
 def _build_from_tree(
@@ -196,8 +196,8 @@ def _build_by_name(
     defaults: Mapping[str, object],
 ) -> object:
     """Create an object by name; `arguments_tree` is None for a name alone."""
-    op_registry = registry.load()
-    canonical = op_registry.canonical_name(kind, text)
+    keras_registry = registry.load()
+    canonical = keras_registry.canonical_name(kind, text)
     if canonical is None:
         raise InternalError(f"there is no {kind} '{text}', and it passed the checks")
     if kind == "activation":
@@ -205,11 +205,11 @@ def _build_by_name(
     if kind == "metric" and text == _ACCURACY and arguments_tree is None:
         return text
     object_name = name or canonical
-    signature = op_registry.signatures(kind)[canonical]
+    signature = keras_registry.signatures(kind)[canonical]
     arguments: list[Argument] = []
     if isinstance(arguments_tree, MappingNode):
         arguments = [Argument(entry.key, entry.value, entry.key_span) for entry in arguments_tree]
-    elif arguments_tree is not None and _to_plain(arguments_tree) is not None:
+    elif arguments_tree is not None and _to_keras_value(arguments_tree) is not None:
         # One value, for the first argument. `{Adam: }` has a null.
         first = next(iter(signature.arguments))
         arguments = [Argument(first, arguments_tree, arguments_tree.span)]

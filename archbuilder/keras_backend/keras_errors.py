@@ -1,4 +1,8 @@
-"""Translate exceptions of Keras and TensorFlow into diagnostics of the blueprint."""
+"""Translate exceptions of Keras and TensorFlow into diagnostics of the blueprint.
+
+This module is for the build of a model. `trial_call` translates those of its first call, and
+`archbuilder.trainer.step_errors` those of the steps of a run.
+"""
 
 from __future__ import annotations
 
@@ -69,8 +73,8 @@ class BuildError(Exception):
 
 
 @contextmanager
-def translate_keras_errors(explain: Callable[[Exception], BuildError]) -> Iterator[None]:
-    """Replace an exception of Keras raised in this context with the error from `explain`.
+def translate_keras_errors(make_error: Callable[[Exception], BuildError]) -> Iterator[None]:
+    """Replace an exception of Keras raised in this context with the error from `make_error`.
 
     Raises:
         BuildError: in place of any of `KERAS_ERRORS`.
@@ -78,7 +82,7 @@ def translate_keras_errors(explain: Callable[[Exception], BuildError]) -> Iterat
     try:
         yield
     except KERAS_ERRORS as error:
-        raise explain(error) from error
+        raise make_error(error) from error
 
 
 def error_notes(error: Exception) -> tuple[str, ...]:

@@ -23,40 +23,42 @@ _MAX_EIG_FLOPS: Final = 10**11
 """Limit for the eigenvalues of one reservoir, as units cubed: about a minute."""
 
 
-def check_budget(
+def check_memory_limit(
     graph: Graph, analysis: Analysis, limits: Limits, diagnostics: Diagnostics
 ) -> None:
-    """Report nodes, or else totals, whose weights or activations exceed the allowed memory.
+    """Report nodes, or else totals, whose weights or activations exceed the limit of memory.
 
-    The allowed memory is the limit `memory_bytes` or, without one, that of the machine.
+    It is `memory_bytes` or, if that is 0, the memory of the machine.
     """
-    allowed = limits.memory_bytes or total_memory()
-    allowed_text = (
-        f"the limit memory_bytes allows {format_bytes(allowed)}"
+    limit_bytes = limits.memory_bytes or total_memory()
+    limit_text = (
+        f"the limit memory_bytes allows {format_bytes(limit_bytes)}"
         if limits.memory_bytes
-        else f"this machine has {format_bytes(allowed)}"
+        else f"this machine has {format_bytes(limit_bytes)}"
     )
     nodes = {node.name: node for node in graph.nodes}
     tracker = diagnostics.track_errors()
     for node_analysis in analysis.nodes:
-        if node_analysis.weight_bytes > allowed:
-            excess = f"has weights of {format_bytes(node_analysis.weight_bytes)}"
-        elif node_analysis.init_peak_bytes > allowed:
+        if node_analysis.weight_bytes > limit_bytes:
+            description = f"has weights of {format_bytes(node_analysis.weight_bytes)}"
+        elif node_analysis.init_peak_bytes > limit_bytes:
             needed = format_bytes(node_analysis.init_peak_bytes)
-            excess = f"needs up to {needed} while its weights are initialized"
-        elif node_analysis.activation_bytes > allowed:
+            description = f"needs up to {needed} while its weights are initialized"
+        elif node_analysis.activation_bytes > limit_bytes:
             shapes = ", ".join(format_shape(shape) for shape in node_analysis.shapes)
             needed = format_bytes(node_analysis.activation_bytes)
-            excess = f"has the output {shapes}, which needs {needed} for one example"
+            description = f"has the output {shapes}, which needs {needed} for one example"
         else:
             continue
         node = nodes[node_analysis.name]
-        message = f"'{node_analysis.name}' ({node_analysis.operation}) {excess}, but {allowed_text}"
+        message = (
+            f"'{node_analysis.name}' ({node_analysis.operation}) {description}, but {limit_text}"
+        )
         with diagnostics.within(node.frame):
             diagnostics.error("memory-limit", message, node.span)
     # The totals would only repeat what the errors of single nodes say.
-    if not tracker.has_errors:
-        _check_totals(graph, analysis, allowed, allowed_text, diagnostics)
+    if not tracker.has_errors():
+        _check_totals(graph, analysis, limit_bytes, limit_text, diagnostics)
 
 
 def check_init_cost(
@@ -133,9 +135,9 @@ def _unrolled_lengths(
 
 
 def _check_totals(
-    graph: Graph, analysis: Analysis, allowed: int, allowed_text: str, diagnostics: Diagnostics
+    graph: Graph, analysis: Analysis, limit_bytes: int, limit_text: str, diagnostics: Diagnostics
 ) -> None:
-    """Report totals that exceed the allowed memory, with the three largest nodes as notes."""
+    """Report totals that exceed the limit of memory, with the three largest nodes as notes."""
     sums: tuple[tuple[int, str, Callable[[NodeAnalysis], int]], ...] = (
         (
             analysis.init_peak_bytes,
@@ -149,14 +151,14 @@ def _check_totals(
         ),
     )
     for needed, description, node_bytes in sums:
-        if needed > allowed:
+        if needed > limit_bytes:
             largest = sorted(analysis.nodes, key=node_bytes, reverse=True)[:3]
             notes = tuple(
                 f"'{node.name}' needs {format_bytes(node_bytes(node))}" for node in largest
             )
             diagnostics.error(
                 "memory-limit",
-                f"{description} {format_bytes(needed)}, but {allowed_text}",
+                f"{description} {format_bytes(needed)}, but {limit_text}",
                 graph.span,
                 notes=notes,
             )

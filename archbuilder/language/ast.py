@@ -118,7 +118,7 @@ class Step:
     repeat: DeferredValue | None = None
     loop: ForLoop | None = None
     condition: DeferredValue | None = None
-    call: DeferredValue | None = None
+    call_constants: DeferredValue | None = None
 
 
 def inner_steps(body: Body) -> tuple[Step, ...]:

@@ -130,19 +130,19 @@ def has_reported_error(program: Program, name: str) -> bool:
 def report_unknown_callee(program: Program, call: StepCall, diagnostics: Diagnostics) -> None:
     """Report a call of an unknown name, with the closest match."""
     name = call.callee
-    op_registry = registry.load()
-    if name in op_registry.unsupported:
+    keras_registry = registry.load()
+    if name in keras_registry.unsupported:
         diagnostics.error(
             "unsupported-layer",
-            f"{name} is not supported in a blueprint: {op_registry.unsupported[name]}",
+            f"{name} is not supported in a blueprint: {keras_registry.unsupported[name]}",
             call.span,
         )
     elif is_keras_name(name):
         is_operation = name.startswith(OPERATION_PREFIX)
         candidates = (
-            [OPERATION_PREFIX + each for each in op_registry.operations]
+            [OPERATION_PREFIX + each for each in keras_registry.operations]
             if is_operation
-            else op_registry.layers
+            else keras_registry.layers
         )
         what = "keras.ops has no supported function" if is_operation else (
             "there is no layer"

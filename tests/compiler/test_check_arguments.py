@@ -7,7 +7,7 @@ import re
 import pytest
 
 from archbuilder import registry
-from archbuilder.compiler.check_arguments import check_arguments, check_call, check_object
+from archbuilder.compiler.check_arguments import check_arguments, check_call_constants, check_object
 from archbuilder.diagnostics.errors import Diagnostic, Diagnostics
 from archbuilder.limits import Limits
 from archbuilder.registry.signatures import ObjectKind
@@ -166,7 +166,7 @@ def test_constants_of_the_call():
         ("[1]", "invalid-structure"),
     ):
         diagnostics = Diagnostics()
-        check_call(signature, tree(text), diagnostics, allow_expressions=False)
+        check_call_constants(signature, tree(text), diagnostics, allow_expressions=False)
         assert [each.code for each in diagnostics] == ([code] if code else []), text
 
 
@@ -248,7 +248,7 @@ def test_block_in_a_layer(kind: ObjectKind, note: str):
         mapping.span,
         diagnostics,
         allow_expressions=True,
-        find_block=lambda name: "a block (net.yaml:4:3)" if name == "encoder" else None,
+        describe_block=lambda name: "a block (net.yaml:4:3)" if name == "encoder" else None,
     )
     (mistake,) = diagnostics
     assert re.fullmatch(r"'encoder' is a block \(net.yaml:4:3\), not a .*" + kind, mistake.message)

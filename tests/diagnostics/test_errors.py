@@ -70,9 +70,9 @@ def test_tracker_has_repeated_errors() -> None:
     for _ in range(3):
         tracker = diagnostics.track_errors()
         diagnostics.warning("unused-step", "same", at(1))
-        assert not tracker.has_errors
+        assert not tracker.has_errors()
         diagnostics.error("limit-exceeded", "same", at(1))
-        assert tracker.has_errors
+        assert tracker.has_errors()
 
 
 def test_diagnostics_have_expansion_frames() -> None:

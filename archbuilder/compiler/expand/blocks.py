@@ -51,7 +51,7 @@ def bind_block_parameters(
         # The parameters of a file network are those of its file: the import passes some, and the
         # call takes precedence.
         bound_values = {**imported, **bound_values}
-    if tracker.has_errors:
+    if tracker.has_errors():
         return None
     if not check_required(callee.params, bound_values, owner, call.span, diagnostics):
         return None

@@ -21,12 +21,13 @@ def resolve_inputs(
     variables: Variables,
     evaluator: ValueEvaluator,
     *,
-    is_chained: bool,
+    from_previous_iteration: bool,
 ) -> CallInputs:
     """Resolve the inputs of one iteration of a step.
 
-    Iterations are chained: in all but the first one that is not skipped, the output of the
-    previous iteration replaces the first input of `from`. The other inputs stay the same.
+    `from` feeds the first iteration that is not skipped. Each later one (`from_previous_iteration`)
+    reads the output of the iteration before it in place of the first input of `from`; the other
+    inputs stay the same.
     """
     sources = step.input_refs
     if sources is None:
@@ -36,7 +37,7 @@ def resolve_inputs(
     values = [value for _, value in keywords] if keywords else sources.inputs
     resolved: list[TensorRefs] = []
     for index, value in enumerate(values):
-        if is_chained and index == 0:
+        if from_previous_iteration and index == 0:
             resolved.append(previous)
             continue
         tree = evaluator.evaluate(value, variables)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from archbuilder.compiler.check_arguments import check_arguments, check_call
+from archbuilder.compiler.check_arguments import check_arguments, check_call_constants
 from archbuilder.compiler.expand.inputs import check_inputs
 from archbuilder.compiler.expand.scope import CallSite, Scope, Symbol
 from archbuilder.compiler.expand.tensors import ERROR_REFS, TensorRefs
@@ -41,8 +41,8 @@ class LayerCalls:
         frame = scope.frame
         owner = call_site.path
         if call_site.weight_owner is not None:
-            # In a block that is used again, the node of the first use may itself share weights. The
-            # owner is the node that has them, so that chains of owners have length one.
+            # In a block that is used again, the node of the first use may itself share weights.
+            # Resolve to the node that holds the weights; owners never chain.
             first_use = self.nodes.get(call_site.weight_owner)
             owner = (
                 call_site.weight_owner
@@ -51,7 +51,7 @@ class LayerCalls:
             )
 
         # `reuse` calls the layer with the arguments of its first call.
-        def reinstantiate(reuse_site: CallSite) -> TensorRefs:
+        def reuse(reuse_site: CallSite) -> TensorRefs:
             return self._emit_node(
                 signature, arguments, replace(reuse_site, weight_owner=owner), frame
             )
@@ -60,7 +60,7 @@ class LayerCalls:
             call_site if call_site.weight_owner is None else replace(call_site, weight_owner=owner)
         )
         return Symbol(
-            self._emit_node(signature, arguments, first_site, frame), call_site.span, reinstantiate
+            self._emit_node(signature, arguments, first_site, frame), call_site.span, reuse
         )
 
     def _emit_node(
@@ -78,7 +78,9 @@ class LayerCalls:
             constants = (
                 None
                 if tree is None
-                else check_call(signature, tree, self._diagnostics, allow_expressions=False)
+                else check_call_constants(
+                    signature, tree, self._diagnostics, allow_expressions=False
+                )
             )
         has_valid_inputs = check_inputs(signature, arguments, call_site, self._diagnostics)
         if arguments is None or call_site.inputs.has_error or not has_valid_inputs:
@@ -92,7 +94,7 @@ class LayerCalls:
                 f" {self.nodes[call_site.path].span}",
                 call_site.span,
             )
-        if constants is None or tracker.has_errors:
+        if constants is None or tracker.has_errors():
             return ERROR_REFS
         self.nodes[call_site.path] = Node(
             name=call_site.path,
@@ -100,7 +102,7 @@ class LayerCalls:
             arguments=arguments,
             inputs=call_site.inputs.positional.refs,
             keywords=call_site.inputs.keyword_refs(),
-            call=constants,
+            call_constants=constants,
             weight_owner=call_site.weight_owner,
             span=call_site.span,
             frame=frame,
@@ -126,9 +128,9 @@ class LayerCalls:
             call.span,
             self._diagnostics,
             allow_expressions=False,
-            find_block=partial(describe_block, program),
+            describe_block=partial(describe_block, program),
         )
-        if tracker.has_errors:
+        if tracker.has_errors():
             return None
         if call.arguments is None or call.arguments.is_constant:
             self._constant_arguments[id(call)] = arguments

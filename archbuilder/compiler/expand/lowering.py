@@ -14,7 +14,7 @@ from archbuilder.compiler.expand.iteration import evaluate_when, iterations
 from archbuilder.compiler.expand.layer_calls import LayerCalls
 from archbuilder.compiler.expand.scope import CallSite, FileScope, Scope, Symbol
 from archbuilder.compiler.expand.size_limit import MAX_STEP_NESTING, report_too_many_steps
-from archbuilder.compiler.expand.step_names import local_name, mark_skipped, register_name
+from archbuilder.compiler.expand.step_names import assign_step_name, mark_skipped, register_name
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
 from archbuilder.compiler.ir import Node
 from archbuilder.diagnostics.errors import ExpansionFrame, closest_match, quote
@@ -51,7 +51,7 @@ class Expander:
         self._diagnostics = evaluator.diagnostics
         self._step_count = 0
         self._nesting = 0
-        self._active: list[Block] = []
+        self._block_stack: list[Block] = []
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -65,7 +65,7 @@ class Expander:
         for step in steps:
             if step.loop is None and step.repeat is None:
                 tensors, _ = self._expand_iteration(
-                    step, scope, tensors, variables, is_chained=False
+                    step, scope, tensors, variables, from_previous_iteration=False
                 )
                 continue
             all_iterations = iterations(step, variables, self._evaluator)
@@ -74,7 +74,7 @@ class Expander:
                 # a block.
                 self._count_step(step)
             if all_iterations is None:
-                # Later steps may refer to it, and must not report its name as unknown.
+                # Register the name, so that references to it are not reported as unknown.
                 if step.name is None or step.name.is_constant:
                     register_name(step, scope, ERROR_REFS, variables, self._evaluator)
                 else:
@@ -86,13 +86,18 @@ class Expander:
             # checked here too.
             if self._step_count + len(all_iterations) > self._evaluator.limits.expanded_steps:
                 report_too_many_steps(self._evaluator, step.span)
-            # Not by index: if `when` skips the first iterations, the next one still reads `from`.
-            is_chained = False
+            # `from` feeds the first iteration that is not skipped; each later one reads its
+            # predecessor.
+            from_previous_iteration = False
             for iteration_variables in all_iterations:
                 tensors, is_active = self._expand_iteration(
-                    step, scope, tensors, iteration_variables, is_chained=is_chained
+                    step,
+                    scope,
+                    tensors,
+                    iteration_variables,
+                    from_previous_iteration=from_previous_iteration,
                 )
-                is_chained = is_chained or is_active
+                from_previous_iteration = from_previous_iteration or is_active
         return tensors
 
     def _count_step(self, step: Step) -> None:
@@ -107,7 +112,7 @@ class Expander:
         previous: TensorRefs,
         variables: Variables,
         *,
-        is_chained: bool,
+        from_previous_iteration: bool,
     ) -> tuple[TensorRefs, bool]:
         """Expand one iteration; return the outputs, and False if its `when` skips it."""
         self._count_step(step)
@@ -127,7 +132,12 @@ class Expander:
             return previous, False
         # Not before `when`: the inputs of a skipped step may be skipped as well.
         inputs = resolve_inputs(
-            step, scope, previous, variables, self._evaluator, is_chained=is_chained
+            step,
+            scope,
+            previous,
+            variables,
+            self._evaluator,
+            from_previous_iteration=from_previous_iteration,
         )
         self._nesting += 1
         outputs = self._expand_body(step, scope, inputs, variables)
@@ -159,9 +169,9 @@ class Expander:
             return self._expand_call(step, body.merge, scope, merge_inputs, variables)
         else:
             outputs = self._expand_branches(body, scope, inputs.positional, variables)
-        if step.call is not None:
+        if step.call_constants is not None:
             self._diagnostics.error(
-                "invalid-structure", "'call' needs a layer in the step", step.call.span
+                "invalid-structure", "'call' needs a layer in the step", step.call_constants.span
             )
         register_name(step, scope, outputs, variables, self._evaluator)
         return outputs
@@ -184,12 +194,13 @@ class Expander:
     ) -> TensorRefs:
         program = scope.file.program
         callee = resolve_callee(program, call.callee)
-        # Also for an unknown callee: it reports an invalid or duplicate name.
-        step_name = local_name(step, scope, call.callee, variables, self._evaluator)
+        # `assign_step_name` also reports invalid and duplicate names, so it is called for an
+        # unknown callee too.
+        step_name = assign_step_name(step, scope, call.callee, variables, self._evaluator)
         call_site = CallSite(
             path=scope.path + step_name,
             inputs=inputs,
-            call_constants=step.call,
+            call_constants=step.call_constants,
             variables=variables,
             span=call.span,
             weight_owner=scope.weight_owner(step_name),
@@ -210,11 +221,16 @@ class Expander:
         return symbol.outputs
 
     def _expand_shared(
-        self, step: Step, reuse: SharedCall, scope: Scope, inputs: CallInputs, variables: Variables
+        self,
+        step: Step,
+        shared_call: SharedCall,
+        scope: Scope,
+        inputs: CallInputs,
+        variables: Variables,
     ) -> TensorRefs:
-        tree = self._evaluator.evaluate(reuse.name, variables)
+        tree = self._evaluator.evaluate(shared_call.name, variables)
         name = tree.value if isinstance(tree, ScalarNode) else None
-        step_name = local_name(step, scope, f"{name}_use", variables, self._evaluator)
+        step_name = assign_step_name(step, scope, f"{name}_use", variables, self._evaluator)
         outputs = ERROR_REFS
         symbol = scope.symbols.get(name) if isinstance(name, str) else None
         if symbol is None:
@@ -224,23 +240,23 @@ class Expander:
                 self._diagnostics.error(
                     "unknown-name",
                     f"'reuse' needs the name of an earlier step, not {quote(name)}",
-                    reuse.name.span,
+                    shared_call.name.span,
                     suggestion=suggestion,
                 )
-        elif symbol.reinstantiate is not None:
+        elif symbol.reuse is not None:
             path, weight_owner = scope.path + step_name, scope.weight_owner(step_name)
-            outputs = symbol.reinstantiate(
-                CallSite(path, inputs, step.call, variables, step.span, weight_owner)
+            outputs = symbol.reuse(
+                CallSite(path, inputs, step.call_constants, variables, step.span, weight_owner)
             )
         elif not symbol.outputs.has_error:
             self._diagnostics.error(
                 "unknown-name",
                 f"{quote(name)} is not a layer or block, so it has no weights to reuse",
-                reuse.name.span,
+                shared_call.name.span,
             )
         if step.name is not None:
-            reinstantiate = None if symbol is None else symbol.reinstantiate
-            scope.symbols[step_name] = Symbol(outputs, step.span, reinstantiate)
+            reuse = None if symbol is None else symbol.reuse
+            scope.symbols[step_name] = Symbol(outputs, step.span, reuse)
         return outputs
 
     def _expand_block_call(
@@ -250,11 +266,11 @@ class Expander:
             callee, call, scope.file, call_site.variables, self._evaluator
         )
         # The semantic check reports recursion, but the expansion also runs after its errors.
-        if binding is None or callee.block in self._active:
+        if binding is None or callee.block in self._block_stack:
             return Symbol(ERROR_REFS, call_site.span)
         file, variables = binding
 
-        def reinstantiate(reuse_site: CallSite) -> TensorRefs:
+        def reuse(reuse_site: CallSite) -> TensorRefs:
             # In a block that is itself used again, the weights are those of the same step in the
             # first use of that block.
             weight_owner = (
@@ -265,7 +281,7 @@ class Expander:
             )
 
         outputs = self._expand_block(callee, call, file, variables, scope, call_site)
-        return Symbol(outputs, call_site.span, reinstantiate)
+        return Symbol(outputs, call_site.span, reuse)
 
     def _expand_block(
         self,
@@ -302,9 +318,9 @@ class Expander:
             )
             return ERROR_REFS
         first_inputs = bind_block_inputs(callee, call, call_site, inner, variables, self._evaluator)
-        self._active.append(block)
+        self._block_stack.append(block)
         with self._diagnostics.within(inner.frame):
             last_outputs = self.expand_steps(block.steps, inner, first_inputs, variables)
             outputs = resolve_block_outputs(block, inner, last_outputs, variables, self._evaluator)
-        self._active.pop()
+        self._block_stack.pop()
         return outputs

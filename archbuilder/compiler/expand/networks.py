@@ -92,7 +92,7 @@ def _expand_network(
     last_outputs = expander.expand_steps(block.steps, scope, first_input, variables)
     outputs = resolve_block_outputs(block, scope, last_outputs, variables, evaluator)
     graph_inputs = [each for each in inputs if each is not None]
-    if outputs.has_error or len(graph_inputs) < len(inputs) or tracker.has_errors:
+    if outputs.has_error or len(graph_inputs) < len(inputs) or tracker.has_errors():
         return None
     names: Sequence[str] = outputs.names
     if not names:

@@ -49,8 +49,8 @@ class CallSite:
     weight_owner: str | None
 
 
-Reinstantiate: TypeAlias = Callable[[CallSite], TensorRefs]
-"""Expands a step at another call site, with the weights of the first one."""
+ReuseFunction: TypeAlias = Callable[[CallSite], TensorRefs]
+"""Calls a layer or block again at another call site, with the same weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Symbol:
 
     outputs: TensorRefs
     span: Span
-    reinstantiate: Reinstantiate | None = None
+    reuse: ReuseFunction | None = None
 
 
 @dataclass(slots=True)

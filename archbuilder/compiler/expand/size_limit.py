@@ -68,7 +68,7 @@ class _StepCounter:
 
     def __init__(self, evaluator: ValueEvaluator) -> None:
         self._evaluator = evaluator
-        self._active: list[Block] = []
+        self._block_stack: list[Block] = []
         self._nesting = 0
         self._counts: dict[tuple[object, ...], int] = {}
         self._step_variables: dict[int, frozenset[str]] = {}
@@ -78,11 +78,14 @@ class _StepCounter:
     def count_block(self, block: Block, file: FileScope, variables: Variables) -> int:
         """Count the steps that a block expands to."""
         # Recursion is reported by the semantic check, and the depth by the expansion.
-        if block in self._active or len(self._active) > self._evaluator.limits.block_depth:
+        if (
+            block in self._block_stack
+            or len(self._block_stack) > self._evaluator.limits.block_depth
+        ):
             return 1
-        self._active.append(block)
+        self._block_stack.append(block)
         count = self._count_steps(block.steps, file, variables)
-        self._active.pop()
+        self._block_stack.pop()
         return count
 
     def _count_steps(self, steps: tuple[Step, ...], file: FileScope, variables: Variables) -> int:

@@ -13,10 +13,10 @@ from archbuilder.language.parser.fields import is_step_name
 from archbuilder.yaml.nodes import ScalarNode
 
 
-def local_name(
+def assign_step_name(
     step: Step, scope: Scope, callee_name: str, variables: Variables, evaluator: ValueEvaluator
 ) -> str:
-    """Return the name of a step within its scope, or a generated one if it has none."""
+    """Return the name of a step, or a generated one; report an invalid or duplicate name."""
     name = _declared_name(step, scope, variables, evaluator)
     return scope.generate_name(callee_name) if name is None else name
 

@@ -58,7 +58,7 @@ def decode_steps(reader: FieldReader, tree: Tree, what: str = "layers") -> tuple
                 repeat=_modifier_value(reader, modifiers, "repeat"),
                 loop=_decode_loop(reader, modifiers.get("for")),
                 condition=_modifier_value(reader, modifiers, "when"),
-                call=_modifier_value(reader, modifiers, "call"),
+                call_constants=_modifier_value(reader, modifiers, "call"),
             )
         )
     return tuple(steps)
