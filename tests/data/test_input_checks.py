@@ -107,9 +107,12 @@ def check(kind: str, folder: Path, columns: list[np.ndarray], dtype: str) -> Non
     expected = np.stack([np.array(column).astype(dtype) for column in columns], axis=1)
     outputs = outputs.reshape(expected.shape)
     if dtype.startswith("float"):
-        # TensorFlow takes the smallest numbers of all for zero.
+        # TensorFlow takes the smallest numbers of a dtype for zero: of the file's when it reads
+        # them, and of the input's when it writes them.
+        dtypes = [dtype, *(array.dtype for array in columns if array.dtype.kind == "f")]
+        smallest = max(float(np.finfo(each).smallest_normal) for each in dtypes)
         for array in (outputs, expected):
-            array[abs(array) < np.finfo(dtype).smallest_normal] = 0
+            array[abs(array) < smallest] = 0
     np.testing.assert_array_equal(outputs, expected)
 
 
