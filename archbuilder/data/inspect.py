@@ -22,9 +22,9 @@ from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.image_grid import image_grid, to_uint8_images
 from archbuilder.data.indices import lookup_tables_by_input
 from archbuilder.data.input_checks import make_input_pipeline
-from archbuilder.data.shuffle import epoch_permutation, random_split, tail_split
+from archbuilder.data.shuffle import epoch_permutation
 from archbuilder.data.sources import load_source
-from archbuilder.data.split import describe_split, uses_tail_split
+from archbuilder.data.split import split_rows
 from archbuilder.diagnostics.errors import UsageError
 
 _MAX_ROWS: Final = 1000
@@ -98,7 +98,11 @@ def inspect_data(
         load_source(data.validation, opener, examples.preprocessing) if data.validation else None
     )
     seed = training.seed if training else 0
-    train_set, val_set, split_note = _split(examples, validation, training)
+    split = split_rows(examples, training, has_validation=validation is not None)
+    train_set = _Subset(examples, split.train)
+    val_set = None if split.validation is None else _Subset(examples, split.validation)
+    if validation is not None:
+        val_set = _Subset(validation, np.arange(validation.count))
     # The first batches of the run, as it would shuffle them.
     order = train_set.rows[epoch_permutation(len(train_set.rows), seed, 0)]
     # Sorted, so that a file is read from front to back.
@@ -119,7 +123,7 @@ def inspect_data(
         len(train_set.rows),
         0 if val_set is None else len(val_set.rows),
         len(rows),
-        split_note,
+        split.note,
         inputs,
         targets,
         (*examples.notes, *notes),
@@ -133,22 +137,6 @@ def encode_png(image: NDArray[np.uint8]) -> bytes:
     # TensorFlow has no types: without the annotation, mypy rejects that Any is returned.
     content: bytes = tf.io.encode_png(image).numpy()
     return content
-
-
-def _split(
-    examples: Dataset, validation: Dataset | None, training: TrainingConfig | None
-) -> tuple[_Subset, _Subset | None, str]:
-    """Return the training and validation sets as in training, and a description of the split."""
-    all_examples = _Subset(examples, np.arange(examples.count))
-    if validation is not None:
-        return all_examples, _Subset(validation, np.arange(validation.count)), ""
-    if training is None or training.validation_split == 0 or examples.count == 1:
-        return all_examples, None, ""
-    last = uses_tail_split(examples, training)
-    split = tail_split if last else random_split
-    train_rows, val_rows = split(examples.count, training.seed, training.validation_split)
-    train_set, val_set = _Subset(examples, train_rows), _Subset(examples, val_rows)
-    return train_set, val_set, describe_split(last=last)
 
 
 def _column_stats(name: str, column: Column, rows: NDArray[np.int64]) -> ColumnStats:

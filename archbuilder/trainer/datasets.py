@@ -24,8 +24,7 @@ from archbuilder.data.sample_weights import (
     make_sample_weights,
     weight_axes,
 )
-from archbuilder.data.shuffle import random_split, tail_split
-from archbuilder.data.split import describe_split, uses_tail_split
+from archbuilder.data.split import split_rows
 from archbuilder.data.targets import Target, adapt_target
 from archbuilder.diagnostics.errors import RunError, UsageError, quote
 from archbuilder.formatting import plural
@@ -104,31 +103,26 @@ def train_val_split(
     context: TrainingContext,
     make_dataset: Callable[[Dataset], tuple[FittedDataset, tuple[str, ...]]],
 ) -> TrainValSplit:
-    """Return the training and validation set.
-
-    Without a validation source, a fraction of the examples is split off: the last ones where
-    `uses_tail_split` says so, else random ones.
-    """
+    """Return the training and validation set, of the rows that `split_rows` chooses."""
     with locate_data_errors(context.examples.span):
         dataset, notes = make_dataset(context.examples)
+    split = split_rows(
+        context.examples,
+        context.config,
+        has_validation=context.validation is not None,
+        count=len(dataset.rows),
+    )
+    train = replace(dataset, rows=split.train)
     if context.validation is not None:
         with locate_data_errors(context.validation.span):
             validation, _ = make_dataset(context.validation)
-        # As in Keras, class weights do not apply to validation: its loss stays comparable when they
-        # change.
-        return TrainValSplit(dataset, validation.without_class_weights(), notes)
-    # A single example cannot be split.
-    if context.config.validation_split == 0 or len(dataset.rows) == 1:
-        return TrainValSplit(dataset, None, notes)
-    last = uses_tail_split(context.examples, context.config)
-    split_rows = tail_split if last else random_split
-    train_rows, validation_rows = split_rows(
-        len(dataset.rows), context.config.seed, context.config.validation_split
-    )
-    validation = replace(dataset, rows=validation_rows).without_class_weights()
-    return TrainValSplit(
-        replace(dataset, rows=train_rows), validation, notes, describe_split(last=last)
-    )
+    elif split.validation is not None:
+        validation = replace(dataset, rows=split.validation)
+    else:
+        return TrainValSplit(train, None, notes)
+    # As in Keras, class weights do not apply to validation: its loss stays comparable when they
+    # change.
+    return TrainValSplit(train, validation.without_class_weights(), notes, split.note)
 
 
 def _make_dataset(
