@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
@@ -13,6 +13,7 @@ import keras
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.fingerprint import run_fingerprint
 from archbuilder.config.run_config import BLUEPRINT_FILE
+from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.dataset import Dataset, FittedPreprocessing
@@ -27,6 +28,7 @@ from archbuilder.runs.checkpoint_manager import CheckpointManager
 from archbuilder.runs.manifest import RunManifest, RunProvenance
 from archbuilder.runs.run_dir import EpochLogs, RunDir, translate_write_errors
 from archbuilder.trainer.callbacks.progress_bar import ProgressFn
+from archbuilder.trainer.callbacks.recipe_callbacks import BestEpoch
 from archbuilder.trainer.callbacks.tensorboard import plot_history
 from archbuilder.trainer.context import TrainableTask, TrainingContext, TrainingResult
 from archbuilder.trainer.execution import choose_execution
@@ -79,6 +81,10 @@ class RunResult:
     """Logs of every epoch."""
     val_metrics: EpochLogs
     """Validation metrics of the trained networks; empty without a validation set."""
+    best_epoch: BestEpoch | None = None
+    """The epoch whose weights are in `best_files`; None without `save_best`."""
+    best_files: Mapping[str, Path] = field(default_factory=dict)
+    """Path of the file of each network with the weights of the best epoch."""
 
 
 def train(  # noqa: PLR0913 - all but the first four have defaults
@@ -145,21 +151,35 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
                 progress=progress,
             )
             task, result = _run_objective(context)
-            model_files = {name: run_dir.model_file(name) for name in task.models}
-            for name, model_file in model_files.items() if run_dir.is_writer else ():
-                with translate_write_errors(model_file), model_file.atomic_write() as file:
-                    write_model(task.models[name], file)
+            files, best_files = _save_models(task.models, run_dir, "last"), {}
+            if result.best_weights is not None:
+                with result.best_weights.loaded():
+                    best_files = _save_models(task.models, run_dir, "best")
             plot_history(run_dir, result.history)
             # If a worker was lost, the run fails here, and is not recorded as finished.
             devices.workers.shutdown_barrier()
         early_stop = None if result.early_stop is None else dataclasses.asdict(result.early_stop)
-        manifest.finish(result.val_metrics, early_stop)
+        best = None if result.best_weights is None else result.best_weights.best_epoch
+        best_epoch = None if best is None else dataclasses.asdict(best)
+        manifest.finish(result.val_metrics, early_stop, best_epoch)
     if result.val_metrics:
         log(f"Validation - {format_metrics(result.val_metrics)}")
-    files = {name: each.path for name, each in model_files.items()}
-    for path in files.values():
+    for path in (*files.values(), *best_files.values()):
         log(f"Saved {path}")
-    return RunResult(run_dir.path, task.models, files, result.history, result.val_metrics)
+    return RunResult(
+        run_dir.path, task.models, files, result.history, result.val_metrics, best, best_files
+    )
+
+
+def _save_models(
+    models: Mapping[str, keras.Model], run_dir: RunDir, weights: WeightsChoice
+) -> dict[str, Path]:
+    """Save the models of a run on the chief, and return their paths by network."""
+    model_files = {name: run_dir.model_file(name, weights) for name in models}
+    for name, model_file in model_files.items() if run_dir.is_writer else ():
+        with translate_write_errors(model_file), model_file.atomic_write() as file:
+            write_model(models[name], file)
+    return {name: each.path for name, each in model_files.items()}
 
 
 def _load_datasets(

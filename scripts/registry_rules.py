@@ -583,7 +583,7 @@ UNSUPPORTED_OBJECTS = {
     "BackupAndRestore": _CHECKPOINTS,
     "OrbaxCheckpoint": _CHECKPOINTS,
     "ModelCheckpoint": f"{_CHECKPOINTS}. For the weights of the best epoch, write"
-    " {EarlyStopping: {restore_best_weights: true}}",
+    " 'save_best: val_loss' under 'training'",
     "CSVLogger": "a run writes history.csv without a callback",
     "History": "a run writes history.csv without a callback",
     "LambdaCallback": "it takes Python functions, and a recipe holds no code",

@@ -68,7 +68,7 @@ ORDER: Mapping[str, str] = {
     "archbuilder.config": """
         data_sandbox data_schema value_types
         augment_layers callbacks metric_checks optimizers output_types settings
-        objectives sources
+        objectives save_best sources
         data data_cli training
         fingerprint json_schema training_parser
         arguments load

@@ -13,6 +13,7 @@ from archbuilder.config.arguments import SAMPLE_TYPES, check_arguments
 from archbuilder.config.data_cli import data_from_argument
 from archbuilder.config.model_target import ModelTarget, load_target
 from archbuilder.config.run_inputs import load_run_inputs
+from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.training import StrategyName
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.limits import Limits
@@ -35,6 +36,7 @@ def evaluate(  # noqa: PLR0913 - keyword arguments with defaults
     run: FilePath,
     *,
     data: FilePath | None = None,
+    weights: WeightsChoice = "last",
     batch_size: int | None = None,
     distribute: StrategyName = "auto",
     blueprint: FilePath | Blueprint | None = None,
@@ -51,6 +53,7 @@ def evaluate(  # noqa: PLR0913 - keyword arguments with defaults
         run: A run directory, or a `.keras` file.
         data: Data to use in place of the validation set, as in `train`; of a directory with MNIST
             files, the test set.
+        weights: Which weights of the run: "last", or "best" of a run with `save_best`.
         batch_size: Examples per batch; None for that of the recipe.
         distribute: Strategy of `tf.distribute`.
         blueprint: The blueprint of a `.keras` file that is not in its run directory.
@@ -67,8 +70,9 @@ def evaluate(  # noqa: PLR0913 - keyword arguments with defaults
         RunError: if examples or weights are missing, damaged or do not fit.
     """
     request = blueprint_request(blueprint, variant, params, limits=limits, allow_dirs=allow_dirs)
-    check_arguments({"batch_size": batch_size, "distribute": distribute}, request.limits)
-    target = load_target(Path(run), request, blueprint, optional_path(recipe))
+    arguments = {"weights": weights, "batch_size": batch_size, "distribute": distribute}
+    check_arguments(arguments, request.limits)
+    target = load_target(Path(run), request, blueprint, optional_path(recipe), weights)
     eval_data = None if data is None else data_from_argument(str(data), target.run.config.data)
     trained_run, devices = _open_trained_run(Path(run), target, batch_size, distribute)
     from archbuilder.inference.evaluate import evaluate as evaluate_run
@@ -89,6 +93,7 @@ def predict(  # noqa: PLR0913 - keyword arguments with defaults
     run: FilePath,
     files: FilePath | Iterable[FilePath] = (),
     *,
+    weights: WeightsChoice = "last",
     batch_size: int | None = None,
     distribute: StrategyName = "auto",
     blueprint: FilePath | Blueprint | None = None,
@@ -108,6 +113,7 @@ def predict(  # noqa: PLR0913 - keyword arguments with defaults
         run: A run directory, or a `.keras` file.
         files: `.npz`, `.npy`, `.csv`, `.parquet`, `.jsonl` and IDX files, images, and directories
             of images. Without files, the validation set of the run is used.
+        weights: Which weights of the run: "last", or "best" of a run with `save_best`.
         batch_size: Examples per batch; None for that of the recipe.
         distribute: Strategy of `tf.distribute`.
         blueprint: The blueprint of a `.keras` file that is not in its run directory.
@@ -124,8 +130,9 @@ def predict(  # noqa: PLR0913 - keyword arguments with defaults
         RunError: if an input cannot be read or does not fit, or weights are damaged.
     """
     request = blueprint_request(blueprint, variant, params, limits=limits, allow_dirs=allow_dirs)
-    check_arguments({"batch_size": batch_size, "distribute": distribute}, request.limits)
-    target = load_target(Path(run), request, blueprint, optional_path(recipe))
+    arguments = {"weights": weights, "batch_size": batch_size, "distribute": distribute}
+    check_arguments(arguments, request.limits)
+    target = load_target(Path(run), request, blueprint, optional_path(recipe), weights)
     paths = [Path(files)] if isinstance(files, str | PathLike) else [Path(each) for each in files]
     trained_run, devices = _open_trained_run(Path(run), target, batch_size, distribute)
     return _iter_predictions(trained_run, paths, request.limits, devices, log, batch_size)
@@ -135,6 +142,7 @@ def generate(  # noqa: PLR0913 - keyword arguments with defaults
     run: FilePath,
     prompt: str = "",
     *,
+    weights: WeightsChoice = "last",
     max_new_tokens: int = 200,
     temperature: float | None = None,
     top_k: int | None = None,
@@ -149,6 +157,7 @@ def generate(  # noqa: PLR0913 - keyword arguments with defaults
     Args:
         run: A run directory.
         prompt: The text to continue or to transform.
+        weights: Which weights of the run: "last", or "best" of a run with `save_best`.
         max_new_tokens: Maximum number of tokens to generate.
         temperature: Sampling temperature; below 1 sharpens the distribution, 0 is greedy. 1 by
             default.
@@ -166,8 +175,13 @@ def generate(  # noqa: PLR0913 - keyword arguments with defaults
     if num_beams is not None and (temperature is not None or top_k is not None):
         raise UsageError("--num-beams cannot be used with --temperature or --top-k")
     request = blueprint_request(limits=limits)
-    arguments = {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k}
-    check_arguments({**arguments, "num_beams": num_beams, "seed": seed}, request.limits)
+    arguments: dict[str, object] = {
+        "max_new_tokens": max_new_tokens,
+        "temperature": temperature,
+        "top_k": top_k,
+    }
+    arguments |= {"num_beams": num_beams, "seed": seed, "weights": weights}
+    check_arguments(arguments, request.limits)
     inputs = load_run_inputs(Path(run), request)
     if temperature is None and top_k is None:
         num_beams = num_beams or inputs.config.training.objective.default_num_beams
@@ -182,17 +196,23 @@ def generate(  # noqa: PLR0913 - keyword arguments with defaults
         sampling = SamplingConfig(1.0 if temperature is None else temperature, top_k, seed)
     generation = GenerationConfig(max_new_tokens, sampling, num_beams or 1)
     return generate_text(
-        Path(run), inputs.graphs, inputs.config, request.limits, prompt, generation
+        Path(run), inputs.graphs, inputs.config, request.limits, prompt, generation, weights
     )
 
 
 def sample(
-    run: FilePath, *, num_samples: int = 64, seed: int = 0, limits: Limits | None = None
+    run: FilePath,
+    *,
+    weights: WeightsChoice = "last",
+    num_samples: int = 64,
+    seed: int = 0,
+    limits: Limits | None = None,
 ) -> NDArray[np.float32]:
     """Return samples of the generator of a run with the objective `adversarial`.
 
     Args:
         run: A run directory.
+        weights: Which weights of the run: "last", or "best" of a run with `save_best`.
         num_samples: Number of samples.
         seed: Seed of the noise.
         limits: Bounds for the size of the blueprint and its models.
@@ -205,12 +225,15 @@ def sample(
         RunError: if the files of the run are damaged.
     """
     request = blueprint_request(limits=limits)
-    check_arguments({"num_samples": num_samples, "seed": seed}, request.limits, SAMPLE_TYPES)
+    arguments = {"weights": weights, "num_samples": num_samples, "seed": seed}
+    check_arguments(arguments, request.limits, SAMPLE_TYPES)
     inputs = load_run_inputs(Path(run), request)
     import_tensorflow()
     from archbuilder.inference.sample import sample as sample_run
 
-    return sample_run(Path(run), inputs.graphs, inputs.config, request.limits, num_samples, seed)
+    return sample_run(
+        Path(run), inputs.graphs, inputs.config, request.limits, num_samples, seed, weights
+    )
 
 
 def load_weights(
@@ -266,7 +289,12 @@ def _open_trained_run(
         membership=make_membership(path, run.blueprint_text, config.data, config.training),
     )
     trained_run = TrainedRun(
-        run.graphs, config, run.blueprint_text, target.run_dir, target.weight_files
+        run.graphs,
+        config,
+        run.blueprint_text,
+        target.run_dir,
+        target.weight_files,
+        target.weights,
     )
     return trained_run, devices
 

@@ -9,10 +9,12 @@ import click
 
 from archbuilder import api
 from archbuilder.cli.command import Command
+from archbuilder.cli.common_options import run_weights_option
 from archbuilder.cli.console import Console
 from archbuilder.cli.setting_option import option_type
 from archbuilder.config.arguments import ARGUMENT_TYPES
 from archbuilder.config.objectives import SequenceToSequenceConfig
+from archbuilder.config.save_best import WeightsChoice
 from archbuilder.diagnostics.escape import escape_terminal
 
 
@@ -24,6 +26,7 @@ class _Options(TypedDict):
     top_k: int | None
     num_beams: int | None
     seed: int
+    weights: WeightsChoice
 
 
 @click.command(
@@ -69,6 +72,7 @@ class _Options(TypedDict):
     show_default=True,
     help="Seed of sampling.",
 )
+@run_weights_option
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.argument("text", default="")
 @click.pass_obj

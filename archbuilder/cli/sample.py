@@ -9,10 +9,11 @@ import click
 
 from archbuilder import api
 from archbuilder.cli.command import Command
-from archbuilder.cli.common_options import output_option
+from archbuilder.cli.common_options import output_option, run_weights_option
 from archbuilder.cli.console import Console
 from archbuilder.cli.setting_option import option_type
 from archbuilder.config.arguments import SAMPLE_TYPES
+from archbuilder.config.save_best import WeightsChoice
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.files.atomic_write import atomic_write, check_writable
@@ -48,10 +49,18 @@ _SUFFIXES: Final = (".png", ".npz")
     "Write to this file: a .png image of all samples, or a .npz archive with the array 'samples'.",
     default=Path("samples.png"),
 )
+@run_weights_option
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.pass_obj
 def sample_command(
-    console: Console, /, *, run: Path, num_samples: int, seed: int, output: Path
+    console: Console,
+    /,
+    *,
+    run: Path,
+    num_samples: int,
+    seed: int,
+    weights: WeightsChoice,
+    output: Path,
 ) -> None:
     """Sample images from the generator of a run.
 
@@ -60,7 +69,7 @@ def sample_command(
     if output.suffix not in _SUFFIXES:
         raise UsageError(f"{quote(str(output))} must end in {' or '.join(_SUFFIXES)}")
     check_writable(output)
-    samples = api.sample(run, num_samples=num_samples, seed=seed)
+    samples = api.sample(run, weights=weights, num_samples=num_samples, seed=seed)
     # It imports TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.inference.sample import samples_to_npz, samples_to_png  # noqa: PLC0415
 

@@ -11,10 +11,11 @@ from typing import TypedDict, TypeVar
 import click
 
 from archbuilder.blueprint import BlueprintRequest
-from archbuilder.cli.common_options import blueprint_options
+from archbuilder.cli.common_options import blueprint_options, run_weights_option
 from archbuilder.cli.console import Console
 from archbuilder.cli.device_options import device_options, spawn_workers
 from archbuilder.cli.recipe_options import recipe_option
+from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.training import StrategyName
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
@@ -25,6 +26,7 @@ _Result = TypeVar("_Result")
 class TrainedRunArguments(TypedDict):
     """Arguments that `api.evaluate` and `api.predict` share."""
 
+    weights: WeightsChoice
     batch_size: int | None
     distribute: StrategyName
     blueprint: str | None
@@ -46,6 +48,7 @@ class TrainedRunRequest:
     """The blueprint of a `.keras` file outside a run directory."""
     blueprint_request: BlueprintRequest
     recipe: Path | None
+    weights: WeightsChoice
     batch_size: int | None
     distribute: StrategyName
     workers: int | None
@@ -58,6 +61,7 @@ class TrainedRunRequest:
         """Return the arguments that `api.evaluate` and `api.predict` share."""
         request = self.blueprint_request
         return {
+            "weights": self.weights,
             "batch_size": self.batch_size,
             "distribute": self.distribute,
             "blueprint": self.blueprint,
@@ -77,19 +81,20 @@ def trained_run_options(function: Callable[..., _Result]) -> Callable[..., _Resu
     """
 
     @functools.wraps(function)
-    def command(
+    def command(  # noqa: PLR0913 - options, which click passes by name
         *args: object,
         request: BlueprintRequest,
         target: Path,
         blueprint: str | None,
         recipe: Path | None,
+        weights: WeightsChoice,
         batch_size: int | None,
         distribute: StrategyName,
         workers: int | None,
         **kwargs: object,
     ) -> _Result:
         run_request = TrainedRunRequest(
-            target, blueprint, request, recipe, batch_size, distribute, workers
+            target, blueprint, request, recipe, weights, batch_size, distribute, workers
         )
         return function(*args, run_request=run_request, **kwargs)
 
@@ -107,5 +112,6 @@ _OPTIONS: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] =
         help="Blueprint of a .keras file that is not in its run directory.",
     ),
     recipe_option,
+    run_weights_option,
     device_options(),
 )

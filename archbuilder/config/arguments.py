@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from archbuilder.blueprint import argument_tree
+from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.settings import settings_of
 from archbuilder.config.training import TrainingConfig
-from archbuilder.config.value_types import SectionContext, ValueType, integer, number
+from archbuilder.config.value_types import SectionContext, ValueType, choice, integer, number
 from archbuilder.diagnostics.errors import Diagnostics, UsageError
 from archbuilder.language.parser.fields import FieldReader
 from archbuilder.limits import Limits
@@ -20,12 +21,14 @@ ARGUMENT_TYPES: Final[Mapping[str, ValueType[Any]]] = {
     "temperature": number(minimum=0, maximum=100),
     "top_k": integer(1, 1_000_000),
     "num_beams": integer(1, 1_000),
+    "weights": choice(*get_args(WeightsChoice)),
 }
 """Types of arguments by name."""
 SAMPLE_TYPES: Final[Mapping[str, ValueType[Any]]] = {
     "num_samples": integer(1, 100_000),
     # TensorFlow's stateless random functions take seeds of 32 bits with a sign.
     "seed": integer(0, 2**31 - 1),
+    "weights": ARGUMENT_TYPES["weights"],
 }
 """Types of the arguments of `sample`."""
 

@@ -6,17 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Final
 
 from archbuilder.blueprint import Blueprint, BlueprintRequest
 from archbuilder.config.load import read_recipe_file
-from archbuilder.config.run_config import RUN_JSON, load_dataset_schema
+from archbuilder.config.run_config import BEST_SUFFIX, MODEL_SUFFIX, RUN_JSON, load_dataset_schema
 from archbuilder.config.run_inputs import RunInputs, load_run_inputs, new_run_inputs
+from archbuilder.config.save_best import WeightsChoice
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
-
-MODEL_SUFFIX: Final = ".keras"
-"""Suffix of model files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +25,8 @@ class ModelTarget:
     """The run directory; None for a model file with --blueprint."""
     weight_files: Mapping[str, Path] = field(default_factory=dict)
     """Weight files by network, in place of those of the run."""
+    weights: WeightsChoice = "last"
+    """Which weights of the run."""
 
 
 def load_target(
@@ -35,6 +34,7 @@ def load_target(
     request: BlueprintRequest,
     blueprint: str | PathLike[str] | Blueprint | None,
     recipe: Path | None,
+    weights: WeightsChoice = "last",
 ) -> ModelTarget:
     """Load trained networks from a run directory or a `.keras` file.
 
@@ -49,6 +49,10 @@ def load_target(
     is_model = path.suffix == MODEL_SUFFIX
     if is_model and not path_status.is_file(path):
         raise UsageError(f"there is no file {quote(str(path), 200)}")
+    if is_model and weights == "best":
+        raise UsageError(
+            "--weights can only be used with a run directory: a .keras file has one set of weights"
+        )
     if is_model and blueprint is not None:
         schema = load_dataset_schema(path.parent)
         run = new_run_inputs(blueprint, request, recipe)
@@ -72,7 +76,8 @@ def load_target(
     run = load_run_inputs(run_dir, request)
     if recipe is not None:
         run = _override_recipe(run, recipe, request)
-    return ModelTarget(run, run_dir, {_network_name(path, run): path} if is_model else {})
+    weight_files = {_network_name(path, run): path} if is_model else {}
+    return ModelTarget(run, run_dir, weight_files, weights)
 
 
 def _override_recipe(run: RunInputs, path: Path, request: BlueprintRequest) -> RunInputs:
@@ -93,10 +98,12 @@ def _override_recipe(run: RunInputs, path: Path, request: BlueprintRequest) -> R
 
 def _network_name(path: Path, run: RunInputs) -> str:
     """Return the network that a weight file belongs to: by its name if there are several."""
-    # `train` saves each of several networks as NETWORK.keras.
-    if len(run.graphs) > 1 and path.stem not in run.graphs:
+    # `train` saves each of several networks as NETWORK.keras, and its best weights as
+    # NETWORK.best.keras.
+    stem = path.stem.removesuffix(BEST_SUFFIX)
+    if len(run.graphs) > 1 and stem not in run.graphs:
         raise UsageError(
             f"{quote(path.name)} must have the name of one of the networks of the blueprint:"
             f" {', '.join(run.graphs)}"
         )
-    return path.stem if path.stem in run.graphs else next(iter(run.graphs))
+    return stem if stem in run.graphs else next(iter(run.graphs))

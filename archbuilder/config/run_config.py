@@ -36,6 +36,11 @@ RUN_JSON: Final = "run.json"
 """Name of the record in a run directory."""
 BLUEPRINT_FILE: Final = "blueprint.yaml"
 """Name of the expanded blueprint in a run directory."""
+MODEL_SUFFIX: Final = ".keras"
+"""Suffix of model files."""
+BEST_SUFFIX: Final = ".best"
+"""End of the stem of a model file with the weights of the best epoch. Names of networks have no
+dot in a file name."""
 
 _JsonDict: TypeAlias = dict[str, PlainData]
 
@@ -262,4 +267,6 @@ def _value_to_plain(value: object) -> PlainData:
         return to_plain(value.tree)
     if isinstance(value, DataPath):
         return value.path
+    if dataclasses.is_dataclass(value):
+        return _value_to_plain(section_values(value))
     return cast(PlainData, value)

@@ -9,6 +9,7 @@ from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.augment_layers import augmentation
 from archbuilder.config.callbacks import callbacks
 from archbuilder.config.objectives import ObjectiveConfig
+from archbuilder.config.save_best import SaveBest, save_best
 from archbuilder.config.settings import setting, settings_of
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.value_types import boolean, choice, either, integer, number
@@ -72,6 +73,13 @@ class TrainingConfig:
         callbacks(),
         "Callbacks that stop a run or reduce its learning rate by its metrics, in order.",
         default=(),
+        requires="steps",
+    )
+    # Not resumable, for the same reason.
+    save_best: SaveBest | None = setting(
+        save_best(),
+        "Metric whose best epoch is saved next to the last one.",
+        default=None,
         requires="steps",
     )
     gradient_accumulation_steps: int = setting(

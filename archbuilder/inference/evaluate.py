@@ -12,6 +12,7 @@ import keras
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.fingerprint import run_fingerprint
 from archbuilder.config.run_config import RunConfig, recipe_to_dict
+from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.sources import DataSource
 from archbuilder.data.dataset import Dataset, FittedPreprocessing, preprocessing_from_schema
 from archbuilder.data.digest import dataset_digest
@@ -42,6 +43,8 @@ class TrainedRun:
     """The run directory; None for a model without one."""
     weight_files: Mapping[str, Path] = dataclasses.field(default_factory=dict)
     """Weight files by network, which replace those of the run."""
+    weights: WeightsChoice = "last"
+    """Which weights of the run."""
 
 
 def evaluate(
@@ -74,7 +77,7 @@ def evaluate(
                 "this objective needs more than the network to evaluate it: give the run directory,"
                 " with its checkpoints"
             )
-        task.restore(checkpoint.arrays)
+        task.restore(checkpoint.arrays, trained_run.weights)
     for name in trained_run.graphs:
         load_trained_weights(trained_run, task.models[name], name)
     with translate_tf_errors("the evaluation", trained_run.graphs.values()):
@@ -193,6 +196,6 @@ def load_trained_weights(trained_run: TrainedRun, model: keras.Model, name: str)
     if name in trained_run.weight_files:
         restore_weights(model, trained_run.weight_files[name])
     elif trained_run.run_dir is not None:
-        load_run_weights(trained_run.run_dir, model, name)
+        load_run_weights(trained_run.run_dir, model, name, trained_run.weights)
     else:
         raise UsageError(f"there are no weights of the network '{name}'")

@@ -10,6 +10,7 @@ import numpy as np
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.run_config import RunConfig
+from archbuilder.config.save_best import WeightsChoice
 from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, UNK_ID
 from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.inference.lm_scoring import causal_log_probs, seq2seq_log_probs
@@ -36,6 +37,7 @@ def generate(
     limits: Limits,
     prompt: str,
     generation: GenerationConfig,
+    weights: WeightsChoice = "last",
 ) -> str:
     """Return the continuation of a prompt, or the target sequence for it as a source.
 
@@ -49,7 +51,7 @@ def generate(
     length = data.sequence_length
     if length is None:
         raise RunError("the run does not say which text it was trained on")
-    network = load_run_network(run_dir, graphs, limits)
+    network = load_run_network(run_dir, graphs, limits, weights)
     tokenizer = load_run_tokenizer(run_dir)
     (tokens,) = tokenizer.encode([prompt])
     if UNK_ID in tokens:

@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 
 from archbuilder.compiler.ir import Graph
+from archbuilder.config.save_best import WeightsChoice
 from archbuilder.data.sources.text import TOKENIZER_FILE
 from archbuilder.data.text.tokenizer import TextTokenizer
 from archbuilder.diagnostics.errors import UsageError, quote
@@ -35,12 +36,16 @@ class LoadedNetwork:
 
 
 def load_run_network(
-    run_dir: Path, graphs: Mapping[str, Graph], limits: Limits, name: str | None = None
+    run_dir: Path,
+    graphs: Mapping[str, Graph],
+    limits: Limits,
+    weights: WeightsChoice,
+    name: str | None = None,
 ) -> LoadedNetwork:
     """Build a network of a run and load its weights; `name` may be None if the run has only one.
 
     Raises:
-        UsageError: if the run has no such network, or is not finished.
+        UsageError: if the run has no such network or weights, or is not finished.
         RunError: if the weight file is damaged.
         BlueprintError: if the network does not fit the machine.
     """
@@ -52,19 +57,24 @@ def load_run_network(
             f"the run has no network {quote(network_name)}; it has {', '.join(graphs)}"
         )
     model = build(graphs[network_name], limits)
-    load_run_weights(run_dir, model, network_name)
+    load_run_weights(run_dir, model, network_name, weights)
     return LoadedNetwork(graphs[network_name], model)
 
 
-def load_run_weights(run_dir: Path, model: keras.Model, name: str) -> None:
+def load_run_weights(run_dir: Path, model: keras.Model, name: str, weights: WeightsChoice) -> None:
     """Load the weights that a run saved into a network.
 
     Raises:
-        UsageError: if the run is not finished.
+        UsageError: if the run is not finished, or has no best weights.
         RunError: if the weight file is damaged.
     """
-    weights_file = RunDir(run_dir).model_file(name)
+    weights_file = RunDir(run_dir).model_file(name, weights)
     if weights_file.status() is None:
+        if weights == "best" and RunDir(run_dir).model_file(name).status() is not None:
+            raise UsageError(
+                f"the run has no {quote(weights_file.path.name)}: it has no best epoch; a run with"
+                " 'save_best' under 'training' saves one"
+            )
         raise UsageError(
             f"the run has no {quote(weights_file.path.name)}: training is not finished; resume it"
             " with: archbuilder train --resume RUN"

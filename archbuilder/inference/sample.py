@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.objectives import AdversarialConfig
 from archbuilder.config.run_config import RunConfig
+from archbuilder.config.save_best import WeightsChoice
 from archbuilder.data.image_grid import image_grid, to_uint8_images
 from archbuilder.diagnostics.errors import InternalError, UsageError
 from archbuilder.inference.load_run import load_run_network
@@ -31,6 +32,7 @@ def sample(
     limits: Limits,
     num_samples: int,
     seed: int,
+    weights: WeightsChoice = "last",
 ) -> NDArray[np.float32]:
     """Return samples of the generator of a run: `(num_samples, ...)`.
 
@@ -43,7 +45,7 @@ def sample(
     objective.require_command("sample")
     if not isinstance(objective, AdversarialConfig):
         raise InternalError(f"the objective '{objective.name}' has no generator")
-    model = load_run_network(run_dir, graphs, limits, "generator").model
+    model = load_run_network(run_dir, graphs, limits, weights, "generator").model
     shape = (num_samples, *model.input.shape[1:])
     # All noise at once, so that the size of the batches does not change the samples.
     noise = sample_noise(objective.noise, shape, seed, SAMPLE_STEP)

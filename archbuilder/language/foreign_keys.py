@@ -16,8 +16,12 @@ _EARLY_STOPPING: Final = (
     "write 'callbacks' under 'training': callbacks: [{EarlyStopping: {monitor: val_loss, patience:"
     " 3}}]"
 )
+_SAVE_BEST: Final = (
+    "write 'save_best' under 'training': 'save_best: val_loss' saves the weights of the best epoch"
+    " next to the last"
+)
 _BEST_WEIGHTS: Final = (
-    "a callback saves the weights of the best epoch: callbacks: [{EarlyStopping: {patience: 3,"
+    "it is an argument of a callback: callbacks: [{EarlyStopping: {patience: 3,"
     " restore_best_weights: true}}] under 'training'"
 )
 _MONITOR: Final = (
@@ -93,14 +97,14 @@ HINTS: Final[Mapping[str, str]] = {
     "backbone": _MODEL,
     "backup_and_restore": _RESUME,
     "batch": "write 'batch_size' under 'training'",
-    "best": _BEST_WEIGHTS,
-    "best_epoch": _BEST_WEIGHTS,
-    "best_model": _BEST_WEIGHTS,
-    "best_only": _BEST_WEIGHTS,
-    "best_weights": _BEST_WEIGHTS,
+    "best": _SAVE_BEST,
+    "best_epoch": _SAVE_BEST,
+    "best_model": _SAVE_BEST,
+    "best_only": _SAVE_BEST,
+    "best_weights": _SAVE_BEST,
     "buffer_size": _READERS,
     "checkpoint": _CHECKPOINTS,
-    "checkpoint_best": _BEST_WEIGHTS,
+    "checkpoint_best": _SAVE_BEST,
     "checkpoint_seconds": _CHECKPOINTS,
     "checkpoints": _CHECKPOINTS,
     "chronological_split": _TIME_SPLIT,
@@ -139,7 +143,7 @@ HINTS: Final[Mapping[str, str]] = {
     "initial_epoch": _RESUME,
     "initial_weights": _NO_WEIGHTS,
     "input_shape": "write 'inputs', as in 'inputs: {image: [28, 28, 1]}'",
-    "keep_best": _BEST_WEIGHTS,
+    "keep_best": _SAVE_BEST,
     "label_smoothing": "it is an argument of a loss: {BinaryCrossentropy: {label_smoothing: 0.1}}",
     "learning_rate": _LEARNING_RATE,
     "learning_rate_scheduler": _SCHEDULE,
@@ -161,7 +165,7 @@ HINTS: Final[Mapping[str, str]] = {
     "mixed_precision": _DTYPE_POLICY,
     "mlm_probability": _MASK_RATE,
     "model": _MODEL,
-    "model_checkpoint": _BEST_WEIGHTS,
+    "model_checkpoint": _SAVE_BEST,
     "modules": _MODEL,
     "monitor": _MONITOR,
     "n_epochs": "write 'epochs' under 'training'",
@@ -190,8 +194,7 @@ HINTS: Final[Mapping[str, str]] = {
     "resume_from_checkpoint": _RESUME,
     "sample_weight": _SAMPLE_WEIGHTS,
     "sample_weights": _SAMPLE_WEIGHTS,
-    "save_best": _BEST_WEIGHTS,
-    "save_best_only": _BEST_WEIGHTS,
+    "save_best_only": _SAVE_BEST,
     "save_freq": _CHECKPOINTS,
     "scale": _DIVIDE_BY,
     "schedule": _SCHEDULE,

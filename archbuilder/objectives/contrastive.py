@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph, GraphInput
 from archbuilder.config.objectives import MoCoConfig, SimCLRConfig
+from archbuilder.config.save_best import WeightsChoice
 from archbuilder.data.augmentation import Augmentation
 from archbuilder.data.augmented_batches import check_augmented_shape
 from archbuilder.data.pipeline import eval_dataset, train_dataset
@@ -23,7 +24,13 @@ from archbuilder.formatting import plural
 from archbuilder.objectives.contrastive_model import ContrastiveModel, MoCoModel, SimCLRModel
 from archbuilder.objectives.linear_probe import LinearProbe
 from archbuilder.runs.run_dir import EpochLogs
-from archbuilder.runs.state_dict import Arrays, best_weights, load_network_state
+from archbuilder.runs.state_dict import (
+    RESTORE_BEST,
+    SAVE_BEST,
+    Arrays,
+    best_weights,
+    load_network_state,
+)
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import TrainValSplit, log_dataset, make_datasets, single_network
 from archbuilder.trainer.train_loop import FitTask, make_trainable_task
@@ -74,13 +81,14 @@ def make_moco_task(context: TrainingContext, config: MoCoConfig) -> TrainableTas
 
     # The validation loss of MoCo depends on the queue and the key network, which are not in the
     # file of the model.
-    def restore(arrays: Arrays) -> None:
+    def restore(arrays: Arrays, choice: WeightsChoice) -> None:
         with context.devices.scope():
             training_model.build_optimizers()
             load_network_state(training_model, arrays)
-            # A checkpoint has the weights of the last epoch, also if the run saved those of its
-            # best one.
-            weights = best_weights(training_model, arrays)
+            # A checkpoint has the trained weights of the last epoch, also if the run restored or
+            # saved those of its best one.
+            owner = SAVE_BEST if choice == "best" else RESTORE_BEST
+            weights = best_weights(training_model, owner, arrays)
             if weights is not None:
                 training_model.set_weights(weights)
 

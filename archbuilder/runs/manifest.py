@@ -146,16 +146,20 @@ class RunManifest:
         }
         self._write()
 
-    def finish(self, val_metrics: EpochLogs, early_stop: PlainData = None) -> None:
+    def finish(
+        self, val_metrics: EpochLogs, early_stop: PlainData = None, best_epoch: PlainData = None
+    ) -> None:
         """Record that the run has finished, its duration and its validation metrics.
 
-        `early_stop` says how callbacks ended it; None if they did not.
+        `early_stop` says how callbacks ended it; None if they did not. `best_epoch` says which
+        epoch `save_best` saved; None if none.
         """
         self._write(
             status="finished",
             seconds=round(time.monotonic() - self._start_time, 1),
             validation_metrics=dict(val_metrics),
             **({} if early_stop is None else {"early_stop": early_stop}),
+            **({} if best_epoch is None else {"best_epoch": best_epoch}),
         )
 
     def _write(self, **updates: PlainData) -> None:

@@ -5,6 +5,7 @@ run.json           the command, the recipe, the versions, the seed, the devices,
 history.csv        one line per epoch, for spreadsheets
 history.jsonl      the same for programs
 NAME.keras         the trained model, one for each network
+NAME.best.keras    the model of the best epoch, with `save_best`
 
 A resumed run may lie in the directory of another person: all files are opened as a `SandboxPath`.
 """
@@ -24,7 +25,8 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from archbuilder.config.run_config import RUN_JSON
+from archbuilder.config.run_config import BEST_SUFFIX, MODEL_SUFFIX, RUN_JSON
+from archbuilder.config.save_best import WeightsChoice
 from archbuilder.diagnostics.errors import ArchbuilderError, RunError, UsageError, quote
 from archbuilder.files import path_status
 from archbuilder.files.json import JsonError, JsonObject
@@ -186,9 +188,10 @@ class RunDir:
         except JsonError as error:
             raise RunError(f"{quote(str(manifest_file.path), 200)} is damaged: {error}") from error
 
-    def model_file(self, network: str) -> SandboxPath:
+    def model_file(self, network: str, weights: WeightsChoice = "last") -> SandboxPath:
         """Return the path of the saved model of a network."""
-        return self.root.joinpath(f"{_UNSAFE_CHARS.sub('_', network)}.keras")
+        stem = _UNSAFE_CHARS.sub("_", network) + (BEST_SUFFIX if weights == "best" else "")
+        return self.root.joinpath(stem + MODEL_SUFFIX)
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file atomically.

@@ -23,7 +23,11 @@ _NETWORK: Final = "network"
 _METRICS: Final = "metrics"
 CALLBACKS_PREFIX: Final = "callbacks."
 """Prefix of the arrays that hold the state of callbacks."""
-_BEST_WEIGHTS: Final = f"{CALLBACKS_PREFIX}best_weights"
+RESTORE_BEST: Final = CALLBACKS_PREFIX
+"""Prefix of the weights that `EarlyStopping` restores."""
+SAVE_BEST: Final = f"{CALLBACKS_PREFIX}save_best."
+"""Prefix of the state of `save_best`, with its weights."""
+_BEST_WEIGHTS: Final = "best_weights"
 _AUXILIARY_PREFIXES: Final = (_METRICS, CALLBACKS_PREFIX)
 """Prefixes of arrays that are neither weights nor variables of an optimizer."""
 _BFLOAT16: Final = tf.bfloat16.as_numpy_dtype
@@ -109,20 +113,32 @@ def load_metric_state(model: keras.Model, arrays: Arrays) -> None:
     _assign(variables, arrays)
 
 
-def best_weights_state(weights: Iterable[NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
-    """Return the weights of the best epoch as named arrays. See `best_weights`."""
-    return {f"{_BEST_WEIGHTS}.{number:05}": np.asarray(each) for number, each in enumerate(weights)}
+def best_weights_state(
+    prefix: str, weights: Iterable[NDArray[np.generic]]
+) -> dict[str, NDArray[np.generic]]:
+    """Return the weights of the best epoch as arrays with a prefix. See `best_weights`."""
+    return {
+        f"{prefix}{_BEST_WEIGHTS}.{number:05}": np.asarray(each)
+        for number, each in enumerate(weights)
+    }
 
 
-def best_weights(model: keras.Model, arrays: Arrays) -> list[NDArray[np.generic]] | None:
+def best_weights(
+    model: keras.Model, prefix: str, arrays: Arrays
+) -> list[NDArray[np.generic]] | None:
     """Return the weights of the best epoch, for `model.set_weights`; None if there are none.
+
+    Args:
+        model: The model.
+        prefix: `RESTORE_BEST` or `SAVE_BEST`.
+        arrays: The arrays of a checkpoint.
 
     Raises:
         RunError: if the arrays are those of another model.
     """
-    if not any(name.startswith(_BEST_WEIGHTS) for name in arrays):
+    if not any(name.startswith(prefix + _BEST_WEIGHTS) for name in arrays):
         return None
-    variables = _number_variables(_BEST_WEIGHTS, model.weights)
+    variables = _number_variables(prefix + _BEST_WEIGHTS, model.weights)
     if any(name not in arrays for name, _ in variables):
         raise RunError("the checkpoint has the best weights of another model than the run")
     return [_decode(name, variable, arrays[name]) for name, variable in variables]

@@ -9,6 +9,7 @@ import keras
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.dataset import Dataset
 from archbuilder.data.indices import lookup_nodes
@@ -24,7 +25,7 @@ from archbuilder.runs.checkpoint_manager import CheckpointManager
 from archbuilder.runs.run_dir import EpochLogs, RunDir
 from archbuilder.runs.state_dict import Arrays
 from archbuilder.trainer.callbacks.progress_bar import ProgressFn
-from archbuilder.trainer.callbacks.recipe_callbacks import EarlyStop
+from archbuilder.trainer.callbacks.recipe_callbacks import BestWeights, EarlyStop
 from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.trainer.log_format import LogFn
 from archbuilder.trainer.optimizer import make_optimizer
@@ -83,6 +84,8 @@ class TrainingResult:
     val_metrics: EpochLogs
     early_stop: EarlyStop | None = None
     """How callbacks ended the run; None if they did not."""
+    best_weights: BestWeights | None = None
+    """The weights of the best epoch; None without `save_best`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,5 +97,5 @@ class TrainableTask:
     """Trains the networks, and evaluates them at the end."""
     evaluate: Callable[[], EpochLogs]
     """Returns the validation metrics for the current weights; empty without a validation set."""
-    restore: Callable[[Arrays], None] | None = None
+    restore: Callable[[Arrays, WeightsChoice], None] | None = None
     """Loads from a checkpoint what evaluation needs besides the weights; None if nothing."""

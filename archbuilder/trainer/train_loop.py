@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import keras
@@ -23,7 +23,7 @@ from archbuilder.trainer.callbacks.checkpoint import CheckpointCallback
 from archbuilder.trainer.callbacks.history import HistoryWriter
 from archbuilder.trainer.callbacks.nan_batch_dump import NAN_BATCH_FILE, dump_nan_batch
 from archbuilder.trainer.callbacks.progress_bar import ProgressBar
-from archbuilder.trainer.callbacks.recipe_callbacks import EarlyStop, RecipeCallbacks
+from archbuilder.trainer.callbacks.recipe_callbacks import RecipeCallbacks
 from archbuilder.trainer.callbacks.steps_per_execution import LimitStepsPerExecution
 from archbuilder.trainer.callbacks.swap_ema_weights import SwapEMAWeights
 from archbuilder.trainer.callbacks.tensorboard import TensorBoardWriter
@@ -46,8 +46,8 @@ class FitTask:
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
 
 
-def fit(task: FitTask, context: TrainingContext) -> tuple[tuple[EpochLogs, ...], EarlyStop | None]:
-    """Train the model of a task, and return the logs of every epoch and how callbacks ended it.
+def fit(task: FitTask, context: TrainingContext) -> TrainingResult:
+    """Train the model of a task, and return its history and the metrics of the last validation.
 
     Raises:
         BlueprintError: if a callback monitors a metric that the run does not log.
@@ -103,7 +103,11 @@ def fit(task: FitTask, context: TrainingContext) -> tuple[tuple[EpochLogs, ...],
     early_stop = recipe_callbacks.finish()
     if task.model.ema_variables:
         task.model.swap_ema_weights()
-    return tuple(writer.history), early_stop
+    history = tuple(writer.history)
+    # The metrics of the weights that are saved.
+    epochs = None if early_stop is None else early_stop.restored_epoch
+    val_metrics = final_val_metrics(history[:epochs])
+    return TrainingResult(history, val_metrics, early_stop, recipe_callbacks.best_weights)
 
 
 def make_trainable_task(
@@ -120,12 +124,9 @@ def make_trainable_task(
     """
 
     def train() -> TrainingResult:
-        history, early_stop = fit(task, context)
+        result = fit(task, context)
         after_fit()
-        # The metrics of the weights that are saved.
-        epochs = None if early_stop is None else early_stop.restored_epoch
-        val_metrics = {**final_val_metrics(history[:epochs]), **extra_metrics()}
-        return TrainingResult(history, val_metrics, early_stop)
+        return replace(result, val_metrics={**result.val_metrics, **extra_metrics()})
 
     def evaluate_task() -> EpochLogs:
         return {**evaluate(task, context.devices), **extra_metrics()}
@@ -171,14 +172,21 @@ def _make_recipe_callbacks(task: FitTask, context: TrainingContext) -> RecipeCal
     Raises:
         BlueprintError: if the run does not log such a metric.
     """
-    configs = context.config.callbacks
+    configs, save_best = context.config.callbacks, context.config.save_best
     metric_names: list[str] = []
-    if configs:
+    if configs or save_best is not None:
         # Keras creates metrics, and with them their names, with the first batch.
         metric_names = sorted(_evaluate_batch(task, context, TrainingPosition()))
         if task.validation is not None:
             metric_names += [VAL_PREFIX + name for name in metric_names]
-    return RecipeCallbacks(configs, task.model, metric_names, context.devices.workers, context.log)
+    return RecipeCallbacks(
+        configs,
+        task.model,
+        metric_names,
+        context.devices.workers,
+        context.log,
+        save_best=save_best,
+    )
 
 
 def _evaluate_batch(

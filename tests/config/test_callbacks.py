@@ -66,7 +66,7 @@ def test_callbacks_with_aliases(tmp_path: Path):
         ("[{EarlyStopping: {mode: down}}]", "invalid-choice", "'mode' of EarlyStopping"),
         ("[{EarlyStopping: {verbose: 1}}]", "unsupported-argument", "the log of a run always"),
         ("[{ReduceLROnPlateau: {factor: 1}}]", "out-of-range", "'factor' of ReduceLROnPlateau"),
-        ("[{ModelCheckpoint: {filepath: /a}}]", "unknown-keras-object", "restore_best_weights"),
+        ("[{ModelCheckpoint: {filepath: /a}}]", "unknown-keras-object", "save_best: val_loss"),
         ("[TerminateOnNaN]", "unknown-keras-object", "stops at a NaN loss without a callback"),
         ("[LambdaCallback]", "unknown-keras-object", "it takes Python functions"),
         ("[{CSVLogger: /tmp/a}]", "unknown-keras-object", "history.csv without a callback"),

@@ -8,13 +8,12 @@ from typing import Final, Literal, TypeAlias
 
 import keras
 
-from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, closest_match, quote
+from archbuilder.diagnostics.span import Span
 from archbuilder.trainer.log_format import VAL_PREFIX
 
 Mode: TypeAlias = Literal["min", "max"]
 """Whether a smaller or a larger value of a metric is better."""
-_MONITOR: Final = "monitor"
 _AUTO: Final = "auto"
 _NAME_COUNTER: Final = re.compile(r"_\d+$")
 _MINIMIZED: Final = ("loss", "perplexity")
@@ -24,8 +23,9 @@ _MODE_BY_DIRECTION: Final[dict[str, Mode]] = {"down": "min", "up": "max"}
 
 
 def resolve_mode(
-    config: KerasObject,
+    name: str,
     callback: keras.callbacks.Callback,
+    span: Span,
     model: keras.Model,
     metric_names: Sequence[str],
 ) -> Mode:
@@ -35,8 +35,9 @@ def resolve_mode(
     does nothing, or fails if it does not find out the mode.
 
     Args:
-        config: The callback in the recipe.
+        name: What the recipe calls the callback.
         callback: The callback of Keras.
+        span: Where the recipe names the metric.
         model: The compiled model, whose metrics have been built.
         metric_names: Names of the metrics that the run logs for an epoch.
 
@@ -45,14 +46,13 @@ def resolve_mode(
     """
     diagnostics, monitor = Diagnostics(), callback.monitor
     mode = callback.mode if callback.mode != _AUTO else _automatic_mode(monitor, model)
-    span = config.argument_span(_MONITOR)
     if monitor not in metric_names:
         notes = [f"the run logs: {', '.join(metric_names)}"]
         if not any(name.startswith(VAL_PREFIX) for name in metric_names):
             notes.append("it has no validation set; add one with 'validation_split'")
         diagnostics.error(
             "invalid-choice",
-            f"{config.class_name} monitors {quote(monitor)}, which the run does not log",
+            f"{name} monitors {quote(monitor)}, which the run does not log",
             span,
             suggestion=closest_match(monitor, metric_names),
             notes=tuple(notes),
@@ -60,7 +60,7 @@ def resolve_mode(
     elif mode is None:
         diagnostics.error(
             "missing-argument",
-            f"{config.class_name} cannot know whether {quote(monitor)} should rise or fall",
+            f"{name} cannot know whether {quote(monitor)} should rise or fall",
             span,
             label="add 'mode: min' or 'mode: max'",
         )

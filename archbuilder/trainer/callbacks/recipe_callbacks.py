@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -11,12 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.save_best import SaveBest
 from archbuilder.diagnostics.errors import RunError
+from archbuilder.diagnostics.span import Span
 from archbuilder.distribution.collectives import WorkerGroup
 from archbuilder.formatting import plural
 from archbuilder.keras_backend.instantiate import build_object
 from archbuilder.runs.state_dict import (
     CALLBACKS_PREFIX,
+    RESTORE_BEST,
+    SAVE_BEST,
     Arrays,
     best_weights,
     best_weights_state,
@@ -25,8 +32,26 @@ from archbuilder.trainer.callbacks.monitors import resolve_mode
 from archbuilder.trainer.log_format import LogFn
 
 _RecipeCallback: TypeAlias = keras.callbacks.EarlyStopping | keras.callbacks.ReduceLROnPlateau
+
+
+class _SaveBest(keras.callbacks.EarlyStopping):
+    """Keeps the weights of the best epoch as `EarlyStopping` does, but never stops a run."""
+
+    def __init__(self, config: SaveBest) -> None:
+        super().__init__(
+            config.monitor, patience=sys.maxsize, mode=config.mode, restore_best_weights=True
+        )
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Keep the weights if the metric has improved."""
+        # Keras 3.15 would take a first NaN for the best, since no number is smaller or larger.
+        if not math.isnan(logs[self.monitor]):
+            super().on_epoch_end(epoch, logs)
+
+
 _COUNTERS: Final[Mapping[type, tuple[str, ...]]] = {
     keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best_epoch"),
+    _SaveBest: ("wait", "best_epoch"),
     keras.callbacks.ReduceLROnPlateau: ("wait", "cooldown_counter"),
 }
 """Integer attributes that a callback changes in the course of a run."""
@@ -45,6 +70,39 @@ class EarlyStop:
     """The epoch whose weights were restored; None if the run ends with its last weights."""
 
 
+@dataclass(frozen=True, slots=True)
+class BestEpoch:
+    """The best epoch of a run, counted from 1, and the value of the metric in it."""
+
+    monitor: str
+    value: float
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BestWeights:
+    """The weights of the best epoch of a run."""
+
+    best_epoch: BestEpoch
+    model: keras.Model
+    weights: Sequence[NDArray[np.generic]]
+
+    @contextmanager
+    def loaded(self) -> Iterator[None]:
+        """Set the weights of the model to those of the best epoch, and back after the block."""
+        with self.model.distribute_strategy.scope():
+            last_weights = self.model.get_weights()
+            self.model.set_weights(self.weights)
+        # Of a run that averages its weights, the averages are saved, as at the end.
+        if self.model.ema_variables:
+            self.model.swap_ema_weights()
+        try:
+            yield
+        finally:
+            with self.model.distribute_strategy.scope():
+                self.model.set_weights(last_weights)
+
+
 class RecipeCallbacks(keras.callbacks.Callback):
     """Runs the callbacks of a recipe at the end of each epoch.
 
@@ -58,6 +116,7 @@ class RecipeCallbacks(keras.callbacks.Callback):
         metric_names: Names of the metrics that the run logs for an epoch.
         workers: The workers of the run, all of which act on the metrics of the chief.
         log: Shows a line to the user.
+        save_best: The metric whose best epoch is kept; None to keep none.
 
     Raises:
         BlueprintError: if the run does not log the metric of a callback.
@@ -70,25 +129,42 @@ class RecipeCallbacks(keras.callbacks.Callback):
         metric_names: Sequence[str],
         workers: WorkerGroup,
         log: LogFn,
+        *,
+        save_best: SaveBest | None = None,
     ) -> None:
         super().__init__()
         self.set_model(model)
         self._workers = workers
         self._log = log
         self._callbacks: list[_RecipeCallback] = []
-        for config in configs:
-            callback = build_object(config)
+        self._save_best = None if save_best is None else _SaveBest(save_best)
+
+        def add(name: str, callback: object, span: Span) -> None:
             if not isinstance(callback, _RecipeCallback):
                 raise TypeError(f"{callback!r} has no state that checkpoints hold")
-            callback.mode = resolve_mode(config, callback, model, metric_names)
+            callback.mode = resolve_mode(name, callback, span, model, metric_names)
             callback.set_model(model)
             callback.on_train_begin()
             self._callbacks.append(callback)
+
+        for config in configs:
+            add(config.class_name, build_object(config), config.argument_span("monitor"))
+        if save_best is not None:
+            add("save_best", self._save_best, save_best.monitor_span)
 
     @property
     def has_stopped(self) -> bool:
         """Whether a callback has stopped the run."""
         return self._stopper is not None
+
+    @property
+    def best_weights(self) -> BestWeights | None:
+        """The weights of the best epoch; None without `save_best`, or if no epoch counted."""
+        save_best = self._save_best
+        if save_best is None or save_best.best_weights is None:
+            return None
+        best_epoch = BestEpoch(save_best.monitor, save_best.best, save_best.best_epoch + 1)
+        return BestWeights(best_epoch, self.model, save_best.best_weights)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Pass the metrics of an epoch to the callbacks."""
@@ -117,7 +193,10 @@ class RecipeCallbacks(keras.callbacks.Callback):
         Returns:
             None if no callback stopped the run or restored weights.
         """
-        stopper, restorer = self._stopper, self._restorer
+        stopper, restorer, best = self._stopper, self._restorer, self.best_weights
+        if best is not None:
+            epoch = best.best_epoch
+            self._log(f"Best {epoch.monitor}: {epoch.value:.6g}, in epoch {epoch.epoch}")
         if restorer is not None:
             with self.model.distribute_strategy.scope():
                 restorer.on_train_end()
@@ -150,8 +229,10 @@ class RecipeCallbacks(keras.callbacks.Callback):
             if callback.best is not None:
                 arrays[prefix + _BEST] = np.asarray(callback.best, np.float64)
         # The learning rate is a variable of the optimizer, which the checkpoint has already.
-        restorer = self._restorer
-        return arrays if restorer is None else arrays | best_weights_state(restorer.best_weights)
+        for prefix, keeper in ((RESTORE_BEST, self._restorer), (SAVE_BEST, self._save_best)):
+            if keeper is not None and keeper.best_weights is not None:
+                arrays |= best_weights_state(prefix, keeper.best_weights)
+        return arrays
 
     def load_state(self, arrays: Arrays) -> None:
         """Restore the state of the callbacks from the arrays of a checkpoint.
@@ -165,7 +246,8 @@ class RecipeCallbacks(keras.callbacks.Callback):
             if prefix + _BEST in arrays:
                 callback.best = float(_scalar(arrays, prefix + _BEST, np.float64))
             if getattr(callback, "restore_best_weights", False):
-                callback.best_weights = best_weights(self.model, arrays)
+                owner = SAVE_BEST if callback is self._save_best else RESTORE_BEST
+                callback.best_weights = best_weights(self.model, owner, arrays)
 
     @property
     def _stopper(self) -> keras.callbacks.EarlyStopping | None:
@@ -182,13 +264,14 @@ class RecipeCallbacks(keras.callbacks.Callback):
 
     def _early_stopping(self) -> Iterator[keras.callbacks.EarlyStopping]:
         for callback in self._callbacks:
-            if isinstance(callback, keras.callbacks.EarlyStopping):
+            if type(callback) is keras.callbacks.EarlyStopping:
                 yield callback
 
     def _prefixed(self) -> Iterator[tuple[str, _RecipeCallback]]:
         """Yield the callbacks, each with the start of the names of its arrays."""
         for number, callback in enumerate(self._callbacks):
-            yield f"{CALLBACKS_PREFIX}{number}.", callback
+            is_save_best = callback is self._save_best
+            yield SAVE_BEST if is_save_best else f"{CALLBACKS_PREFIX}{number}.", callback
 
     def _learning_rate(self) -> float:
         return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
