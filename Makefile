@@ -75,6 +75,10 @@ fuzz: $(VENV)/.test ## run the property tests with more examples
 gallery: $(VENV)/.test ## write the list of the library's blueprints to blueprints and docs
 	$(BIN)/python scripts/generate_gallery.py
 
+.PHONY: examples
+examples: $(VENV)/.run ## write the list of keras.io's examples to docs
+	$(BIN)/python scripts/generate_examples_page.py
+
 .PHONY: parity
 parity: $(VENV)/.test $(VENV)/parity/.done ## compare every blueprint of the library with an independent implementation
 	$(BIN)/pytest -n $(WORKERS) -m parity -v --junitxml=$(VENV)/parity/report.xml

@@ -218,7 +218,8 @@ def load(
     A variant may follow after a colon: `squeezenet.yaml:tiny`, `resnet:50`.
 
     Args:
-        blueprint: The path of a file or the name of a blueprint in the zoo.
+        blueprint: The path of a file or the name of a blueprint in the zoo: `resnet`, or
+            `vision/convmixer` of the examples.
         limits: Bounds for the size of the blueprint and its model.
         allow_dirs: Directories from which the blueprint may import files, besides its own.
 
@@ -301,7 +302,7 @@ def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
         raise UsageError(f"the variant is missing after the colon in {quote(blueprint)}")
     if _is_path(head):
         return Path(head), variant
-    if head in zoo.names():
+    if head in zoo.names() or head in zoo.example_names():
         return zoo.path(head), variant
     if os.sep in head:
         raise UsageError(f"there is no file {quote(head)}")

@@ -1,4 +1,8 @@
-"""The zoo: blueprints that ship with archbuilder, and their sizes."""
+"""The zoo: blueprints that ship with archbuilder, and their sizes.
+
+Published architectures have a name, such as `resnet`. Examples of how data is prepared and networks
+are trained have that of their topic too: `vision/convmixer`.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ DIRECTORIES: Final = (_PACKAGE / "blueprints", _PACKAGE.parent / "blueprints")
 `tool.hatch.build` in `pyproject.toml` moves `blueprints/` into the package when it builds a wheel.
 """
 _GALLERY: Final = "gallery.json"
+_EXAMPLES: Final = "examples"
 _DEFAULT_VARIANT: Final = "default"
 
 
@@ -82,13 +87,18 @@ def names() -> tuple[str, ...]:
     return tuple(_files())
 
 
+def example_names() -> tuple[str, ...]:
+    """Return the names of all examples in alphabetical order, such as `vision/convmixer`."""
+    return tuple(_examples())
+
+
 def path(name: str) -> Path:
-    """Return the path of a blueprint of the zoo.
+    """Return the path of a blueprint of the zoo, or of an example.
 
     Raises:
         UsageError: if no blueprint has that name.
     """
-    files = _files()
+    files = {**_files(), **_examples()}
     if name not in files:
         near = closest_match(name, files)
         hint = f"did you mean '{near}'?" if near else "'archbuilder list' shows the blueprints"
@@ -102,6 +112,12 @@ def _files() -> dict[str, Path]:
     Subdirectories hold other files, such as recipes.
     """
     return {file.stem: file for file in sorted(_directory().glob("*.yaml"))}
+
+
+def _examples() -> dict[str, Path]:
+    """Return the files of examples by name, which is that of the topic and of the file."""
+    files = sorted((_directory() / _EXAMPLES).glob("*/*.yaml"))
+    return {f"{file.parent.name}/{file.stem}": file for file in files}
 
 
 def _directory() -> Path:

@@ -62,6 +62,7 @@ training:                       # losses, metrics and optimizers of Keras
     examples=(
         "archbuilder new mine.yaml",
         "archbuilder new my_vgg.yaml --from vgg",
+        "archbuilder new fraud.yaml --from structured_data/imbalanced_classification",
     ),
 )
 @click.argument("file", type=click.Path(path_type=Path))

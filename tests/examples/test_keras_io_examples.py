@@ -1,0 +1,97 @@
+"""The examples of keras.io as blueprints: their files, their sizes and their training."""
+
+from __future__ import annotations
+
+import math
+import runpy
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers.keras_io_examples import EXAMPLES, FOLDER
+
+import archbuilder
+from archbuilder import zoo
+from archbuilder.diagnostics.errors import UsageError
+
+ROOT = Path(__file__).parent.parent.parent
+FILES = {str(file.relative_to(FOLDER).with_suffix("")): file for file in FOLDER.rglob("*.yaml")}
+SCHEMA = "# yaml-language-server: $schema=../../../schemas/blueprint-v1.schema.json"
+NAMES = sorted(FILES)
+RENAMED = {"3D_image_classification": "image_classification_3d"}
+"""Names of blueprints do not begin with a digit."""
+
+
+def marked(name: str, *, quick: bool) -> object:
+    """Return a parameter of a test that only `make thorough` runs, unless it is quick."""
+    return pytest.param(name, marks=() if quick else pytest.mark.thorough)
+
+
+def test_every_example_is_trained():
+    """Each file has its data in tests, and the zoo finds it."""
+    assert sorted(EXAMPLES) == NAMES == list(zoo.example_names())
+    assert {zoo.path(name) for name in NAMES} == set(FILES.values())
+
+
+def test_page_is_up_to_date():
+    """'make examples' was run after the last change of an example."""
+    script = runpy.run_path(str(ROOT / "scripts" / "generate_examples_page.py"))
+    assert (ROOT / "docs" / "examples.md").read_text(encoding="utf-8") == script["page_text"]()
+
+
+def test_page_lists_every_example():
+    """No example is written that the table of all examples does not have."""
+    with (ROOT / "scripts" / "keras_io_examples.tsv").open(encoding="utf-8") as table:
+        listed = {line.partition("\t")[0] for line in table}
+    assert set(NAMES) <= listed
+
+
+def test_example_by_name():
+    """Commands and functions accept the name of an example."""
+    blueprint = archbuilder.load("vision/mnist_convnet")
+    assert blueprint.name == "mnist_convnet"
+    with pytest.raises(UsageError, match="there is no file"):
+        archbuilder.load("vision/convnet_mnist")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_example_file(name: str):
+    """It helps editors, fits into 120 columns, names its page and has no warnings."""
+    lines = FILES[name].read_text(encoding="utf-8").splitlines()
+    document = yaml.safe_load("\n".join(lines))
+    assert lines[0] == SCHEMA
+    assert [line for line in lines if len(line) > 120 or line != line.rstrip()] == []
+    assert document["name"] == RENAMED.get(Path(name).name, Path(name).name)
+    assert document["references"][0] == f"https://keras.io/examples/{name}/"
+    assert {"title", "data", "training"} <= set(document)
+    assert archbuilder.load(FILES[name]).validate() == ()
+
+
+@pytest.mark.parametrize(
+    "name", [marked(name, quick=name in EXAMPLES and EXAMPLES[name].is_quick) for name in NAMES]
+)
+def test_published_size(name: str):
+    """It has as many parameters as its page prints, where it prints them."""
+    archbuilder.load(FILES[name]).analyze()
+
+
+@pytest.mark.parametrize(
+    "name", [marked(name, quick=name in EXAMPLES and EXAMPLES[name].is_quick) for name in NAMES]
+)
+def test_training(name: str, tmp_path: Path):
+    """With small sizes and little data, its loss falls."""
+    case = EXAMPLES[name]
+    shutil.copy(FILES[name], tmp_path)
+    case.write_data(tmp_path)
+    result = archbuilder.train(
+        tmp_path / FILES[name].name,
+        run_dir=tmp_path / "run",
+        params=case.params,
+        epochs=case.epochs,
+        batch_size=case.batch_size,
+        seed=1,
+    )
+    losses = [epoch[case.loss] for epoch in result.history]
+    assert all(math.isfinite(each) for each in losses)
+    assert losses[-1] < losses[0], losses

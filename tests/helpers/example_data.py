@@ -1,0 +1,279 @@
+"""Small data of the same shapes and dtypes as that of the examples, and easy to learn.
+
+Each function writes the files that an example names into a folder, the same each time.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+WORDS = [
+    "the",
+    "a",
+    "movie",
+    "film",
+    "was",
+    "is",
+    "not",
+    "good",
+    "bad",
+    "great",
+    "fun",
+    "long",
+    "very",
+    "it",
+    "that",
+    "and",
+]
+
+
+def patterns(shape: Sequence[int], labels: np.ndarray, *, noise: float = 0.2) -> np.ndarray:
+    """Return an array between 0 and 1 for each label: the pattern of its class, and noise."""
+    random = np.random.default_rng(1)
+    classes = random.random((int(labels.max()) + 1, *shape))
+    values = classes[labels] + random.normal(scale=noise, size=(len(labels), *shape))
+    return np.clip(values, 0, 1).astype(np.float32)
+
+
+def labels(count: int, classes: int) -> np.ndarray:
+    """Return class indices that are about equally frequent, in random order."""
+    return np.random.default_rng(2).permutation(np.arange(count) % classes)
+
+
+def byte_images(
+    folder: Path,
+    name: str,
+    shape: Sequence[int],
+    *,
+    classes: int = 10,
+    count: int = 64,
+    label_shape: Sequence[int] = (),
+) -> None:
+    """Write images of bytes and their classes, as `keras.datasets` has MNIST and CIFAR."""
+    y = labels(count, classes)
+    x = (255 * patterns(shape, y)).astype(np.uint8)
+    y = y.astype(np.uint8).reshape(count, *label_shape)
+    half = count // 2
+    np.savez(folder / name, x_train=x, y_train=y, x_test=x[:half], y_test=y[:half])
+
+
+def mnist(folder: Path, *, name: str = "mnist.npz") -> None:
+    """Write gray images of 28 by 28 pixels, without an axis for the channel."""
+    byte_images(folder, name, (28, 28))
+
+
+def cifar(folder: Path, *, label_shape: Sequence[int] = (1,)) -> None:
+    """Write color images, whose labels have an axis of their own unless `label_shape` is empty."""
+    for name in ("cifar10.npz", "cifar100.npz"):
+        byte_images(folder, name, (32, 32, 3), label_shape=label_shape)
+
+
+def noisy_mnist(folder: Path) -> None:
+    """Write images with noise, and without it."""
+    clean = patterns((28, 28, 1), labels(32, 4), noise=0.0)
+    noise = np.random.default_rng(3).normal(scale=0.4, size=clean.shape)
+    noisy = np.clip(clean + noise, 0, 1).astype(np.float32)
+    np.savez(
+        folder / "noisy_mnist.npz",
+        noisy_train=noisy,
+        x_train=clean,
+        noisy_test=noisy[:8],
+        x_test=clean[:8],
+    )
+
+
+def bags(folder: Path) -> None:
+    """Write bags of three images; the class is whether one of them shows the first pattern."""
+    digits = labels(3 * 60, 4)
+    x = patterns((28, 28), digits).reshape(60, 3, 28, 28)
+    y = (digits.reshape(60, 3) == 0).any(axis=1, keepdims=True).astype(np.int64)
+    np.savez(folder / "bags.npz", x_train=x[:40], y_train=y[:40], x_val=x[40:], y_val=y[40:])
+
+
+def moving_mnist(folder: Path) -> None:
+    """Write a square that moves by a pixel a frame, and its next frames."""
+    frames = np.zeros((10, 6, 8, 8, 1), np.float32)
+    for video in range(10):
+        for time in range(6):
+            frames[video, time, video % 5 : video % 5 + 3, time : time + 3] = 1
+    np.savez(folder / "moving_mnist.npz", x=frames[:, :-1], y=frames[:, 1:])
+
+
+def addition(folder: Path, *, digits: int = 1, count: int = 80) -> None:
+    """Write sums of numbers: reversed questions and their answers, one-hot by character."""
+    random = np.random.default_rng(0)
+    table = np.eye(12, dtype=bool)
+    questions, answers = [], []
+    for a, b in random.integers(0, 10**digits, (count, 2)):
+        question = f"{a}+{b}".ljust(2 * digits + 1)[::-1]
+        answer = str(a + b).ljust(digits + 1)
+        for texts, text in ((questions, question), (answers, answer)):
+            texts.append(table[[" +0123456789".index(each) for each in text]])
+    np.savez(folder / "addition.npz", x=np.stack(questions), y=np.stack(answers))
+
+
+def imdb(folder: Path, *, vocabulary: int = 40, length: int = 12) -> None:
+    """Write word indices with zeros in front; one class has the lower half of the words."""
+    random = np.random.default_rng(0)
+    y = labels(48, 2)
+    x = np.zeros((48, length), np.int32)
+    for row, label in enumerate(y):
+        words = random.integers(1, vocabulary // 2, random.integers(length // 2, length + 1))
+        x[row, length - len(words) :] = words + label * (vocabulary // 2 - 1)
+    np.savez(folder / "imdb_padded.npz", x_train=x, y_train=y, x_val=x[:16], y_val=y[:16])
+
+
+def sentences(count: int, *, most: int = 8) -> list[str]:
+    """Return sentences of a few words."""
+    random = np.random.default_rng(0)
+    return [" ".join(random.choice(WORDS, random.integers(2, most))) for _ in range(count)]
+
+
+def sentence_pairs(folder: Path, *, name: str = "spa.txt") -> None:
+    """Write pairs of sentences; the second is the first, backwards."""
+    lines = [f"{each.capitalize()}\t{' '.join(each.split()[::-1])}\n" for each in sentences(40)]
+    (folder / name).write_text("".join(lines), encoding="utf-8")
+
+
+def reviews(folder: Path, *, name: str = "aclImdb.txt") -> None:
+    """Write sentences one behind the other."""
+    text = " . \n".join(each.capitalize() for each in sentences(80))
+    (folder / name).write_text(text, encoding="utf-8")
+
+
+def ford_a(folder: Path, *, length: int = 32) -> None:
+    """Write series with a mean of 0: one class has waves, the other noise."""
+    random = np.random.default_rng(0)
+    y = labels(48, 2)
+    phase = random.uniform(0, 6, (48, 1))
+    waves = np.sin(np.arange(length) + phase)
+    noise = random.normal(size=(48, length))
+    x = np.where(y[:, None] == 1, waves, noise)[..., None]
+    np.savez(folder / "ford_a.npz", x_train=x, y_train=y, x_test=x[:8], y_test=y[:8])
+
+
+def credit_card(folder: Path) -> None:
+    """Write a table with a class of one in sixteen, whose header and classes have quotes."""
+    random = np.random.default_rng(0)
+    names = ["Time", *[f"V{number}" for number in range(1, 29)], "Amount"]
+    classes = (np.arange(320) % 16 == 0).astype(int)
+    values = random.normal(size=(320, 30)) + 2 * classes[:, None]
+    with (folder / "creditcard_normalized.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
+        rows.writerow([*names, "Class"])
+        rows.writerows(
+            [*(float(each) for each in row), str(label)]
+            for row, label in zip(values, classes, strict=True)
+        )
+
+
+def walks(folder: Path, *, vocabulary: int = 20) -> None:
+    """Write pairs of movies, whose label is whether both are odd or both even."""
+    random = np.random.default_rng(0)
+    pairs = random.integers(1, vocabulary, (200, 2))
+    with (folder / "walks.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["target", "context", "label", "weight"])
+        rows.writerows(
+            [target, context, int((target - context) % 2 == 0), 1 + (target + context) % 3]
+            for target, context in pairs.tolist()
+        )
+
+
+def random_features(folder: Path) -> None:
+    """Write numbers, targets between 0 and 1, and weights of examples."""
+    random = np.random.default_rng(0)
+    x = random.random((64, 12))
+    np.savez(
+        folder / "random.npz",
+        inputs=x,
+        targets=(x[:, :1] > 0.5).astype(np.float64),
+        sample_weight=random.random((64, 1)),
+    )
+
+
+def boston_housing(folder: Path) -> None:
+    """Write features of different sizes, and prices that depend on them."""
+    random = np.random.default_rng(0)
+    x = random.random((80, 13)) * np.array([1, 10, 100] * 4 + [5])
+    np.savez(folder / "boston_housing.npz", x=x, y=10 + x[:, 1] + 0.1 * x[:, 2])
+
+
+def spiral(folder: Path) -> None:
+    """Write points of a spiral with noise, coordinate by coordinate."""
+    random = np.random.default_rng(0)
+    angle = random.uniform(0, 4 * np.pi, 400)
+    points = angle[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    points += random.normal(scale=0.2, size=points.shape)
+    points = 5 * (points - points.min()) / (points.max() - points.min())
+    np.savez(folder / "spiral.npz", x=points[:, :1], y=points[:, 1:], zeros=np.zeros((400, 1)))
+
+
+def moons(folder: Path) -> None:
+    """Write points of two half circles, with a mean of 0 and a variance of 1."""
+    random = np.random.default_rng(0)
+    angle = random.uniform(0, np.pi, 200)
+    side = np.where(np.arange(200) % 2 == 0, 1, -1)
+    points = np.stack([side * np.cos(angle) + (side < 0), side * np.sin(angle)], axis=1)
+    points += random.normal(scale=0.05, size=points.shape)
+    points = (points - points.mean(axis=0)) / points.std(axis=0)
+    np.savez(folder / "moons.npz", x=points.astype(np.float32), zeros=np.zeros((200, 2)))
+
+
+def faces(folder: Path) -> None:
+    """Write color images of one directory without classes, larger than the network takes."""
+    (folder / "celeba_gan").mkdir()
+    pixels = 255 * patterns((20, 18, 3), labels(16, 2))
+    for number, image in enumerate(pixels.astype(np.uint8)):
+        Image.fromarray(image).save(folder / "celeba_gan" / f"{number:06}.jpg")
+
+
+def eeg(folder: Path, *, classes: int = 19) -> None:
+    """Write series between 0 and 1 with one-hot labels of one axis."""
+    y = labels(76, classes)
+    x = patterns((64, 1), y)
+    targets = np.eye(classes)[y]
+    np.savez(folder / "eeg.npz", x_train=x, y_train=targets, x_test=x[:19], y_test=targets[:19])
+
+
+def image_folders(
+    folder: Path, name: str, classes: Sequence[str], *, damaged: bool = False
+) -> None:
+    """Write JPEG files of different sizes, gray and color ones, in a directory for each class."""
+    y = labels(24, len(classes))
+    pixels = (255 * patterns((20, 24, 3), y)).astype(np.uint8)
+    for number, (image, label) in enumerate(zip(pixels, y, strict=True)):
+        file = folder / name / classes[label] / f"{number}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(image).resize((24 + number, 20 + number))
+        (picture.convert("L") if number % 5 == 1 else picture).save(file)
+    if damaged:
+        (folder / name / classes[0] / "666.jpg").write_bytes(b"not an image")
+
+
+def organs(folder: Path) -> None:
+    """Write volumes between 0 and 1, whose labels have an axis of their own."""
+    y = labels(33, 11)
+    x = patterns((8, 8, 8, 1), y)
+    y = y[:, None].astype(np.uint8)
+    np.savez(
+        folder / "organs.npz",
+        train_images=x,
+        train_labels=y,
+        val_images=x[:11],
+        val_labels=y[:11],
+    )
+
+
+def ct_scans(folder: Path, *, size: int = 46) -> None:
+    """Write volumes between 0 and 1 to files of their own; one class is brighter."""
+    y = labels(6, 2)
+    x = patterns((size, size, size, 1), y)
+    x = (0.5 * x + 0.5 * y[:, None, None, None, None]).astype(np.float32)
+    for name, array in (("x_train", x), ("y_train", y), ("x_val", x[:2]), ("y_val", y[:2])):
+        np.save(folder / f"{name}.npy", array)

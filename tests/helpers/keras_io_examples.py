@@ -1,0 +1,156 @@
+"""How the blueprints of keras.io's examples are trained in tests: small sizes, and their data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from helpers import example_data as data
+
+from archbuilder.plain_data import PlainData
+
+FOLDER = Path(__file__).parent.parent.parent / "blueprints" / "examples"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A blueprint of an example, what its data is in tests, and for how long it is trained.
+
+    `loss` is the metric that has to fall. A quick example is trained by `make test`, the others by
+    `make thorough`.
+    """
+
+    write_data: Callable[[Path], None]
+    params: Mapping[str, PlainData] = field(default_factory=dict)
+    epochs: int = 3
+    batch_size: int = 8
+    loss: str = "loss"
+    is_quick: bool = False
+
+
+EXAMPLES: Mapping[str, Example] = {
+    "generative/text_generation_with_miniature_gpt": Example(
+        data.reviews,
+        {"vocabulary": 40, "length": 8, "width": 16, "hidden": 16},
+        is_quick=True,
+    ),
+    "generative/vae": Example(data.mnist, {"filters": [4, 8]}),
+    "generative/wgan_gp": Example(
+        partial(data.mnist, name="fashion_mnist.npz"),
+        {"noise": 8, "filters": 4},
+        loss="discriminator_loss",
+    ),
+    "graph/node2vec_movielens": Example(
+        data.walks, {"vocabulary": 20, "width": 8}, epochs=5, is_quick=True
+    ),
+    "keras_recipes/antirectifier": Example(data.mnist, {"units": 16}),
+    "nlp/addition_rnn": Example(data.addition, {"digits": 1, "units": 16}),
+    "nlp/bidirectional_lstm_imdb": Example(data.imdb, {"vocabulary": 40, "width": 8, "units": 8}),
+    "nlp/neural_machine_translation_with_transformer": Example(
+        data.sentence_pairs,
+        {"vocabulary": 40, "length": 10, "width": 16, "hidden": 32, "heads": 2},
+    ),
+    "nlp/text_classification_with_transformer": Example(
+        data.imdb, {"vocabulary": 40, "length": 12, "width": 8, "hidden": 8}, epochs=5
+    ),
+    "structured_data/imbalanced_classification": Example(
+        data.credit_card, {"units": 8}, is_quick=True
+    ),
+    "timeseries/timeseries_classification_transformer": Example(
+        data.ford_a,
+        {"length": 32, "head_size": 4, "depth": 1, "dropout": 0.0, "head_dropout": 0.0},
+        epochs=10,
+    ),
+    "vision/attention_mil_classification": Example(
+        data.bags, {"units": [16, 8], "attention": 8}, epochs=4, is_quick=True
+    ),
+    "vision/autoencoder": Example(data.noisy_mnist, {"filters": 4}, is_quick=True),
+    "vision/conv_lstm": Example(data.moving_mnist, {"image_size": 8, "filters": 4}, batch_size=2),
+    "vision/convmixer": Example(data.cifar, {"filters": 8, "depth": 2}),
+    "vision/mnist_convnet": Example(data.mnist, {"filters": [4, 8]}, is_quick=True),
+    "generative/dcgan_overriding_train_step": Example(
+        data.faces,
+        {"noise": 8, "image_size": 16, "filters": 8},
+        epochs=15,
+        loss="discriminator_loss",
+    ),
+    "generative/lstm_character_level_text_generation": Example(
+        partial(data.reviews, name="nietzsche.txt"), {"length": 12, "units": 16}
+    ),
+    "generative/real_nvp": Example(data.moons, {"units": 16, "pairs": 1}, epochs=6),
+    "generative/text_generation_fnet": Example(
+        partial(data.sentence_pairs, name="dialogs.tsv"),
+        {"vocabulary": 40, "length": 8, "width": 16, "hidden": 32, "heads": 2},
+    ),
+    "generative/text_generation_gpt": Example(
+        partial(data.reviews, name="simplebooks.txt"),
+        {"vocabulary": 60, "length": 8, "width": 12, "hidden": 16, "depth": 1},
+    ),
+    "keras_recipes/approximating_non_function_mappings": Example(
+        data.spiral, {"units": 16, "mixtures": 4}
+    ),
+    "keras_recipes/endpoint_layer_pattern": Example(
+        data.random_features, {"features": 12}, epochs=5
+    ),
+    "keras_recipes/reproducibility_recipes": Example(
+        data.mnist, {"image_size": 26, "filters": 16, "units": 32}, epochs=10
+    ),
+    "keras_recipes/sklearn_metric_callbacks": Example(data.mnist, {"filters": [4, 8]}),
+    "keras_recipes/tensorflow_numpy_models": Example(data.boston_housing),
+    "keras_recipes/trainer_pattern": Example(data.mnist, {"units": 16}),
+    "nlp/lstm_seq2seq": Example(
+        partial(data.sentence_pairs, name="fra.tsv"), {"length": 48, "units": 16}
+    ),
+    "nlp/neural_machine_translation_with_keras_hub": Example(
+        data.sentence_pairs,
+        {"vocabulary": 80, "length": 16, "width": 16, "hidden": 32, "heads": 2},
+    ),
+    "timeseries/eeg_signal_classification": Example(
+        data.eeg,
+        {
+            "length": 64,
+            "filters": [4, 4, 8, 8, 16, 16],
+            "first_units": 32,
+            "units": [16, 16, 16],
+        },
+    ),
+    "timeseries/timeseries_classification_from_scratch": Example(
+        data.ford_a, {"length": 32, "filters": 8}
+    ),
+    "vision/3D_image_classification": Example(
+        data.ct_scans,
+        {"size": 46, "depth": 46, "filters": [2, 2, 4, 4], "units": 8},
+        batch_size=2,
+        epochs=6,
+    ),
+    "vision/cct": Example(partial(data.cifar, label_shape=()), {"filters": 4, "width": 16}),
+    "vision/eanet": Example(
+        partial(data.cifar, label_shape=()),
+        {"patch_size": 8, "width": 16, "hidden": 16, "heads": 1, "depth": 1},
+    ),
+    "vision/gradient_centralization": Example(
+        partial(data.image_folders, name="horse-or-human", classes=("horses", "humans")),
+        {"image_size": 94, "filters": [4, 4, 4, 4, 4], "units": 16},
+        epochs=5,
+    ),
+    "vision/image_classification_from_scratch": Example(
+        partial(data.image_folders, name="PetImages", classes=("Cat", "Dog"), damaged=True),
+        {"image_size": 16, "filters": [4, 8, 8, 8, 16]},
+        epochs=5,
+    ),
+    "vision/image_classification_with_vision_transformer": Example(
+        data.cifar, {"image_size": 36, "width": 8, "depth": 1, "head_units": [32]}
+    ),
+    "vision/involution": Example(data.cifar, {"units": 16}),
+    "vision/mlp_image_classification": Example(data.cifar, {"width": 16, "depth": 1}),
+    "vision/vivit": Example(
+        data.organs, {"size": 8, "patch_size": 4, "width": 16, "heads": 2, "depth": 1}
+    ),
+    "vision/xray_classification_with_tpus": Example(
+        partial(data.image_folders, name="chest_xray", classes=("NORMAL", "PNEUMONIA")),
+        {"image_size": 32, "filters": [4, 4, 4, 4, 4], "units": [16, 8, 8]},
+        epochs=5,
+    ),
+}
