@@ -32,6 +32,8 @@ from archbuilder.trainer.callbacks.recipe_callbacks import BestEpoch
 from archbuilder.trainer.callbacks.tensorboard import plot_history
 from archbuilder.trainer.context import TrainableTask, TrainingContext, TrainingResult
 from archbuilder.trainer.execution import choose_execution
+from archbuilder.trainer.frozen_layers import trainable_note
+from archbuilder.trainer.initial_weights import InitialWeights
 from archbuilder.trainer.log_format import LogFn, format_metrics
 from archbuilder.trainer.step_errors import translate_tf_errors
 
@@ -137,6 +139,16 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
             )
             manifest.record_data(examples, validation)
             fingerprint = run_fingerprint(provenance.blueprint, manifest.recipe)
+            checkpoints = CheckpointManager(run_dir.root, fingerprint, devices.workers)
+            checkpoint = checkpoints.latest(log)
+            # The weights of a resumed run are those of its checkpoint.
+            initial_weights = InitialWeights(
+                training.weights if checkpoint is None else (),
+                provenance.allow_dirs,
+                data.sandbox,
+                devices.workers,
+                log,
+            )
             context = TrainingContext(
                 graphs=graphs,
                 examples=examples,
@@ -146,11 +158,13 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
                 execution=choose_execution(training, devices.replicas, graphs.values()),
                 limits=limits or Limits(),
                 run_dir=run_dir,
-                checkpoints=CheckpointManager(run_dir.root, fingerprint, devices.workers),
+                checkpoints=checkpoints,
                 log=log,
+                initial_weights=initial_weights,
+                checkpoint=checkpoint,
                 progress=progress,
             )
-            task, result = _run_objective(context)
+            task, result = _run_objective(context, manifest)
             files, best_files = _save_models(task.models, run_dir, "last"), {}
             if result.best_weights is not None:
                 with result.best_weights.loaded():
@@ -216,7 +230,9 @@ def _load_datasets(
     return examples, validation
 
 
-def _run_objective(context: TrainingContext) -> tuple[TrainableTask, TrainingResult]:
+def _run_objective(
+    context: TrainingContext, manifest: RunManifest
+) -> tuple[TrainableTask, TrainingResult]:
     """Build and train the networks of a run, from the seed of its recipe."""
     objective = context.config.objective
     # Ridge regression is solved in closed form, without steps.
@@ -225,4 +241,9 @@ def _run_objective(context: TrainingContext) -> tuple[TrainableTask, TrainingRes
     keras.utils.set_random_seed(context.config.seed)
     with translate_tf_errors("the training", context.graphs.values()):
         task = objective.make_task(context)
+        if context.initial_weights is not None:
+            manifest.record_weights(context.initial_weights.digests)
+        if context.config.trainable is not None or context.config.frozen is not None:
+            for name in context.graphs:
+                context.log(trainable_note(task.models[name]))
         return task, task.train()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from archbuilder.config.initial_weights import InitialWeightsConfig
 from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
 from archbuilder.config.settings import Setting, settings_of
 from archbuilder.config.sources import SOURCES
@@ -37,6 +38,11 @@ def training() -> Iterator[str]:
         " which does not train in steps."
     )
     yield from table(settings_of(TrainingConfig))
+    yield "### `training: weights`\n"
+    yield from paragraph(
+        "A mapping, or a list of them. A path alone is `file`: `weights: runs/encoder-1`."
+    )
+    yield from table(settings_of(InitialWeightsConfig))
     for name, objective in OBJECTIVES.items():
         yield f"## `objective: {name}`\n"
         yield inspect.cleandoc(objective.__doc__ or "") + "\n"

@@ -67,8 +67,9 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.config": """
         data_sandbox data_schema value_types
-        augment_layers callbacks metric_checks optimizers output_types settings
+        augment_layers callbacks layer_patterns metric_checks optimizers output_types settings
         objectives save_best sources
+        initial_weights
         data data_cli training
         fingerprint json_schema training_parser
         arguments load
@@ -150,6 +151,7 @@ ORDER: Mapping[str, str] = {
         step_function
         optimizer
         distributed_model
+        frozen_layers initial_weights
         context single_model
         datasets train_loop
     """,

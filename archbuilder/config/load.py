@@ -9,6 +9,7 @@ from typing import Final
 from archbuilder.blueprint import Blueprint
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.data import parse_data
+from archbuilder.config.layer_patterns import layer_path_prefix
 from archbuilder.config.objectives import OBJECTIVES
 from archbuilder.config.training import Recipe
 from archbuilder.config.training_parser import parse_training
@@ -57,9 +58,21 @@ def parse_recipe(
     training_config = None
     # With the wrong number of networks, errors about outputs would only be consequences.
     if training and _check_networks(training, graphs, diagnostics):
-        training_config = parse_training(training, inputs, outputs, limits, diagnostics)
+        training_config = parse_training(
+            training, inputs, outputs, limits, diagnostics, _layer_paths(graphs)
+        )
     diagnostics.raise_errors()
     return Recipe(data_config, training_config)
+
+
+def _layer_paths(graphs: Mapping[str, Graph]) -> list[str]:
+    """Return the paths of all layers; those that use the weights of another have its path."""
+    return [
+        layer_path_prefix(name, graphs) + node.name
+        for name, graph in graphs.items()
+        for node in graph.nodes
+        if node.weight_owner is None
+    ]
 
 
 def _check_networks(tree: Tree, graphs: Mapping[str, Graph], diagnostics: Diagnostics) -> bool:

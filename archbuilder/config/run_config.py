@@ -19,6 +19,7 @@ from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.data_cli import is_path_argument
 from archbuilder.config.data_sandbox import DataSandbox, not_allowed_error
 from archbuilder.config.data_schema import DatasetSchema, schema_from_dict
+from archbuilder.config.initial_weights import InitialWeightsConfig
 from archbuilder.config.load import parse_recipe
 from archbuilder.config.settings import section_values, settings_of
 from archbuilder.config.sources import DataConfig, DataPath, Tfds
@@ -162,9 +163,13 @@ def load_run_config(
             for source in (data.train, data.validation)
         )
         data = DataConfig(train, validation, directory, cli_argument=data_argument)
+    # As those of `--data`: the record has absolute paths, which were allowed when the run started.
+    training_config = dataclasses.replace(
+        parsed_recipe.training, weights=tuple(map(_without_spans, parsed_recipe.training.weights))
+    )
     digest = fields.get("data_digest")
     data_digest = digest if isinstance(digest, str) else None
-    config = RunConfig(data, parsed_recipe.training, recorded_allow_dirs, schema, data_digest)
+    config = RunConfig(data, training_config, recorded_allow_dirs, schema, data_digest)
     if owned_by_user:
         return config
     sandbox = DataSandbox.from_directories((pinned_dir, *map(SandboxPath.pinned, allow_dirs)))
@@ -267,6 +272,12 @@ def _value_to_plain(value: object) -> PlainData:
         return to_plain(value.tree)
     if isinstance(value, DataPath):
         return value.path
+    if isinstance(value, InitialWeightsConfig):
+        # Absolute, as a path without a span: a run is resumed from anywhere.
+        path = str((value.directory / value.file.path).absolute())
+        names = [each.name for each in settings_of(InitialWeightsConfig)]
+        fields = {name: each for name, each in _fields_to_dict(value, names).items() if each}
+        return {**fields, "file": path}
     if dataclasses.is_dataclass(value):
         return _value_to_plain(section_values(value))
     return cast(PlainData, value)

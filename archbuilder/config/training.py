@@ -8,6 +8,8 @@ from typing import Final, Literal, TypeAlias
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.augment_layers import augmentation
 from archbuilder.config.callbacks import callbacks
+from archbuilder.config.initial_weights import InitialWeightsConfig, initial_weights
+from archbuilder.config.layer_patterns import layer_patterns
 from archbuilder.config.objectives import ObjectiveConfig
 from archbuilder.config.save_best import SaveBest, save_best
 from archbuilder.config.settings import setting, settings_of
@@ -54,6 +56,24 @@ class TrainingConfig:
         "Whether each epoch has its own random order. Without it, the validation set is the last"
         " part of the data.",
         default=True,
+    )
+    weights: tuple[InitialWeightsConfig, ...] = setting(
+        initial_weights(),
+        "Weight files or runs whose weights the networks start from.",
+        default=(),
+    )
+    # None rather than an empty tuple, which a record would show as "no layer".
+    trainable: tuple[str, ...] | None = setting(
+        layer_patterns(),
+        "The layers that are trained; by default all of them.",
+        default=None,
+        requires="steps",
+    )
+    frozen: tuple[str, ...] | None = setting(
+        layer_patterns(),
+        "The layers that are not trained, also if `trainable` matches them.",
+        default=None,
+        requires="steps",
     )
     distribute: StrategyName = setting(
         choice("auto", "none", "mirrored", "multi_worker", "tpu"),

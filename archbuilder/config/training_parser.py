@@ -23,6 +23,7 @@ def parse_training(
     outputs: Sequence[str],
     limits: Limits,
     diagnostics: Diagnostics,
+    layers: Sequence[str] = (),
 ) -> TrainingConfig | None:
     """Parse and check the `training` section; report errors and return None if there are any.
 
@@ -32,8 +33,11 @@ def parse_training(
         outputs: the output names of the network.
         limits: bounds on what is read.
         diagnostics: receives the errors.
+        layers: the paths of the layers, as in `SectionContext`.
     """
-    context = SectionContext(FieldReader(limits, diagnostics), tuple(inputs), tuple(outputs))
+    context = SectionContext(
+        FieldReader(limits, diagnostics), tuple(inputs), tuple(outputs), tuple(layers)
+    )
     mapping = context.fields.expect_mapping(tree, "'training'")
     return None if mapping is None else _parse_training(mapping, context)
 

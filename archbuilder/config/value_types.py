@@ -35,6 +35,8 @@ class SectionContext:
     """Input names of the network."""
     outputs: tuple[str, ...] = ()
     """Output names of the network."""
+    layers: tuple[str, ...] = ()
+    """Paths of the layers; with several networks, after the name of the network and a dot."""
 
     @property
     def diagnostics(self) -> Diagnostics:

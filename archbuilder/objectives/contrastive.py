@@ -71,7 +71,9 @@ def make_moco_task(context: TrainingContext, config: MoCoConfig) -> TrainableTas
         )
 
     def make_model(graph: Graph, network: keras.Model) -> ContrastiveModel:
-        key_network = _projection_model(graph, context.build(graph))
+        # Without initial weights: it starts as a copy of the network.
+        key_context = replace(context, initial_weights=None)
+        key_network = _projection_model(graph, key_context.build(graph))
         optimizer = context.make_optimizer(config.optimizer)
         return MoCoModel(
             network, key_network, optimizer, config, context.config.seed, context.execution
@@ -120,8 +122,13 @@ def _make_task(
     if isinstance(model.output, dict):
         encoder = keras.Model(model.inputs[0], model.output[graph.outputs[0][0]])
     probe = LinearProbe.from_context(context, datasets, encoder)
-    # Now, because the network is still untrained.
-    untrained_metrics = {} if probe is None else probe.accuracy("untrained_probe_accuracy")
+    # Now, because the network is still untrained; not with the weights of a file, which a resumed
+    # run does not read again.
+    untrained_metrics = (
+        {}
+        if probe is None or context.config.weights
+        else probe.accuracy("untrained_probe_accuracy")
+    )
 
     def probe_metrics() -> EpochLogs:
         return {} if probe is None else {**probe.accuracy("probe_accuracy"), **untrained_metrics}

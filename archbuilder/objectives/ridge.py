@@ -13,6 +13,7 @@ equation 9.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -22,7 +23,6 @@ from archbuilder.config.objectives import RidgeConfig, TargetSpec
 from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.pipeline import FittedDataset, eval_dataset
 from archbuilder.diagnostics.errors import RunError, UsageError
-from archbuilder.keras_backend import build
 from archbuilder.runs.run_dir import EpochLogs
 from archbuilder.trainer.context import TrainableTask, TrainingContext, TrainingResult
 from archbuilder.trainer.datasets import log_dataset, make_datasets, single_network
@@ -40,8 +40,9 @@ def make_ridge_task(context: TrainingContext, objective: RidgeConfig) -> Trainab
         RunError: if the examples do not fit the network.
     """
     name, graph = single_network(context, "ridge")
-    # In float32, whatever the precision of the run: `context.build` would use its dtype policy.
-    model = build(graph, context.limits)
+    # In float32, whatever the precision of the run.
+    execution = replace(context.execution, dtype_policy="float32")
+    model = replace(context, execution=execution).build(graph)
     readout = _readout(model, graph)
     datasets = make_datasets(
         context, graph, model, TargetSpec([output for output, _ in graph.outputs])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -93,6 +93,7 @@ class RunManifest:
             "resumes": [*(resumes if isinstance(resumes, list) else ()), start] if previous else [],
             "git": git,
             "data_digest": previous.get("data_digest"),
+            "weights": previous.get("weights", []),
             "seed": training.seed,
             "recipe": self.recipe,
             "versions": {
@@ -145,6 +146,27 @@ class RunManifest:
             "schema": schema_to_dict(examples.preprocessing.schema),
         }
         self._write()
+
+    def record_weights(self, files: Mapping[str, str]) -> None:
+        """Record the SHA-256 digests of the weight files that the run starts from, by their paths.
+
+        Raises:
+            RunError: if a run that was interrupted before its first checkpoint was started with
+                other weights.
+        """
+        if not files:
+            return
+        weights: list[PlainData] = [
+            {"file": file, "sha256": digest} for file, digest in files.items()
+        ]
+        if self._fields["weights"] not in ([], weights):
+            raise RunError(
+                "the files under 'weights' have changed since the run started; restore them, or"
+                " start a new run"
+            )
+        self._fields["weights"] = weights
+        if self._run_dir.is_writer:
+            self._write()
 
     def finish(
         self, val_metrics: EpochLogs, early_stop: PlainData = None, best_epoch: PlainData = None

@@ -9,6 +9,7 @@ import keras
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.layer_patterns import layer_path_prefix
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.dataset import Dataset
@@ -21,12 +22,14 @@ from archbuilder.keras_backend.dtype_policy import (
     dtype_policy_scope,
 )
 from archbuilder.limits import Limits
-from archbuilder.runs.checkpoint_manager import CheckpointManager
+from archbuilder.runs.checkpoint_manager import Checkpoint, CheckpointManager
 from archbuilder.runs.run_dir import EpochLogs, RunDir
 from archbuilder.runs.state_dict import Arrays
 from archbuilder.trainer.callbacks.progress_bar import ProgressFn
 from archbuilder.trainer.callbacks.recipe_callbacks import BestWeights, EarlyStop
 from archbuilder.trainer.execution import ExecutionConfig
+from archbuilder.trainer.frozen_layers import freeze_layers
+from archbuilder.trainer.initial_weights import InitialWeights
 from archbuilder.trainer.log_format import LogFn
 from archbuilder.trainer.optimizer import make_optimizer
 
@@ -48,16 +51,24 @@ class TrainingContext:
     run_dir: RunDir
     checkpoints: CheckpointManager
     log: LogFn
+    initial_weights: InitialWeights | None = None
+    """Files that a new run starts from; None if it resumes, and for evaluation."""
+    checkpoint: Checkpoint | None = None
+    """The checkpoint that the run resumes from; None for a run that begins."""
     progress: ProgressFn | None = None
     """Shows the progress bar; None outside of a terminal."""
     eval_dataset: Dataset | None = None
     """Data set to evaluate a trained network on, in place of its validation set."""
 
     def build(self, graph: Graph) -> keras.Model:
-        """Build the network of a graph, with the dtype policy of the run.
+        """Build the network of a graph as the run trains it.
+
+        It has the dtype policy of the run, the weights that the run begins with, and frozen layers.
 
         Raises:
             BlueprintError: if the network does not fit the machine.
+            RunError: if the weights of a file do not fit the network.
+            UsageError: if no weight is left to train.
         """
         with dtype_policy_scope(self.execution.dtype_policy):
             model = build(graph, self.limits)
@@ -65,6 +76,11 @@ class TrainingContext:
         # no integer between 256 and 258.
         cast_outputs_to_float32(graph, model)
         cast_indices_to_float32(graph, model, lookup_nodes(graph))
+        path_prefix = layer_path_prefix(graph.name, self.graphs)
+        # Before layers are frozen, which changes the order of their weights in files of Keras 2.
+        if self.initial_weights is not None:
+            self.initial_weights.load(model, graph.name, path_prefix)
+        freeze_layers(model, path_prefix, self.config)
         return model
 
     def make_optimizer(self, config: KerasObject) -> keras.optimizers.Optimizer:

@@ -121,7 +121,10 @@ class DistributedModel(keras.Model):
         variables = [
             variable
             for layer in self._flatten_layers()
-            if isinstance(layer, keras.layers.BatchNormalization) and not layer.synchronized
+            if isinstance(layer, keras.layers.BatchNormalization)
+            and not layer.synchronized
+            # A frozen layer keeps its statistics, which a mean over the replicas would round.
+            and layer.trainable
             for variable in layer.non_trainable_variables
         ]
         if self.distribute_strategy.num_replicas_in_sync == 1 or not variables:

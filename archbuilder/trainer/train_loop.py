@@ -202,12 +202,12 @@ def _evaluate_batch(
 def _resume(
     task: FitTask, context: TrainingContext, recipe_callbacks: RecipeCallbacks
 ) -> Checkpoint:
-    """Restore the newest checkpoint, and return it; without one, return an empty checkpoint.
+    """Restore the checkpoint of the run, and return it; without one, return an empty checkpoint.
 
     Raises:
         RunError: if the checkpoint does not fit the model or the data.
     """
-    checkpoint = context.checkpoints.latest(context.log)
+    checkpoint = context.checkpoint
     if checkpoint is None:
         if not context.run_dir.is_new:
             context.log("No checkpoint: starting from scratch")

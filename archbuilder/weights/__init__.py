@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from archbuilder.weights.load import compare_weights, load_weights, restore_weights
-from archbuilder.weights.match import Match, MatchMode
+from archbuilder.weights.load import (
+    compare_weights,
+    load_selected_weights,
+    load_weights,
+    restore_weights,
+)
+from archbuilder.weights.match import LayerSelection, Match, MatchMode
 
-__all__ = ["Match", "MatchMode", "compare_weights", "load_weights", "restore_weights"]
+__all__ = [
+    "LayerSelection",
+    "Match",
+    "MatchMode",
+    "compare_weights",
+    "load_selected_weights",
+    "load_weights",
+    "restore_weights",
+]

@@ -90,6 +90,12 @@ class ModelWeight:
     variable: keras.Variable
 
     @property
+    def layer(self) -> str:
+        """Name of the layer of the model that has the weight."""
+        # Keras refuses layers with a slash in their name.
+        return self.name.partition("/")[0]
+
+    @property
     def shape(self) -> Sizes:
         """Shape of the variable, with all sizes known."""
         return tuple(self.variable.shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import keras
 
@@ -12,9 +12,16 @@ from archbuilder.diagnostics.errors import RunError, UsageError, quote
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.formatting import plural
 from archbuilder.weights.dtypes import convert
-from archbuilder.weights.match import LIST_ALL_HINT, Match, MatchMode, match_weights
+from archbuilder.weights.match import (
+    LIST_ALL_HINT,
+    LayerSelection,
+    Match,
+    MatchMode,
+    match_selected,
+    match_weights,
+)
 from archbuilder.weights.model_weights import list_model_weights
-from archbuilder.weights.readers import WeightsFile, open_weights
+from archbuilder.weights.readers import WeightsFile, open_weights, read_weights
 
 _MAX_LINES: Final = 20
 _NO_ORDER: Final = (
@@ -49,6 +56,39 @@ def load_weights(
     with open_weights(file_path) as file:
         result = _match_or_raise(model, file_path, file, match, skip_mismatch=skip_mismatch)
         _assign(result, file_path)
+    return result
+
+
+def load_selected_weights(
+    model: keras.Model,
+    content: IO[bytes],
+    file_name: str,
+    selection: LayerSelection | None,
+    mode: MatchMode | None,
+    *,
+    skip_mismatch: bool,
+) -> Match:
+    """Load the weights of an open file into the selected layers of a model; None selects all.
+
+    Raises:
+        RunError: if no weight matches, or one does not match and `skip_mismatch` is False, or if
+            the file is damaged. Nothing is loaded then.
+        UsageError: if the format is unknown, or `mode` is `"order"` and the file records no order.
+    """
+    path = Path(file_name)
+    with read_weights(content, file_name) as file:
+        _check_order(path, file, mode)
+        model_weights = list_model_weights(model, file.file_format)
+        if selection is None:
+            result = match_weights(model_weights, file.weights, mode)
+        else:
+            result = match_selected(model_weights, file.weights, mode, selection)
+        if not result.pairs or not (result.is_complete or skip_mismatch):
+            hint = (
+                "\n  ('skip_mismatch: true' loads the weights that match)" if result.pairs else ""
+            )
+            raise RunError(f"{_mismatch_error(model, path, result)}{hint}")
+        _assign(result, path)
     return result
 
 
@@ -101,12 +141,7 @@ def _match_or_raise(
     list_all: bool = False,
 ) -> Match:
     """Match the weights of a file with a model, and raise if they do not match completely."""
-    if mode == "order" and not file.file_format.has_order:
-        raise UsageError(
-            f"{quote(path.name)} cannot be matched by order: {_NO_ORDER}\n"
-            f"  ({_NAMING_HINT};\n"
-            "  --match name, or match='name', lists the weights that have no tensor)"
-        )
+    _check_order(path, file, mode)
     result = match_weights(list_model_weights(model, file.file_format), file.weights, mode)
     if result.is_complete or skip_mismatch:
         return result
@@ -118,6 +153,16 @@ def _match_or_raise(
         " others unchanged)"
     )
     raise RunError("\n".join(lines))
+
+
+def _check_order(path: Path, file: WeightsFile, mode: MatchMode | None) -> None:
+    """Raise an error if weights shall be matched by order, and the file records none."""
+    if mode == "order" and not file.file_format.has_order:
+        raise UsageError(
+            f"{quote(path.name)} cannot be matched by order: {_NO_ORDER}\n"
+            f"  ({_NAMING_HINT};\n"
+            "  --match name, or match='name', lists the weights that have no tensor)"
+        )
 
 
 def _mismatch_error(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from archbuilder.diagnostics.errors import quote
@@ -28,6 +28,7 @@ class Match:
         mismatched: Weights whose shapes differ or whose dtypes cannot be converted.
         missing: Weights of the model that are not in the file.
         unused: Weights of the file that are not in the model.
+        ignored_count: Number of weights of the file that the selected layers have no use for.
     """
 
     matched_by: MatchMode
@@ -35,6 +36,7 @@ class Match:
     mismatched: tuple[tuple[ModelWeight, FileWeight], ...]
     missing: tuple[ModelWeight, ...]
     unused: tuple[FileWeight, ...]
+    ignored_count: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -99,6 +101,58 @@ def match_weights(
         (_pair(model_weights, file_weights, each) for each in MATCH_MODES),
         key=lambda candidate: len(candidate.pairs),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSelection:
+    """The layers of a model that are loaded, while the others are left alone.
+
+    Attributes:
+        layers: Names of the layers.
+        prefix: What the names of the layers begin with, such as `backbone.`, if they are a block
+            that may be a network of its own in the file; or empty.
+    """
+
+    layers: frozenset[str]
+    prefix: str = ""
+
+
+def match_selected(
+    model_weights: Sequence[ModelWeight],
+    file_weights: Sequence[FileWeight],
+    mode: MatchMode | None,
+    selection: LayerSelection,
+) -> Match:
+    """Match the weights of selected layers; weights that only the file has are ignored."""
+    selected = [each for each in model_weights if each.layer in selection.layers]
+    # By order, the first selected layer is the first of the file.
+    numbers: dict[str, list[int]] = {}
+    for weight in selected:
+        numbers.setdefault(weight.position.sequence, []).append(weight.position.number)
+    ranks = {
+        sequence: {number: rank for rank, number in enumerate(sorted({*values}))}
+        for sequence, values in numbers.items()
+    }
+    selected = [
+        replace(
+            each,
+            position=replace(
+                each.position, number=ranks[each.position.sequence][each.position.number]
+            ),
+        )
+        for each in selected
+    ]
+    # Tensors of other libraries have slashes in place of dots.
+    prefixes = dict.fromkeys(("", selection.prefix, selection.prefix.replace(".", "/")))
+    candidates = (
+        [replace(each, path=each.path.removeprefix(prefix)) for each in selected]
+        for prefix in prefixes
+    )
+    result = max(
+        (match_weights(each, file_weights, mode) for each in candidates),
+        key=lambda candidate: len(candidate.pairs),
+    )
+    return replace(result, unused=(), ignored_count=len(result.unused))
 
 
 def _pair(

@@ -94,6 +94,19 @@ def open_weights(file: Path | SandboxPath) -> Iterator[WeightsFile]:
                 f"the weights in {name} cannot be read: {os_error_reason(error)}"
             ) from error
         content = stack.enter_context(os.fdopen(descriptor, "rb"))
+        yield stack.enter_context(read_weights(content, path.name))
+
+
+@contextmanager
+def read_weights(content: IO[bytes], file_name: str) -> Iterator[WeightsFile]:
+    """List the weights of an open file; values can be read while the context is open.
+
+    Raises:
+        UsageError: if the suffix of its name is not that of a weights file.
+        RunError: if it is damaged or refers to other files.
+    """
+    name, path = quote(file_name), Path(file_name)
+    with ExitStack() as stack:
         if path.suffix == ".safetensors":
             weights = tuple(_read_safetensors(content, name, stack))
             yield WeightsFile(FileFormat.SAFETENSORS, weights)

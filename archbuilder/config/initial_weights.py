@@ -1,0 +1,116 @@
+"""The setting `weights`: files whose weights the networks of a run start from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from archbuilder.config.layer_patterns import layer_patterns
+from archbuilder.config.settings import (
+    make_section,
+    parse_settings,
+    setting,
+    setting_schema,
+    setting_trees,
+    settings_of,
+)
+from archbuilder.config.sources import DataPath
+from archbuilder.config.value_types import JsonSchema, SectionContext, ValueType, boolean, choice
+from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, Tree
+
+if TYPE_CHECKING:
+    from archbuilder.weights import MatchMode
+
+_EXAMPLE: Final = "for example 'weights: {file: encoder.keras, of: backbone.*}'"
+_SUFFIXES: Final = (".h5", ".hdf5", ".keras", ".safetensors")
+_MAX_FILES: Final = 16
+_MATCH_MODE: Final[ValueType[Any]] = choice("name", "order")
+
+
+def _path() -> ValueType[DataPath]:
+    """Return the type of paths of a weight file or a run directory."""
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> DataPath:
+        return DataPath(context.fields.expect_text(tree, what) or "", tree.span)
+
+    return ValueType({"type": "string"}, parse, "path of a weight file or a run")
+
+
+@dataclass(frozen=True, slots=True)
+class InitialWeightsConfig:
+    """A weight file, and the part of the networks that starts from it."""
+
+    file: DataPath = setting(
+        _path(),
+        "A `.keras`, `.weights.h5`, `.h5` or `.safetensors` file, or the directory of a run.",
+        example="'file: encoder.keras'",
+    )
+    of: tuple[str, ...] = setting(
+        layer_patterns(),
+        "The layers that start from the file; by default all of them.",
+        default=(),
+    )
+    match: MatchMode | None = setting(
+        _MATCH_MODE,
+        "Whether weights are matched by name or by order; by default what matches more of them.",
+        default=None,
+    )
+    skip_mismatch: bool = setting(
+        boolean(),
+        "Whether weights without a match keep their initial values, instead of being an error.",
+        default=False,
+    )
+
+    @property
+    def is_run(self) -> bool:
+        """Whether `file` is the directory of a run."""
+        return Path(self.file.path).suffix not in _SUFFIXES
+
+    @property
+    def directory(self) -> Path:
+        """The directory of the blueprint or recipe that names the file."""
+        return Path() if self.file.span is None else Path(self.file.span.source.name).parent
+
+
+def initial_weights() -> ValueType[tuple[InitialWeightsConfig, ...]]:
+    """Return the type of weight files: a path, a mapping, or a list of them."""
+    settings = settings_of(InitialWeightsConfig)
+    mapping: JsonSchema = {
+        "type": "object",
+        "properties": {each.name: setting_schema(each) for each in settings},
+        "additionalProperties": False,
+        "required": [each.name for each in settings if each.is_required],
+    }
+    item: JsonSchema = {"anyOf": [{"type": "string"}, mapping]}
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> tuple[InitialWeightsConfig, ...]:
+        items = tree.items if isinstance(tree, SequenceNode) else (tree,)
+        if len(items) > _MAX_FILES:
+            expected = f"a list of at most {_MAX_FILES} files"
+            context.fields.report_unexpected(tree, what, expected, note=_EXAMPLE)
+        configs = [_parse_item(each, what, context) for each in items]
+        return tuple(each for each in configs if each is not None)
+
+    schema: JsonSchema = {
+        "anyOf": [*item["anyOf"], {"type": "array", "items": item, "maxItems": _MAX_FILES}]
+    }
+    return ValueType(
+        schema, parse, "path, a mapping as in [`training: weights`](#training-weights), or a list"
+    )
+
+
+def _parse_item(tree: Tree, what: str, context: SectionContext) -> InitialWeightsConfig | None:
+    """Parse one file; report errors and return None if there are any."""
+    settings = settings_of(InitialWeightsConfig)
+    # A value that is not a mapping is the first setting, as in `data`.
+    trees = {settings[0].name: tree}
+    if isinstance(tree, MappingNode):
+        trees = setting_trees(settings, tree, what, context)
+    elif not isinstance(tree, ScalarNode):
+        expected = "a path, or a mapping with the key 'file'"
+        context.fields.report_unexpected(tree, what, expected, note=_EXAMPLE)
+        return None
+    tracker = context.diagnostics.track_errors()
+    values = parse_settings(settings, trees, (what, tree.span), context)
+    return None if tracker.has_errors() else make_section(InitialWeightsConfig, values)

@@ -1,0 +1,85 @@
+"""Patterns that select layers by their paths, such as `backbone.*`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from fnmatch import fnmatchcase
+from glob import escape
+from typing import Final
+
+from archbuilder.compiler.value_check import check_value
+from archbuilder.config.value_types import JsonSchema, SectionContext, ValueType
+from archbuilder.diagnostics.errors import closest_match, quote, quote_list
+from archbuilder.yaml.nodes import SequenceNode, Tree, to_plain
+
+_TEXT: Final[JsonSchema] = {"type": "string", "minLength": 1, "maxLength": 200}
+_LIST: Final[JsonSchema] = {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 64}
+_WITHIN: Final = ".*"
+"""End of a pattern for the layers within a block."""
+_MAX_CANDIDATES: Final = 1_000
+_MAX_NAMES: Final = 8
+
+
+def layer_patterns() -> ValueType[tuple[str, ...]]:
+    """Return the type of patterns, each of which has to match a layer: one, or a list of them."""
+    return ValueType(
+        {"anyOf": [_TEXT, _LIST]}, _parse, "path of layers with `*`, or a list of them"
+    )
+
+
+def selects(patterns: Iterable[str], path: str) -> bool:
+    """Return whether a pattern matches the path of a layer, or of a block around it.
+
+    `*` stands for any characters.
+    """
+    for pattern in patterns:
+        # `fnmatch` has more special characters than `*`.
+        glob = "*".join(escape(each) for each in pattern.split("*"))
+        if fnmatchcase(path, glob) or fnmatchcase(path, glob + _WITHIN):
+            return True
+    return False
+
+
+def layer_path_prefix(network: str, networks: Collection[str]) -> str:
+    """Return what the paths of a network's layers begin with, if a run has several networks."""
+    return f"{network}." if len(networks) > 1 else ""
+
+
+def block_prefix(patterns: Iterable[str]) -> str:
+    """Return `backbone.` for the only pattern `backbone` or `backbone.*`; empty for others."""
+    blocks = [each.removesuffix(_WITHIN) for each in patterns]
+    return f"{blocks[0]}." if len(blocks) == 1 and "*" not in blocks[0] else ""
+
+
+def _parse(tree: Tree, what: str, context: SectionContext) -> tuple[str, ...]:
+    is_list = isinstance(tree, SequenceNode)
+    if not check_value(tree, _LIST if is_list else _TEXT, what, context.diagnostics):
+        return ()
+    nodes = tree.items if isinstance(tree, SequenceNode) else (tree,)
+    for node in nodes:
+        pattern = str(to_plain(node))
+        if not any(selects((pattern,), path) for path in context.layers):
+            _report_unmatched(pattern, node, context)
+    return tuple(str(to_plain(node)) for node in nodes)
+
+
+def _report_unmatched(pattern: str, node: Tree, context: SectionContext) -> None:
+    """Report a pattern that no layer matches, with the most similar path."""
+    # Blocks first, whose names people write; then the layers in them.
+    paths = [path.split(".") for path in context.layers]
+    depth = max(map(len, paths), default=0)
+    candidates = dict.fromkeys(
+        ".".join(parts[:length]) for length in range(1, depth + 1) for parts in paths
+    )
+    names = [*candidates][:_MAX_CANDIDATES]
+    suffix = _WITHIN if pattern.endswith(_WITHIN) else ""
+    closest = closest_match(pattern.removesuffix(suffix), names)
+    suggestion = None if closest is None else closest + suffix
+    shown = quote_list(names[:_MAX_NAMES]) + (", ..." if len(names) > _MAX_NAMES else "")
+    context.diagnostics.error(
+        "unknown-name",
+        f"no layer of the network matches {quote(pattern)}",
+        node.span,
+        suggestion=suggestion,
+        notes=() if suggestion else (f"blocks and layers are: {shown}",),
+    )

@@ -1,0 +1,140 @@
+"""Weights of files, from which the networks of a new run start."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import keras
+
+from archbuilder.config.data_sandbox import DataSandbox
+from archbuilder.config.initial_weights import InitialWeightsConfig
+from archbuilder.config.layer_patterns import block_prefix, selects
+from archbuilder.config.run_config import BEST_SUFFIX, MODEL_SUFFIX
+from archbuilder.data.errors import locate_data_errors
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.diagnostics.errors import RunError, quote, quote_list
+from archbuilder.distribution.collectives import WorkerGroup
+from archbuilder.formatting import plural
+from archbuilder.trainer.log_format import LogFn
+from archbuilder.weights import LayerSelection, Match, load_selected_weights
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InitialWeights:
+    """Loads the weight files of a recipe into the networks of a new run.
+
+    A path of a blueprint must be in the directory of the blueprint or in one of `allow_dirs`.
+    """
+
+    configs: tuple[InitialWeightsConfig, ...]
+    allow_dirs: Sequence[Path]
+    sandbox: DataSandbox | None
+    workers: WorkerGroup
+    log: LogFn
+    digests: dict[str, str] = field(default_factory=dict)
+    """SHA-256 digests of the files that were loaded, by their paths."""
+
+    def load(self, model: keras.Model, network: str, path_prefix: str) -> None:
+        """Load the files into a network.
+
+        Args:
+            model: The network.
+            network: Its name.
+            path_prefix: What the paths of its layers begin with in the settings.
+
+        Raises:
+            BlueprintError: if the blueprint names a file that is missing or not allowed.
+            RunError: if a file is damaged, does not fit, or differs between workers.
+            UsageError: if a file has an unknown format.
+        """
+        for config in self.configs:
+            layers = frozenset(
+                each.name for each in model.layers if selects(config.of, path_prefix + each.name)
+            )
+            selection = None
+            if config.of:
+                prefix = block_prefix(config.of).removeprefix(path_prefix)
+                selection = LayerSelection(layers, prefix)
+            # The patterns select layers of another network.
+            if selection is not None and not layers:
+                continue
+            span = config.file.span
+            with (
+                locate_data_errors(span if span is not None and span.source.text else None),
+                self._open_file(config, network) as (content, name),
+            ):
+                match = load_selected_weights(
+                    model,
+                    content,
+                    Path(name).name,
+                    selection,
+                    config.match,
+                    skip_mismatch=config.skip_mismatch,
+                )
+            self._log_match(match, model.name, name, config)
+
+    @contextmanager
+    def _open_file(
+        self, config: InitialWeightsConfig, network: str
+    ) -> Iterator[tuple[IO[bytes], str]]:
+        """Open the weight file of a network, record it, and yield it with its path."""
+        opener = DataFileOpener(config.directory, self.allow_dirs, sandbox=self.sandbox)
+        inner = (_select_model_file(opener, config, network),) if config.is_run else ()
+        with (
+            opener.open_file(config.file, *inner) as descriptor,
+            # A duplicate, since the file object closes its descriptor and so does the context.
+            os.fdopen(os.dup(descriptor), "rb") as content,
+        ):
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+            if len({*self.workers.all_gather(digest.encode())}) > 1:
+                raise RunError("the weights differ between the workers: copy the file to all")
+            content.seek(0)
+            path = config.directory.joinpath(config.file.path, *inner)
+            self.digests[str(path.absolute())] = digest
+            yield content, "/".join((config.file.path, *inner))
+
+    def _log_match(
+        self, match: Match, model_name: str, file_name: str, config: InitialWeightsConfig
+    ) -> None:
+        layers = f"'{', '.join(config.of)}' in '{model_name}'" if config.of else f"'{model_name}'"
+        counts = f"{len(match.pairs)} of {plural(match.size, 'weight')}"
+        notes = [f"{counts} of {layers} loaded from {quote(file_name, 200)}, by {match.matched_by}"]
+        if match.ignored_count:
+            notes.append(f"{plural(match.ignored_count, 'other weight')} of the file not used")
+        if match.rounding_note:
+            notes.append(match.rounding_note)
+        self.log(f"Weights: {'; '.join(notes)}")
+        if not match.is_complete:
+            self.log(match.problems())
+
+
+def _select_model_file(opener: DataFileOpener, config: InitialWeightsConfig, network: str) -> str:
+    """Return the name of the model file of a run that a network starts from.
+
+    It is the file of the network of the same name, or else the only one.
+    """
+    names = [
+        each
+        for each in opener.list_dir(config.file) or ()
+        if each.endswith(MODEL_SUFFIX) and not each.endswith(BEST_SUFFIX + MODEL_SUFFIX)
+    ]
+    name = f"{network}{MODEL_SUFFIX}"
+    if name in names:
+        return name
+    if len(names) == 1:
+        return names[0]
+    run = quote(config.file.path, 200)
+    if not names:
+        raise RunError(
+            f"{run} has no {MODEL_SUFFIX} file: it is not the directory of a run that has finished"
+        )
+    raise RunError(
+        f"{run} has the networks {quote_list(names)}; write one of these files, as in"
+        f" {quote(f'{config.file.path}/{names[0]}', 200)}"
+    )
