@@ -16,9 +16,11 @@ from archbuilder.config.run_config import BLUEPRINT_FILE
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import TrainingConfig
+from archbuilder.data.columns import RowIndices
 from archbuilder.data.dataset import Dataset, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sources import load_source
+from archbuilder.data.split import split_rows
 from archbuilder.diagnostics.errors import RunInterruptedError
 from archbuilder.distribution.collectives import WorkerGroup
 from archbuilder.distribution.strategy import DeviceSetup, setup_devices
@@ -135,7 +137,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
         manifest = RunManifest(run_dir, data, training, provenance, devices.description)
         with manifest.track_status():
             examples, validation = _load_datasets(
-                data, run_dir, provenance, devices.workers, manifest.preprocessing
+                data, training, run_dir, provenance, devices.workers, manifest.preprocessing
             )
             manifest.record_data(examples, validation)
             fingerprint = run_fingerprint(provenance.blueprint, manifest.recipe)
@@ -198,6 +200,7 @@ def _save_models(
 
 def _load_datasets(
     data: DataConfig,
+    training: TrainingConfig,
     run_dir: RunDir,
     provenance: RunProvenance,
     workers: WorkerGroup,
@@ -219,7 +222,11 @@ def _load_datasets(
     data_files = DataFileOpener(
         data.directory or Path(), provenance.allow_dirs, cache_dir, spill_dir, data.sandbox
     )
-    examples = load_source(data.train, data_files, preprocessing)
+
+    def training_rows(examples: Dataset) -> RowIndices:
+        return split_rows(examples, training, has_validation=data.validation is not None).train
+
+    examples = load_source(data.train, data_files, preprocessing, training_rows)
     validation = (
         load_source(data.validation, data_files, examples.preprocessing)
         if data.validation

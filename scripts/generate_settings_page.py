@@ -11,7 +11,7 @@ from typing import Final
 from archbuilder.config.initial_weights import InitialWeightsConfig
 from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
 from archbuilder.config.settings import Setting, settings_of
-from archbuilder.config.sources import SOURCES
+from archbuilder.config.sources import SOURCES, FeatureConfig
 from archbuilder.config.training import TrainingConfig, training_keys
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "settings.md"
@@ -72,6 +72,9 @@ def data() -> Iterator[str]:
             suffixes = ", ".join(f"`{each}`" for each in source.suffixes)
             yield from paragraph(f"`--data` reads files with the suffix {suffixes} with it.")
         yield from table(settings_of(source))
+    yield "## Features\n"
+    yield f"{inspect.cleandoc(FeatureConfig.__doc__ or '')}\n"
+    yield from table(settings_of(FeatureConfig))
 
 
 def requirements(objective: type[ObjectiveConfig]) -> Iterator[str]:

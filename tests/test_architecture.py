@@ -78,7 +78,7 @@ ORDER: Mapping[str, str] = {
         model_target
     """,
     "archbuilder.config.sources": """
-        base
+        base features
         arrays images tables texts
     """,
     "archbuilder.data": """
@@ -87,6 +87,7 @@ ORDER: Mapping[str, str] = {
         provenance shuffle
         dtypes indices targets text
         dataset sample_weights
+        features
         digest input_adapter sources split
         pipeline
         augmented_batches input_checks
@@ -94,7 +95,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.data.sources": """
         cells class_directories digits disk_columns image_decoding npy_header parquet_footer
-        label_encoder load_context tfrecord_io
+        category_writer label_encoder load_context tfrecord_io
         column_roles idx image_directory npy npz text
         batch_reader pairs
         tabular

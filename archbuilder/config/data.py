@@ -96,7 +96,12 @@ def _parse_source(tree: Tree, context: SectionContext) -> DataSource | None:
     values = parse_settings(present, trees, (what, span), context)
     if tracker.has_errors():
         return None
-    return make_section(source_class, values)
+    source = make_section(source_class, values)
+    conflict = source.find_conflict()
+    if conflict:
+        context.diagnostics.error("invalid-structure", f"{what}: {conflict}", span)
+        return None
+    return source
 
 
 def _report_misplaced_arguments(tree: Tree, context: SectionContext) -> bool:

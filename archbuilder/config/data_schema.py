@@ -60,6 +60,31 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
+class FittedFeature:
+    """What a feature of a table learned from the training set; a number for each column."""
+
+    columns: tuple[str, ...]
+    fill: tuple[float, ...] = ()
+    """Replacements of missing numbers; empty if none are replaced."""
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    """Both are empty if numbers are not normalized. A constant column has the deviation 1."""
+    vocabulary: tuple[str, ...] = ()
+    """Categories in the order of their indices, from index 1."""
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether all numbers are finite, and there is one for each column."""
+        return (
+            all(len(each) in (0, len(self.columns)) for each in (self.fill, self.mean, self.std))
+            and all(map(math.isfinite, (*self.fill, *self.mean, *self.std)))
+            and len(self.mean) == len(self.std)
+            and all(each > 0 for each in self.std)
+            and len({*self.vocabulary}) == len(self.vocabulary)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetSchema:
     """Preprocessing of a training set, which outlives its examples."""
 
@@ -71,6 +96,8 @@ class DatasetSchema:
     """Size and depth by input, to which images are converted when they are decoded."""
     scales: Mapping[str, Scale] = field(default_factory=dict)
     """Scales by input, of images and other bytes."""
+    features: Mapping[str, FittedFeature] = field(default_factory=dict)
+    """Features by input."""
 
     def scale_for(self, name: str) -> Scale | None:
         """Return the scale of an input, or None if it has none.
@@ -104,6 +131,16 @@ def schema_to_dict(schema: DatasetSchema) -> PlainData:
             for name, spec in schema.images.items()
         },
         "scales": {name: [each.divisor, each.max_value] for name, each in schema.scales.items()},
+        "features": {
+            name: {
+                "columns": [*each.columns],
+                "fill": [*each.fill],
+                "mean": [*each.mean],
+                "std": [*each.std],
+                "vocabulary": [*each.vocabulary],
+            }
+            for name, each in schema.features.items()
+        },
     }
 
 
@@ -127,7 +164,7 @@ def schema_from_dict(value: PlainData) -> DatasetSchema:
         )
     classes = fields.object("classes")
     class_names = {target: classes.texts(target) for target in classes.values}
-    # Both are optional: records that were written without them stay readable.
+    # These are optional: records that were written without them stay readable.
     images = _optional(fields, "images")
     scales = _optional(fields, "scales")
     image_specs = {}
@@ -146,7 +183,25 @@ def schema_from_dict(value: PlainData) -> DatasetSchema:
                 input_scales[name] = Scale(divisor, largest)
             case _:
                 raise JsonError(f"the field 'scales.{name}' is not [divisor, max_value]")
-    return DatasetSchema(column_names, class_names, image_specs, input_scales)
+    recorded = _optional(fields, "features")
+    features = {name: _parse_feature(recorded.object(name), name) for name in recorded.values}
+    return DatasetSchema(column_names, class_names, image_specs, input_scales, features)
+
+
+def _parse_feature(fields: JsonObject, name: str) -> FittedFeature:
+    numbers = {
+        key: [each for each in fields.items(key) if type(each) in (int, float)]
+        for key in ("fill", "mean", "std")
+    }
+    fill, mean, std = (
+        tuple(float(each) for each in values if isinstance(each, int | float))
+        for values in numbers.values()
+    )
+    feature = FittedFeature(fields.texts("columns"), fill, mean, std, fields.texts("vocabulary"))
+    lengths_differ = any(len(values) != len(fields.items(key)) for key, values in numbers.items())
+    if lengths_differ or not feature.is_valid:
+        raise JsonError(f"the field 'features.{name}' has statistics that are not valid")
+    return feature
 
 
 def _optional(fields: JsonObject, name: str) -> JsonObject:

@@ -200,6 +200,36 @@ def check_non_negative(values: Array, rows: RowIndices) -> None:
         raise RunError(f"the sample weight of example {example} is negative")
 
 
+def map_column(
+    column: Column,
+    function: Callable[[Array], Array],
+    shape: tuple[int, ...],
+    dtype: np.dtype[np.generic],
+) -> Column:
+    """Return a column of `function` of the values; it takes and returns examples as an array.
+
+    Values that are not in memory are mapped when they are read.
+    """
+    if isinstance(column, ArrayColumn):
+        return ArrayColumn(function(column.values), column.name)
+    return LazyColumn(
+        column.name,
+        column.count,
+        shape,
+        dtype,
+        lambda rows: function(column.numpy(rows)),
+        eager_checks=True,
+    )
+
+
+def iter_chunks(column: Column, rows: RowIndices) -> Iterator[tuple[Array, RowIndices]]:
+    """Yield the values of some examples and their indices, a few megabytes at a time."""
+    chunk_rows = max(_SCAN_CHUNK_BYTES // max(math.prod(column.shape) * 8, 1), 1)
+    for start in range(0, len(rows), chunk_rows):
+        chunk = rows[start : start + chunk_rows]
+        yield column.numpy(chunk), chunk
+
+
 def load_into_memory(column: Column) -> ArrayColumn:
     """Return a column in memory, read and decoded by several threads.
 

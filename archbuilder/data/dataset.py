@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 import numpy as np
 
 from archbuilder.config.data_schema import DatasetSchema
+from archbuilder.config.sources import FeatureConfig
 from archbuilder.data.columns import Column, check_non_negative, load_into_memory, make_finite_check
 from archbuilder.data.dtypes import Mask
 from archbuilder.data.file_access import check_fits_in_memory
@@ -38,6 +39,8 @@ class Feature:
     """Locations of the values in their files; None if only the number of an example is known."""
     integers: Mask | None = None
     """Positions of an example whose values are integers, if the column has a floating dtype."""
+    num_categories: int | None = None
+    """Number of categories with index 0, if the values are indices of a vocabulary."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -53,6 +56,20 @@ class Feature:
             return None
         max_value = float(self.max_value)
         return 0.0, max_value / (self.divide_by or 1) if "float" in dtype else max_value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawFeature:
+    """The columns of a feature before it is fitted to the training set."""
+
+    config: FeatureConfig
+    names: tuple[str, ...]
+    column: Column
+    """Numbers, with NaN for missing ones; or indices into `words`, with -1 for missing ones."""
+    origin: ColumnOrigin
+    integers: Mask | None = None
+    """Positions of an example whose values are integers, if the column has a floating dtype."""
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +122,14 @@ class Dataset:
     """The meaning of the only target of such a source, as in `the class of an image`."""
     span: Span | None = None
     """Location of the source in the blueprint, for errors about the data."""
+    raw_features: Mapping[str, RawFeature] = field(default_factory=dict)
+    """Features by input that are not fitted yet; `fit_features` turns them into `inputs`."""
 
     @property
     def count(self) -> int:
         """Number of examples."""
-        return next(iter(self.inputs.values())).column.count
+        columns = [each.column for each in self.inputs.values()]
+        return next(iter([*columns, *(each.column for each in self.raw_features.values())])).count
 
     def validated(self) -> Dataset:
         """Check that columns have equal lengths and finite values; return them with the checks.

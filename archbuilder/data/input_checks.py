@@ -46,6 +46,13 @@ def make_input_pipeline(
     # Integers that are divided by a scale are quantities, not ids, and may be rounded.
     scaled = feature.divide_by not in (None, 1) and not is_integer(dtype)
     for table in lookup_tables:
+        if table.positions is None and (feature.num_categories or 0) > table.size:
+            raise RunError(
+                f"the vocabulary of the input '{graph_input.name}' has {feature.num_categories:,}"
+                f" entries with that for other values, and {table.description} takes integers from"
+                f" 0 to {table.size - 1}: write {feature.num_categories}, or limit the vocabulary"
+                " with 'max_size' or 'min_count'"
+            )
         column = column.with_check(_make_index_check(table, origin, graph_input))
     if not always_fits(column.dtype, dtype) and not (scaled and is_integer(column.dtype)):
         # Indices are integers even in a column of floats: rounding one selects another row.

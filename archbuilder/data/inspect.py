@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -93,15 +94,17 @@ def inspect_data(
         RunError: if the data is missing or damaged, or does not fit the network.
     """
     opener = DataFileOpener(data.directory or Path(), allow_dirs)
-    examples = load_source(data.train, opener)
+    choose_rows = partial(split_rows, config=training, has_validation=data.validation is not None)
+    examples = load_source(data.train, opener, training_rows=lambda raw: choose_rows(raw).train)
     validation = (
         load_source(data.validation, opener, examples.preprocessing) if data.validation else None
     )
     seed = training.seed if training else 0
-    split = split_rows(examples, training, has_validation=validation is not None)
-    train_set = _Subset(examples, split.train)
-    val_set = None if split.validation is None else _Subset(examples, split.validation)
-    if validation is not None:
+    split = choose_rows(examples)
+    train_set, val_set = _Subset(examples, split.train), None
+    if split.validation is not None:
+        val_set = _Subset(examples, split.validation)
+    elif validation is not None:
         val_set = _Subset(validation, np.arange(validation.count))
     # The first batches of the run, as it would shuffle them.
     order = train_set.rows[epoch_permutation(len(train_set.rows), seed, 0)]

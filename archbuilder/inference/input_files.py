@@ -23,6 +23,7 @@ from archbuilder.config.sources import (
 )
 from archbuilder.data.columns import Array, ArrayColumn
 from archbuilder.data.dataset import UNNAMED, Dataset, FittedPreprocessing
+from archbuilder.data.features import fit_features
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sources.class_directories import PathParts, has_image_suffix, list_all_images
 from archbuilder.data.sources.disk_columns import ColumnStore
@@ -156,7 +157,8 @@ def _load_file(
         inputs_only=True,
         num_values=num_values,
     )
-    return source.load(context).validated()
+    examples = source.load(context)
+    return fit_features(examples, schema.features).validated()
 
 
 def _group_images(

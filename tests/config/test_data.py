@@ -188,3 +188,69 @@ def test_unknown_keys_beside_a_source(value: PlainData, note: str):
     _, (error,) = decode(value)
     assert error.code == "unknown-key"
     assert note in error.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"column": "a", "columns": ["b"]}, "has both 'column' and 'columns'"),
+        (
+            {"column": "a", "vocabulary": True, "normalize": True},
+            "has 'normalize' for numbers and 'vocabulary' for categories",
+        ),
+        (
+            {"column": "a", "vocabulary": ["x"], "clip": [0, 1], "missing": 0},
+            "has 'missing', 'clip' for numbers and 'vocabulary' for categories",
+        ),
+        ({"columns": ["a"], "vocabulary": True}, "has a 'vocabulary', which needs one 'column'"),
+        ({"column": "a", "min_count": 2}, "has 'min_count', which needs 'vocabulary: true'"),
+        (
+            {"column": "a", "vocabulary": ["x"], "max_size": 2},
+            "has 'max_size', which needs 'vocabulary: true'",
+        ),
+        ({"column": "a", "vocabulary": ["1", 1]}, "has '1' twice in 'vocabulary'"),
+        (
+            {"column": "a", "clip": [2, 1]},
+            "has a 'clip' whose first bound is not below the second",
+        ),
+        (
+            {"column": "a", "transform": "log", "missing": 0},
+            "replaces missing values by 0, and 'log' takes numbers above 0",
+        ),
+    ],
+)
+def test_contradictory_feature(settings: PlainData, message: str):
+    """It is an error in the recipe, before any data is read."""
+    for source in ("csv", "parquet", "jsonl"):
+        _, errors = decode({source: {"file": "t", "inputs": {"x": settings}}})
+        assert [each.message for each in errors] == [f"'inputs' of 'x' {message}"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"inputs": {"x": {"colum": "a"}}}, "'inputs' of 'x' has no key 'colum'"),
+        ({"inputs": {"x": {}, "z": {"normalize": True}}}, "the inputs 'x', 'z' have no column"),
+        (
+            {"inputs": {"x": {"column": "a", "missing": "zero"}}},
+            "'missing' must be mean, median or indicator or a number",
+        ),
+        (
+            {"inputs": {"x": {"column": "a", "transform": "exp"}}},
+            "'transform' must be log, log1p or sqrt, not",
+        ),
+        (
+            {"inputs": {"x": {"column": "a", "vocabulary": False}}},
+            "'vocabulary' must be true or a list of values",
+        ),
+        ({"separator": ";;"}, "'separator' must be one character other than a quote or a line end"),
+        ({"separator": ",", "decimal": ","}, "the source 'csv': 'separator' and 'decimal' are"),
+        ({"decimal": "'"}, "'decimal' must be . or ,"),
+        ({"missing": "?"}, "'missing' must be a list of values"),
+    ],
+)
+def test_invalid_table_settings(arguments: dict[str, PlainData], message: str):
+    """The error names the key and what it takes."""
+    _, errors = decode({"csv": {"file": "t.csv", **arguments}})
+    assert len(errors) == 1
+    assert message in errors[0].message

@@ -25,6 +25,7 @@ from archbuilder.config.sources.base import (
     InferenceSource,
     OnError,
 )
+from archbuilder.config.sources.features import FeatureConfig, InputColumns
 from archbuilder.config.sources.images import IMAGE_SUFFIXES, TFDS_NAME, Images, Tfds, Tfrecord
 from archbuilder.config.sources.tables import (
     Csv,
@@ -45,10 +46,12 @@ __all__ = [
     "DataPath",
     "DataSource",
     "Digits",
+    "FeatureConfig",
     "Idx",
     "ImageOptions",
     "Images",
     "InferenceSource",
+    "InputColumns",
     "Jsonl",
     "Npy",
     "Npz",

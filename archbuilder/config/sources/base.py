@@ -122,6 +122,10 @@ class DataSource(abc.ABC):
         """How images are decoded; None for a source without encoded images."""
         return None
 
+    def find_conflict(self) -> str:
+        """Return which settings contradict each other, as a sentence; empty if none do."""
+        return ""
+
     @abc.abstractmethod
     def load(self, context: LoadContext) -> Dataset:
         """Load the examples.

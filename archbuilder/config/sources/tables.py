@@ -19,7 +19,24 @@ from archbuilder.config.sources.base import (
     SkippableSource,
     path,
 )
-from archbuilder.config.value_types import boolean, either, list_between, or_by_name, plain_type
+from archbuilder.config.sources.features import (
+    COLUMN,
+    COLUMNS,
+    InputColumns,
+    features_by_name,
+)
+from archbuilder.config.value_types import (
+    SectionContext,
+    ValueType,
+    boolean,
+    choice,
+    either,
+    list_between,
+    or_by_name,
+    plain_type,
+)
+from archbuilder.diagnostics.errors import quote
+from archbuilder.yaml.nodes import Tree
 
 if TYPE_CHECKING:
     from archbuilder.data.dataset import Dataset
@@ -27,11 +44,9 @@ if TYPE_CHECKING:
 
 TargetColumns: TypeAlias = str | int | Mapping[str, str | int]
 """The column of a single output, or columns by output; an integer is an index from 0."""
-InputColumns: TypeAlias = str | tuple[str, ...]
-"""A column of a table, or several that are concatenated into one input."""
-
-_COLUMN: Final = plain_type({"type": "string"}, "column")
-_INPUT_COLUMNS: Final = or_by_name(either(_COLUMN, list_between(_COLUMN, 1, 65_536)))
+_INPUT_COLUMNS: Final = features_by_name(either(COLUMN, COLUMNS))
+_FIELDS: Final = features_by_name(plain_type({"type": "string"}, "name"))
+_CELL: Final = plain_type({"type": "string", "maxLength": 100}, "text")
 _TARGET_COLUMNS: Final = or_by_name(
     plain_type({"type": ["string", "integer"]}, "column, or its number from 0")
 )
@@ -42,9 +57,24 @@ _INPUT_COLUMNS_TEXT: Final = (
 _TARGET_COLUMNS_TEXT: Final = "Column of the target, or columns by output; by default the last one."
 
 
+def _character() -> ValueType[str]:
+    """Return the type of characters that may stand between the cells of a table."""
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> str:
+        character = context.fields.expect_text(tree, what)
+        if character is not None and (len(character) != 1 or character in "\"'\\\r\n"):
+            message = f"{what} must be one character other than a quote or a line end"
+            context.diagnostics.error(
+                "invalid-choice", f"{message}, not {quote(character)}", tree.span
+            )
+        return character or ""
+
+    return ValueType({"type": "string", "minLength": 1, "maxLength": 1}, parse, "one character")
+
+
 @dataclass(frozen=True, slots=True)
 class Csv(SkippableSource, InferenceSource):
-    """A CSV table of numbers; a target may also be text."""
+    """A CSV table of numbers; targets and features may also be text."""
 
     key = "csv"
     text_cells: ClassVar[bool] = True
@@ -59,10 +89,21 @@ class Csv(SkippableSource, InferenceSource):
         "Whether the first line has the names of the columns. Without it they are numbered from 0.",
         default=True,
     )
-    inputs: InputColumns | Mapping[str, InputColumns] | None = setting(
+    inputs: str | tuple[str, ...] | Mapping[str, InputColumns] | None = setting(
         _INPUT_COLUMNS, _INPUT_COLUMNS_TEXT, default=None
     )
     sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
+    separator: str = setting(
+        _character(), 'The character between cells; `"\\t"` is a tab.', default=","
+    )
+    decimal: str = setting(choice(".", ","), "The decimal point of numbers.", default=".")
+    missing: tuple[str, ...] = setting(
+        list_between(_CELL, 0, 100), "Cells that count as missing besides empty ones.", default=()
+    )
+
+    def find_conflict(self) -> str:
+        """Return which settings contradict each other, as a sentence; empty if none do."""
+        return "'separator' and 'decimal' are the same" if self.separator == self.decimal else ""
 
     def load(self, context: LoadContext) -> Dataset:
         """Load the columns."""
@@ -89,12 +130,13 @@ class Parquet(SkippableSource, InferenceSource):
     key = "parquet"
     header: ClassVar[bool] = True
     text_cells: ClassVar[bool] = False
+    decimal: ClassVar[str] = "."
     suffixes = (".parquet",)
     inference_suffixes = suffixes
 
     file: DataPath = setting(path(), "The table.")
     target: TargetColumns | None = setting(_TARGET_COLUMNS, _TARGET_COLUMNS_TEXT, default=None)
-    inputs: InputColumns | Mapping[str, InputColumns] | None = setting(
+    inputs: str | tuple[str, ...] | Mapping[str, InputColumns] | None = setting(
         _INPUT_COLUMNS, _INPUT_COLUMNS_TEXT, default=None
     )
     sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
@@ -120,14 +162,16 @@ class Parquet(SkippableSource, InferenceSource):
 
 @dataclass(frozen=True, slots=True)
 class Jsonl(SkippableSource, InferenceSource):
-    """JSON lines of numbers, with an array in each field; a target may also be text."""
+    """JSON lines of numbers, with an array in each field; targets and features may also be text."""
 
     key = "jsonl"
     suffixes = (".jsonl",)
     inference_suffixes = suffixes
 
     file: DataPath = setting(path(), "The file of JSON lines.")
-    inputs: ArrayNames = setting(NAMES, "Field of the input, or fields by input.", default="x")
+    inputs: str | Mapping[str, InputColumns] = setting(
+        _FIELDS, "Field of the input, or fields by input.", default="x"
+    )
     targets: ArrayNames = setting(NAMES, "Field of the target, or fields by output.", default="y")
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
     sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from archbuilder.config.data_schema import Scale
 from archbuilder.config.sources import DataSource
+from archbuilder.data.columns import RowIndices
 from archbuilder.data.dataset import Dataset, FittedPreprocessing
 from archbuilder.data.errors import locate_data_errors, source_span
+from archbuilder.data.features import all_rows, fit_features
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sources.disk_columns import MEMORY_LIMIT, ColumnStore
 from archbuilder.data.sources.load_context import LoadContext
@@ -18,13 +21,17 @@ __all__ = ["load_source"]
 
 
 def load_source(
-    source: DataSource, opener: DataFileOpener, fitted: FittedPreprocessing | None = None
+    source: DataSource,
+    opener: DataFileOpener,
+    fitted: FittedPreprocessing | None = None,
+    training_rows: Callable[[Dataset], RowIndices] = all_rows,
 ) -> Dataset:
     """Load the dataset of a source.
 
-    `fitted` is the preprocessing of the training data, if this is other data: its classes, scales
-    and tokenizer apply here too. Large columns are read on demand, and never held in memory as a
-    whole unless the source says `cache: true`.
+    `fitted` is the preprocessing of the training data, if this is other data: its classes, scales,
+    features and tokenizer apply here too. Without it, the features of a table learn from the
+    `training_rows` alone. Large columns are read on demand, and never held in memory as a whole
+    unless the source says `cache: true`.
 
     Raises:
         BlueprintError: if a blueprint names a file that it may not read.
@@ -35,7 +42,9 @@ def load_source(
     # Errors of a source name its line in the blueprint, which the readers do not know.
     span = source_span(source)
     with locate_data_errors(span):
-        examples = source.load(LoadContext(opener, store, fitted)).validated()
+        raw_examples = source.load(LoadContext(opener, store, fitted))
+        fitted_features = None if fitted is None else fitted.schema.features
+        examples = fit_features(raw_examples, fitted_features, training_rows).validated()
         if source.cache:
             examples = examples.in_memory()
         # A run records the schema, so that validation and prediction divide by the same numbers.

@@ -9,10 +9,12 @@ from typing import Final, TypeVar
 import numpy as np
 
 from archbuilder.data.columns import Array, Column
-from archbuilder.data.dataset import Feature
+from archbuilder.data.dataset import Feature, RawFeature
 from archbuilder.data.dtypes import common_dtype, unrepresentable
 from archbuilder.data.provenance import ColumnOrigin
+from archbuilder.data.sources.category_writer import CategoryWriter
 from archbuilder.data.sources.column_roles import ColumnRoles
+from archbuilder.data.sources.disk_columns import ColumnStore
 from archbuilder.data.sources.label_encoder import Strings, TargetWriter
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.diagnostics.errors import RunError
@@ -47,16 +49,19 @@ class Row:
     """
 
     location: str
-    inputs: Mapping[str, Array]
-    """Values without encoded images, which are decoded on demand."""
+    inputs: Mapping[str, Sequence[Array]]
+    """Values of each column, without encoded images, which are decoded on demand."""
     targets: Mapping[str, Array | str]
     sample_weights: Mapping[str, Array] = field(default_factory=dict)
+    categories: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def num_bytes(self) -> int:
         """Size in memory."""
-        values = (*self.inputs.values(), *self.targets.values(), *self.sample_weights.values())
-        return sum(len(each) if isinstance(each, str) else each.nbytes for each in values)
+        columns = (column for each in self.inputs.values() for column in each)
+        values = (*columns, *self.targets.values(), *self.sample_weights.values())
+        words = sum(len(each or "") for each in self.categories.values())
+        return words + sum(len(each) if isinstance(each, str) else each.nbytes for each in values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,12 +69,13 @@ class RawBatch:
     """The values of inputs, targets and sample weights of some records, by name.
 
     Arrays have the shape `(rows, ...)`. A sequence of arrays is one input with several columns side
-    by side.
+    by side. Numbers that are missing are NaN, and categories None.
     """
 
     inputs: Mapping[str, Array | Sequence[Array]]
     targets: Mapping[str, Array | Strings]
     sample_weights: Mapping[str, Array] = field(default_factory=dict)
+    categories: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,12 +83,72 @@ class CollectedColumns:
     """The columns collected from all batches, by the names of inputs and targets."""
 
     inputs: Mapping[str, Feature]
+    raw_features: Mapping[str, RawFeature]
     targets: Mapping[str, Column]
     sample_weights: Mapping[str, Column]
     classes: Mapping[str, tuple[str, ...]]
     """The class names of targets that were strings."""
     notes: tuple[str, ...]
     """Messages for the user about label encoding."""
+
+
+class _InputWriters:
+    """The columns of all inputs, which grow while a file is read."""
+
+    def __init__(
+        self, roles: ColumnRoles, describe_row: Callable[[int], str], store: ColumnStore
+    ) -> None:
+        self._roles = roles
+        origins = {
+            name: ColumnOrigin(describe_row, tuple(map(roles.title, columns)))
+            for name, columns in roles.inputs.items()
+        }
+        self._numbers = {
+            name: store.create_writer("the input", origins[name]) for name in roles.number_inputs
+        }
+        self._categories = {
+            name: CategoryWriter(roles.title(column), store, origins[name])
+            for name, column in roles.categories.items()
+        }
+
+    def add(self, batch: RawBatch) -> None:
+        """Append the inputs of a batch.
+
+        Raises:
+            RunError: if examples differ in shape, or there are too many categories.
+        """
+        for name, numbers in batch.inputs.items():
+            if isinstance(numbers, np.ndarray):
+                self._numbers[name].add(numbers)
+            else:
+                self._numbers[name].add_columns(numbers)
+        for name, words in batch.categories.items():
+            self._categories[name].add(words)
+
+    def plain_features(self) -> Mapping[str, Feature]:
+        """Return the inputs that are numbers as the file has them."""
+        return {
+            name: Feature(each.to_column(), origin=each.origin, integers=each.integers)
+            for name, each in self._numbers.items()
+            if name not in self._roles.features
+        }
+
+    def raw_features(self) -> Mapping[str, RawFeature]:
+        """Return the inputs that learn from the training set."""
+        raw_features = {}
+        for name, config in self._roles.features.items():
+            columns = self._roles.inputs[name]
+            if config.is_category:
+                words = self._categories[name]
+                raw_features[name] = RawFeature(
+                    config, columns, words.to_column(), words.origin, words=words.words
+                )
+            else:
+                numbers = self._numbers[name]
+                raw_features[name] = RawFeature(
+                    config, columns, numbers.to_column(), numbers.origin, numbers.integers
+                )
+        return raw_features
 
 
 def collect_columns(
@@ -99,26 +165,21 @@ def collect_columns(
         RunError: if examples differ in shape, or a string is not one of the fitted classes.
     """
     store = context.store
-    inputs = {
-        name: store.create_writer(
-            "the input", ColumnOrigin(describe_row, tuple(map(roles.title, columns)))
-        )
-        for name, columns in roles.inputs.items()
-    }
+    inputs = _InputWriters(roles, describe_row, store)
     weights = {name: store.create_writer("the weights") for name in roles.sample_weights}
     fitted_classes = context.fitted.schema.classes if context.fitted else {}
     targets = {
         name: TargetWriter(
-            roles.title(column), fitted_classes.get(name, ()), store, text_cells=roles.text_cells
+            roles.title(column),
+            fitted_classes.get(name, ()),
+            store,
+            text_cells=roles.text_cells,
+            decimal=roles.decimal,
         )
         for name, column in roles.targets.items()
     }
     for batch in batches:
-        for name, numbers in batch.inputs.items():
-            if isinstance(numbers, np.ndarray):
-                inputs[name].add(numbers)
-            else:
-                inputs[name].add_columns(numbers)
+        inputs.add(batch)
         for name, values in batch.sample_weights.items():
             weights[name].add(values)
         for name, labels in batch.targets.items():
@@ -126,10 +187,8 @@ def collect_columns(
     # Only now are the dtypes and classes known, since the last row may change them.
     finished = {name: each.finish() for name, each in targets.items()}
     return CollectedColumns(
-        {
-            name: Feature(each.to_column(), origin=each.origin, integers=each.integers)
-            for name, each in inputs.items()
-        },
+        inputs.plain_features(),
+        inputs.raw_features(),
         {name: column for name, (column, _, _) in finished.items()},
         {name: each.to_column() for name, each in weights.items()},
         {name: classes for name, (_, classes, _) in finished.items() if classes is not None},
@@ -163,15 +222,23 @@ def stack_rows(rows: Iterable[Row], roles: ColumnRoles) -> Iterator[RawBatch]:
             values = [row.targets[key] for row in batch]
             strings = [each for each in values if isinstance(each, str)]
             targets[key] = strings if len(strings) == len(batch) else stack(batch, column, values)
+        inputs: dict[str, Array | Sequence[Array]] = {}
+        for key, columns in roles.number_inputs.items():
+            # An encoded image has no values here.
+            if key not in batch[0].inputs:
+                continue
+            arrays = [
+                stack(batch, column, [row.inputs[key][number] for row in batch])
+                for number, column in enumerate(columns)
+            ]
+            is_list = key in roles.features and roles.features[key].is_list
+            inputs[key] = arrays if is_list else arrays[0]
         yield RawBatch(
-            {
-                key: stack(batch, column, [row.inputs[key] for row in batch])
-                for key, (column,) in roles.inputs.items()
-                if key in batch[0].inputs
-            },
+            inputs,
             targets,
             {
                 key: stack(batch, column, [row.sample_weights[key] for row in batch])
                 for key, column in roles.sample_weights.items()
             },
+            {key: [row.categories[key] for row in batch] for key in roles.categories},
         )

@@ -11,13 +11,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archbuilder.data.columns import Array
-from archbuilder.data.dtypes import MAX_EXACT_INT
+from archbuilder.data.dtypes import MAX_EXACT_INT, unrepresentable
 from archbuilder.diagnostics.errors import RunError
 
 _BOOLEANS: Final = {"true": 1, "false": 0}
 _DATE: Final = re.compile(r"\s*\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b|\s*\d{1,2}:\d\d(:\d\d)?")
+_TO_DECIMAL_POINT: Final = str.maketrans({",": ".", ".": "_"})
 # Only to add a hint to an error: such a cell is never read as a number.
 _DECIMAL_COMMA: Final = re.compile(r"\s*[+-]?\d+,\d+\s*")
+
+
+def with_decimal_point(cells: Sequence[str], decimal: str) -> Sequence[str]:
+    """Return cells whose decimal point is `decimal` with a point in its place.
+
+    With a decimal comma, a point becomes an underscore, which no number contains: `1.500` may be
+    a thousand and a half thousand, and must not be read as one and a half.
+    """
+    return cells if decimal == "." else [each.translate(_TO_DECIMAL_POINT) for each in cells]
+
+
+def parse_optional_column(cells: Sequence[str | None]) -> Array:
+    """Parse a column as `parse_column` does, with NaN for the cells that are None.
+
+    Raises:
+        ValueError: if a cell is not a finite number, or no dtype represents all.
+    """
+    present = np.array([each is not None for each in cells], bool)
+    numbers = parse_column([each for each in cells if each is not None])
+    if present.all():
+        return numbers
+    values = np.full(len(cells), np.nan)
+    # An array of integers of their own: float64 may round them.
+    if unrepresentable(numbers, values.dtype).any():
+        raise ValueError(cells)
+    values[present] = numbers
+    return values
 
 
 def parse_column(cells: Sequence[str]) -> Array:
@@ -101,9 +129,9 @@ def not_a_number_error(cell: str, prefix: str) -> RunError:
     if _DATE.match(cell):
         hint = ": write dates and times as numbers, such as the days since the first one"
     elif _DECIMAL_COMMA.fullmatch(cell):
-        hint = ": use a decimal point"
+        hint = ": use a decimal point, or write 'decimal: \",\"'"
     elif is_number(cell.replace("_", "")):
         hint = ": write numbers without '_'"
     elif ";" in cell:
-        hint = ": the separator must be a comma, but this line has a ';'"
+        hint = ": the separator is a comma, but this line has a ';'"
     return RunError(f"{prefix}, not a number{hint}")

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from archbuilder.config.data_schema import ColumnNames
-from archbuilder.config.sources import Jsonl, TableSource, TargetColumns, Tfrecord
+from archbuilder.config.sources import (
+    FeatureConfig,
+    InputColumns,
+    Jsonl,
+    TableSource,
+    TargetColumns,
+    Tfrecord,
+)
 from archbuilder.data.dataset import SourceKeys
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import as_mapping
@@ -35,15 +42,30 @@ class ColumnRoles:
     table: str = ""
     """The first table of a source, for messages, and the names of all of its columns."""
     all_columns: Sequence[str] = ()
+    features: Mapping[str, FeatureConfig] = field(default_factory=dict)
+    """Inputs that are features."""
+    decimal: str = "."
+    """The decimal point of text cells."""
 
     @classmethod
     def from_fields(cls, source: Jsonl | Tfrecord, noun: str) -> ColumnRoles:
-        """Return the roles that a source assigns to the fields of records."""
+        """Return the roles that a source assigns to the fields of records.
+
+        Raises:
+            RunError: if a feature has no field.
+        """
+        names_by_input: Mapping[str, InputColumns] = as_mapping(source.inputs)
+        inputs: dict[str, tuple[str, ...]] = {}
+        for key, names in names_by_input.items():
+            inputs[key] = _columns_of(names)
+            if not inputs[key]:
+                raise RunError(f"the input {quote(key)} needs a 'column': records have no header")
         return cls(
-            {key: (name,) for key, name in as_mapping(source.inputs).items()},
+            inputs,
             as_mapping(source.targets),
             as_mapping(source.sample_weight or {}),
             noun,
+            features=_features_of(names_by_input),
         )
 
     @classmethod
@@ -76,15 +98,20 @@ class ColumnRoles:
             targets = {key: header.column(each) for key, each in target_columns.items()}
             weight_columns = as_mapping(source.sample_weight or {})
             weights = {key: header.column(each) for key, each in weight_columns.items()}
-        remaining_columns: tuple[str, ...] = ()
-        if source.inputs is None:
-            used = {*targets.values(), *weights.values()}
-            remaining_columns = header.remaining(used, fitted, allow_unknown=lacks_targets)
-        columns_by_input = as_mapping(remaining_columns or source.inputs or ())
+        # An input, or a feature without a column, may have all columns without another role.
+        columns_by_input: Mapping[str, InputColumns] = as_mapping(
+            () if source.inputs is None else source.inputs
+        )
         inputs = {
-            key: tuple(map(header.column, (each,) if isinstance(each, str) else each))
+            key: tuple(map(header.column, _columns_of(each)))
             for key, each in columns_by_input.items()
         }
+        remaining_columns: tuple[str, ...] = ()
+        for key in [key for key, columns in inputs.items() if not columns]:
+            named = (column for columns in inputs.values() for column in columns)
+            used = {*targets.values(), *weights.values(), *named}
+            inputs[key] = header.remaining(used, fitted, allow_unknown=lacks_targets)
+            remaining_columns = inputs[key]
         # Recorded before targets are dropped: they are the columns of the table, used or not.
         recorded = ColumnNames(remaining_columns, targets, tuple(weights.values()))
         if context.inputs_only:
@@ -95,9 +122,13 @@ class ColumnRoles:
             weights,
             target_key="target",
             scalar_inputs=frozenset(
-                key for key, each in columns_by_input.items() if isinstance(each, str)
+                key
+                for key, each in columns_by_input.items()
+                if isinstance(each, str) or (isinstance(each, FeatureConfig) and not each.is_list)
             ),
             text_cells=source.text_cells,
+            features=_features_of(columns_by_input),
+            decimal=source.decimal,
             column_names=recorded if source.header else None,
             table=table,
             all_columns=names,
@@ -113,9 +144,40 @@ class ColumnRoles:
 
     @property
     def numeric_columns(self) -> tuple[str, ...]:
-        """The columns of inputs and sample weights, which must be numbers, without duplicates."""
-        inputs = (column for each in self.inputs.values() for column in each)
+        """The columns of plain inputs and sample weights, without duplicates.
+
+        They must be numbers, and none may be missing.
+        """
+        inputs = (
+            column
+            for key, columns in self.inputs.items()
+            if key not in self.features or not self.features[key].takes_missing
+            for column in columns
+        )
         return tuple(dict.fromkeys((*inputs, *self.sample_weights.values())))
+
+    @property
+    def optional_columns(self) -> tuple[str, ...]:
+        """The columns of numbers that may be missing, without duplicates."""
+        numeric = {*self.numeric_columns}
+        columns = (
+            column
+            for key, feature in self.features.items()
+            if feature.takes_missing and not feature.is_category
+            for column in self.inputs[key]
+        )
+        return tuple(dict.fromkeys(each for each in columns if each not in numeric))
+
+    @property
+    def categories(self) -> Mapping[str, str]:
+        """The columns of inputs that are categories."""
+        return {key: self.inputs[key][0] for key, each in self.features.items() if each.is_category}
+
+    @property
+    def number_inputs(self) -> Mapping[str, tuple[str, ...]]:
+        """The columns of inputs that are numbers."""
+        categories = self.categories
+        return {key: each for key, each in self.inputs.items() if key not in categories}
 
     @property
     def source_keys(self) -> SourceKeys:
@@ -127,6 +189,17 @@ class ColumnRoles:
     def title(self, column: str) -> str:
         """Return the name of a column for messages."""
         return f"{self.noun} {quote(column)}"
+
+
+def _columns_of(columns: InputColumns) -> tuple[str, ...]:
+    """Return the names of columns; empty for all that have no other role."""
+    if isinstance(columns, FeatureConfig):
+        columns = columns.column or columns.columns or ()
+    return (columns,) if isinstance(columns, str) else columns
+
+
+def _features_of(inputs: Mapping[str, InputColumns]) -> Mapping[str, FeatureConfig]:
+    return {key: each for key, each in inputs.items() if isinstance(each, FeatureConfig)}
 
 
 @dataclass(frozen=True, slots=True)

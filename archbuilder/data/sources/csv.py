@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -22,6 +22,8 @@ from archbuilder.data.sources.cells import (
     not_a_number_error,
     parse_cell,
     parse_column,
+    parse_optional_column,
+    with_decimal_point,
 )
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.load_context import LoadContext
@@ -33,8 +35,12 @@ from archbuilder.formatting import plural
 # More than the default of `iter_lines`, since tables may have thousands of columns.
 _MAX_LINE_CHARS: Final = 2**26
 _SKIP_HINT: Final = "; 'on_error: skip' skips such lines"
-_UNSUPPORTED_DELIMITERS: Final = {";": "a ';'", "\t": "a tab"}
-"""Delimiters of other tables, which are reported and not guessed."""
+_OTHER_SEPARATORS: Final = {
+    ",": ("a comma", ","),
+    ";": ("a ';'", ";"),
+    "\t": ("a tab", "\\t"),
+}
+"""Separators of other tables, which are reported and not guessed: their names and notations."""
 _STR_OVERHEAD_BYTES: Final = 50
 """Approximate size of an empty `str` in memory."""
 _Line: TypeAlias = tuple[int, list[str]]
@@ -78,15 +84,16 @@ class _CsvFile:
         _, cells = next(records, (0, None))
         if cells is None:
             raise RunError(f"{self.name} is empty")
-        for mark, delimiter_text in _UNSUPPORTED_DELIMITERS.items():
-            if len(cells) == 1 and mark in cells[0]:
+        separator = _OTHER_SEPARATORS.get(self.source.separator, (quote(self.source.separator),))[0]
+        for mark, (mark_text, notation) in _OTHER_SEPARATORS.items():
+            if len(cells) == 1 and mark != self.source.decimal and mark in cells[0]:
                 raise RunError(
-                    f"the separator must be a comma, but the first line of {self.name} has"
-                    f" {delimiter_text} and no comma"
+                    f"the separator is {separator}, but the first line of {self.name} has"
+                    f" {mark_text} and not {separator}; write 'separator: \"{notation}\"'"
                 )
         if not self.source.header:
             return [str(number) for number in range(len(cells))]
-        if all(is_number(each) for each in cells):
+        if all(map(is_number, with_decimal_point(cells, self.source.decimal))):
             # Read as a header, the first example would be lost silently.
             hint = "; add a line of column names"
             if self.context.fitted is not None and self.context.fitted.schema.column_names:
@@ -105,7 +112,8 @@ class _CsvFile:
         if self.source.header:
             next(records)
         can_skip = self.source.on_error == "stop" and not self.context.inputs_only
-        parser = _RowParser(roles, self.name, _SKIP_HINT if can_skip else "")
+        hint = _SKIP_HINT if can_skip else ""
+        parser = _RowParser(roles, self.name, hint, {"", *self.source.missing})
         # For short cells, the overhead of the objects is most of the memory.
         for lines in batched_by_bytes(
             records, lambda line: sum(map(len, line[1])) + _STR_OVERHEAD_BYTES * len(line[1])
@@ -128,7 +136,7 @@ class _CsvFile:
                 yield line
 
         # Not `reader.line_num`, which does not count the lines that `iter_lines` skipped.
-        reader = csv.reader(lines())
+        reader = csv.reader(lines(), delimiter=self.source.separator)
         while True:
             # The reader pulls as many lines as a record spans; their numbers collect here.
             numbers.clear()
@@ -154,23 +162,29 @@ class _CsvFile:
 class _RowParser:
     """Parser of lines into columns of numbers and of target strings."""
 
-    def __init__(self, roles: ColumnRoles, name: str, hint: str) -> None:
+    def __init__(
+        self, roles: ColumnRoles, name: str, hint: str, missing_cells: Collection[str]
+    ) -> None:
         index = {column: number for number, column in enumerate(roles.all_columns)}
         self._column_names, self._name, self._hint = roles.all_columns, name, hint
+        self._missing_cells, self._decimal = missing_cells, roles.decimal
         self._inputs = {
-            key: [index[each] for each in columns] for key, columns in roles.inputs.items()
+            key: [index[each] for each in columns] for key, columns in roles.number_inputs.items()
         }
+        self._categories = {key: index[each] for key, each in roles.categories.items()}
         self._scalar_inputs = roles.scalar_inputs
         self._sample_weights = {key: index[each] for key, each in roles.sample_weights.items()}
         self._targets = {key: index[each] for key, each in roles.targets.items()}
         self._numeric_columns = [index[each] for each in roles.numeric_columns]
+        self._optional_columns = [index[each] for each in roles.optional_columns]
 
     def batches(
         self, lines: Sequence[_Line], bad_records: BadRecords, locations: RecordLocations
     ) -> Iterator[RawBatch]:
         """Yield one batch of the valid lines, if there are any."""
         columns = None
-        if all(cells[each].strip() for _, cells in lines for each in self._targets.values()):
+        targets = [*self._targets.values()]
+        if not any(self._is_missing(cells[each]) for _, cells in lines for each in targets):
             with suppress(ValueError):
                 columns = self._parse_columns(lines)
         valid_lines = [*lines]
@@ -197,19 +211,40 @@ class _RowParser:
                 for key, number in self._targets.items()
             },
             {key: columns[number] for key, number in self._sample_weights.items()},
+            {
+                key: [
+                    None if self._is_missing(cells[number]) else cells[number].strip()
+                    for _, cells in valid_lines
+                ]
+                for key, number in self._categories.items()
+            },
         )
 
+    def _is_missing(self, cell: str) -> bool:
+        return cell.strip() in self._missing_cells
+
     def _parse_columns(self, lines: Sequence[_Line]) -> dict[int, Array]:
-        return {
-            number: parse_column([cells[number] for _, cells in lines])
+        columns = {
+            number: parse_column(self._number_cells(lines, number))
             for number in self._numeric_columns
         }
+        for number in self._optional_columns:
+            columns[number] = parse_optional_column(
+                [
+                    None if self._is_missing(line[1][number]) else cell
+                    for line, cell in zip(lines, self._number_cells(lines, number), strict=True)
+                ]
+            )
+        return columns
+
+    def _number_cells(self, lines: Sequence[_Line], number: int) -> Sequence[str]:
+        return with_decimal_point([cells[number] for _, cells in lines], self._decimal)
 
     def _is_valid(self, line: _Line, bad_records: BadRecords) -> bool:
         """Return whether no cell of a line is empty, nor text where numbers are read."""
         line_number, cells = line
         for column_index in (*self._targets.values(), *self._numeric_columns):
-            if not cells[column_index].strip():
+            if self._is_missing(cells[column_index]):
                 bad_records.add(
                     RunError(
                         f"line {line_number} of {self._name} has no value in column"
@@ -217,9 +252,11 @@ class _RowParser:
                     )
                 )
                 return False
-        for column_index in self._numeric_columns:
+        for column_index in (*self._numeric_columns, *self._optional_columns):
+            if column_index in self._optional_columns and self._is_missing(cells[column_index]):
+                continue
             try:
-                parse_cell(cells[column_index])
+                parse_cell(*self._number_cells([line], column_index))
             except ValueError:
                 description = self._describe_cell(cells, column_index, line_number)
                 bad_records.add(not_a_number_error(cells[column_index], description))
@@ -228,8 +265,12 @@ class _RowParser:
 
     def _dtype_conflict_error(self, lines: Sequence[_Line]) -> RunError:
         """Return the error for a column whose numbers no dtype represents."""
-        for column_index in self._numeric_columns:
-            column = [cells[column_index] for _, cells in lines]
+        for column_index in (*self._numeric_columns, *self._optional_columns):
+            # A missing number widens the column as a fraction does.
+            column = [
+                "0.5" if self._is_missing(line[1][column_index]) else cell
+                for line, cell in zip(lines, self._number_cells(lines, column_index), strict=True)
+            ]
             values = np.array([float(parse_cell(each)) for each in column])
             index = find_inexact_integer(column, values)
             if index is not None:

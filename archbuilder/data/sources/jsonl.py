@@ -41,8 +41,8 @@ def load_jsonl(source: Jsonl, context: LoadContext) -> Dataset:
     batches = stack_rows(rows(), roles)
     examples = make_dataset(source, batches, roles, locations, bad_records, context)
     inputs = {
-        key: replace(examples.inputs[key], integers=parser.integers[field])
-        for key, (field,) in roles.inputs.items()
+        key: replace(feature, integers=parser.integers[roles.inputs[key][0]])
+        for key, feature in examples.inputs.items()
     }
     return replace(examples, inputs=inputs)
 
@@ -57,17 +57,28 @@ class _FieldParser:
     integers: dict[str, Mask] = field(default_factory=dict)
     """Positions at which all values of a field were integers."""
 
+    def __post_init__(self) -> None:
+        """Set the shapes of features, which have one value per line."""
+        for key in self.roles.features:
+            self.shapes.update((field, ()) for field in self.roles.inputs[key])
+
     def __call__(self, line: Mapping[str, object], location: str) -> Row:
         """Return the row of a line. An invalid line leaves `shapes` and `integers` as they are."""
         arrays: dict[str, Array] = {}
         words: dict[str, str] = {}
         integers: dict[str, Mask] = {}
         numeric = self.roles.numeric_columns
-        for key in (*numeric, *self.roles.targets.values()):
+        for key in self.roles.optional_columns:
+            if line.get(key) is None:
+                arrays[key] = np.array(np.nan)
+                integers[key] = np.array(False)  # noqa: FBT003 - a value, not a flag
+        present = [key for key in self.roles.optional_columns if key not in arrays]
+        for key in (*numeric, *present, *self.roles.targets.values()):
             if key not in line:
                 raise RunError(f"{location} has no field {quote(key)}; it has {quote_list(line)}")
             value = line[key]
-            if isinstance(value, str) and key not in numeric and self.shapes.get(key) is None:
+            is_target = key not in numeric and key not in present
+            if isinstance(value, str) and is_target and self.shapes.get(key) is None:
                 words[key] = value
                 continue
             description = f"{self.roles.title(key)} of {location}"
@@ -79,9 +90,16 @@ class _FieldParser:
         values: dict[str, Array | str] = {**arrays, **words}
         return Row(
             location,
-            {key: arrays[field] for key, (field,) in self.roles.inputs.items()},
+            {
+                key: [arrays[field] for field in fields]
+                for key, fields in self.roles.number_inputs.items()
+            },
             {key: values[field] for key, field in self.roles.targets.items()},
             {key: arrays[field] for key, field in self.roles.sample_weights.items()},
+            {
+                key: _category(line.get(field), f"{self.roles.title(field)} of {location}")
+                for key, field in self.roles.categories.items()
+            },
         )
 
     def _parse_array(self, key: str, value: object, description: str) -> Array:
@@ -141,6 +159,19 @@ class _FieldParser:
                 )
         integers = np.array([isinstance(each, int) for each in numbers], bool)
         return mask & integers.reshape(array.shape)
+
+
+def _category(value: object, description: str) -> str | None:
+    """Return a value as a category; None if it is missing.
+
+    Raises:
+        RunError: if it is neither a string nor an integer.
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value).strip()
+    raise RunError(f"{description} is neither a string nor an integer, as categories are")
 
 
 def _flatten(value: object) -> Iterator[object]:

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from archbuilder.data.columns import Array, Column
-from archbuilder.data.sources.cells import is_number
+from archbuilder.data.sources.cells import is_number, with_decimal_point
 from archbuilder.data.sources.disk_columns import ColumnStore
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.formatting import plural
@@ -35,10 +35,11 @@ class LabelEncoder:
         store: ColumnStore,
         *,
         text_cells: bool = True,
+        decimal: str = ".",
     ) -> None:
         self._description = description
         self._classes = classes
-        self._text_cells = text_cells
+        self._text_cells, self._decimal = text_cells, decimal
         self._indices = {word: number for number, word in enumerate(classes)}
         self._index_writer = store.create_writer(description)
         self._value_writer = store.create_writer(description)
@@ -55,10 +56,12 @@ class LabelEncoder:
         if not self._text_cells:
             self._text_label = self._text_label or next(iter(words), None)
         elif not self._classes:
+            cells = with_decimal_point(words, self._decimal)
             if self._text_label is None:
-                self._text_label = next((word for word in words if not is_number(word)), None)
+                pairs = zip(words, cells, strict=True)
+                self._text_label = next((word for word, cell in pairs if not is_number(cell)), None)
             # The zeros are not used: a string that is not a number makes all of them classes.
-            numbers = map(float, words) if self._text_label is None else [0.0] * len(words)
+            numbers = map(float, cells) if self._text_label is None else [0.0] * len(words)
             self._value_writer.add(np.array([*numbers], np.float64))
         for word in words if self._classes else ():
             if word not in self._indices:
@@ -104,11 +107,17 @@ class TargetWriter:
     """A target column that grows while a file is read; its first values are strings or numbers."""
 
     def __init__(
-        self, title: str, classes: Sequence[str], store: ColumnStore, *, text_cells: bool
+        self,
+        title: str,
+        classes: Sequence[str],
+        store: ColumnStore,
+        *,
+        text_cells: bool,
+        decimal: str = ".",
     ) -> None:
         self._title = title
         self._numbers = store.create_writer(title)
-        self._strings = LabelEncoder(title, classes, store, text_cells=text_cells)
+        self._strings = LabelEncoder(title, classes, store, text_cells=text_cells, decimal=decimal)
         self._has_strings: bool | None = None
 
     def add(self, values: Array | Strings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -18,6 +19,7 @@ from archbuilder.config.sources import DataPath, Parquet
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array
 from archbuilder.data.dataset import Dataset
+from archbuilder.data.dtypes import unrepresentable
 from archbuilder.data.provenance import RecordLocations
 from archbuilder.data.sources.batch_reader import MAX_BATCH_BYTES, MAX_BATCH_ROWS, RawBatch
 from archbuilder.data.sources.column_roles import ColumnRoles
@@ -167,8 +169,13 @@ class _RowBatch:
     def batches(self, bad_records: BadRecords) -> Iterator[RawBatch]:
         """Yield one batch of the valid rows, if any; others are added to `bad_records`."""
         valid = np.ones(self.record_batch.num_rows, bool)
+        required = {*self.roles.numeric_columns, *self.roles.targets.values()}
         for column in self.roles.columns:
-            complete = _complete_mask(self.record_batch.column(column))
+            array = self.record_batch.column(column)
+            complete = _complete_mask(array)
+            if column not in required:
+                # A missing value, as null or NaN, is not an error here.
+                complete |= np.asarray(pc.is_null(array, nan_is_null=True), bool)
             for row in np.flatnonzero(valid & ~complete):
                 bad_records.add(
                     RunError(
@@ -182,18 +189,65 @@ class _RowBatch:
             return
         self.locations.add(self.name, (np.flatnonzero(valid) + self.first_row).tolist())
         valid_rows = self.record_batch.filter(pa.array(valid))
+        categories = self.roles.categories
+        optional = {*self.roles.optional_columns}
+        with_values = {*required, *optional}
         columns = {
-            each: self._to_array_or_strings(each, valid_rows.column(each))
+            each: self._optional_numbers(each, valid_rows.column(each))
+            if each in optional
+            else self._to_array_or_strings(each, valid_rows.column(each))
             for each in self.roles.columns
+            if each in with_values
         }
         yield RawBatch(
-            {key: self._input_arrays(key, columns) for key in self.roles.inputs},
+            {key: self._input_arrays(key, columns) for key in self.roles.number_inputs},
             {key: columns[each] for key, each in self.roles.targets.items()},
             {
                 key: self._numeric_array(each, columns)
                 for key, each in self.roles.sample_weights.items()
             },
+            {key: self._words(each, valid_rows.column(each)) for key, each in categories.items()},
         )
+
+    def _optional_numbers(self, column: str, array: pa.Array) -> Array | Strings:
+        """Return the values of a column with NaN for missing ones.
+
+        Raises:
+            RunError: if they are not numbers, or are integers that float64 would round.
+        """
+        present = self._to_array_or_strings(column, array.drop_null())
+        if not isinstance(present, np.ndarray) or not array.null_count:
+            return present
+        values = np.full(len(array), np.nan)
+        if present.ndim > 1 or unrepresentable(present, values.dtype).any():
+            raise RunError(
+                f"{self._describe_column(column)} has missing values among lists or among integers"
+                " that float64 would round"
+            )
+        values[np.asarray(pc.is_valid(array), bool)] = present
+        return values
+
+    def _words(self, column: str, array: pa.Array) -> list[str | None]:
+        """Return the categories of a column; None for missing ones.
+
+        Raises:
+            RunError: if they are neither strings nor integers.
+        """
+        words = array.to_pylist()
+        # pandas stores integers with a missing value as float64.
+        numbers = [each for each in words if isinstance(each, float)]
+        is_integral = all(each.is_integer() or math.isnan(each) for each in numbers)
+        for number, word in enumerate(words):
+            if isinstance(word, float) and is_integral:
+                words[number] = None if math.isnan(word) else str(int(word))
+            elif isinstance(word, str | int) and not isinstance(word, bool):
+                words[number] = str(word).strip() or None
+            elif word is not None:
+                raise RunError(
+                    f"{self._describe_column(column)} contains {array.type}, but categories are"
+                    " strings or integers"
+                )
+        return words
 
     def _to_array_or_strings(self, column: str, array: pa.Array) -> Array | Strings:
         """Return the values of a column without missing values, as strings or as an array.
@@ -240,6 +294,12 @@ class _RowBatch:
             RunError: if a column is not numbers, or one of several contains lists.
         """
         arrays = [self._numeric_array(each, columns) for each in self.roles.inputs[key]]
+        is_feature = key in self.roles.features
+        if is_feature and any(each.ndim > 1 for each in arrays):
+            raise RunError(
+                f"{self._describe_column(self.roles.inputs[key][0])} contains lists, and a feature"
+                " takes one number per row"
+            )
         if key in self.roles.scalar_inputs or (len(arrays) == 1 and arrays[0].ndim > 1):
             return arrays[0]
         for column, values in zip(self.roles.inputs[key], arrays, strict=True):

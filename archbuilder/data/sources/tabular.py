@@ -98,4 +98,5 @@ def make_dataset(
         sample_weights=columns.sample_weights,
         preprocessing=FittedPreprocessing(DatasetSchema(roles.column_names, columns.classes)),
         source_keys=roles.source_keys,
+        raw_features=columns.raw_features,
     )

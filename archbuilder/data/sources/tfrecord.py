@@ -174,7 +174,12 @@ class _RecordReader:
         # Only a record that is valid in all its features may decide about the others.
         if not self.record_index:
             self.image_decoders.update(image_decoders)
-        return Row(record.name, inputs, targets, sample_weights)
+        return Row(
+            record.name,
+            {key: (each,) for key, each in inputs.items()},
+            targets,
+            sample_weights,
+        )
 
     def _target_field(
         self, example: tf.train.Example, feature: str, record_name: str

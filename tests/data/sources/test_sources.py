@@ -368,20 +368,24 @@ class TestCsv:
             (
                 "a;b\n1;2\n",
                 {},
-                "separator must be a comma, .* has a ';' and no comma$",
+                "separator is a comma, .* has a ';' and not a comma; write 'separator: \";\"'$",
             ),
             (
                 "1;2\n3;4\n",
                 {"header": False},
-                "separator must be a comma, .* has a ';' and no comma$",
+                "separator is a comma, .* has a ';' and not a comma; write 'separator: \";\"'$",
             ),
             (
                 "a\tb\n1\t2\n",
                 {"target": "b"},
-                "separator must be a comma, .* has a tab and no comma$",
+                r"separator is a comma, .* a tab and not a comma; write 'separator: \"\\t\"'$",
             ),
             ("a,b;c\n1,5;2\n", {"inputs": "b;c"}, "line 2 .* '5;2' .* this line has a ';'$"),
-            ('a,b\n"1,5",2\n', {}, "line 2 .* '1,5' in column 'a', .* use a decimal point$"),
+            (
+                'a,b\n"1,5",2\n',
+                {},
+                "line 2 .* '1,5' in column 'a', .* use a decimal point, or write 'decimal: \",\"'$",
+            ),
             ("a,b\n2024-01-31,2\n", {}, "line 2 .* in column 'a', .* dates and times as numbers"),
             ("a,b\n18446744073709551616,2\n", {}, "line 2 .* 'a', an integer of more than 64"),
             ("a,b\n1,2\n,3\n", {}, "line 3 of .* has no value in column 'a'; 'on_error: skip' "),

@@ -1,0 +1,297 @@
+"""Features of tables: what they learn from the training set, and the inputs that they become.
+
+Numbers are first completed, then transformed, clipped and normalized, as in a pipeline of
+scikit-learn: the mean and the standard deviation are those of the completed numbers. With
+`missing: indicator` nothing is completed; the statistics leave out what is missing, which becomes 0
+after all else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archbuilder.config.data_schema import FittedFeature
+from archbuilder.config.sources.features import MAX_CATEGORIES, FeatureConfig
+from archbuilder.data.columns import Array, RowIndices, iter_chunks, map_column
+from archbuilder.data.dataset import Dataset, Feature, RawFeature
+from archbuilder.data.dtypes import is_integer
+from archbuilder.data.file_access import check_fits_in_memory
+from archbuilder.diagnostics.errors import RunError, quote
+from archbuilder.formatting import plural
+
+_Floats = NDArray[np.float64]
+_TRANSFORMS: Final[Mapping[str, Callable[[_Floats], _Floats]]] = {
+    "log": np.log,
+    "log1p": np.log1p,
+    "sqrt": np.sqrt,
+}
+
+
+def all_rows(examples: Dataset) -> RowIndices:
+    """Return the indices of all examples."""
+    return np.arange(examples.count, dtype=np.int64)
+
+
+def fit_features(
+    examples: Dataset,
+    fitted: Mapping[str, FittedFeature] | None = None,
+    choose_rows: Callable[[Dataset], RowIndices] = all_rows,
+) -> Dataset:
+    """Return a dataset whose features are inputs.
+
+    Args:
+        examples: The columns as they are in the file.
+        fitted: What the features have learned before; then they learn nothing.
+        choose_rows: Returns the rows of the training set, from which the features learn.
+
+    Raises:
+        RunError: if a number is outside of the domain of its transform, there is nothing to learn
+            from, or `fitted` does not suit the features.
+    """
+    if not examples.raw_features or not examples.count:
+        return examples
+    inputs, notes = {**examples.inputs}, [*examples.notes]
+    learned: dict[str, FittedFeature] = {}
+    for name, raw in examples.raw_features.items():
+        _check_domain(raw)
+        if fitted is None:
+            rows = choose_rows(examples)
+            fit = _fit_categories if raw.config.is_category else _fit_numbers
+            learned[name], note = fit(raw, rows)
+            notes.append(note)
+        else:
+            learned[name] = _recorded_feature(name, raw, fitted)
+        apply = _index_categories if raw.config.is_category else _convert_numbers
+        inputs[name] = apply(raw, learned[name])
+    schema = replace(examples.preprocessing.schema, features=learned)
+    return replace(
+        examples,
+        inputs=inputs,
+        notes=tuple(each for each in notes if each),
+        preprocessing=replace(examples.preprocessing, schema=schema),
+        raw_features={},
+    )
+
+
+def _recorded_feature(
+    name: str, raw: RawFeature, fitted: Mapping[str, FittedFeature]
+) -> FittedFeature:
+    """Return what a run recorded about a feature.
+
+    Raises:
+        RunError: if it recorded nothing, or something that does not suit the feature.
+    """
+    feature, config = fitted.get(name), raw.config
+    if feature is None:
+        raise RunError(f"the training set had no feature {quote(name)}")
+    needs_fill = config.missing is not None and config.missing != "indicator"
+    suits = (
+        feature.columns == raw.names
+        and bool(feature.fill) == needs_fill
+        and bool(feature.mean) == bool(config.normalize)
+        and (config.is_category or not feature.vocabulary)
+        and len(feature.vocabulary) <= MAX_CATEGORIES
+    )
+    if not suits:
+        raise RunError(f"the feature {quote(name)} differs from that of the training set")
+    return feature
+
+
+def _check_domain(raw: RawFeature) -> None:
+    """Check that the transform of a feature takes all of its numbers.
+
+    Raises:
+        RunError: if it does not take one.
+    """
+    domain = raw.config.domain
+    if domain is None:
+        return
+
+    def check(values: Array, rows: RowIndices) -> None:
+        numbers = values.astype(np.float64).reshape(len(values), -1)
+        invalid = numbers <= domain.bound if domain.is_open else numbers < domain.bound
+        if invalid.any():
+            example, position = np.argwhere(invalid)[0].tolist()
+            number = values.reshape(len(values), -1)[example, position]
+            text = raw.origin.describe_value(int(rows[example]), position, number)
+            raise RunError(f"{text}, and {domain}")
+
+    raw.column.with_check(check)
+
+
+def _fit_categories(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]:
+    config = raw.config
+    if isinstance(config.vocabulary, tuple):
+        return FittedFeature(raw.names, vocabulary=tuple(map(str, config.vocabulary))), ""
+    counts = np.zeros(len(raw.words) + 1, np.int64)
+    for codes, _ in iter_chunks(raw.column, rows):
+        # Missing ones, whose index is -1, come first.
+        counts += np.bincount(codes.astype(np.int64) + 1, minlength=len(counts))
+    by_word = Counter(dict(zip(raw.words, counts[1:].tolist(), strict=True)))
+    frequent = [word for word, count in by_word.items() if count >= (config.min_count or 1)]
+    # By falling count, and equal counts in alphabetical order.
+    ordered = sorted(frequent, key=lambda word: (-by_word[word], word))
+    vocabulary = tuple(ordered[: config.max_size or MAX_CATEGORIES])
+    num_missing = f", {counts[0]:,} missing" if counts[0] else ""
+    note = f"{_title(raw)}: {len(vocabulary) + 1:,} categories (1 out-of-vocabulary){num_missing}"
+    return FittedFeature(raw.names, vocabulary=vocabulary), note
+
+
+def _index_categories(raw: RawFeature, fitted: FittedFeature) -> Feature:
+    indices = {word: number for number, word in enumerate(fitted.vocabulary, 1)}
+    # The last entry is the one of -1, which stands for a missing category.
+    table = np.array([*(indices.get(word, 0) for word in raw.words), 0], np.int64)
+    column = map_column(raw.column, lambda codes: table[codes.astype(np.int64)], (), table.dtype)
+    return Feature(column, origin=raw.origin, num_categories=len(indices) + 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _NumberPipeline:
+    """The steps from the numbers of a file to those of an input."""
+
+    config: FeatureConfig
+    fitted: FittedFeature
+
+    @property
+    def is_arithmetic(self) -> bool:
+        """Whether numbers are computed from those of the file."""
+        config = self.config
+        return bool(config.normalize) or config.transform is not None or config.clip is not None
+
+    def prepare(self, values: Array) -> Array:
+        """Return numbers `(examples, columns)` before they are normalized.
+
+        Integers of which nothing is computed stay integers: float64 would round large ones.
+        """
+        numbers = values.reshape(len(values), -1)
+        if is_integer(numbers.dtype) and not self.is_arithmetic:
+            return numbers
+        floats = numbers.astype(np.float64)
+        if self.fitted.fill:
+            floats = np.where(np.isnan(floats), np.array(self.fitted.fill), floats)
+        if self.config.transform is not None:
+            floats = _TRANSFORMS[self.config.transform](floats)
+        return floats if self.config.clip is None else np.clip(floats, *self.config.clip)
+
+    def __call__(self, values: Array) -> Array:
+        """Return the values of the input."""
+        numbers = self.prepare(values)
+        if self.fitted.mean:
+            floats = numbers.astype(np.float64)
+            numbers = (floats - np.array(self.fitted.mean)) / np.array(self.fitted.std)
+        if self.config.missing == "indicator":
+            is_missing = np.zeros(numbers.shape, bool)
+            if numbers.dtype.kind == "f":
+                is_missing = np.isnan(numbers)
+                numbers = np.where(is_missing, 0, numbers)
+            numbers = np.concatenate([numbers, is_missing.astype(numbers.dtype)], axis=1)
+        elif not self.config.is_list:
+            return numbers[:, 0]
+        return numbers
+
+
+def _convert_numbers(raw: RawFeature, fitted: FittedFeature) -> Feature:
+    pipeline = _NumberPipeline(raw.config, fitted)
+    example = pipeline(np.zeros((1, *raw.column.shape), raw.column.dtype))
+    column = map_column(raw.column, pipeline, example.shape[1:], example.dtype)
+    # A computed number is a quantity, and may be rounded. Flags may be too.
+    keeps_integers = not pipeline.is_arithmetic and example.shape[1:] == raw.column.shape
+    return Feature(
+        column,
+        origin=raw.origin,
+        integers=raw.integers if keeps_integers else None,
+    )
+
+
+def _fit_numbers(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]:
+    """Learn replacements, means and standard deviations, in float64."""
+    config, num_columns = raw.config, len(raw.names)
+    counts, means = _mean(lambda: _number_chunks(raw, rows), num_columns)
+    fitted = FittedFeature(raw.names)
+    if isinstance(config.missing, int | float):
+        fitted = replace(fitted, fill=(float(config.missing),) * num_columns)
+    elif config.missing in ("mean", "median"):
+        if not counts.all():
+            empty = raw.names[int(np.argmin(counts))]
+            raise RunError(
+                f"the column {quote(empty)} has no value in the training set, and 'missing:"
+                f" {config.missing}' needs one; write a number"
+            )
+        fill = means if config.missing == "mean" else _medians(raw, rows)
+        fitted = replace(fitted, fill=tuple(fill.tolist()))
+    missing = int(len(rows) * num_columns - counts.sum())
+    note = f"{_title(raw)}: "
+    if config.normalize:
+        pipeline = _NumberPipeline(config, fitted)
+
+        def prepared() -> Iterator[_Floats]:
+            for values, _ in iter_chunks(raw.column, rows):
+                yield pipeline.prepare(values).astype(np.float64)
+
+        _, means = _mean(prepared, num_columns)
+        _, variances = _mean(lambda: ((each - means) ** 2 for each in prepared()), num_columns)
+        deviations = np.sqrt(variances)
+        is_constant = deviations == 0
+        deviations[is_constant] = 1
+        fitted = replace(fitted, mean=tuple(means.tolist()), std=tuple(deviations.tolist()))
+        if num_columns == 1:
+            note += f"mean {means[0]:.4g}, standard deviation {deviations[0]:.4g}, "
+        else:
+            note += f"{num_columns:,} columns normalized, "
+        if is_constant.any():
+            constants = [name for name, flag in zip(raw.names, is_constant, strict=True) if flag]
+            note += f"not scaled as constant: {quote(constants[0])}"
+            note += f" and {plural(len(constants) - 1, 'other')}, " if constants[1:] else ", "
+    return fitted, note + f"{missing:,} missing" if missing or config.normalize else ""
+
+
+def _number_chunks(raw: RawFeature, rows: RowIndices) -> Iterator[_Floats]:
+    for values, _ in iter_chunks(raw.column, rows):
+        yield values.astype(np.float64).reshape(len(values), -1)
+
+
+def _mean(
+    chunks: Callable[[], Iterator[_Floats]], num_columns: int
+) -> tuple[NDArray[np.int64], _Floats]:
+    """Return the number of values that are not missing, and their mean; 0 if there is none.
+
+    A second pass adds the mean of the differences from the first: without it, large numbers would
+    lose digits.
+    """
+    counts = np.zeros(num_columns, np.int64)
+    means = np.zeros(num_columns)
+    for _ in range(2):
+        counts[:] = 0
+        sums = np.zeros(num_columns)
+        for chunk in chunks():
+            counts += np.count_nonzero(~np.isnan(chunk), axis=0)
+            sums += np.nansum(chunk - means, axis=0)
+        means = means + sums / np.maximum(counts, 1)
+    return counts, means
+
+
+def _medians(raw: RawFeature, rows: RowIndices) -> _Floats:
+    """Return the median of each column without its missing values.
+
+    Raises:
+        RunError: if a column does not fit in memory.
+    """
+    check_fits_in_memory(len(rows) * np.dtype(np.float64).itemsize, _title(raw))
+    return np.array(
+        [
+            np.nanmedian(np.concatenate([each[:, column] for each in _number_chunks(raw, rows)]))
+            for column in range(len(raw.names))
+        ]
+    )
+
+
+def _title(raw: RawFeature) -> str:
+    """Return the name of a feature in messages: its column, or the first of several."""
+    others = f" and {len(raw.names) - 1:,} more" if raw.names[1:] else ""
+    return f"{raw.origin.fields[0]}{others}"

@@ -1,0 +1,405 @@
+"""Features of tables, compared with NumPy and with Keras's own preprocessing layers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from helpers.subprocesses import in_workers
+
+from archbuilder.cli import main
+from archbuilder.config.sources import Csv, DataPath, DataSource, FeatureConfig, Jsonl, Parquet
+from archbuilder.data.columns import LazyColumn
+from archbuilder.data.dataset import Dataset
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources import category_writer, load_source
+from archbuilder.diagnostics.errors import RunError
+
+Values = list[float | int | str | None]
+TRAIN = np.array([0, 1, 2, 4, 5, 7])
+COLUMNS: Mapping[str, Values] = {
+    "age": [39, None, 38, 53, 28.5, 37, None, 52],
+    "gain": [0, 2174, 0, 14084, 3, 7, 100, 9],
+    "work": ["State", "Private", "Private", None, "Self", "Private", "State", "Self"],
+    "code": [3, 1, 3, 3, 2, 2, 1, None],
+    "y": [1, 2, 3, 4, 5, 6, 7, 8],
+}
+KINDS = ("csv", "parquet", "jsonl")
+
+
+def write(folder: Path, kind: str, columns: Mapping[str, Values] = COLUMNS) -> DataPath:
+    """The columns in a file of a kind."""
+    path = folder / f"table.{kind}"
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    if kind == "parquet":
+        pq.write_table(pa.table(dict(columns)), path)
+    elif kind == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, [*columns])
+            writer.writeheader()
+            writer.writerows(rows)
+    return DataPath(str(path))
+
+
+def source_of(path: DataPath, cache: bool | None = None, **features: FeatureConfig) -> DataSource:
+    if path.path.endswith("jsonl"):
+        return Jsonl(path, inputs=features, targets="y", cache=cache)
+    return (Csv if path.path.endswith("csv") else Parquet)(path, "y", inputs=features, cache=cache)
+
+
+def load(source: DataSource, fitted: Dataset | None = None) -> Dataset:
+    preprocessing = None if fitted is None else fitted.preprocessing
+    return load_source(source, DataFileOpener(), preprocessing, lambda _: TRAIN)
+
+
+def values(examples: Dataset, name: str) -> np.ndarray:
+    column = examples.inputs[name].column
+    return np.asarray(column.gather(np.arange(column.count)))
+
+
+def floats(name: str) -> np.ndarray:
+    return np.array([math.nan if each is None else each for each in COLUMNS[name]], float)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+class TestNumbers:
+    def test_normalize_is_keras_normalization(self, tmp_path: Path, kind: str):
+        """The mean and the population standard deviation of the training rows, as in Keras."""
+        source = source_of(write(tmp_path, kind), x=FeatureConfig("gain", normalize=True))
+        layer = keras.layers.Normalization(axis=None)
+        gains = floats("gain")
+        layer.adapt(gains[TRAIN])
+        examples = load(source)
+        assert values(examples, "x").shape == (8,)
+        np.testing.assert_allclose(values(examples, "x"), np.asarray(layer(gains)), rtol=1e-5)
+        fitted = examples.preprocessing.schema.features["x"]
+        assert fitted.mean == pytest.approx((gains[TRAIN].mean(),), rel=1e-14)
+        assert fitted.std == pytest.approx((gains[TRAIN].std(),), rel=1e-14)
+
+    @pytest.mark.parametrize(
+        ("missing", "replacement"), [("mean", np.nanmean), ("median", np.nanmedian), (7, None)]
+    )
+    def test_missing_numbers_are_replaced(
+        self, tmp_path: Path, kind: str, missing: str | int, replacement: Callable | None
+    ):
+        """By the mean or median of the training rows, or by a number, before all else."""
+        feature = FeatureConfig("age", missing=missing, normalize=True)
+        ages = floats("age")
+        fill = missing if replacement is None else replacement(ages[TRAIN])
+        filled = np.where(np.isnan(ages), fill, ages)
+        expected = (filled - filled[TRAIN].mean()) / filled[TRAIN].std()
+        examples = load(source_of(write(tmp_path, kind), x=feature))
+        np.testing.assert_allclose(values(examples, "x"), expected, rtol=1e-13, atol=1e-13)
+
+    def test_transform_clip_normalize(self, tmp_path: Path, kind: str):
+        """In this order."""
+        feature = FeatureConfig("gain", transform="log1p", clip=(1.5, 8), normalize=True)
+        clipped = np.clip(np.log1p(floats("gain")), 1.5, 8)
+        expected = (clipped - clipped[TRAIN].mean()) / clipped[TRAIN].std()
+        examples = load(source_of(write(tmp_path, kind), x=feature))
+        np.testing.assert_allclose(values(examples, "x"), expected, rtol=1e-13, atol=1e-13)
+
+    def test_indicator_appends_flags(self, tmp_path: Path, kind: str):
+        """What is missing is 0 after normalization, and has no part in the statistics."""
+        feature = FeatureConfig(columns=("age", "gain"), missing="indicator", normalize=True)
+        table = np.stack([floats("age"), floats("gain")], axis=1)
+        means, deviations = np.nanmean(table[TRAIN], axis=0), np.nanstd(table[TRAIN], axis=0)
+        flags = np.isnan(table)
+        expected = np.concatenate([np.where(flags, 0, (table - means) / deviations), flags], axis=1)
+        examples = load(source_of(write(tmp_path, kind), x=feature))
+        np.testing.assert_allclose(values(examples, "x"), expected, rtol=1e-13, atol=1e-13)
+
+    def test_columns_on_disk(self, tmp_path: Path, kind: str):
+        """Columns that are read on demand have the same values."""
+        features = {
+            "x": FeatureConfig(columns=("age", "gain"), missing="median", normalize=True),
+            "work": FeatureConfig("work", vocabulary=True),
+        }
+        path = write(tmp_path, kind)
+        in_memory, read = (
+            load(source_of(path, **features)),
+            load(source_of(path, False, **features)),
+        )
+        assert isinstance(read.inputs["x"].column, LazyColumn)
+        for name in features:
+            np.testing.assert_array_equal(values(read, name), values(in_memory, name))
+        assert read.preprocessing.schema == in_memory.preprocessing.schema
+
+    def test_integers_stay_exact(self, tmp_path: Path, kind: str):
+        """A feature that computes nothing keeps 64-bit integers, and NaN would round them."""
+        large = 2**53 + 1
+        columns: dict[str, Values] = {"id": [large, 1], "y": [0, 1]}
+        source = source_of(write(tmp_path, kind, columns), x=FeatureConfig("id", missing=0))
+        assert load_source(source, DataFileOpener()).inputs["x"].column.numpy(
+            np.array([0])
+        ).tolist() == [large]
+        columns = {"id": [large, None], "y": [0, 1]}
+        source = source_of(write(tmp_path, kind, columns), x=FeatureConfig("id", missing=0))
+        with pytest.raises(RunError, match=r"no dtype represents|float64 would round"):
+            load_source(source, DataFileOpener())
+
+    def test_constant_column(self, tmp_path: Path, kind: str):
+        """It becomes 0 rather than NaN, which is said."""
+        columns: dict[str, Values] = {"a": [5, 5, 5], "y": [0, 1, 2]}
+        source = source_of(write(tmp_path, kind, columns), x=FeatureConfig("a", normalize=True))
+        examples = load_source(source, DataFileOpener())
+        assert values(examples, "x").tolist() == [0, 0, 0]
+        assert "not scaled as constant: 'a'" in examples.notes[-1]
+
+    @pytest.mark.parametrize(
+        ("feature", "message"),
+        [
+            (FeatureConfig("gain", transform="log"), r" \d+ of .* has 0.* 'log' takes numbers abo"),
+            (
+                FeatureConfig("age"),
+                "(has no value in|column 'age' that is missing|shape|other than)",
+            ),
+            (FeatureConfig("work", missing=0), "(not a number|strings|other than numbers)"),
+        ],
+    )
+    def test_invalid_numbers(self, tmp_path: Path, kind: str, feature: FeatureConfig, message: str):
+        """They are errors with their location."""
+        with pytest.raises(RunError, match=message):
+            load(source_of(write(tmp_path, kind), x=feature))
+
+    def test_nothing_to_learn_from(self, tmp_path: Path, kind: str):
+        """A column without a number in the training set has no mean."""
+        columns: dict[str, Values] = {"a": [None, 1.0], "y": [0, 1]}
+        source = source_of(write(tmp_path, kind, columns), x=FeatureConfig("a", missing="mean"))
+        with pytest.raises(
+            RunError, match="'a' has no value in the training set, and 'missing: me"
+        ):
+            load_source(source, DataFileOpener(), None, lambda _: np.array([0]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+class TestCategories:
+    def test_vocabulary_is_keras_string_lookup(self, tmp_path: Path, kind: str):
+        """Words of the training rows by falling count; all others and missing ones are 0."""
+        examples = load(source_of(write(tmp_path, kind), x=FeatureConfig("work", vocabulary=True)))
+        words = np.array([each or "" for each in COLUMNS["work"]])
+        layer = keras.layers.StringLookup()
+        layer.adapt(words[TRAIN])
+        assert examples.preprocessing.schema.features["x"].vocabulary == tuple(
+            layer.get_vocabulary()[1:]
+        )
+        expected = np.where(words == "", 0, np.asarray(layer(words)))
+        assert values(examples, "x").tolist() == expected.tolist()
+
+    def test_integers_are_words(self, tmp_path: Path, kind: str):
+        """Equal counts are in alphabetical order."""
+        source = source_of(write(tmp_path, kind), x=FeatureConfig("code", vocabulary=True))
+        examples = load(source)
+        assert examples.preprocessing.schema.features["x"].vocabulary == ("2", "3", "1")
+        assert values(examples, "x").tolist() == [2, 3, 2, 2, 1, 1, 3, 0]
+
+    def test_size_of_vocabulary(self, tmp_path: Path, kind: str):
+        """Rare words, those beyond the size, and those outside of a list are 0."""
+        path = write(tmp_path, kind)
+        features = {
+            "often": FeatureConfig("work", vocabulary=True, min_count=2),
+            "first": FeatureConfig("code", vocabulary=True, max_size=1),
+            "listed": FeatureConfig("work", vocabulary=("Self", "Never")),
+        }
+        examples = load(source_of(path, **features))
+        # "Private" is three times in the training rows, "Self" twice and "State" once.
+        assert values(examples, "often").tolist() == [0, 1, 1, 0, 2, 1, 0, 2]
+        assert values(examples, "first").tolist() == [0, 0, 0, 0, 1, 1, 0, 0]
+        assert values(examples, "listed").tolist() == [0, 0, 0, 0, 1, 0, 0, 1]
+
+    def test_too_many_categories(self, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch):
+        """A column of ids or of texts is an error, not a table that fills the memory."""
+        source = source_of(write(tmp_path, kind), x=FeatureConfig("work", vocabulary=True))
+        monkeypatch.setattr(category_writer, "_MAX_CHARS", 10)
+        with pytest.raises(RunError, match="'work' has different values of more than 10 B,"):
+            load(source)
+        monkeypatch.setattr(category_writer, "MAX_CATEGORIES", 2)
+        with pytest.raises(RunError, match="'work' has more than 2 different values"):
+            load(source)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_validation_rows_teach_nothing(tmp_path: Path, kind: str):
+    """Whatever they hold, the training rows and what is learned stay the same."""
+    features = {
+        "age": FeatureConfig("age", missing="median", normalize=True),
+        "gain": FeatureConfig("gain", transform="log1p", missing="mean", normalize=True),
+        "work": FeatureConfig("work", vocabulary=True),
+    }
+    first = load(source_of(write(tmp_path, kind), **features))
+    columns = {name: [*each] for name, each in COLUMNS.items()}
+    for row in {*range(8)} - {*TRAIN.tolist()}:
+        columns["age"][row], columns["gain"][row], columns["work"][row] = 1e6, None, "Zebra"
+    second = load(source_of(write(tmp_path, kind, columns), **features))
+    assert second.preprocessing.schema.features == first.preprocessing.schema.features
+    for name in features:
+        np.testing.assert_array_equal(values(second, name)[TRAIN], values(first, name)[TRAIN])
+    assert values(second, "work")[3] == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_data_learns_nothing(tmp_path: Path, kind: str):
+    """What the training set has taught applies to it."""
+    features = {
+        "age": FeatureConfig("age", missing="mean", normalize=True),
+        "work": FeatureConfig("work", vocabulary=True),
+    }
+    examples = load(source_of(write(tmp_path, kind), **features))
+    columns: dict[str, Values] = {"age": [1, None], "work": ["Zebra", "Self"], "y": [1, 2]}
+    source = source_of(write(tmp_path, kind, columns), **features)
+    second = load(source, examples)
+    ages = floats("age")
+    filled = np.where(np.isnan(ages), np.nanmean(ages[TRAIN]), ages)[TRAIN]
+    expected = (np.array([1, np.nanmean(ages[TRAIN])]) - filled.mean()) / filled.std()
+    np.testing.assert_allclose(values(second, "age"), expected, rtol=1e-13, atol=1e-13)
+    assert values(second, "work").tolist() == [0, 2]
+    with pytest.raises(RunError, match="the training set had no feature 'z'"):
+        load(source_of(DataPath(source.file.path), z=features["age"]), examples)
+    with pytest.raises(RunError, match="the feature 'age' differs from that of the training set"):
+        load(
+            source_of(DataPath(source.file.path), age=FeatureConfig("age", missing="mean")),
+            examples,
+        )
+
+
+def test_rest_of_the_columns(tmp_path: Path):
+    """A feature without a column has all that have no other role, by name in other tables."""
+    features = {
+        "x": FeatureConfig(missing=0),
+        "work": FeatureConfig("work", vocabulary=True),
+    }
+    examples = load(source_of(write(tmp_path, "csv"), **features))
+    assert examples.preprocessing.schema.features["x"].columns == ("age", "gain", "code")
+    assert values(examples, "x")[1].tolist() == [0, 2174, 1]
+    columns = {name: COLUMNS[name] for name in ("code", "y", "gain", "work", "age")}
+    second = load(source_of(write(tmp_path, "csv", columns), **features), examples)
+    assert values(second, "x").tolist() == values(examples, "x").tolist()
+
+
+def test_csv_separator_decimal_and_missing(tmp_path: Path):
+    """Numbers with a decimal comma, in inputs and targets, and cells that mean nothing."""
+    path = tmp_path / "t.csv"
+    path.write_text("a;b;kind;y\n1,5;?;x;0,5\n2;n.a.;?;1\n?;3;y;2\n")
+    inputs = {
+        "a": FeatureConfig("a", missing=-1),
+        "b": FeatureConfig("b", missing="mean"),
+        "kind": FeatureConfig("kind", vocabulary=True),
+    }
+    source = Csv(
+        DataPath(str(path)), inputs=inputs, separator=";", decimal=",", missing=("?", "n.a.")
+    )
+    examples = load_source(source, DataFileOpener())
+    assert values(examples, "a").tolist() == [1.5, 2, -1]
+    assert values(examples, "b").tolist() == [3, 3, 3]
+    assert values(examples, "kind").tolist() == [1, 0, 2]
+    assert examples.targets[""].numpy(np.arange(3)).tolist() == [0.5, 1, 2]
+    # A point is not a decimal point then: 1.500 may be a thousand and a half thousand.
+    path.write_text("a;y\n1.500;1\n")
+    with pytest.raises(RunError, match=r"line 2 of .* has '1\.500' in column 'a', not a number"):
+        load_source(Csv(DataPath(str(path)), separator=";", decimal=","), DataFileOpener())
+    path.write_text("a\ty\n1\t2\n")
+    examples = load_source(Csv(DataPath(str(path)), separator="\t"), DataFileOpener())
+    assert values(examples, "").tolist() == [[1]]
+
+
+NET = """
+archbuilder: 1
+name: net
+inputs: {age: [2], work: {shape: [], dtype: int32}}
+layers:
+  - {Embedding: {input_dim: SIZE, output_dim: 3}, name: emb, from: work}
+  - {Concatenate: , name: all, from: [age, emb]}
+  - {Dense: 1, name: y}
+data:
+  csv:
+    file: table.csv
+    inputs:
+      age: {column: age, missing: indicator, normalize: true}
+      work: {column: work, vocabulary: true}
+    target: y
+training: {loss: MeanSquaredError, epochs: 2, batch_size: 2, validation_split: 0.25,
+  checkpoint_every_seconds: 0}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A blueprint with its table, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "csv")
+    (tmp_path / "net.yaml").write_text(NET.replace("SIZE", "4"))
+    return tmp_path
+
+
+def weights(run: str) -> list[np.ndarray]:
+    return keras.saving.load_model(f"{run}/net.keras").get_weights()
+
+
+def test_run_with_features(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """Training, resume, evaluation and prediction see what one pass over the file learned."""
+    assert main(["train", "net.yaml", "--run-dir", "whole"]) == 0
+    output = capsys.readouterr().out
+    assert "column 'work': 4 categories (1 out-of-vocabulary)" in output
+    assert main(["train", "net.yaml", "--run-dir", "part", "--epochs", "1"]) == 0
+    assert main(["train", "--resume", "part", "--epochs", "2"]) == 0
+    for resumed, expected in zip(weights("part"), weights("whole"), strict=True):
+        np.testing.assert_array_equal(resumed, expected)
+    feature = json.loads((folder / "whole/run.json").read_text())["schema"]["features"]
+    means, deviations = feature["age"]["mean"], feature["age"]["std"]
+    vocabulary = feature["work"]["vocabulary"]
+    # Without a target, with a missing number and a new word.
+    Path("new.csv").write_text(f"work,age\nZebra,\n{vocabulary[1]},30\n")
+    capsys.readouterr()
+    assert main(["predict", "whole", "new.csv"]) == 0
+    predicted = [float(row["0"]) for row in csv.DictReader(capsys.readouterr().out.splitlines())]
+    model = keras.saving.load_model("whole/net.keras")
+    ages = np.array([[0, 1], [(30 - means[0]) / deviations[0], 0]], np.float32)
+    expected = model({"age": ages, "work": np.array([0, 2], np.int32)})
+    np.testing.assert_allclose(predicted, np.ravel(expected), rtol=1e-5)
+    assert main(["evaluate", "whole"]) == 0
+    loss = json.loads((folder / "whole/run.json").read_text())["validation_metrics"]["loss"]
+    assert f"{loss:.6g}"[:6] in capsys.readouterr().out
+
+
+def test_vocabulary_larger_than_embedding(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """The error gives the number to write."""
+    Path("net.yaml").write_text(NET.replace("SIZE", "3"))
+    assert main(["train", "net.yaml", "--run-dir", "run"]) == 1
+    assert "has 4 entries with that for other values" in (error := capsys.readouterr().err)
+    assert "takes integers from 0 to 2: write 4, or limit the vocabulary" in error
+
+
+def test_two_workers_learn_the_same(folder: Path):
+    """Each of them reads the table, and the weights are those of one process."""
+    arguments = ["train", "net.yaml", "--run-dir"]
+    assert main([*arguments, "one"]) == 0
+    in_workers(2, [[*arguments, str(folder / "two")]])
+    records = [json.loads(Path(run, "run.json").read_text()) for run in ("one", "two")]
+    assert records[0]["schema"] == records[1]["schema"]
+    for together, alone in zip(weights("two"), weights("one"), strict=True):
+        np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_damaged_record(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """A record may come from a stranger: what it claims to have learned is checked."""
+    assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
+    record = json.loads(Path("run/run.json").read_text())
+    for key, value in (("std", [0.0]), ("mean", [1.0, 2.0]), ("std", [math.inf]), ("mean", ["1"])):
+        damaged = json.loads(json.dumps(record))
+        damaged["schema"]["features"]["age"][key] = value
+        shutil.copytree("run", "damaged", dirs_exist_ok=True)
+        Path("damaged/run.json").write_text(json.dumps(damaged))
+        capsys.readouterr()
+        assert main(["evaluate", "damaged"]) != 0
+        assert "'features.age' has statistics that are not valid" in capsys.readouterr().err
