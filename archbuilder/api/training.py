@@ -31,6 +31,7 @@ def train(  # noqa: PLR0913 - keyword arguments with defaults
     run_dir: FilePath | None = None,
     data: FilePath | None = None,
     recipe: FilePath | None = None,
+    weights: FilePath | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     seed: int | None = None,
@@ -54,6 +55,8 @@ def train(  # noqa: PLR0913 - keyword arguments with defaults
         run_dir: A new or empty directory; by default `runs/NAME-1`, `runs/NAME-2`, ...
         data: Data to use in place of the recipe's: `digits`, `tfds:NAME`, a directory or a file.
         recipe: A YAML file whose sections `data` and `training` replace those of the blueprint.
+        weights: A weight file or the directory of a run, whose weights the networks start from, in
+            place of those of the recipe.
         epochs: Number of passes over the training set; None for that of the recipe.
         batch_size: Examples per step on all devices together; None for that of the recipe.
         seed: Seed of weights, order and validation split; None for that of the recipe.
@@ -81,6 +84,8 @@ def train(  # noqa: PLR0913 - keyword arguments with defaults
         blueprint, request, optional_path(recipe), None if data is None else str(data)
     )
     inputs = inputs.override(overrides, request.limits)
+    if weights is not None:
+        inputs = inputs.start_from(Path(weights))
     return _train(inputs, request.limits, log, progress, command, new_dir=optional_path(run_dir))
 
 

@@ -55,10 +55,18 @@ class _RunArguments(TypedDict):
         "archbuilder train lenet.yaml --data mnist/ --seed 7",
         "archbuilder train --resume runs/lenet-1",
         "archbuilder train digits_cnn --workers 2",
+        "archbuilder train digits_cnn --weights runs/digits_cnn-1 --seed 7",
     ),
 )
 @recipe_option
 @data_option
+@click.option(
+    "--weights",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Weight file, or directory of a run, whose weights the networks start from, in place of"
+    " those of the recipe.",
+)
 @setting_option(TrainingConfig, "epochs")
 @device_options(default_strategy=None)
 @setting_option(TrainingConfig, "seed")
@@ -92,6 +100,7 @@ def train_command(  # noqa: PLR0913 - an option each
     blueprint: str | None,
     recipe: Path | None,
     data: str | None,
+    weights: Path | None,
     run_dir: Path | None,
     resume: Path | None,
     workers: int | None,
@@ -117,7 +126,13 @@ def train_command(  # noqa: PLR0913 - an option each
         resume = run_dir
     elif resume is not None:
         _check_resume_options(
-            {"BLUEPRINT": blueprint, "--recipe": recipe, "--data": data, "--run-dir": run_dir},
+            {
+                "BLUEPRINT": blueprint,
+                "--recipe": recipe,
+                "--data": data,
+                "--weights": weights,
+                "--run-dir": run_dir,
+            },
             request,
             overrides,
         )
@@ -136,6 +151,7 @@ def train_command(  # noqa: PLR0913 - an option each
             run_dir=run_dir,
             data=data,
             recipe=recipe,
+            weights=weights,
             variant=request.variant,
             params=request.params,
             **overrides,

@@ -12,9 +12,10 @@ from archbuilder.blueprint import Blueprint, BlueprintRequest
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.arguments import check_arguments
 from archbuilder.config.data_cli import data_from_argument
+from archbuilder.config.initial_weights import InitialWeightsConfig
 from archbuilder.config.load import read_recipe, read_recipe_file
 from archbuilder.config.run_config import BLUEPRINT_FILE, RUN_JSON, RunConfig, load_run_config
-from archbuilder.config.sources import DataConfig
+from archbuilder.config.sources import DataConfig, DataPath
 from archbuilder.config.training import Recipe, TrainingConfig
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
@@ -43,6 +44,20 @@ class RunInputs:
         """
         values = check_arguments(overrides, limits)
         training = dataclasses.replace(self.config.training, **values)
+        return self._with_training(training)
+
+    def start_from(self, file: Path) -> RunInputs:
+        """Return the inputs of a run whose networks start from a weight file or another run.
+
+        Raises:
+            UsageError: if there is no such file or directory.
+        """
+        if not path_status.exists(file):
+            raise UsageError(f"there is no file or run {quote(str(file), 200)}")
+        weights = (InitialWeightsConfig(DataPath(str(file))),)
+        return self._with_training(dataclasses.replace(self.config.training, weights=weights))
+
+    def _with_training(self, training: TrainingConfig) -> RunInputs:
         return dataclasses.replace(self, config=dataclasses.replace(self.config, training=training))
 
 

@@ -16,9 +16,10 @@ from archbuilder.config.data_sandbox import DataSandbox
 from archbuilder.config.initial_weights import InitialWeightsConfig
 from archbuilder.config.layer_patterns import block_prefix, selects
 from archbuilder.config.run_config import BEST_SUFFIX, MODEL_SUFFIX
+from archbuilder.config.sources import DataPath
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.file_access import DataFileOpener
-from archbuilder.diagnostics.errors import RunError, quote, quote_list
+from archbuilder.diagnostics.errors import BlueprintError, RunError, quote, quote_list
 from archbuilder.distribution.collectives import WorkerGroup
 from archbuilder.formatting import plural
 from archbuilder.trainer.log_format import LogFn
@@ -85,7 +86,9 @@ class InitialWeights:
     ) -> Iterator[tuple[IO[bytes], str]]:
         """Open the weight file of a network, record it, and yield it with its path."""
         opener = DataFileOpener(config.directory, self.allow_dirs, sandbox=self.sandbox)
-        inner = (_select_model_file(opener, config, network),) if config.is_run else ()
+        # A file with another suffix is opened too, for the error that names the suffixes.
+        is_run = config.is_run and not _is_file(opener, config.file)
+        inner = (_select_model_file(opener, config, network),) if is_run else ()
         with (
             opener.open_file(config.file, *inner) as descriptor,
             # A duplicate, since the file object closes its descriptor and so does the context.
@@ -112,6 +115,14 @@ class InitialWeights:
         self.log(f"Weights: {'; '.join(notes)}")
         if not match.is_complete:
             self.log(match.problems())
+
+
+def _is_file(opener: DataFileOpener, path: DataPath) -> bool:
+    try:
+        with opener.open_file(path):
+            return True
+    except (BlueprintError, RunError):
+        return False
 
 
 def _select_model_file(opener: DataFileOpener, config: InitialWeightsConfig, network: str) -> str:

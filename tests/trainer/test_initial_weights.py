@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from trainer.test_execution import assert_same, trained, weights
 
+import archbuilder
 from archbuilder.cli import main
 
 ENCODER = """
@@ -230,6 +231,8 @@ def test_skip_mismatch(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     [
         ("{file: other.keras, skip_mismatch: true}", "0 of its 10 weights match"),
         ("missing.keras", "there is no such file"),
+        ("missing", "there is no such file"),
+        ("start.pt", "is not a weights file: its suffix must be .weights.h5, .h5, .keras"),
         ("../start.keras", "leads out of the directory"),
         ("/etc/start.keras", "must be a relative path"),
         ("empty", "it is not the directory of a run that has finished"),
@@ -245,6 +248,7 @@ def test_wrong_files(tmp_path: Path, value: str, message: str, capsys: pytest.Ca
     save(keras.Model(x, keras.layers.Conv1D(1, 1)(x[:, None])), tmp_path / "other.keras")
     save(network(), tmp_path / "start.safetensors")
     (tmp_path / "damaged.keras").write_bytes(b"PK")
+    (tmp_path / "start.pt").write_bytes(b"")
     (tmp_path / "empty").mkdir()
     (tmp_path / "several").mkdir()
     for name in ("a", "b"):
@@ -263,6 +267,54 @@ def test_other_directory_needs_permission(tmp_path: Path):
     text = with_weights("../start.keras")
     run = trained(tmp_path / "inner", text, "run", "--allow-dir", str(tmp_path))
     assert_starts_from(run, network(), (*BACKBONE, "head"))
+
+
+def test_option_and_argument(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """`--weights` and `weights=` replace those of the recipe, and may be anywhere."""
+    write_examples(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    file = save(network(), tmp_path / "elsewhere" / "start.keras")
+    (tmp_path / "link.keras").symlink_to(file)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    text = with_weights("missing.keras")
+    run = trained(tmp_path, text, "run", "--weights", "start.keras")
+    assert_starts_from(run, network(), (*BACKBONE, "head"))
+    (record,) = json.loads((run / "run.json").read_text())["weights"]
+    assert record["file"] == str(file)
+    archbuilder.train(
+        tmp_path / "run.yaml", run_dir=tmp_path / "api", weights=tmp_path / "link.keras"
+    )
+    assert_starts_from(tmp_path / "api", network(), (*BACKBONE, "head"))
+    for arguments, message in (
+        (("train", str(tmp_path / "run.yaml"), "--weights", "nowhere"), "no file or run 'nowhere'"),
+        (("train", "--resume", str(run), "--weights", str(file)), "--weights cannot be used with"),
+    ):
+        assert main([*arguments]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_two_steps_of_fine_tuning(tmp_path: Path):
+    """A run that starts from another one equals a second `fit` of Keras after compiling again."""
+    x, y = write_examples(tmp_path)
+    save(network(), tmp_path / "start.keras")
+    text = with_weights("start.keras", NET)
+    first = text.replace("SGD: 0.0", "Adam: 0.01").replace(
+        "weights:", "frozen: backbone\n  weights:"
+    )
+    trained(tmp_path, first, "first")
+    run = trained(tmp_path, text.replace("SGD: 0.0", "Adam: 0.001"), "run", "--weights",
+                  str(tmp_path / "first"))  # fmt: skip
+    model = network()
+    for is_trainable, rate in ((False, 0.01), (True, 0.001)):
+        for name in BACKBONE:
+            model.get_layer(name).trainable = is_trainable
+        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+        model.fit(x, y, batch_size=16, epochs=1, shuffle=False, verbose=0)
+    expected = by_name(model)
+    for name, array in saved_weights(run).items():
+        np.testing.assert_allclose(array, expected[name], atol=1e-5, err_msg=name)
 
 
 def test_resume_does_not_read_the_file(tmp_path: Path):
