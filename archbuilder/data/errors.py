@@ -41,4 +41,7 @@ def locate_data_errors(span: Span | None) -> Iterator[None]:
         # Subclasses have a location or a meaning of their own, such as a lost worker.
         if span is None or type(error) is not RunError:
             raise
-        raise DataError(Diagnostic(UNUSABLE_DATA, str(error), span)) from error
+        # A list of weights, for example, has a line for each.
+        message, *lines = str(error).split("\n")
+        notes = tuple(line.strip() for line in lines)
+        raise DataError(Diagnostic(UNUSABLE_DATA, message, span, notes=notes)) from error

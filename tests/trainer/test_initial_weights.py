@@ -21,6 +21,11 @@ from trainer.test_execution import assert_same, trained, weights
 
 import archbuilder
 from archbuilder.cli import main
+from archbuilder.config.initial_weights import InitialWeightsConfig
+from archbuilder.config.sources import DataPath
+from archbuilder.diagnostics.errors import RunError
+from archbuilder.distribution.collectives import SINGLE_WORKER, WorkerGroup
+from archbuilder.trainer.initial_weights import InitialWeights
 
 ENCODER = """
       - Dense: {units: 6, activation: relu}
@@ -214,7 +219,7 @@ def test_skip_mismatch(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "wrong.yaml").write_text(with_weights("start.keras"))
     assert main(["train", str(tmp_path / "wrong.yaml"), "--run-dir", str(tmp_path / "wrong")]) == 1
     error = capsys.readouterr().err
-    assert "head/kernel is 5x3 in the model and 5x7 in the file" in error
+    assert "\n   = head/kernel is 5x3 in the model and 5x7 in the file, as 'head/vars/0'\n" in error
     assert "skip_mismatch: true" in error
     assert "wrong.yaml:" in error
     assert not (tmp_path / "wrong").exists()
@@ -422,6 +427,24 @@ def test_ridge_on_trained_features(tmp_path: Path):
     )
     run = trained(tmp_path, text, "run")
     assert_starts_from(run, network(classes=None), BACKBONE)
+
+
+def test_file_differs_between_workers(tmp_path: Path):
+    """Workers that would start from different weights are an error on all of them."""
+    file = save(network(), tmp_path / "start.keras")
+
+    class OtherWorkers(WorkerGroup):
+        """Two workers, of which the second has another file."""
+
+        def all_gather(self, content: bytes) -> tuple[bytes, ...]:
+            return content, bytes(len(content))
+
+    workers = OtherWorkers(SINGLE_WORKER.strategy)
+    config = InitialWeightsConfig(DataPath(str(file)))
+    lines: list[str] = []
+    with pytest.raises(RunError, match="the weights differ between the workers"):
+        InitialWeights((config,), (), None, workers, lines.append).load(network(), "net", "")
+    assert not lines
 
 
 def test_workers(tmp_path: Path):
