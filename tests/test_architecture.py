@@ -95,7 +95,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.data.sources": """
         cells class_directories digits disk_columns image_decoding npy_header parquet_footer
-        category_writer label_encoder load_context tfrecord_io
+        category_writer dates label_encoder load_context tfrecord_io
         column_roles idx image_directory npy npz text
         batch_reader pairs
         tabular

@@ -61,7 +61,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class FittedFeature:
-    """What a feature of a table learned from the training set; a number for each column."""
+    """What a feature of a table learned from the training set: a number for each value."""
 
     columns: tuple[str, ...]
     fill: tuple[float, ...] = ()
@@ -74,10 +74,9 @@ class FittedFeature:
 
     @property
     def is_valid(self) -> bool:
-        """Whether all numbers are finite, and there is one for each column."""
+        """Whether all numbers are finite, and no category is there twice."""
         return (
-            all(len(each) in (0, len(self.columns)) for each in (self.fill, self.mean, self.std))
-            and all(map(math.isfinite, (*self.fill, *self.mean, *self.std)))
+            all(map(math.isfinite, (*self.fill, *self.mean, *self.std)))
             and len(self.mean) == len(self.std)
             and all(each > 0 for each in self.std)
             and len({*self.vocabulary}) == len(self.vocabulary)

@@ -32,6 +32,8 @@ _CHUNK_ROWS: Final = 256
 """Number of examples, such as image files, that a thread decodes at once."""
 _SCAN_CHUNK_BYTES: Final = 2**24
 """Number of bytes that a scan of a column reads at once."""
+_MAX_MAPPED_BYTES: Final = 2**27
+"""Size up to which `map_column` keeps its result in memory: 128 MiB."""
 _RUN_ERROR_PATTERN: Final = re.compile(rf"\b{RunError.__name__}: (.+)")
 
 
@@ -208,9 +210,10 @@ def map_column(
 ) -> Column:
     """Return a column of `function` of the values; it takes and returns examples as an array.
 
-    Values that are not in memory are mapped when they are read.
+    Values that are not in memory, and results that are large, are mapped when they are read.
     """
-    if isinstance(column, ArrayColumn):
+    num_bytes = column.count * math.prod(shape) * dtype.itemsize
+    if isinstance(column, ArrayColumn) and num_bytes <= _MAX_MAPPED_BYTES:
         return ArrayColumn(function(column.values), column.name)
     return LazyColumn(
         column.name,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from archbuilder.config.data_schema import FittedFeature
 from archbuilder.config.sources.features import MAX_CATEGORIES, FeatureConfig
-from archbuilder.data.columns import Array, RowIndices, iter_chunks, map_column
+from archbuilder.data.columns import Array, Column, RowIndices, iter_chunks, map_column
 from archbuilder.data.dataset import Dataset, Feature, RawFeature
 from archbuilder.data.dtypes import is_integer
 from archbuilder.data.file_access import check_fits_in_memory
@@ -93,6 +93,8 @@ def _recorded_feature(
     needs_fill = config.missing is not None and config.missing != "indicator"
     suits = (
         feature.columns == raw.names
+        and len(feature.fill) in (0, len(_value_names(raw)))
+        and len(feature.mean) in (0, len(_value_names(raw)))
         and bool(feature.fill) == needs_fill
         and bool(feature.mean) == bool(config.normalize)
         and (config.is_category or not feature.vocabulary)
@@ -133,22 +135,64 @@ def _fit_categories(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, s
     for codes, _ in iter_chunks(raw.column, rows):
         # Missing ones, whose index is -1, come first.
         counts += np.bincount(codes.astype(np.int64) + 1, minlength=len(counts))
-    by_word = Counter(dict(zip(raw.words, counts[1:].tolist(), strict=True)))
+    by_word: Counter[str] = Counter()
+    for words, count in zip(_categories(raw), counts[1:].tolist(), strict=True):
+        by_word.update(dict.fromkeys(words, count))
     frequent = [word for word, count in by_word.items() if count >= (config.min_count or 1)]
     # By falling count, and equal counts in alphabetical order.
     ordered = sorted(frequent, key=lambda word: (-by_word[word], word))
     vocabulary = tuple(ordered[: config.max_size or MAX_CATEGORIES])
     num_missing = f", {counts[0]:,} missing" if counts[0] else ""
-    note = f"{_title(raw)}: {len(vocabulary) + 1:,} categories (1 out-of-vocabulary){num_missing}"
+    num_categories = f"{len(vocabulary) + 1:,} categories (1 out-of-vocabulary)"
+    if config.separator is not None:
+        if not vocabulary:
+            raise RunError(f"{_title(raw)} has no category in the training set")
+        num_categories = plural(len(vocabulary), "category", "categories")
+    note = f"{_title(raw)}: {num_categories}{num_missing}"
     return FittedFeature(raw.names, vocabulary=vocabulary), note
 
 
 def _index_categories(raw: RawFeature, fitted: FittedFeature) -> Feature:
     indices = {word: number for number, word in enumerate(fitted.vocabulary, 1)}
+    if raw.config.separator is not None:
+        return Feature(_multi_hot_column(raw, indices), origin=raw.origin)
     # The last entry is the one of -1, which stands for a missing category.
     table = np.array([*(indices.get(word, 0) for word in raw.words), 0], np.int64)
     column = map_column(raw.column, lambda codes: table[codes.astype(np.int64)], (), table.dtype)
     return Feature(column, origin=raw.origin, num_categories=len(indices) + 1)
+
+
+def _categories(raw: RawFeature) -> Iterator[list[str]]:
+    """Yield the categories in each of the distinct texts, without duplicates."""
+    separator = raw.config.separator
+    for word in raw.words:
+        words = [word] if separator is None else map(str.strip, word.split(separator))
+        yield [*dict.fromkeys(each for each in words if each)]
+
+
+def _multi_hot_column(raw: RawFeature, indices: Mapping[str, int]) -> Column:
+    """Return a column of a 0 or 1 for each category of the vocabulary."""
+    # The positions of text number i are those from ends[i - 1] to ends[i]; the last text, which is
+    # that of -1, has none.
+    by_text = [
+        [indices[word] - 1 for word in words if word in indices] for words in _categories(raw)
+    ]
+    positions = np.array([each for text in by_text for each in text], np.int64)
+    counts = np.array([*map(len, by_text), 0], np.int64)
+    starts = np.cumsum(counts) - counts
+    dtype = np.dtype(np.float32)
+
+    def multi_hot(codes: Array) -> Array:
+        texts = codes.astype(np.int64)
+        flags = np.zeros((len(texts), len(indices)), dtype)
+        num_words = counts[texts]
+        rows = np.repeat(np.arange(len(texts)), num_words)
+        # The number of each word within its text.
+        numbers = np.arange(len(rows)) - np.repeat(np.cumsum(num_words) - num_words, num_words)
+        flags[rows, positions[starts[texts[rows]] + numbers]] = 1
+        return flags
+
+    return map_column(raw.column, multi_hot, (len(indices),), dtype)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,7 +234,9 @@ class _NumberPipeline:
             if numbers.dtype.kind == "f":
                 is_missing = np.isnan(numbers)
                 numbers = np.where(is_missing, 0, numbers)
-            numbers = np.concatenate([numbers, is_missing.astype(numbers.dtype)], axis=1)
+            # All parts of a date are missing together.
+            flags = is_missing[:, :1] if self.config.date else is_missing
+            numbers = np.concatenate([numbers, flags.astype(numbers.dtype)], axis=1)
         elif not self.config.is_list:
             return numbers[:, 0]
         return numbers
@@ -211,14 +257,15 @@ def _convert_numbers(raw: RawFeature, fitted: FittedFeature) -> Feature:
 
 def _fit_numbers(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]:
     """Learn replacements, means and standard deviations, in float64."""
-    config, num_columns = raw.config, len(raw.names)
+    config, names = raw.config, _value_names(raw)
+    num_columns = len(names)
     counts, means = _mean(lambda: _number_chunks(raw, rows), num_columns)
     fitted = FittedFeature(raw.names)
     if isinstance(config.missing, int | float):
         fitted = replace(fitted, fill=(float(config.missing),) * num_columns)
     elif config.missing in ("mean", "median"):
         if not counts.all():
-            empty = raw.names[int(np.argmin(counts))]
+            empty = names[int(np.argmin(counts))]
             raise RunError(
                 f"the column {quote(empty)} has no value in the training set, and 'missing:"
                 f" {config.missing}' needs one; write a number"
@@ -245,10 +292,15 @@ def _fit_numbers(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]
         else:
             note += f"{num_columns:,} columns normalized, "
         if is_constant.any():
-            constants = [name for name, flag in zip(raw.names, is_constant, strict=True) if flag]
+            constants = [name for name, flag in zip(names, is_constant, strict=True) if flag]
             note += f"not scaled as constant: {quote(constants[0])}"
             note += f" and {plural(len(constants) - 1, 'other')}, " if constants[1:] else ", "
     return fitted, note + f"{missing:,} missing" if missing or config.normalize else ""
+
+
+def _value_names(raw: RawFeature) -> tuple[str, ...]:
+    """Return the names of the numbers of an example: columns, or parts of a date."""
+    return raw.config.date or raw.names
 
 
 def _number_chunks(raw: RawFeature, rows: RowIndices) -> Iterator[_Floats]:
@@ -286,7 +338,7 @@ def _medians(raw: RawFeature, rows: RowIndices) -> _Floats:
     return np.array(
         [
             np.nanmedian(np.concatenate([each[:, column] for each in _number_chunks(raw, rows)]))
-            for column in range(len(raw.names))
+            for column in range(len(_value_names(raw)))
         ]
     )
 

@@ -202,7 +202,14 @@ def test_unknown_keys_beside_a_source(value: PlainData, note: str):
             {"column": "a", "vocabulary": ["x"], "clip": [0, 1], "missing": 0},
             "has 'missing', 'clip' for numbers and 'vocabulary' for categories",
         ),
-        ({"columns": ["a"], "vocabulary": True}, "has a 'vocabulary', which needs one 'column'"),
+        ({"columns": ["a"], "vocabulary": True}, "has 'vocabulary', which needs one 'column'"),
+        ({"date": ["hour"]}, "has 'date', which needs one 'column'"),
+        ({"column": "a", "date": ["hour", "hour"]}, "has a part of 'date' twice"),
+        (
+            {"column": "a", "date": ["hour"], "vocabulary": True},
+            "has both 'vocabulary' and 'date'",
+        ),
+        ({"column": "a", "separator": "|"}, "has a 'separator', which needs a 'vocabulary'"),
         ({"column": "a", "min_count": 2}, "has 'min_count', which needs 'vocabulary: true'"),
         (
             {"column": "a", "vocabulary": ["x"], "max_size": 2},

@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import keras
@@ -18,6 +19,7 @@ from helpers.subprocesses import in_workers
 
 from archbuilder.cli import main
 from archbuilder.config.sources import Csv, DataPath, DataSource, FeatureConfig, Jsonl, Parquet
+from archbuilder.data import columns as columns_module
 from archbuilder.data.columns import LazyColumn
 from archbuilder.data.dataset import Dataset
 from archbuilder.data.file_access import DataFileOpener
@@ -227,6 +229,133 @@ class TestCategories:
         monkeypatch.setattr(category_writer, "MAX_CATEGORIES", 2)
         with pytest.raises(RunError, match="'work' has more than 2 different values"):
             load(source)
+
+
+GENRES: Values = ["drama|comedy", "comedy", None, "drama | war|war", "comedy|noir"]
+DATES: Values = ["2024-02-29", "1969-12-31T23:59:58.5", "2023-06-15 07:08:09", None]
+PARTS = (
+    *("year", "month", "day", "weekday", "hour", "minute", "second"),
+    *("day_of_year", "timestamp"),
+)
+
+
+def parts_of(text: str) -> list[float]:
+    """The parts of a date, by the standard library."""
+    moment = datetime.fromisoformat(text)
+    second = moment.second + moment.microsecond / 1e6
+    return [
+        *(moment.year, moment.month, moment.day, moment.weekday(), moment.hour, moment.minute),
+        *(second, moment.timetuple().tm_yday, moment.replace(tzinfo=UTC).timestamp()),
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+class TestDates:
+    def test_parts_of_dates(self, tmp_path: Path, kind: str):
+        """As the standard library has them; a missing date has one flag."""
+        columns: dict[str, Values] = {"when": DATES, "y": [1, 2, 3, 4]}
+        feature = FeatureConfig("when", date=PARTS, missing="indicator")
+        examples = load_source(
+            source_of(write(tmp_path, kind, columns), x=feature), DataFileOpener()
+        )
+        expected = [[*parts_of(str(each)), 0] for each in DATES[:3]]
+        assert values(examples, "x").tolist() == [*expected, [0] * len(PARTS) + [1]]
+
+    def test_normalized_dates(self, tmp_path: Path, kind: str):
+        """Parts are numbers as others: they are completed and normalized each on its own."""
+        columns: dict[str, Values] = {"when": DATES, "y": [1, 2, 3, 4]}
+        feature = FeatureConfig("when", date=("month", "hour"), missing="mean", normalize=True)
+        path = write(tmp_path, kind, columns)
+        examples = load_source(source_of(path, x=feature), DataFileOpener())
+        table = np.array([[2, 0], [12, 23], [6, 7]], float)
+        table = np.concatenate([table, table.mean(axis=0, keepdims=True)])
+        expected = (table - table.mean(axis=0)) / table.std(axis=0)
+        np.testing.assert_allclose(values(examples, "x"), expected, rtol=1e-13, atol=1e-13)
+
+    def test_times_in_utc(self, tmp_path: Path, kind: str):
+        """An offset is taken off, so that a time is the same in all formats."""
+        columns: dict[str, Values] = {"when": ["2024-01-01T01:30+02:00"], "y": [1]}
+        feature = FeatureConfig("when", date=("year", "hour", "timestamp"))
+        examples = load_source(
+            source_of(write(tmp_path, kind, columns), x=feature), DataFileOpener()
+        )
+        seconds = datetime(2023, 12, 31, 23, 30, tzinfo=UTC).timestamp()
+        assert values(examples, "x").tolist() == [[2023, 23, seconds]]
+
+    @pytest.mark.parametrize(
+        ("cell", "message"),
+        [
+            ("31.01.2024", r"not a date as '2024-01-31' or '2024-01-31T23:59'$"),
+            (None, "(has no value in column|that is missing|not a date)"),
+        ],
+    )
+    def test_invalid_dates(self, tmp_path: Path, kind: str, cell: str | None, message: str):
+        """They are errors with their location."""
+        columns: dict[str, Values] = {"when": ["2024-01-31", cell], "y": [1, 2]}
+        source = source_of(write(tmp_path, kind, columns), x=FeatureConfig("when", date=("day",)))
+        with pytest.raises(RunError, match=message):
+            load_source(source, DataFileOpener())
+
+
+@pytest.mark.parametrize("arrow_type", [pa.date32(), pa.timestamp("ns", "Europe/Berlin")])
+def test_dates_of_parquet(tmp_path: Path, arrow_type: pa.DataType):
+    """Dates and times with a type of their own, in UTC."""
+    moments = np.array(["2024-02-29", "NaT"], "datetime64[ns]")
+    path = tmp_path / "t.parquet"
+    dates = pa.array(moments).cast(pa.timestamp("ns", "UTC")).cast(pa.timestamp("ns"))
+    pq.write_table(pa.table({"when": dates.cast(arrow_type), "y": [0, 1]}), path)
+    feature = FeatureConfig("when", date=("day_of_year", "hour"), missing=0)
+    examples = load_source(source_of(DataPath(str(path)), x=feature), DataFileOpener())
+    assert values(examples, "x").tolist() == [[60, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+class TestSeveralCategories:
+    def source(self, folder: Path, kind: str, **options) -> DataSource:
+        columns: dict[str, Values] = {"genres": GENRES, "y": [1, 2, 3, 4, 5]}
+        feature = FeatureConfig("genres", separator="|", **options)
+        return source_of(write(folder, kind, columns), x=feature)
+
+    def test_multi_hot_is_keras_string_lookup(self, tmp_path: Path, kind: str):
+        """A flag per category of the training rows; others have none."""
+        examples = load_source(
+            self.source(tmp_path, kind, vocabulary=True),
+            DataFileOpener(),
+            None,
+            lambda _: np.arange(4),
+        )
+        # Each of the first two is in two of the four rows.
+        vocabulary = examples.preprocessing.schema.features["x"].vocabulary
+        assert vocabulary == ("comedy", "drama", "war")
+        layer = keras.layers.StringLookup(vocabulary=list(vocabulary), output_mode="multi_hot")
+        expected = []
+        for text in GENRES:
+            words = [word.strip() for word in str(text or "").split("|")]
+            expected.append(np.asarray(layer(np.array(words)))[1:])
+        assert values(examples, "x").tolist() == np.array(expected).tolist()
+        assert "3 categories, 1 missing" in examples.notes[-1]
+
+    def test_size_of_multi_hot(self, tmp_path: Path, kind: str):
+        """`min_count` and `max_size` count categories, not texts; a list has its own order."""
+        expected = {
+            ("min_count", 3): [[1], [1], [0], [0], [1]],
+            ("max_size", 1): [[1], [1], [0], [0], [1]],
+        }
+        for (key, number), flags in expected.items():
+            source = self.source(tmp_path, kind, vocabulary=True, **{key: number})
+            assert values(load_source(source, DataFileOpener()), "x").tolist() == flags
+        source = self.source(tmp_path, kind, vocabulary=("war", "drama"))
+        examples = load_source(source, DataFileOpener())
+        assert values(examples, "x").tolist() == [[0, 1], [0, 0], [0, 0], [1, 1], [0, 0]]
+
+    def test_large_multi_hot_is_computed_on_demand(
+        self, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+    ):
+        """It may take more memory than the texts by far."""
+        monkeypatch.setattr(columns_module, "_MAX_MAPPED_BYTES", 1)
+        examples = load_source(self.source(tmp_path, kind, vocabulary=("war",)), DataFileOpener())
+        assert isinstance(examples.inputs["x"].column, LazyColumn)
+        assert values(examples, "x").tolist() == [[0], [0], [0], [1], [0]]
 
 
 @pytest.mark.parametrize("kind", KINDS)

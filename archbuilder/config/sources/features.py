@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 
 from archbuilder.config.settings import (
     make_section,
@@ -27,12 +27,16 @@ from archbuilder.config.value_types import (
     number,
     pair_of,
     plain_type,
+    text,
 )
 from archbuilder.diagnostics.errors import quote_list
 from archbuilder.yaml.nodes import MappingNode, Tree
 
 _T = TypeVar("_T")
 MissingRule: TypeAlias = Literal["mean", "median", "indicator"] | float
+DatePart: TypeAlias = Literal[
+    "year", "month", "day", "weekday", "hour", "minute", "second", "day_of_year", "timestamp"
+]
 TransformName: TypeAlias = Literal["log", "log1p", "sqrt"]
 MAX_CATEGORIES: Final = 2**20
 """Largest size of a vocabulary."""
@@ -44,6 +48,7 @@ _WORD: Final = plain_type(
 )
 _TRANSFORM: Final[ValueType[Any]] = choice("log", "log1p", "sqrt")
 _TRUE: Final = plain_type({"enum": [True]}, "`true`")
+_DATE_PART: Final = choice(*get_args(DatePart))
 _NUMBER_KEYS: Final = ("normalize", "missing", "transform", "clip")
 _VOCABULARY_KEYS: Final = ("min_count", "max_size")
 
@@ -108,6 +113,17 @@ class FeatureConfig:
         " the most frequent first. All others, and missing ones, become 0.",
         default=None,
     )
+    separator: str | None = setting(
+        text(),
+        "What separates several categories in one text, as in `comedy;drama`. Each becomes a flag"
+        " of 0 or 1 instead of an index.",
+        default=None,
+    )
+    date: tuple[DatePart, ...] | None = setting(
+        list_between(_DATE_PART, 1, len(get_args(DatePart))),
+        "Parts of a date or time in ISO 8601, as numbers side by side.",
+        default=None,
+    )
     min_count: int | None = setting(
         integer(1, 2**31 - 1), "How often a category must occur in the training set.", default=None
     )
@@ -132,33 +148,43 @@ class FeatureConfig:
 
     @property
     def is_list(self) -> bool:
-        """Whether an example has an axis of columns even if there is only one column."""
-        return self.column is None
+        """Whether an example has an axis of values even if there is only one."""
+        return self.column is None or self.date is not None
 
     def find_conflict(self) -> str:
         """Return what contradicts itself, as a sentence about keys; empty if nothing does."""
         keys = [each.name for each in fields(self) if getattr(self, each.name) is not None]
-        if self.column is not None and self.columns is not None:
-            return "has both 'column' and 'columns'"
-        if self.is_category:
-            number_keys = [each for each in keys if each in _NUMBER_KEYS]
-            if number_keys:
-                return f"has {quote_list(number_keys)} for numbers and 'vocabulary' for categories"
-            if self.column is None:
-                return "has a 'vocabulary', which needs one 'column'"
+        text_keys = [each for each in keys if each in ("vocabulary", "date")]
+        number_keys = [each for each in keys if each in _NUMBER_KEYS]
         learned_keys = [each for each in keys if each in _VOCABULARY_KEYS]
-        if learned_keys and self.vocabulary is not True:
-            return f"has {quote_list(learned_keys)}, which needs 'vocabulary: true'"
-        words = map(str, self.vocabulary) if isinstance(self.vocabulary, tuple) else ()
-        for word, count in Counter(words).most_common(1):
-            if count > 1:
-                return f"has {quote_list([word])} twice in 'vocabulary'"
-        domain, fill = self.domain, self.missing
-        if domain and isinstance(fill, int | float) and not domain.contains(fill):
-            return f"replaces missing values by {fill:g}, and {domain}"
-        if self.clip is not None and self.clip[0] >= self.clip[1]:
-            return "has a 'clip' whose first bound is not below the second"
-        return ""
+        words = [*map(str, self.vocabulary)] if isinstance(self.vocabulary, tuple) else []
+        repeated = [word for word, count in Counter(words).items() if count > 1]
+        fill = self.missing if isinstance(self.missing, int | float) else None
+        conflicts = {
+            "has both 'column' and 'columns'": self.column is not None and self.columns is not None,
+            "has both 'vocabulary' and 'date'": len(text_keys) > 1,
+            f"has {quote_list(number_keys)} for numbers and 'vocabulary' for categories": (
+                self.is_category and number_keys
+            ),
+            f"has {quote_list(text_keys)}, which needs one 'column'": (
+                text_keys and self.column is None
+            ),
+            "has a 'separator', which needs a 'vocabulary'": (
+                self.separator is not None and not self.is_category
+            ),
+            f"has {quote_list(learned_keys)}, which needs 'vocabulary: true'": (
+                learned_keys and self.vocabulary is not True
+            ),
+            f"has {quote_list(repeated)} twice in 'vocabulary'": repeated,
+            "has a part of 'date' twice": len({*(self.date or ())}) < len(self.date or ()),
+            f"replaces missing values by {fill}, and {self.domain}": (
+                self.domain and fill is not None and not self.domain.contains(fill)
+            ),
+            "has a 'clip' whose first bound is not below the second": (
+                self.clip is not None and self.clip[0] >= self.clip[1]
+            ),
+        }
+        return next((message for message, applies in conflicts.items() if applies), "")
 
 
 InputColumns: TypeAlias = str | tuple[str, ...] | FeatureConfig

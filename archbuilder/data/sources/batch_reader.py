@@ -14,6 +14,7 @@ from archbuilder.data.dtypes import common_dtype, unrepresentable
 from archbuilder.data.provenance import ColumnOrigin
 from archbuilder.data.sources.category_writer import CategoryWriter
 from archbuilder.data.sources.column_roles import ColumnRoles
+from archbuilder.data.sources.dates import DATE_DTYPE, Dates, date_parts
 from archbuilder.data.sources.disk_columns import ColumnStore
 from archbuilder.data.sources.label_encoder import Strings, TargetWriter
 from archbuilder.data.sources.load_context import LoadContext
@@ -54,6 +55,7 @@ class Row:
     targets: Mapping[str, Array | str]
     sample_weights: Mapping[str, Array] = field(default_factory=dict)
     categories: Mapping[str, str | None] = field(default_factory=dict)
+    dates: Mapping[str, np.datetime64] = field(default_factory=dict)
 
     @property
     def num_bytes(self) -> int:
@@ -69,13 +71,14 @@ class RawBatch:
     """The values of inputs, targets and sample weights of some records, by name.
 
     Arrays have the shape `(rows, ...)`. A sequence of arrays is one input with several columns side
-    by side. Numbers that are missing are NaN, and categories None.
+    by side. Missing numbers are NaN, categories None, and dates NaT.
     """
 
     inputs: Mapping[str, Array | Sequence[Array]]
     targets: Mapping[str, Array | Strings]
     sample_weights: Mapping[str, Array] = field(default_factory=dict)
     categories: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    dates: Mapping[str, Dates] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +107,8 @@ class _InputWriters:
             for name, columns in roles.inputs.items()
         }
         self._numbers = {
-            name: store.create_writer("the input", origins[name]) for name in roles.number_inputs
+            name: store.create_writer("the input", origins[name])
+            for name in (*roles.number_inputs, *roles.dates)
         }
         self._categories = {
             name: CategoryWriter(roles.title(column), store, origins[name])
@@ -122,6 +126,9 @@ class _InputWriters:
                 self._numbers[name].add(numbers)
             else:
                 self._numbers[name].add_columns(numbers)
+        for name, dates in batch.dates.items():
+            parts = self._roles.features[name].date or ()
+            self._numbers[name].add(date_parts(dates, parts))
         for name, words in batch.categories.items():
             self._categories[name].add(words)
 
@@ -241,4 +248,5 @@ def stack_rows(rows: Iterable[Row], roles: ColumnRoles) -> Iterator[RawBatch]:
                 for key, column in roles.sample_weights.items()
             },
             {key: [row.categories[key] for row in batch] for key in roles.categories},
+            {key: np.array([row.dates[key] for row in batch], DATE_DTYPE) for key in roles.dates},
         )

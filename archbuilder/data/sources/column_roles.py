@@ -151,7 +151,8 @@ class ColumnRoles:
         inputs = (
             column
             for key, columns in self.inputs.items()
-            if key not in self.features or not self.features[key].takes_missing
+            if key not in self.texts
+            and (key not in self.features or not self.features[key].takes_missing)
             for column in columns
         )
         return tuple(dict.fromkeys((*inputs, *self.sample_weights.values())))
@@ -163,7 +164,7 @@ class ColumnRoles:
         columns = (
             column
             for key, feature in self.features.items()
-            if feature.takes_missing and not feature.is_category
+            if feature.takes_missing and key not in self.texts
             for column in self.inputs[key]
         )
         return tuple(dict.fromkeys(each for each in columns if each not in numeric))
@@ -174,10 +175,20 @@ class ColumnRoles:
         return {key: self.inputs[key][0] for key, each in self.features.items() if each.is_category}
 
     @property
+    def dates(self) -> Mapping[str, str]:
+        """The columns of inputs that are dates."""
+        return {key: self.inputs[key][0] for key, each in self.features.items() if each.date}
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """The columns of inputs that are read as text: categories and dates."""
+        return {**self.categories, **self.dates}
+
+    @property
     def number_inputs(self) -> Mapping[str, tuple[str, ...]]:
-        """The columns of inputs that are numbers."""
-        categories = self.categories
-        return {key: each for key, each in self.inputs.items() if key not in categories}
+        """The columns of inputs that are numbers in the file."""
+        texts = self.texts
+        return {key: each for key, each in self.inputs.items() if key not in texts}
 
     @property
     def source_keys(self) -> SourceKeys:

@@ -26,6 +26,7 @@ from archbuilder.data.sources.cells import (
     with_decimal_point,
 )
 from archbuilder.data.sources.column_roles import ColumnRoles
+from archbuilder.data.sources.dates import DATE_DTYPE, Dates, not_a_date_error, parse_date
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.tabular import load_table
 from archbuilder.data.text.line_reader import iter_lines
@@ -177,16 +178,25 @@ class _RowParser:
         self._targets = {key: index[each] for key, each in roles.targets.items()}
         self._numeric_columns = [index[each] for each in roles.numeric_columns]
         self._optional_columns = [index[each] for each in roles.optional_columns]
+        self._dates = {key: index[each] for key, each in roles.dates.items()}
+        self._text_columns = [
+            *self._targets.values(),
+            *(self._dates[key] for key in roles.dates if not roles.features[key].takes_missing),
+        ]
+        """Columns in which a missing cell is an error, but not one of a number."""
 
     def batches(
         self, lines: Sequence[_Line], bad_records: BadRecords, locations: RecordLocations
     ) -> Iterator[RawBatch]:
         """Yield one batch of the valid lines, if there are any."""
         columns = None
-        targets = [*self._targets.values()]
-        if not any(self._is_missing(cells[each]) for _, cells in lines for each in targets):
+        required = [*self._text_columns]
+        # An empty cell is not a number, but a cell such as -999 is.
+        if len(self._missing_cells) > 1:
+            required += self._numeric_columns
+        if not any(self._is_missing(cells[each]) for _, cells in lines for each in required):
             with suppress(ValueError):
-                columns = self._parse_columns(lines)
+                columns, dates = self._parse_columns(lines), self._parse_dates(lines)
         valid_lines = [*lines]
         if columns is None:
             # At least one line is invalid. Only now each is checked alone: to parse whole columns
@@ -195,7 +205,7 @@ class _RowParser:
             if not valid_lines:
                 return
             try:
-                columns = self._parse_columns(valid_lines)
+                columns, dates = self._parse_columns(valid_lines), self._parse_dates(valid_lines)
             except ValueError:
                 raise self._dtype_conflict_error(valid_lines) from None
         locations.add(self._name, [line for line, _ in valid_lines])
@@ -218,6 +228,7 @@ class _RowParser:
                 ]
                 for key, number in self._categories.items()
             },
+            dates,
         )
 
     def _is_missing(self, cell: str) -> bool:
@@ -237,13 +248,27 @@ class _RowParser:
             )
         return columns
 
+    def _parse_dates(self, lines: Sequence[_Line]) -> dict[str, Dates]:
+        return {
+            key: np.array([self._parse_date(cells[number]) for _, cells in lines], DATE_DTYPE)
+            for key, number in self._dates.items()
+        }
+
+    def _parse_date(self, cell: str) -> np.datetime64:
+        """Return the date in a cell, or NaT if it is missing.
+
+        Raises:
+            ValueError: if the cell is not a date.
+        """
+        return np.datetime64("NaT") if self._is_missing(cell) else parse_date(cell)
+
     def _number_cells(self, lines: Sequence[_Line], number: int) -> Sequence[str]:
         return with_decimal_point([cells[number] for _, cells in lines], self._decimal)
 
     def _is_valid(self, line: _Line, bad_records: BadRecords) -> bool:
         """Return whether no cell of a line is empty, nor text where numbers are read."""
         line_number, cells = line
-        for column_index in (*self._targets.values(), *self._numeric_columns):
+        for column_index in (*self._text_columns, *self._numeric_columns):
             if self._is_missing(cells[column_index]):
                 bad_records.add(
                     RunError(
@@ -260,6 +285,13 @@ class _RowParser:
             except ValueError:
                 description = self._describe_cell(cells, column_index, line_number)
                 bad_records.add(not_a_number_error(cells[column_index], description))
+                return False
+        for column_index in self._dates.values():
+            try:
+                self._parse_date(cells[column_index])
+            except ValueError:
+                description = self._describe_cell(cells, column_index, line_number)
+                bad_records.add(not_a_date_error(description))
                 return False
         return True
 

@@ -15,6 +15,7 @@ from archbuilder.data.dtypes import MAX_EXACT_INT, Mask
 from archbuilder.data.provenance import RecordLocations
 from archbuilder.data.sources.batch_reader import Row, stack_rows
 from archbuilder.data.sources.column_roles import ColumnRoles
+from archbuilder.data.sources.dates import not_a_date_error, parse_date
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.tabular import make_dataset
 from archbuilder.data.text.line_reader import iter_json_objects
@@ -100,6 +101,10 @@ class _FieldParser:
                 key: _category(line.get(field), f"{self.roles.title(field)} of {location}")
                 for key, field in self.roles.categories.items()
             },
+            {
+                key: self._date(key, line.get(field), f"{self.roles.title(field)} of {location}")
+                for key, field in self.roles.dates.items()
+            },
         )
 
     def _parse_array(self, key: str, value: object, description: str) -> Array:
@@ -136,6 +141,20 @@ class _FieldParser:
         if not np.isfinite(array).all():
             raise RunError(f"{description} is not finite")
         return array
+
+    def _date(self, key: str, value: object, description: str) -> np.datetime64:
+        """Return a date, or NaT if it is missing and the feature takes that.
+
+        Raises:
+            RunError: if it is something else.
+        """
+        if value is None and self.roles.features[key].takes_missing:
+            return np.datetime64("NaT")
+        try:
+            # A number may be a date without separators, and as well a number of seconds.
+            return parse_date(value if isinstance(value, str) else "")
+        except ValueError:
+            raise not_a_date_error(f"{description} is {quote(value)}") from None
 
     def _integer_mask(self, key: str, value: object, array: Array, description: str) -> Mask:
         """Return the positions at which all values up to this line were integers.

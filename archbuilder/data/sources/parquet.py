@@ -23,6 +23,7 @@ from archbuilder.data.dtypes import unrepresentable
 from archbuilder.data.provenance import RecordLocations
 from archbuilder.data.sources.batch_reader import MAX_BATCH_BYTES, MAX_BATCH_ROWS, RawBatch
 from archbuilder.data.sources.column_roles import ColumnRoles
+from archbuilder.data.sources.dates import DATE_DTYPE, Dates, not_a_date_error, parse_date
 from archbuilder.data.sources.label_encoder import Strings
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.parquet_footer import FOOTER_ERRORS, row_groups
@@ -169,7 +170,12 @@ class _RowBatch:
     def batches(self, bad_records: BadRecords) -> Iterator[RawBatch]:
         """Yield one batch of the valid rows, if any; others are added to `bad_records`."""
         valid = np.ones(self.record_batch.num_rows, bool)
-        required = {*self.roles.numeric_columns, *self.roles.targets.values()}
+        dates = self.roles.dates
+        required = {
+            *self.roles.numeric_columns,
+            *self.roles.targets.values(),
+            *(dates[key] for key in dates if not self.roles.features[key].takes_missing),
+        }
         for column in self.roles.columns:
             array = self.record_batch.column(column)
             complete = _complete_mask(array)
@@ -191,7 +197,8 @@ class _RowBatch:
         valid_rows = self.record_batch.filter(pa.array(valid))
         categories = self.roles.categories
         optional = {*self.roles.optional_columns}
-        with_values = {*required, *optional}
+        with_values = {*self.roles.columns} - {*self.roles.texts.values()}
+        with_values |= {*self.roles.targets.values()}
         columns = {
             each: self._optional_numbers(each, valid_rows.column(each))
             if each in optional
@@ -207,6 +214,7 @@ class _RowBatch:
                 for key, each in self.roles.sample_weights.items()
             },
             {key: self._words(each, valid_rows.column(each)) for key, each in categories.items()},
+            {key: self._dates(each, valid_rows.column(each)) for key, each in dates.items()},
         )
 
     def _optional_numbers(self, column: str, array: pa.Array) -> Array | Strings:
@@ -226,6 +234,26 @@ class _RowBatch:
             )
         values[np.asarray(pc.is_valid(array), bool)] = present
         return values
+
+    def _dates(self, column: str, array: pa.Array) -> Dates:
+        """Return the dates of a column, in UTC; NaT for missing ones.
+
+        Raises:
+            RunError: if they are not dates.
+        """
+        if pa.types.is_date(array.type) or pa.types.is_timestamp(array.type):
+            with _translate_arrow_errors(self.name):
+                # To microseconds, without the fraction of one, and without the time zone.
+                naive = array.cast(pa.timestamp("us"), safe=False)
+            return np.asarray(naive).astype(DATE_DTYPE)
+        words = array.to_pylist()
+        try:
+            return np.array(
+                [np.datetime64("NaT") if each is None else parse_date(each) for each in words],
+                DATE_DTYPE,
+            )
+        except (TypeError, ValueError, AttributeError):
+            raise not_a_date_error(f"{self._describe_column(column)} has a value that is") from None
 
     def _words(self, column: str, array: pa.Array) -> list[str | None]:
         """Return the categories of a column; None for missing ones.
