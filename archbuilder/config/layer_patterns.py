@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
 from glob import escape
 from typing import Final
 
@@ -16,6 +18,7 @@ _TEXT: Final[JsonSchema] = {"type": "string", "minLength": 1, "maxLength": 200}
 _LIST: Final[JsonSchema] = {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 64}
 _WITHIN: Final = ".*"
 """End of a pattern for the layers within a block."""
+_MAX_PATHS: Final = 10_000
 _MAX_CANDIDATES: Final = 1_000
 _MAX_NAMES: Final = 8
 
@@ -32,12 +35,14 @@ def selects(patterns: Iterable[str], path: str) -> bool:
 
     `*` stands for any characters.
     """
-    for pattern in patterns:
-        # `fnmatch` has more special characters than `*`.
-        glob = "*".join(escape(each) for each in pattern.split("*"))
-        if fnmatchcase(path, glob) or fnmatchcase(path, glob + _WITHIN):
-            return True
-    return False
+    return any(_regex(pattern).match(path) for pattern in patterns)
+
+
+@lru_cache(maxsize=256)
+def _regex(pattern: str) -> re.Pattern[str]:
+    # `fnmatch` has more special characters than `*`. Its expressions take linear time.
+    glob = "*".join(escape(each) for each in pattern.split("*"))
+    return re.compile(f"{translate(glob)}|{translate(glob + _WITHIN)}")
 
 
 def layer_path_prefix(network: str, networks: Collection[str]) -> str:
@@ -66,7 +71,7 @@ def _parse(tree: Tree, what: str, context: SectionContext) -> tuple[str, ...]:
 def _report_unmatched(pattern: str, node: Tree, context: SectionContext) -> None:
     """Report a pattern that no layer matches, with the most similar path."""
     # Blocks first, whose names people write; then the layers in them.
-    paths = [path.split(".") for path in context.layers]
+    paths = [path.split(".") for path in context.layers[:_MAX_PATHS]]
     depth = max(map(len, paths), default=0)
     candidates = dict.fromkeys(
         ".".join(parts[:length]) for length in range(1, depth + 1) for parts in paths
