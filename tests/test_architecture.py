@@ -101,7 +101,7 @@ ORDER: Mapping[str, str] = {
         tfds
     """,
     "archbuilder.diagnostics": """
-        escape span
+        code escape span
         errors snippet
         explanations render
     """,
