@@ -67,7 +67,8 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.config": """
         data_sandbox data_schema value_types
-        augment_layers callbacks metric_checks optimizers output_types settings
+        augment_layers callbacks loss_traits optimizers output_types settings
+        metric_checks
         objectives sources
         data data_cli training
         fingerprint json_schema training_parser

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.loss_traits import traits_of
 from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.dataset import UNNAMED
 from archbuilder.data.indices import lookup_tables_by_input
@@ -36,7 +37,6 @@ Values = NDArray[np.float32]
 _ReplicaBatch: TypeAlias = tuple[object, tf.Tensor]
 """A replica's part of a batch, and whether it counts."""
 _Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
-_CATEGORICAL_LOSSES = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 _DEFAULT_BATCH_SIZE = 32
 # Not the name of an input: what is done to each of them is logged.
 _NAME_OR_NUMBER: Final = re.compile(r"(?<!Input )'[^']*'|\d+")
@@ -181,7 +181,6 @@ class _Predictor:
         devices: DeviceSetup,
     ) -> None:
         self.output_names = [name for name, _ in graph.outputs]
-        self._single = len(model.inputs) == 1
         self._devices = devices
         self._translate_errors = partial(translate_tf_errors, "the prediction", (graph,))
 
@@ -262,24 +261,17 @@ def _output_activation(
 
     `has_activation` returns whether the network ends in an activation at this output.
     """
-    activation: _Activation = tf.identity
     if loss is None or not getattr(build_object(loss), "from_logits", False):
-        return activation
-    name = loss.class_name
-    # With from_logits, Keras 3.15 computes crossentropies from the logits before a final softmax or
-    # sigmoid, but BinaryFocalCrossentropy applies a second sigmoid.
-    if name in _CATEGORICAL_LOSSES and not has_activation("softmax"):
-        activation = tf.nn.softmax
-    elif name.startswith("Binary") and not (
-        name == "BinaryCrossentropy" and has_activation("sigmoid")
-    ):
-        activation = tf.sigmoid
-    return activation
+        return tf.identity
+    traits = traits_of(loss)
+    if traits.activation is None or (traits.skips_activation and has_activation(traits.activation)):
+        return tf.identity
+    return tf.nn.softmax if traits.activation == "softmax" else tf.sigmoid
 
 
 def _is_classification(model: keras.Model, output: str, loss: KerasObject | None) -> bool:
     """Return whether an output has one vector of classes per example, not one per position."""
-    if loss is None or loss.class_name not in _CATEGORICAL_LOSSES:
+    if traits_of(loss).activation != "softmax":
         return False
     # With a position axis, the classes are those of each position.
     values = model.output[output] if isinstance(model.output, dict) else model.output

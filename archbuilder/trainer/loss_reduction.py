@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from archbuilder.config.loss_traits import LOSS_TRAITS
 from archbuilder.data.sample_weights import append_axes
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.distribution.slices import Microbatch, all_gather
@@ -88,11 +89,12 @@ def ignore_in_metrics(loss: keras.losses.Loss, y_true: tf.Tensor, y_pred: tf.Ten
 
 def needs_whole_batch(loss: keras.losses.Loss) -> bool:
     """Return whether a loss is not a mean over examples, so that slices do not add up to it."""
-    if isinstance(loss, keras.losses.Circle):
-        return True
-    if not isinstance(loss, keras.losses.Dice | keras.losses.Tversky):
+    traits = LOSS_TRAITS.get(type(loss).__name__)
+    if traits is None or not traits.combines_examples:
         return False
-    # These are ratios of sums over `axis`. Without `axis`, the sums run over the examples too.
+    if not hasattr(loss, "axis"):
+        return True
+    # A ratio of sums over `axis`. Without `axis`, the sums run over the examples too.
     axes = loss.axis if isinstance(loss.axis, list | tuple) else [loss.axis]
     return None in axes or 0 in axes
 
