@@ -5,6 +5,12 @@ run.json           the command, the recipe, the versions, the seed, the devices,
 history.csv        one line per epoch, for spreadsheets
 history.jsonl      the same for programs
 NAME.keras         the trained model, one for each network
+curves.png         a plot of the history
+tensorboard/       the history for TensorBoard
+samples/           images of a generator, one file for each epoch
+checkpoints/       the last states of training, to resume from
+text/              the tokenizer, if the run trains on text
+nan_batch.npz      the batch whose loss was NaN or infinite, if there was one
 
 A resumed run may lie in the directory of another person: all files are opened as a `SandboxPath`.
 """

@@ -1,8 +1,8 @@
 """The sources of the `data` section: their settings, and how each is loaded.
 
-A source has two halves. Its settings stand here: nothing in this package imports NumPy or
-TensorFlow, so that `archbuilder validate` checks recipes without them. `load` imports the other
-half, which reads the data, from `archbuilder.data.sources`.
+A source has a declaration here and an implementation in `archbuilder.data.sources`, which reads the
+data. Nothing in this package imports NumPy or TensorFlow, so that `archbuilder validate` checks
+recipes without them; `load` imports the implementation.
 
 To add a source, write its class here, name it in `SOURCES`, and write the module that its `load`
 imports.
@@ -36,6 +36,7 @@ from archbuilder.config.sources.tables import (
 from archbuilder.config.sources.texts import Pairs, Text, TokenizerConfig, TokenizerType
 
 __all__ = [
+    "DATA_SUFFIXES",
     "IMAGE_SUFFIXES",
     "SOURCES",
     "TFDS_NAME",
@@ -67,10 +68,23 @@ __all__ = [
 SOURCES: Final[Mapping[str, type[DataSource]]] = {
     source.key: source
     for source in (
-        *(Digits, Npz, Npy, Idx, Images, Csv, Parquet, Jsonl, Tfrecord, Tfds, Text, Pairs),
+        Digits,
+        Npz,
+        Npy,
+        Idx,
+        Images,
+        Csv,
+        Parquet,
+        Jsonl,
+        Tfrecord,
+        Tfds,
+        Text,
+        Pairs,
     )
 }
 """The sources by name."""
+DATA_SUFFIXES: Final = tuple(suffix for source in SOURCES.values() for suffix in source.suffixes)
+"""Suffixes of the files that `--data` takes."""
 
 
 @dataclass(frozen=True, slots=True)
