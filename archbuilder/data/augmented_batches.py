@@ -43,8 +43,8 @@ class _DenseTarget:
 
     shape: _StaticShape
     """Height, width and channels."""
-    nearest: bool
-    """Whether values must not be interpolated, such as class numbers."""
+    use_nearest: bool
+    """Whether to resample with nearest neighbor: class indices cannot be interpolated."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +76,7 @@ class BatchAugmenter:
         augmentations: dict[str, Augmentation] = {}
         for name, tensor_spec in inputs.items():
             value_range = dataset.inputs[name].value_range
-            # Integers of rank 4 without a range are not pixels, but tokens or class numbers.
+            # Integers of rank 4 without a range are not pixels, but tokens or class indices.
             if tensor_spec.shape.rank == _IMAGE_BATCH_RANK and (
                 tensor_spec.dtype.is_floating or value_range is not None
             ):
@@ -120,7 +120,7 @@ class BatchAugmenter:
                 # Weights of pixels, `(batch, height, width, ...)`, rather than of examples.
                 if weights[name].shape.rank > 2:
                     channels = math.prod(weights[name].shape[3:])
-                    pixels = _DenseTarget((*dense_target.shape[:2], channels), nearest=True)
+                    pixels = _DenseTarget((*dense_target.shape[:2], channels), use_nearest=True)
                     weights[name] = _transform_target(
                         first_augmentation, pixels, weights[name], step
                     )
@@ -146,7 +146,7 @@ def _transform_target(
     augmentation: Augmentation, dense_target: _DenseTarget, values: tf.Tensor, step: tf.Tensor
 ) -> tf.Tensor:
     images = tf.reshape(values, (-1, *dense_target.shape))
-    transformed = augmentation.transform_targets(images, step, nearest=dense_target.nearest)
+    transformed = augmentation.transform_targets(images, step, use_nearest=dense_target.use_nearest)
     if values.shape.rank == _IMAGE_BATCH_RANK:
         return transformed
     # Targets without a channel axis, or flattened, get their shape back.
@@ -213,15 +213,15 @@ class _DenseTargetFinder:
         if output in self.objective.target_from_input:
             image = self.image_shapes.get(self.objective.target_from_input[output], ())
             if shape[:2] == image[:2] and len(shape) == len(image):
-                return _DenseTarget(shape, nearest=False)
-            return _DenseTarget(image, nearest=False) if shape == (math.prod(image),) else None
+                return _DenseTarget(shape, use_nearest=False)
+            return _DenseTarget(image, use_nearest=False) if shape == (math.prod(image),) else None
         image_sizes = [each[:2] for each in self.image_shapes.values()]
         if len(shape) not in (2, 3) or shape[:2] not in image_sizes:
             return None
         target = self.dataset.targets[output]
         is_integer = isinstance(target, Target) and target.dtype.kind in "iu"
-        nearest = is_integer or self._loss_traits(output).takes_classes
-        return _DenseTarget((*shape[:2], math.prod(shape[2:])), nearest)
+        use_nearest = is_integer or self._loss_traits(output).takes_classes
+        return _DenseTarget((*shape[:2], math.prod(shape[2:])), use_nearest)
 
     def _is_position_invariant(self, output: str) -> bool:
         """Return whether a target stays correct when pixels move: a class, or one quantity.

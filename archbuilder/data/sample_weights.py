@@ -19,7 +19,7 @@ from archbuilder.yaml.scalars import is_ascii_digits
 
 _NUM_BINARY_CLASSES = 2
 _MAX_DIGITS = 9
-"""Largest number of digits of a class number; int() raises ValueError beyond 4,300."""
+"""Largest number of digits of a class index; int() raises ValueError beyond 4,300."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +30,7 @@ class ClassWeights:
     per_class: NDArray[np.float32]
     """The weight of each class."""
     is_categorical: bool = False
-    """Whether targets are probabilities on their last axis rather than class numbers."""
+    """Whether targets are probabilities on their last axis rather than class indices."""
 
     def gather(self, rows: tf.Tensor) -> tf.Tensor:
         """Return the weights of some examples, `(examples, ...)`, one for each label."""
@@ -119,7 +119,7 @@ def make_class_weights(
     loss: KerasObject | None,
     names: Sequence[str] = (),
 ) -> ClassWeights:
-    """Return the class weights of an output. Keys of `weights` are class numbers or `names`.
+    """Return the class weights of an output. Keys of `weights` are class indices or `names`.
 
     Raises:
         RunError: if the output is not compared with classes, there is no such class, or all

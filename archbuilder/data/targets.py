@@ -110,7 +110,7 @@ def adapt_target(
 
 
 def ignored_class(loss: KerasObject | None) -> int | None:
-    """Return the class number that a loss ignores, or None; it may be out of range."""
+    """Return the class index that a loss ignores, or None; it may be out of range."""
     if loss is None:
         return None
     # Keras knows the default and the position of the argument, the tree does not.
@@ -121,7 +121,7 @@ def ignored_class(loss: KerasObject | None) -> int | None:
 def _make_label_check(
     column: Column, output: str, shape: Shape, ignored: int | None = None
 ) -> ValueCheck:
-    """Return a check that labels are class numbers, or the class that the loss ignores.
+    """Return a check that labels are class indices, or the class that the loss ignores.
 
     Raises:
         RunError: if the shapes of labels and output do not match.
@@ -206,7 +206,7 @@ def _make_identity_check(column: Column, output: str) -> ValueCheck:
 def _make_ctc_check(column: Column, output: str, shape: Shape) -> ValueCheck:
     """Return a check for the labels of the CTC loss.
 
-    Labels are class numbers from 1 with zeros as padding at the end, and need no more time steps
+    Labels are class indices from 1 with zeros as padding at the end, and need no more time steps
     than the output has.
 
     Raises:
