@@ -327,7 +327,7 @@ def test_generate_equals_the_command(tmp_path: Path, capsys: pytest.CaptureFixtu
         capsys.readouterr()
         assert main([*common, *options]) == 0
         assert capsys.readouterr().out == f"{text}\n"
-    with pytest.raises(UsageError, match="cannot be used with --temperature"):
+    with pytest.raises(UsageError, match="'num_beams' cannot be used with 'temperature'"):
         archbuilder.generate(run, "the", num_beams=2, temperature=1.0)
 
 

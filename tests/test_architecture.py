@@ -67,7 +67,8 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.config": """
         data_sandbox data_schema value_types
-        augment_layers callbacks layer_patterns metric_checks optimizers output_types settings
+        augment_layers callbacks layer_patterns loss_traits optimizers output_types settings
+        metric_checks
         objectives save_best sources
         initial_weights
         data data_cli training
@@ -103,7 +104,7 @@ ORDER: Mapping[str, str] = {
         tfds
     """,
     "archbuilder.diagnostics": """
-        escape span
+        code escape span
         errors snippet
         explanations render
     """,

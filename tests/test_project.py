@@ -70,6 +70,19 @@ def test_architecture_page_matches_the_code():
         assert name == "Model" or any(defined.search(each) for each in texts), name
 
 
+def test_paths_in_the_docs_exist():
+    """A path to a file in backticks is one of the repository, or of the package within it."""
+    roots = (ROOT, ROOT / "archbuilder")
+    pages = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md"))]
+    missing = [
+        f"{page.name}: {path}"
+        for page in pages
+        for path in re.findall(r"`((?:\w[\w.-]*/)+[\w-]+\.(?:py|md|toml))`", page.read_text())
+        if not any((root / path).is_file() for root in roots)
+    ]
+    assert missing == []
+
+
 def test_automation_uses_existing_make_targets():
     """What pre-commit, the workflows and the guides call exists in the Makefile."""
     makefile = (ROOT / "Makefile").read_text()

@@ -173,7 +173,7 @@ def generate(  # noqa: PLR0913 - keyword arguments with defaults
         RunError: if the files of the run are damaged.
     """
     if num_beams is not None and (temperature is not None or top_k is not None):
-        raise UsageError("--num-beams cannot be used with --temperature or --top-k")
+        raise UsageError("'num_beams' cannot be used with 'temperature' or 'top_k'")
     request = blueprint_request(limits=limits)
     arguments: dict[str, object] = {
         "max_new_tokens": max_new_tokens,

@@ -15,6 +15,7 @@ from archbuilder.cli.setting_option import option_type
 from archbuilder.config.arguments import ARGUMENT_TYPES
 from archbuilder.config.objectives import SequenceToSequenceConfig
 from archbuilder.config.save_best import WeightsChoice
+from archbuilder.diagnostics.errors import UsageError
 from archbuilder.diagnostics.escape import escape_terminal
 
 
@@ -84,5 +85,9 @@ def generate_command(
     RUN is a run directory. A causal model continues TEXT; a model that was trained on pairs of
     texts transforms it.
     """
+    if options["num_beams"] is not None and (
+        options["temperature"] is not None or options["top_k"] is not None
+    ):
+        raise UsageError("--num-beams cannot be used with --temperature or --top-k")
     output = api.generate(run, text, **options)
     console.print("\n".join(escape_terminal(line) for line in output.split("\n")))

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from archbuilder.config.sources import DATA_SUFFIXES
+
+*_FIRST_SUFFIXES, _LAST_SUFFIX = DATA_SUFFIXES
 recipe_option = click.option(
     "--recipe",
     metavar="FILE",
@@ -17,6 +20,6 @@ data_option = click.option(
     "--data",
     metavar="DATA",
     help="Data to use in place of the recipe's: 'digits', 'tfds:NAME', a directory of images or of"
-    " MNIST files, a .npz, .csv, .parquet, .jsonl, .tfrecord, .txt or .tsv file, or a glob pattern"
-    " of such files.",
+    f" MNIST files, a {', '.join(_FIRST_SUFFIXES)} or {_LAST_SUFFIX} file, or a glob pattern of"
+    " such files.",
 )

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from archbuilder import registry
 from archbuilder.compiler.ir import Argument
 from archbuilder.compiler.value_check import check_value, describe_with_items
+from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.foreign_keys import object_hint
@@ -301,6 +302,7 @@ class _ArgumentChecker:
         article_and_noun = _KIND_WITH_ARTICLE[object_kind]
         unsupported = keras_registry.unsupported if is_layer else keras_registry.unsupported_objects
         block = self.describe_block(name) if is_layer else None
+        code: Code
         suggestion = None
         notes: tuple[str, ...] = ()
         if block is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from archbuilder.compiler.value_check import check_value
+from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import Param
@@ -35,12 +36,12 @@ class ParameterOwner:
     noun: Literal["argument", "parameter"]
 
     @property
-    def unknown_code(self) -> str:
+    def unknown_code(self) -> Code:
         """The code of the error for a name that the owner does not have."""
         return "unknown-argument" if self.noun == "argument" else "unknown-parameter"
 
     @property
-    def missing_code(self) -> str:
+    def missing_code(self) -> Code:
         """The code of the error for a value that is missing."""
         return "missing-argument" if self.noun == "argument" else "missing-parameter"
 

@@ -163,17 +163,18 @@ def schema_from_dict(value: PlainData) -> DatasetSchema:
         )
     classes = fields.object("classes")
     class_names = {target: classes.texts(target) for target in classes.values}
-    # These are optional: records that were written without them stay readable.
-    images = _optional(fields, "images")
-    scales = _optional(fields, "scales")
+    images = fields.object("images")
     image_specs = {}
     for name in images.values:
         # type() and not isinstance(): True and False are instances of int.
         values = [each for each in images.items(name) if type(each) is int and each > 0]
         is_valid = len(images.items(name)) == len(values) == 4 and values[3] in (8, 16)
         if not is_valid or math.prod(values[:3]) > _MAX_VALUES:
-            raise JsonError(f"the field 'images.{name}' is not [height, width, channels, bits]")
+            raise JsonError(
+                f"the field '{images.name}.{name}' is not [height, width, channels, bits]"
+            )
         image_specs[name] = ImageSpec(*values)
+    scales = fields.object("scales")
     input_scales = {}
     for name in scales.values:
         match scales.items(name):
@@ -181,8 +182,8 @@ def schema_from_dict(value: PlainData) -> DatasetSchema:
             case (int() | float() as divisor, int() as largest) if 0 < divisor < math.inf:
                 input_scales[name] = Scale(divisor, largest)
             case _:
-                raise JsonError(f"the field 'scales.{name}' is not [divisor, max_value]")
-    recorded = _optional(fields, "features")
+                raise JsonError(f"the field '{scales.name}.{name}' is not [divisor, max_value]")
+    recorded = fields.object("features")
     features = {name: _parse_feature(recorded.object(name), name) for name in recorded.values}
     return DatasetSchema(column_names, class_names, image_specs, input_scales, features)
 
@@ -201,7 +202,3 @@ def _parse_feature(fields: JsonObject, name: str) -> FittedFeature:
     if lengths_differ or not feature.is_valid:
         raise JsonError(f"the field 'features.{name}' has statistics that are not valid")
     return feature
-
-
-def _optional(fields: JsonObject, name: str) -> JsonObject:
-    return JsonObject({}, name) if fields.get(name) is None else fields.object(name)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.loss_traits import traits_of
 from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.yaml.nodes import to_plain
 
 _SPARSE_PREFIX: Final = "Sparse"
-_CATEGORICAL_PREFIX: Final = "Categorical"
 _CATEGORICAL_METRICS: Final = (
     "CategoricalAccuracy",
     "CategoricalCrossentropy",
@@ -62,6 +62,11 @@ def check_metrics(
                 _check_metric(losses[output], metric, diagnostics)
 
 
+def takes_class_indices(metric: KerasObject) -> bool:
+    """Return whether the targets of a metric are class indices."""
+    return metric.class_name.startswith(_SPARSE_PREFIX)
+
+
 def _check_metric(loss: KerasObject, metric: KerasObject, diagnostics: Diagnostics) -> None:
     ignored_by_loss = loss.argument(_IGNORE_CLASS)
     # Without the argument the metric gets that of the loss when training starts.
@@ -79,8 +84,8 @@ def _check_metric(loss: KerasObject, metric: KerasObject, diagnostics: Diagnosti
             label=f"remove '{_IGNORE_CLASS}': metrics ignore the class that the loss ignores",
         )
     _check_iou_arguments(loss, metric, diagnostics)
-    name, is_sparse = metric.class_name, metric.class_name.startswith(_SPARSE_PREFIX)
-    if not loss.class_name.startswith(_SPARSE_PREFIX):
+    name, is_sparse = metric.class_name, takes_class_indices(metric)
+    if traits_of(loss).targets != "class_indices":
         if loss.class_name and is_sparse:
             diagnostics.error(
                 "invalid-choice",
@@ -94,26 +99,26 @@ def _check_metric(loss: KerasObject, metric: KerasObject, diagnostics: Diagnosti
         # `Accuracy` would compare an index with each probability, and nearly always be 0.
         if name == "Accuracy":
             suggestion = "SparseCategoricalAccuracy"
-        dense_loss = loss.class_name.removeprefix(_SPARSE_PREFIX)
         diagnostics.error(
             "invalid-choice",
             f"the loss '{loss.class_name}' needs class indices, and the metric '{name}' does not"
             " take them",
             metric.span,
-            label="" if suggestion else f"use the loss '{dense_loss}' with it",
+            label="" if suggestion else "use the loss 'CategoricalCrossentropy' with it",
             suggestion=suggestion,
         )
 
 
 def _check_iou_arguments(loss: KerasObject, metric: KerasObject, diagnostics: Diagnostics) -> None:
     """Report an IoU metric whose arguments do not match the formats of targets and outputs."""
-    is_categorical = loss.class_name.removeprefix(_SPARSE_PREFIX).startswith(_CATEGORICAL_PREFIX)
+    target_format = traits_of(loss).targets
+    is_categorical = target_format in {"one_hot", "class_indices"}
     if metric.class_name not in _IOU_METRICS or not is_categorical:
         return
     # The output is one value per class with both losses. Keras would otherwise cast these
     # probabilities to class indices.
     required = {
-        "sparse_y_true": loss.class_name.startswith(_SPARSE_PREFIX),
+        "sparse_y_true": target_format == "class_indices",
         "sparse_y_pred": False,
     }
     # Both arguments are True by default (Keras 3.15, iou_metrics.py).

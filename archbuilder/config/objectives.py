@@ -1,8 +1,8 @@
 """The objectives of training: their settings, what they need, and what uses the trained networks.
 
-An objective has two halves. Its settings stand here: nothing in this module imports Keras, so that
-`archbuilder validate` checks recipes without it. `make_task` imports the other half, which builds
-the networks and trains them, from `archbuilder.objectives`.
+An objective has a declaration here and an implementation in `archbuilder.objectives`, which builds
+the networks and trains them. Nothing in this module imports Keras, so that `archbuilder validate`
+checks recipes without it; `make_task` imports the implementation.
 
 To add an objective, write its class here, name it in `OBJECTIVES`, and write the module that its
 `make_task` imports.

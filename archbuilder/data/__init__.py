@@ -1,1 +1,17 @@
-"""Read examples from files and turn them into batches for a model."""
+"""Read examples from files and turn them into batches for a model.
+
+sources/, text/        readers of files, one for each source; tokenizers
+file_access.py, provenance.py, bad_records.py, errors.py
+                       safe access to files, and errors that name the file and line
+dataset.py, columns.py, dtypes.py
+                       `Dataset`, what a reader returns: columns by input and output
+split.py, shuffle.py, position.py, digest.py
+                       validation set, order, and place in a run, all reproducible
+index_flow.py, indices.py, input_checks.py, input_adapter.py, targets.py, sample_weights.py
+                       columns fitted to the inputs, outputs and losses of a network
+pipeline.py            batches of a fitted dataset
+augmentation.py, augmented_batches.py, rounding.py
+                       random transformations of images and their targets
+inspect.py, image_grid.py
+                       the report of `inspect-data`, and pictures
+"""

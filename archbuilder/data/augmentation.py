@@ -43,7 +43,7 @@ _PER_IMAGE_LAYERS: Final = ("RandomCrop", "RandomElasticTransform")
 _NEAREST_ARGUMENTS: Final[dict[str, PlainData]] = {
     "interpolation": "nearest",
     "fill_value": 0,
-    # RandomElasticTransform clips to the range of colors, which class numbers may exceed.
+    # RandomElasticTransform clips to the range of colors, which class indices may exceed.
     "value_range": [-3e38, 3e38],
 }
 """Arguments with which a geometric layer only copies values, and fills with 0."""
@@ -178,15 +178,17 @@ class Augmentation:
         # A Python number would be traced anew for every step.
         return self._function(images, tf.cast(step, tf.int64), view)
 
-    def transform_targets(self, values: tf.Tensor, step: tf.Tensor, *, nearest: bool) -> tf.Tensor:
+    def transform_targets(
+        self, values: tf.Tensor, step: tf.Tensor, *, use_nearest: bool
+    ) -> tf.Tensor:
         """Apply the geometric layers to targets `(batch, height, width, channels)` of images.
 
-        With the same step, pixels move as those of the images do. `nearest` switches interpolation
-        off, for class numbers.
+        With the same step, pixels move as those of the images do. `use_nearest` switches
+        interpolation off, for class indices.
         """
         for index, layer in enumerate(self._layers):
             if index in self._nearest_layers:
-                transform = self._nearest_layers[index] if nearest else layer
+                transform = self._nearest_layers[index] if use_nearest else layer
                 # View 0 is the one that __call__ gives to images with targets.
                 values = transform(values, (self._seed, 0), step)
         return values

@@ -1,7 +1,7 @@
 """Random augmentation of batches that keeps targets consistent with their images.
 
-A target with a value for every pixel is transformed like its image. Other targets cannot be: a list
-of numbers may hold coordinates, such as those of a box, or quantities. Geometric layers are
+A target with a value for every pixel is transformed like its image. Other targets cannot be
+transformed: their numbers may be coordinates, such as those of a box. Geometric layers are
 therefore rejected unless the loss and the values show that a target holds classes.
 """
 
@@ -17,24 +17,20 @@ import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph, Shape
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.loss_traits import LossTraits, traits_of
 from archbuilder.config.objectives import SupervisedConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmentation import GEOMETRIC_LAYERS, MISMATCH, MIXED_LAYERS, Augmentation
 from archbuilder.data.pipeline import FittedDataset
-from archbuilder.data.targets import Target, loss_name
+from archbuilder.data.targets import Target
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, UsageError
 
 _TensorDict: TypeAlias = dict[str, tf.Tensor]
 _StaticShape: TypeAlias = tuple[int, ...]
 _IMAGE_BATCH_RANK: Final = 4
 """Rank of a batch of images: `(batch, height, width, channels)`."""
-_CLASS_LOSS_FRAGMENTS: Final = (
-    *("Accuracy", "Crossentropy", "Hinge", "KLDivergence"),
-    *("Dice", "Tversky", "CTC", "CapsuleMargin"),
-)
-"""Parts of the names of losses whose targets are classes rather than quantities."""
-_SPARSE_LOSS_PREFIXES: Final = ("Sparse", "CTC")
-"""Prefixes of the names of losses whose targets are class numbers."""
+_INTEGER_FORMATS: Final = ("class_indices", "label_sequence", "identities")
+"""Formats of targets that are integers."""
 _NUM_EXAMINED_EXAMPLES: Final = 256
 """Number of examples that are examined to decide if a target holds classes or quantities."""
 _PROBABILITY_TOLERANCE: Final = 1e-3
@@ -47,8 +43,8 @@ class _DenseTarget:
 
     shape: _StaticShape
     """Height, width and channels."""
-    nearest: bool
-    """Whether values must not be interpolated, such as class numbers."""
+    use_nearest: bool
+    """Whether to resample with nearest neighbor: class indices cannot be interpolated."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +76,7 @@ class BatchAugmenter:
         augmentations: dict[str, Augmentation] = {}
         for name, tensor_spec in inputs.items():
             value_range = dataset.inputs[name].value_range
-            # Integers of rank 4 without a range are not pixels, but tokens or class numbers.
+            # Integers of rank 4 without a range are not pixels, but tokens or class indices.
             if tensor_spec.shape.rank == _IMAGE_BATCH_RANK and (
                 tensor_spec.dtype.is_floating or value_range is not None
             ):
@@ -124,7 +120,7 @@ class BatchAugmenter:
                 # Weights of pixels, `(batch, height, width, ...)`, rather than of examples.
                 if weights[name].shape.rank > 2:
                     channels = math.prod(weights[name].shape[3:])
-                    pixels = _DenseTarget((*dense_target.shape[:2], channels), nearest=True)
+                    pixels = _DenseTarget((*dense_target.shape[:2], channels), use_nearest=True)
                     weights[name] = _transform_target(
                         first_augmentation, pixels, weights[name], step
                     )
@@ -150,7 +146,7 @@ def _transform_target(
     augmentation: Augmentation, dense_target: _DenseTarget, values: tf.Tensor, step: tf.Tensor
 ) -> tf.Tensor:
     images = tf.reshape(values, (-1, *dense_target.shape))
-    transformed = augmentation.transform_targets(images, step, nearest=dense_target.nearest)
+    transformed = augmentation.transform_targets(images, step, use_nearest=dense_target.use_nearest)
     if values.shape.rank == _IMAGE_BATCH_RANK:
         return transformed
     # Targets without a channel axis, or flattened, get their shape back.
@@ -217,38 +213,35 @@ class _DenseTargetFinder:
         if output in self.objective.target_from_input:
             image = self.image_shapes.get(self.objective.target_from_input[output], ())
             if shape[:2] == image[:2] and len(shape) == len(image):
-                return _DenseTarget(shape, nearest=False)
-            return _DenseTarget(image, nearest=False) if shape == (math.prod(image),) else None
+                return _DenseTarget(shape, use_nearest=False)
+            return _DenseTarget(image, use_nearest=False) if shape == (math.prod(image),) else None
         image_sizes = [each[:2] for each in self.image_shapes.values()]
         if len(shape) not in (2, 3) or shape[:2] not in image_sizes:
             return None
         target = self.dataset.targets[output]
         is_integer = isinstance(target, Target) and target.dtype.kind in "iu"
-        nearest = is_integer or _is_class_loss(loss_name(self.objective.loss.get(output)))
-        return _DenseTarget((*shape[:2], math.prod(shape[2:])), nearest)
+        use_nearest = is_integer or self._loss_traits(output).takes_classes
+        return _DenseTarget((*shape[:2], math.prod(shape[2:])), use_nearest)
 
     def _is_position_invariant(self, output: str) -> bool:
         """Return whether a target stays correct when pixels move: a class, or one quantity.
 
-        Metrics are no evidence: Keras computes an accuracy of any numbers.
+        Metrics are not evidence: Keras computes an accuracy of any numbers.
         """
         if output in self.objective.target_from_input:
             return self.objective.target_from_input[output] not in self.image_shapes
-        target, shape, loss = (
-            self.dataset.targets[output],
-            self.target_shapes[output],
-            loss_name(self.objective.loss.get(output)),
-        )
+        target, shape = self.dataset.targets[output], self.target_shapes[output]
+        loss_traits = self._loss_traits(output)
         # A coordinate alone is rare; a score, an age or a binary label is common.
         if math.prod(shape) == 1:
             return True
         if not isinstance(target, Target):
             return False
-        # Below, shape becomes that of the labels, without an axis of classes.
+        label_shape = shape
         if target.num_classes is not None:
-            shape = shape[:-1]
-        elif not loss.startswith(_SPARSE_LOSS_PREFIXES):
-            if self._may_be_flattened_map(shape) or not _is_class_loss(loss):
+            label_shape = shape[:-1]
+        elif loss_traits.targets not in _INTEGER_FORMATS:
+            if self._may_be_flattened_map(shape) or not loss_traits.takes_classes:
                 return False
             values = np.asarray(
                 target.column.numpy(self.dataset.rows[:_NUM_EXAMINED_EXAMPLES]), np.float64
@@ -258,8 +251,9 @@ class _DenseTargetFinder:
             # Labels are 0 and 1, or -1 and 1 as for the hinge losses.
             if not has_probabilities and not np.isin(values, (-1, 0, 1)).all():
                 return False
-            shape = shape[:-1] if loss.startswith("Categorical") else shape
-        return len(shape) <= 1 and not self._may_be_flattened_map(shape)
+            if loss_traits.targets == "one_hot":
+                label_shape = shape[:-1]
+        return len(label_shape) <= 1 and not self._may_be_flattened_map(label_shape)
 
     def _may_be_flattened_map(self, shape: _StaticShape) -> bool:
         """Return whether a target may be a dense one whose height and width are one axis."""
@@ -268,16 +262,15 @@ class _DenseTargetFinder:
             for image in self.image_shapes.values()
         )
 
-
-def _is_class_loss(loss: str) -> bool:
-    return any(fragment in loss for fragment in _CLASS_LOSS_FRAGMENTS)
+    def _loss_traits(self, output: str) -> LossTraits:
+        return traits_of(self.objective.loss.get(output))
 
 
 def _geometric_layer_error(layer: KerasObject, output: str, shape: _StaticShape) -> BlueprintError:
     name = layer.class_name
     notes: tuple[str, ...] = (
         "targets with one value per pixel, and the height and width of the image, move with it",
-        "a flat list with one value per pixel moves if its output has the shape of the image",
+        "flattened masks are supported if the output has the shape (height, width, channels)",
         "boxes and keypoints cannot be moved: leave out layers that move pixels",
         "class targets need a crossentropy, with labels, 0 and 1, or probabilities that sum to 1",
         "other numbers that are not coordinates need one output each",

@@ -48,7 +48,7 @@ class ColumnStats:
     mean: float
     std: float
     training_class_counts: Mapping[str, int] = field(default_factory=dict)
-    """Number of training examples by class, for targets that are class numbers."""
+    """Number of training examples by class, for targets that are class indices."""
     validation_class_counts: Mapping[str, int] = field(default_factory=dict)
     """The same for the validation set."""
 

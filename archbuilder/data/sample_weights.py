@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Shape
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.loss_traits import TargetFormat, traits_of
 from archbuilder.data.columns import Column
-from archbuilder.data.targets import Target, loss_name
+from archbuilder.data.targets import Target
 from archbuilder.diagnostics.errors import RunError, closest_match, quote
 from archbuilder.yaml.scalars import is_ascii_digits
 
 _NUM_BINARY_CLASSES = 2
 _MAX_DIGITS = 9
-"""Largest number of digits of a class number; int() raises ValueError beyond 4,300."""
-_PER_EXAMPLE_LOSSES = ("CTC", "Dice", "Tversky")
-"""Losses that reduce all positions of an example to one value."""
+"""Largest number of digits of a class index; int() raises ValueError beyond 4,300."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +30,7 @@ class ClassWeights:
     per_class: NDArray[np.float32]
     """The weight of each class."""
     is_categorical: bool = False
-    """Whether targets are probabilities on their last axis rather than class numbers."""
+    """Whether targets are probabilities on their last axis rather than class indices."""
 
     def gather(self, rows: tf.Tensor) -> tf.Tensor:
         """Return the weights of some examples, `(examples, ...)`, one for each label."""
@@ -88,7 +87,7 @@ class CombinedWeights:
 
 def weight_axes(shape: Shape, loss: KerasObject | None) -> Shape:
     """Return the axes of an output's positions, or none if the loss reduces them to one value."""
-    return () if loss_name(loss) in _PER_EXAMPLE_LOSSES else shape[:-1]
+    return () if traits_of(loss).reduces_positions else shape[:-1]
 
 
 def make_sample_weights(column: Column, output: str, positions: Shape) -> SampleWeights:
@@ -120,13 +119,13 @@ def make_class_weights(
     loss: KerasObject | None,
     names: Sequence[str] = (),
 ) -> ClassWeights:
-    """Return the class weights of an output. Keys of `weights` are class numbers or `names`.
+    """Return the class weights of an output. Keys of `weights` are class indices or `names`.
 
     Raises:
         RunError: if the output is not compared with classes, there is no such class, or all
             weights are 0.
     """
-    target_classes = _target_classes(target, shape, loss_name(loss))
+    target_classes = _target_classes(target, shape, traits_of(loss).targets)
     # A loss of whole examples has no values for the classes of their positions.
     if weight_axes(shape, loss) != shape[:-1]:
         target_classes = None
@@ -161,17 +160,19 @@ def make_class_weights(
     return ClassWeights(target, per_class, is_categorical)
 
 
-def _target_classes(target: Target | None, shape: Shape, loss: str) -> tuple[int, bool] | None:
+def _target_classes(
+    target: Target | None, shape: Shape, target_format: TargetFormat
+) -> tuple[int, bool] | None:
     """Return the number of classes, and whether targets are probabilities; None without classes."""
     num_classes = shape[-1] if shape else None
-    if target is None or num_classes is None:
+    if target is None or num_classes is None or target_format == "identities":
         return None
-    if loss.startswith("Binary") and target.num_classes is None:
+    if target_format == "probabilities" and target.num_classes is None:
         return _NUM_BINARY_CLASSES, False
     if target.dtype.kind == "i":
         return num_classes, False
     # Targets that the data has as one value per class.
-    if loss.startswith("Categorical") and not target.add_axis:
+    if target_format == "one_hot" and not target.add_axis:
         return num_classes, True
     return None
 

@@ -16,19 +16,15 @@ from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Shape
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.loss_traits import traits_of
+from archbuilder.config.metric_checks import takes_class_indices
 from archbuilder.data.columns import Array, Column, RowIndices, ValueCheck
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.formatting import plural
 from archbuilder.keras_backend.instantiate import build_object
 
-_SPARSE_PREFIX: Final = "Sparse"
-"""Prefix of the Keras losses and metrics whose targets are class numbers."""
-_CTC_LOSS: Final = "CTC"
-"""The loss for sequences of labels that are shorter than the output."""
 _VOID_LABEL: Final = 255
 """The label of unlabeled pixels in many datasets, such as Pascal VOC."""
-_BINARY_PREFIX: Final = "Binary"
-"""Prefix of the Keras losses whose targets are probabilities."""
 _INT64: Final = np.dtype(np.int64)
 _FLOAT32: Final = np.dtype(np.float32)
 
@@ -58,11 +54,6 @@ class Target:
         return values if self.num_classes is None else tf.one_hot(values, self.num_classes)
 
 
-def loss_name(loss: KerasObject | None) -> str:
-    """Return the class name of the loss of an output; empty if it only has metrics."""
-    return loss.class_name if loss else ""
-
-
 def adapt_target(
     column: Column,
     output: str,
@@ -72,7 +63,7 @@ def adapt_target(
 ) -> Target:
     """Return the targets of an output of this shape.
 
-    Class numbers stay as they are for a sparse loss, and are one-hot encoded for other losses.
+    Class indices stay as they are if the loss takes them, and are one-hot encoded for other losses.
     Without a loss, the metrics decide. If the last axis of the output has the length 1, targets may
     lack it.
 
@@ -80,17 +71,21 @@ def adapt_target(
         RunError: if labels in memory are out of range, or the shapes differ.
     """
     target_shape = column.shape
-    if loss_name(loss) == _CTC_LOSS:
+    target_format = traits_of(loss).targets
+    if target_format == "label_sequence":
         return Target(column.with_check(_make_ctc_check(column, output, shape)), _INT64)
-    class_names = [loss.class_name] if loss else [each.class_name for each in metrics]
-    if any(each.startswith(_SPARSE_PREFIX) for each in class_names):
+    if target_format == "identities":
+        return Target(column.with_check(_make_identity_check(column, output)), _INT64)
+    if target_format == "class_indices" or (
+        loss is None and any(takes_class_indices(each) for each in metrics)
+    ):
         check = _make_label_check(column, output, shape, ignored_class(loss))
         return Target(column.with_check(check), _INT64)
     add_axis = shape[-1:] == (1,) and _shape_fits(target_shape, shape[:-1])
     if add_axis or _shape_fits(target_shape, shape):
         values = (
             column.with_check(_make_probability_check(column, output))
-            if loss_name(loss).startswith(_BINARY_PREFIX)
+            if target_format == "probabilities"
             else column
         )
         axis_added = add_axis and target_shape
@@ -115,7 +110,7 @@ def adapt_target(
 
 
 def ignored_class(loss: KerasObject | None) -> int | None:
-    """Return the class number that a loss ignores, or None; it may be out of range."""
+    """Return the class index that a loss ignores, or None; it may be out of range."""
     if loss is None:
         return None
     # Keras knows the default and the position of the argument, the tree does not.
@@ -126,7 +121,7 @@ def ignored_class(loss: KerasObject | None) -> int | None:
 def _make_label_check(
     column: Column, output: str, shape: Shape, ignored: int | None = None
 ) -> ValueCheck:
-    """Return a check that labels are class numbers, or the class that the loss ignores.
+    """Return a check that labels are class indices, or the class that the loss ignores.
 
     Raises:
         RunError: if the shapes of labels and output do not match.
@@ -186,10 +181,32 @@ def _range_hint(num_classes: int, low: int, high: int, ignored: int | None) -> s
     return ""
 
 
+def _make_identity_check(column: Column, output: str) -> ValueCheck:
+    """Return a check that examples have one integer each.
+
+    Raises:
+        RunError: if they have several numbers.
+    """
+    if column.shape not in ((), (1,)):
+        raise RunError(
+            f"the labels of the output '{output}' have the shape {list(column.shape)} per example:"
+            " expected one integer"
+        )
+    description = f"the labels of the output '{output}'" + (
+        f" in {column.name}" if column.name else ""
+    )
+
+    def check(values: Array, rows: RowIndices) -> None:
+        labels = cast(NDArray[np.int64], values.reshape(len(values), -1))
+        _check_all_valid(labels == np.floor(labels), rows, f"{description} are not integers")
+
+    return check
+
+
 def _make_ctc_check(column: Column, output: str, shape: Shape) -> ValueCheck:
     """Return a check for the labels of the CTC loss.
 
-    Labels are class numbers from 1 with zeros as padding at the end, and need no more time steps
+    Labels are class indices from 1 with zeros as padding at the end, and need no more time steps
     than the output has.
 
     Raises:

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.escape import escaped_repr
 from archbuilder.diagnostics.span import Span
 
@@ -69,7 +70,7 @@ class Diagnostic:
     replacement for the text at `span`.
     """
 
-    code: str
+    code: Code
     message: str
     span: Span | None
     severity: Severity = "error"
@@ -223,7 +224,7 @@ class Diagnostics:
 
     def error(
         self,
-        code: str,
+        code: Code,
         message: str,
         span: Span | None,
         *,
@@ -240,7 +241,7 @@ class Diagnostics:
             )
         )
 
-    def warning(self, code: str, message: str, span: Span | None, *, label: str = "") -> None:
+    def warning(self, code: Code, message: str, span: Span | None, *, label: str = "") -> None:
         """Add a warning at `span`, with the frame of the surrounding `within` context."""
         self.add(Diagnostic(code, message, span, "warning", label, frame=self._frame))
 

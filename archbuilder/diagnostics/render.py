@@ -65,7 +65,8 @@ def render_message(message: str, error_format: ErrorFormat = "text") -> str:
     In `json` its `code` is null.
     """
     if error_format == "json":
-        diagnostic = Diagnostic(code="", message=message, span=None)
+        # Any code, which null replaces.
+        diagnostic = Diagnostic("file-error", message, span=None)
         return json.dumps([{**_to_json(diagnostic), "code": None}], indent=2)
     if error_format == "github":
         text = "\n".join(map(escape_terminal, message.split("\n")))

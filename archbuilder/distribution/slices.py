@@ -1,7 +1,7 @@
 """Slices of a batch: one for each replica, and one for each pass of gradient accumulation.
 
 A batch with fewer examples than slices cannot be cut, since layers fail on empty batches. All
-slices are then the whole batch, and only the first of them counts.
+slices are then the whole batch, and all but the first of them are duplicates, which do not count.
 """
 
 from __future__ import annotations
@@ -13,34 +13,43 @@ from typing import Generic, TypeVar
 import tensorflow as tf
 
 Batch = TypeVar("Batch")
+Index = TypeVar("Index", int, tf.Tensor)
 Tensors = TypeVar("Tensors", tf.Tensor, list[tf.Tensor])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Microbatch(Generic[Batch]):
-    """A slice of a batch, with its share of the global batch."""
+class BatchSlice(Generic[Batch]):
+    """A slice of a batch: for a replica, or a microbatch of gradient accumulation."""
 
     examples: Batch
-    share: tf.Tensor
-    """Scalar: the fraction of the global batch in this slice. The shares of all slices sum to 1."""
-    is_counted: tf.Tensor | None = None
-    """Boolean scalar: whether the slice counts; None if every slice does."""
+    fraction: tf.Tensor
+    """Scalar: the fraction of the global batch in this slice. The fractions of all slices sum to 1.
+    """
+    is_duplicate: tf.Tensor | None = None
+    """Boolean scalar: whether the slice repeats another one; None if no slice does."""
 
-    @property
-    def weight(self) -> tf.Tensor:
-        """Scalar: 1 for a slice that counts, and 0 for one that does not."""
-        return tf.constant(1.0) if self.is_counted is None else tf.cast(self.is_counted, tf.float32)
+    def zero_if_duplicate(self, value: tf.Tensor) -> tf.Tensor:
+        """Return what the slice adds to a sum over all slices: the value, or 0 for a duplicate."""
+        if self.is_duplicate is None:
+            return value
+        return value * tf.cast(tf.logical_not(self.is_duplicate), value.dtype)
+
+
+def slice_start(count: Index, index: Index, num_slices: int) -> Index:
+    """Return where slice `index` begins among `count` examples; `num_slices` gives its end."""
+    # Multiply first: sizes then differ by one at most, and the slices cover all examples.
+    return count * index // num_slices
 
 
 def slice_bounds(
     count: tf.Tensor, index: int | tf.Tensor, num_slices: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Return the bounds of slice `index` among `count` examples, and whether it counts."""
-    # Multiply first: sizes then differ by one at most, and the slices cover all examples.
-    begin, end = count * index // num_slices, count * (index + 1) // num_slices
+    """Return the bounds of slice `index` among `count` examples, and whether it is a duplicate."""
+    begin = slice_start(count, index, num_slices)
+    end = slice_start(count, index + 1, num_slices)
     is_uncut = count < num_slices
     begin, end = tf.where(is_uncut, tf.zeros_like(begin), begin), tf.where(is_uncut, count, end)
-    return begin, end, tf.logical_or(tf.logical_not(is_uncut), tf.equal(index, 0))
+    return begin, end, tf.logical_and(is_uncut, tf.not_equal(index, 0))
 
 
 def count_examples(batch: object) -> tf.Tensor:
@@ -60,8 +69,8 @@ def map_tensors(function: Callable[[tf.Tensor], tf.Tensor], batch: Batch) -> Bat
     return result
 
 
-def all_gather(examples: tf.Tensor, is_counted: tf.Tensor | None = None) -> tf.Tensor:
-    """Gather the examples of all replicas whose slice counts, in the order of the batch.
+def all_gather(examples: tf.Tensor, is_duplicate: tf.Tensor | None = None) -> tf.Tensor:
+    """Gather the examples of all replicas without duplicates, in the order of the batch.
 
     Call it in a replica context. The first axis is that of the global batch.
     """
@@ -70,12 +79,11 @@ def all_gather(examples: tf.Tensor, is_counted: tf.Tensor | None = None) -> tf.T
         return examples
     # A tensor from tf.data has no device, and `all_gather` fails on it.
     gathered = context.all_gather(tf.identity(examples), axis=0)
-    if is_counted is None:
+    if is_duplicate is None:
         return gathered
-    # A replica whose slice does not count has a copy of the whole batch: drop it. The mask is int32
-    # because collective operations do not take booleans.
-    local_mask = tf.cast(tf.fill(tf.shape(examples)[:1], is_counted), tf.int32)
-    return tf.boolean_mask(gathered, context.all_gather(local_mask, axis=0) > 0)
+    # The mask is int32 because collective operations do not take booleans.
+    local_mask = tf.cast(tf.fill(tf.shape(examples)[:1], is_duplicate), tf.int32)
+    return tf.boolean_mask(gathered, tf.equal(context.all_gather(local_mask, axis=0), 0))
 
 
 def all_reduce_sum(values: Tensors) -> Tensors:

@@ -76,8 +76,8 @@ class DeviceSetup:
                 count = tf.cast(count_examples(full_batch), tf.int64)
 
                 def replica_slice(replica_id: tf.Tensor) -> tuple[object, tf.Tensor]:
-                    begin, end, is_counted = slice_bounds(count, replica_id, replicas)
-                    return slice_batch(full_batch, begin, end), is_counted
+                    begin, end, is_duplicate = slice_bounds(count, replica_id, replicas)
+                    return slice_batch(full_batch, begin, end), is_duplicate
 
                 return replica_ids.map(replica_slice)
 

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import Diagnostics, closest_match
 from archbuilder.expressions import nodes
 from archbuilder.expressions.functions import (
@@ -38,7 +39,7 @@ class _EvaluationError(Exception):
         self,
         message: str,
         node: Expression,
-        code: str = "expression-error",
+        code: Code = "expression-error",
         suggestion: str | None = None,
     ) -> None:
         super().__init__(message)

@@ -6,18 +6,21 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import quote
 
 
 class ExpressionSyntaxError(Exception):
     """A syntax error with its offset in the text and the number of characters it covers."""
 
-    def __init__(self, message: str, start: int, length: int = 1, code: str = "") -> None:
+    def __init__(
+        self, message: str, start: int, length: int = 1, code: Code = "expression-syntax"
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.start = start
         self.length = length
-        self.code = code or "expression-syntax"
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Final
 
@@ -49,12 +49,12 @@ class InputGroup:
 
 def read_inputs(
     paths: Sequence[Path],
-    template: DataSource,
+    training_source: DataSource,
     graph: Graph,
     schema: DatasetSchema,
     log: Callable[[str], None] = lambda _: None,
 ) -> Iterator[InputGroup]:
-    """Yield the inputs in files and directories, with the options of the source `template`.
+    """Yield the inputs in files and directories, with the options of the source `training_source`.
 
     Tables are read by the column names in `schema`, and images are decoded to the size, channels
     and depth in it. `log` receives changes to images, and files of a directory that are skipped.
@@ -71,14 +71,14 @@ def read_inputs(
     files = [file for path in paths for file in _expand_path(path, log)]
     has_duplicates = len({file.key for file in files}) < len(files)
     names = {file: str(file.path) if has_duplicates else file.key for file in files}
-    choose_decoder = _make_decoder_chooser(template, graph, schema)
+    make_decoder = _decoder_factory(training_source, graph, schema)
     # Consecutive files of a kind, so that predictions come in the order of the files.
     for are_images, group in groupby(files, lambda file: file.is_image):
         if are_images:
-            yield from _group_images(group, choose_decoder, template.image_divisor, names, log)
+            yield from _group_images(group, make_decoder, training_source.image_divisor, names, log)
             continue
         for file in group:
-            examples = _load_file(file.path, template, graph, schema, log)
+            examples = _load_file(file.path, training_source, graph, schema, log)
             prefix = f"{names[file]}:" if len(files) > 1 else ""
             yield InputGroup([f"{prefix}{number}" for number in range(examples.count)], examples)
 
@@ -124,7 +124,7 @@ def _expand_path(path: Path, log: Callable[[str], None]) -> list[_InputFile]:
 
 def _load_file(
     path: Path,
-    template: DataSource,
+    training_source: DataSource,
     graph: Graph,
     schema: DatasetSchema,
     log: Callable[[str], None],
@@ -137,11 +137,11 @@ def _load_file(
     if source_class is None:
         *suffixes, last_suffix = (suffix for each in _SOURCES for suffix in each.inference_suffixes)
         raise UsageError(
-            f"{quote(str(path), 200)} is no {', '.join(suffixes)} or {last_suffix} file, no IDX"
-            " file, and no image"
+            f"{quote(str(path), 200)} has an unsupported format; expected a {', '.join(suffixes)}"
+            f" or {last_suffix} file, an IDX file or an image"
         )
-    source = source_class.for_inference(DataPath(str(path)), template)
-    by_column_name = template.finds_columns_by_name and source.finds_columns_by_name
+    source = source_class.for_inference(DataPath(str(path)), training_source)
+    by_column_name = training_source.finds_columns_by_name and source.finds_columns_by_name
     if by_column_name and schema.column_names is None:
         log(
             "warning: columns are matched by position: a model outside its run directory has no"
@@ -163,31 +163,28 @@ def _load_file(
 
 def _group_images(
     files: Iterable[_InputFile],
-    choose_decoder: Callable[[Image.Image], ImageDecoder],
+    make_decoder: Callable[[Image.Image], ImageDecoder],
     divide_by: float | None,
     names: Mapping[_InputFile, str],
     log: Callable[[str], None],
 ) -> Iterator[InputGroup]:
     """Yield groups of consecutive images with the same size, small enough for the memory."""
-    decoded_images = ((file, *_load_image(file, choose_decoder, log)) for file in files)
-    groups = groupby(
-        enumerate(decoded_images), lambda numbered: (numbered[0] // _MAX_GROUP_SIZE, numbered[1][1])
-    )
-    for (_, decoder), group in groups:
-        images = [each for _, each in group]
-        # One array per group: that is why a group has one size of images.
-        values = ArrayColumn(np.stack([image for *_, image in images]))
-        feature = decoder.to_feature(values, divide_by)
-        name = quote(str(images[0][0].path), 200)
-        yield InputGroup(
-            [names[file] for file, *_ in images], Dataset(name, {UNNAMED: feature}, {})
-        )
+    loaded_images = (_load_image(file, make_decoder, log) for file in files)
+    # Images of one size, since a group is one array.
+    for decoder, same_size in groupby(loaded_images, lambda image: image.decoder):
+        while images := list(islice(same_size, _MAX_GROUP_SIZE)):
+            values = ArrayColumn(np.stack([image.values for image in images]))
+            feature = decoder.to_feature(values, divide_by)
+            name = quote(str(images[0].file.path), 200)
+            yield InputGroup(
+                [names[image.file] for image in images], Dataset(name, {UNNAMED: feature}, {})
+            )
 
 
-def _make_decoder_chooser(
-    template: DataSource, graph: Graph, schema: DatasetSchema
+def _decoder_factory(
+    training_source: DataSource, graph: Graph, schema: DatasetSchema
 ) -> Callable[[Image.Image], ImageDecoder]:
-    """Return a function that chooses how to decode an image: as in training."""
+    """Return a function that makes decoders with the size, channels and depth of training."""
     graph_input = graph.inputs[0]
     # An input without a channel axis takes grayscale images.
     channels = (
@@ -196,26 +193,35 @@ def _make_decoder_chooser(
         else 1
     )
     image_spec = schema.images.get(graph_input.name, schema.images.get(UNNAMED))
-    options = template.image_options
+    options = training_source.image_options
     if options is not None:
         source_channels = options.channels or (None if image_spec else channels)
         return lambda image: ImageDecoder.from_first(
             image, options.size, source_channels, options.bits, image_spec
         )
     # The divisor of arrays is meant for 8 bits.
-    bits = None if template.image_divisor is None else 8
+    bits = None if training_source.image_divisor is None else 8
     return lambda image: ImageDecoder.from_first(image, None, channels, bits)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _LoadedImage:
+    """An image as the network takes it, and how it was decoded."""
+
+    file: _InputFile
+    decoder: ImageDecoder
+    values: Array
 
 
 def _load_image(
     file: _InputFile,
-    choose_decoder: Callable[[Image.Image], ImageDecoder],
+    make_decoder: Callable[[Image.Image], ImageDecoder],
     log: Callable[[str], None],
-) -> tuple[ImageDecoder, Array]:
+) -> _LoadedImage:
     name = quote(str(file.path), 200)
     with DataFileOpener().open_file(file.source, *file.parts) as descriptor:
         image = decode_image(read_image_file(descriptor, name), name)
-    decoder = choose_decoder(image)
+    decoder = make_decoder(image)
     for change in decoder.describe_changes(image):
         log(f"{name}: {change}")
-    return decoder, decoder.convert(image, name)
+    return _LoadedImage(file, decoder, decoder.convert(image, name))

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.loss_traits import traits_of
 from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.dataset import UNNAMED
 from archbuilder.data.indices import lookup_tables_by_input
 from archbuilder.data.input_checks import make_input_pipeline
 from archbuilder.data.pipeline import InputPipeline
 from archbuilder.diagnostics.errors import RunError, UsageError
+from archbuilder.distribution.slices import slice_start
 from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.inference.evaluate import TrainedRun, load_trained_weights, make_eval_context
 from archbuilder.inference.input_files import read_inputs
@@ -33,12 +35,11 @@ from archbuilder.trainer.datasets import make_datasets, single_network
 from archbuilder.trainer.step_errors import translate_tf_errors
 
 Values = NDArray[np.float32]
-_ReplicaBatch: TypeAlias = tuple[object, tf.Tensor]
-"""A replica's part of a batch, and whether it counts."""
+_ReplicaSlice: TypeAlias = tuple[object, tf.Tensor]
+"""A replica's slice of a batch, and whether it is a duplicate."""
 _Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
-_CATEGORICAL_LOSSES = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 _DEFAULT_BATCH_SIZE = 32
-# Not the name of an input: what is done to each of them is logged.
+# Input names are kept, so that each input's notes are logged once.
 _NAME_OR_NUMBER: Final = re.compile(r"(?<!Input )'[^']*'|\d+")
 """Parts that differ between messages of one kind: file names and numbers."""
 
@@ -54,7 +55,7 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _InputBatchSource:
+class _PredictionInputs:
     """Examples with the preprocessing that fits them to a network."""
 
     keys: Sequence[str]
@@ -119,7 +120,7 @@ def predict(
 
 def _from_files(
     trained_run: TrainedRun, paths: Sequence[Path], graph: Graph, log: Callable[[str], None]
-) -> Iterator[_InputBatchSource]:
+) -> Iterator[_PredictionInputs]:
     names = tuple(each.name for each in graph.inputs)
     indices = lookup_tables_by_input(graph)
     config = trained_run.config
@@ -149,7 +150,7 @@ def _from_files(
         for fitted_input in inputs.values():
             for note in fitted_input.adapter.notes:
                 log_once(note)
-        yield _InputBatchSource(group.keys, inputs, np.arange(group.examples.count, dtype=np.int64))
+        yield _PredictionInputs(group.keys, inputs, np.arange(group.examples.count, dtype=np.int64))
 
 
 def _from_validation_set(
@@ -158,7 +159,7 @@ def _from_validation_set(
     limits: Limits,
     devices: DeviceSetup,
     log: Callable[[str], None],
-) -> Iterator[_InputBatchSource]:
+) -> Iterator[_PredictionInputs]:
     # The keys of the examples are their rows in the data, as the validation set may be any of them.
     context = make_eval_context(trained_run, limits, devices, log)
     _, graph = single_network(context, "supervised")
@@ -167,7 +168,7 @@ def _from_validation_set(
     ).validation
     if dataset is None:
         raise UsageError("the run has no validation set; give files to predict on")
-    yield _InputBatchSource([str(row) for row in dataset.rows], dataset.inputs, dataset.rows)
+    yield _PredictionInputs([str(row) for row in dataset.rows], dataset.inputs, dataset.rows)
 
 
 class _Predictor:
@@ -181,7 +182,6 @@ class _Predictor:
         devices: DeviceSetup,
     ) -> None:
         self.output_names = [name for name, _ in graph.outputs]
-        self._single = len(model.inputs) == 1
         self._devices = devices
         self._translate_errors = partial(translate_tf_errors, "the prediction", (graph,))
 
@@ -202,8 +202,8 @@ class _Predictor:
         strategy = devices.strategy
         if strategy is not None:
 
-            def call_on_replicas(replica_batch: _ReplicaBatch) -> dict[str, tuple[tf.Tensor, ...]]:
-                batch, _ = replica_batch
+            def call_on_replicas(replica_slice: _ReplicaSlice) -> dict[str, tuple[tf.Tensor, ...]]:
+                batch, _ = replica_slice
                 replica_outputs = strategy.run(call, args=(batch,))
                 return {
                     name: strategy.experimental_local_results(each)
@@ -212,7 +212,7 @@ class _Predictor:
 
             self._call_on_replicas = tf.function(call_on_replicas, reduce_retracing=True)
 
-    def predict(self, source: _InputBatchSource, batch_size: int) -> Iterator[Mapping[str, Values]]:
+    def predict(self, source: _PredictionInputs, batch_size: int) -> Iterator[Mapping[str, Values]]:
         """Yield the outputs for each example, in order."""
         rows = tf.data.Dataset.from_tensor_slices(source.rows).batch(batch_size)
         batches = rows.map(
@@ -240,16 +240,16 @@ class _Predictor:
         workers, replicas = self._devices.workers, self._devices.replicas
         local_replicas = replicas // workers.count
         # A batch with fewer examples than replicas goes to each of them whole (see `slices.py`).
-        is_small = count < replicas
-        start = 0 if is_small else count * (workers.index * local_replicas) // replicas
+        is_uncut = count < replicas
+        start = 0 if is_uncut else slice_start(count, workers.index * local_replicas, replicas)
         outputs = {}
         for name, parts in self._call_on_replicas(batch).items():
             local_rows = (
-                np.asarray(parts[0]) if is_small else np.concatenate([np.asarray(p) for p in parts])
+                np.asarray(parts[0]) if is_uncut else np.concatenate([np.asarray(p) for p in parts])
             )
             # Each worker fills in its rows, so that the sum over the workers has them all.
             all_rows = np.zeros((count, *local_rows.shape[1:]), np.float32)
-            if workers.is_chief or not is_small:
+            if workers.is_chief or not is_uncut:
                 all_rows[start : start + len(local_rows)] = local_rows
             outputs[name] = workers.all_reduce_sum(all_rows)
         return outputs
@@ -262,24 +262,17 @@ def _output_activation(
 
     `has_activation` returns whether the network ends in an activation at this output.
     """
-    activation: _Activation = tf.identity
     if loss is None or not getattr(build_object(loss), "from_logits", False):
-        return activation
-    name = loss.class_name
-    # With from_logits, Keras 3.15 computes crossentropies from the logits before a final softmax or
-    # sigmoid, but BinaryFocalCrossentropy applies a second sigmoid.
-    if name in _CATEGORICAL_LOSSES and not has_activation("softmax"):
-        activation = tf.nn.softmax
-    elif name.startswith("Binary") and not (
-        name == "BinaryCrossentropy" and has_activation("sigmoid")
-    ):
-        activation = tf.sigmoid
-    return activation
+        return tf.identity
+    traits = traits_of(loss)
+    if traits.activation is None or (traits.skips_activation and has_activation(traits.activation)):
+        return tf.identity
+    return tf.nn.softmax if traits.activation == "softmax" else tf.sigmoid
 
 
 def _is_classification(model: keras.Model, output: str, loss: KerasObject | None) -> bool:
     """Return whether an output has one vector of classes per example, not one per position."""
-    if loss is None or loss.class_name not in _CATEGORICAL_LOSSES:
+    if traits_of(loss).activation != "softmax":
         return False
     # With a position axis, the classes are those of each position.
     values = model.output[output] if isinstance(model.output, dict) else model.output

@@ -13,6 +13,7 @@ from typing import Final
 
 import tensorflow as tf
 
+from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.diagnostics.span import Span
@@ -60,7 +61,7 @@ _MAX_NOTE_CHARACTERS: Final = 300
 class BuildError(Exception):
     """An error of the blueprint that stops the build of one node; the other nodes go on."""
 
-    def __init__(self, code: str, message: str, span: Span, notes: tuple[str, ...] = ()) -> None:
+    def __init__(self, code: Code, message: str, span: Span, notes: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.code = code
         self.message = message

@@ -1,4 +1,4 @@
-"""The margin loss of capsule networks."""
+"""Losses that archbuilder adds to Keras."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from archbuilder.config.objectives import MoCoConfig, SimCLRConfig
-from archbuilder.distribution.slices import Microbatch, all_gather
+from archbuilder.distribution.slices import BatchSlice, all_gather, slice_start
 from archbuilder.trainer.distributed_model import DistributedModel
 from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig
 from archbuilder.trainer.step_function import Logs
@@ -54,30 +54,32 @@ class ContrastiveModel(DistributedModel):
 
     @abstractmethod
     def logits_and_labels(
-        self, microbatch: Microbatch[Views], *, training: bool
+        self, batch_slice: BatchSlice[Views], *, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return logits of this replica's views, and the index of the positive in each row."""
 
-    def train_step(self, data: Views, is_counted: tf.Tensor | None = None) -> Logs:
+    def train_step(self, data: Views, is_duplicate: tf.Tensor | None = None) -> Logs:
         """Take a training step."""
 
-        def loss_fn(microbatch: Microbatch[Views]) -> tf.Tensor:
+        def loss_fn(microbatch: BatchSlice[Views]) -> tf.Tensor:
             logits, labels = self.logits_and_labels(microbatch, training=True)
-            return self._microbatch_loss(logits, labels, microbatch.share)
+            return self._microbatch_loss(logits, labels, microbatch.fraction)
 
-        self.minimize(data, loss_fn, is_counted=is_counted)
+        self.minimize(data, loss_fn, is_duplicate=is_duplicate)
         return self.epoch_logs()
 
-    def _microbatch_loss(self, logits: tf.Tensor, labels: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    def _microbatch_loss(
+        self, logits: tf.Tensor, labels: tf.Tensor, fraction: tf.Tensor
+    ) -> tf.Tensor:
         """Return what a microbatch adds to the loss of the global batch, and update the metrics."""
         losses = _crossentropy(logits, labels)
         self._update_metrics(losses, logits, labels)
-        return tf.reduce_mean(losses) * share
+        return tf.reduce_mean(losses) * fraction
 
-    def test_step(self, data: Views, is_counted: tf.Tensor | None = None) -> Logs:
+    def test_step(self, data: Views, is_duplicate: tf.Tensor | None = None) -> Logs:
         """Update the metrics with a batch, without training."""
         logits, labels = self.logits_and_labels(
-            self.replica_batch(data, is_counted), training=False
+            self.replica_slice(data, is_duplicate), training=False
         )
         self._update_metrics(_crossentropy(logits, labels), logits, labels)
         return self.epoch_logs()
@@ -105,15 +107,15 @@ class SimCLRModel(ContrastiveModel):
         self._temperature = config.temperature
 
     def logits_and_labels(
-        self, microbatch: Microbatch[Views], *, training: bool
+        self, batch_slice: BatchSlice[Views], *, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return logits of shape `(2 * examples, 2 * global examples)`, and their labels."""
-        views = microbatch.examples
+        views = batch_slice.examples
         images = tf.concat([views["first"], views["second"]], axis=0)
         first, second = tf.split(_l2_normalize(self.network(images, training=training)), 2)
         all_first, all_second = (
-            all_gather(first, microbatch.is_counted),
-            all_gather(second, microbatch.is_counted),
+            all_gather(first, batch_slice.is_duplicate),
+            all_gather(second, batch_slice.is_duplicate),
         )
         # The row of an image among those of all replicas: the label of its other view, and where a
         # view meets itself.
@@ -164,10 +166,10 @@ class MoCoModel(ContrastiveModel):
         self.queue.assign(_l2_normalize(self.queue))
 
     def logits_and_labels(
-        self, microbatch: Microbatch[Views], *, training: bool
+        self, batch_slice: BatchSlice[Views], *, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return logits of shape `(examples, 1 + queue)`, and labels of 0."""
-        logits, labels, _ = self._logits_labels_and_keys(microbatch.examples, training=training)
+        logits, labels, _ = self._logits_labels_and_keys(batch_slice.examples, training=training)
         return logits, labels
 
     def _logits_labels_and_keys(
@@ -201,18 +203,18 @@ class MoCoModel(ContrastiveModel):
         # The positive is the first column of every row.
         return logits, tf.zeros([tf.shape(queries)[0]], tf.int32), keys
 
-    def train_step(self, data: Views, is_counted: tf.Tensor | None = None) -> Logs:
+    def train_step(self, data: Views, is_duplicate: tf.Tensor | None = None) -> Logs:
         """Take a training step; its logs contain the new keys for `after_step`."""
         # Only `after_step` may change the queue: it runs once, outside of the replicas, and every
         # microbatch of a step is contrasted against the same queue.
         new_keys: list[tf.Tensor] = []
 
-        def loss_fn(microbatch: Microbatch[Views]) -> tf.Tensor:
+        def loss_fn(microbatch: BatchSlice[Views]) -> tf.Tensor:
             logits, labels, keys = self._logits_labels_and_keys(microbatch.examples, training=True)
             new_keys.append(keys)
-            return self._microbatch_loss(logits, labels, microbatch.share)
+            return self._microbatch_loss(logits, labels, microbatch.fraction)
 
-        self.minimize(data, loss_fn, is_counted=is_counted)
+        self.minimize(data, loss_fn, is_duplicate=is_duplicate)
         return {**self.epoch_logs(), _KEYS: all_gather(tf.concat(new_keys, axis=0))}
 
     def after_step(self, logs: Logs) -> Logs:
@@ -239,12 +241,9 @@ def _l2_normalize(vectors: tf.Tensor) -> tf.Tensor:
 
 
 def _replica_offset(all_rows: tf.Tensor) -> tf.Tensor:
-    """Return the index of this replica's first row among the rows of all replicas.
-
-    It is that of `slice_bounds` in `distribution/slices.py`, which splits a batch.
-    """
+    """Return the index of this replica's first row among the rows of all replicas."""
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
         return tf.constant(0)
     replica_id = tf.cast(context.replica_id_in_sync_group, tf.int32)
-    return tf.shape(all_rows)[0] * replica_id // context.num_replicas_in_sync
+    return slice_start(tf.shape(all_rows)[0], replica_id, context.num_replicas_in_sync)

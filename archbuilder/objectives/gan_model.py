@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from archbuilder.config.objectives import AdversarialConfig
-from archbuilder.distribution.slices import Microbatch
+from archbuilder.distribution.slices import BatchSlice
 from archbuilder.trainer.distributed_model import DistributedModel
 from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig
 from archbuilder.trainer.step_function import Logs
@@ -69,10 +69,10 @@ class GANModel(DistributedModel):
         """Mean losses of an epoch."""
         return list(self._loss_metrics.values())
 
-    def train_step(self, data: dict[str, tf.Tensor], is_counted: tf.Tensor | None = None) -> Logs:
+    def train_step(self, data: dict[str, tf.Tensor], is_duplicate: tf.Tensor | None = None) -> Logs:
         """Take the steps of the discriminator, then one of the generator."""
 
-        def discriminator_loss(microbatch: Microbatch[_DiscriminatorBatch]) -> tf.Tensor:
+        def discriminator_loss(microbatch: BatchSlice[_DiscriminatorBatch]) -> tf.Tensor:
             real, noise, interpolation = microbatch.examples
             # Only the discriminator learns in this step.
             fake = tf.stop_gradient(self.generator(noise, training=True))
@@ -92,24 +92,24 @@ class GANModel(DistributedModel):
                 # The gradient of a square root is infinite at 0.
                 norms = tf.sqrt(tf.reduce_sum(gradients**2, axis=1) + 1e-12)
                 losses += self._config.gradient_penalty * (norms - 1) ** 2
-            return self._microbatch_loss("discriminator", losses, microbatch.share)
+            return self._microbatch_loss("discriminator", losses, microbatch.fraction)
 
-        def generator_loss(microbatch: Microbatch[tf.Tensor]) -> tf.Tensor:
+        def generator_loss(microbatch: BatchSlice[tf.Tensor]) -> tf.Tensor:
             fake = self.generator(microbatch.examples, training=True)
             losses = self._generator_loss(self.discriminator(fake, training=True))
-            return self._microbatch_loss("generator", losses, microbatch.share)
+            return self._microbatch_loss("generator", losses, microbatch.fraction)
 
         steps = self._config.discriminator_steps
         splits = (tf.split(data[name], steps) for name in ("real", "noise", "mix"))
         for real, noise, interpolation in zip(*splits, strict=True):
             batch = (real, noise[:, 0], interpolation)
-            self.minimize(batch, discriminator_loss, 1, is_counted)
-        self.minimize(noise[:, 1], generator_loss, is_counted=is_counted)
+            self.minimize(batch, discriminator_loss, 1, is_duplicate)
+        self.minimize(noise[:, 1], generator_loss, is_duplicate=is_duplicate)
         return self.epoch_logs()
 
-    def test_step(self, data: dict[str, tf.Tensor], is_counted: tf.Tensor | None = None) -> Logs:
+    def test_step(self, data: dict[str, tf.Tensor], is_duplicate: tf.Tensor | None = None) -> Logs:
         """Update both losses with a batch, without training."""
-        del is_counted  # `DistributedModel` discards the metrics of a batch that does not count
+        del is_duplicate  # `DistributedModel` discards the metrics of a duplicate
         noise = data["noise"]
         real = self.discriminator(data["real"], training=False)
         fake = self.discriminator(self.generator(noise[:, 0], training=False), training=False)
@@ -120,10 +120,10 @@ class GANModel(DistributedModel):
     def _update_loss_metric(self, network: str, losses: tf.Tensor) -> None:
         self._loss_metrics[network].update_state(losses)
 
-    def _microbatch_loss(self, network: str, losses: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    def _microbatch_loss(self, network: str, losses: tf.Tensor, fraction: tf.Tensor) -> tf.Tensor:
         """Return what a microbatch adds to the loss of the global batch, and update the metric."""
         self._update_loss_metric(network, losses)
-        return tf.reduce_mean(losses) * share
+        return tf.reduce_mean(losses) * fraction
 
     def _discriminator_loss(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         """Return the discriminator's loss of each example."""

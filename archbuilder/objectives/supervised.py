@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph
+from archbuilder.config.loss_traits import traits_of
 from archbuilder.config.objectives import SupervisedConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmented_batches import BatchAugmenter
@@ -66,9 +67,10 @@ def make_network_task(
         objective = make_objective(model)
         if context.execution.gradient_accumulation_steps > 1:
             for output, loss in objective.loss.items():
-                if needs_whole_batch(build_object(loss)):
-                    is_circle = loss.class_name == "Circle"
-                    hint = "" if is_circle else f", or set the axes of an example: {_AXES_HINT}"
+                keras_loss = build_object(loss)
+                if needs_whole_batch(keras_loss):
+                    has_axis = hasattr(keras_loss, "axis")
+                    hint = f", or set the axes of an example: {_AXES_HINT}" if has_axis else ""
                     raise UsageError(
                         f"the loss '{loss.class_name}' of the output '{output}' needs the whole"
                         f" batch: remove 'gradient_accumulation_steps'{hint}"
@@ -97,19 +99,20 @@ def make_network_task(
 def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Iterator[str]:
     """Yield warnings about outputs whose activation does not match their loss."""
     for output, loss in config.loss.items():
-        if loss.class_name == "CTC" and has_final_activation(graph, model, output, "softmax"):
+        if traits_of(loss).targets == "label_sequence" and has_final_activation(
+            graph, model, output, "softmax"
+        ):
             yield (
-                f"the output '{output}' has a softmax activation, but the loss 'CTC' expects"
-                " logits; remove the activation"
+                f"the output '{output}' has a softmax activation, but the loss"
+                f" '{loss.class_name}' expects logits; remove the activation"
             )
         # Losses without this option, such as MeanSquaredError, take any output.
         if getattr(build_object(loss), "from_logits", True):
             continue
         if has_final_activation(graph, model, output, "linear"):
-            activation = "sigmoid" if loss.class_name.startswith("Binary") else "softmax"
             yield (
                 f"the output '{output}' has no activation, but the loss '{loss.class_name}' expects"
-                f" probabilities; add 'activation: {activation}' to its layer, or"
+                f" probabilities; add 'activation: {traits_of(loss).activation}' to its layer, or"
                 " 'from_logits: true' to the loss"
             )
         # A softmax is normalized over its last axis.

@@ -12,6 +12,7 @@ import referencing
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
+from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import closest_match
 from archbuilder.plain_data import PlainData
 
@@ -26,7 +27,7 @@ class SchemaViolation:
     value that matches.
     """
 
-    code: str
+    code: Code
     expected: str
     suggestion: str | None = None
 
@@ -86,7 +87,7 @@ def _find_violation_uncached(value: PlainData, schema: Schema) -> SchemaViolatio
         if error is None and any(type(each) is type(value) and each == value for each in choices):
             return None
         near = closest_match(value, map(str, choices)) if isinstance(value, str) else None
-        code = "invalid-choice" if isinstance(value, str) else "type-mismatch"
+        code: Code = "invalid-choice" if isinstance(value, str) else "type-mismatch"
         return SchemaViolation(code, describe_schema(schema), near)
     if error is None:
         return None

@@ -64,7 +64,7 @@ class CheckpointManager:
     workers: WorkerGroup = SINGLE_WORKER
     """Only the chief accesses the files; it broadcasts a restored checkpoint to the others."""
 
-    def commit(self, checkpoint: Checkpoint) -> Path:
+    def save(self, checkpoint: Checkpoint) -> Path:
         """Write a checkpoint, delete old ones, and return the path of its directory.
 
         An intact checkpoint of the same position is kept instead.
@@ -78,14 +78,14 @@ class CheckpointManager:
         non_finite = first_non_finite(checkpoint.arrays)
         if non_finite is not None:
             raise NotFiniteError(non_finite)
-        directory = self._directory.joinpath(_name(checkpoint.position))
+        directory = self._directory.joinpath(_directory_name(checkpoint.position))
         if not self.workers.is_chief:
             return directory.path
         # The end of training commits the position of the last epoch a second time.
-        if directory.is_dir() and _find_damage(directory) is None:
+        if directory.is_dir() and _verify_digests(directory) is None:
             return directory.path
         self._write(directory, checkpoint)
-        damage = _find_damage(directory)
+        damage = _verify_digests(directory)
         if damage is not None:
             raise RunError(f"cannot verify the checkpoint {directory.path.name}: {damage}")
         for stale in self._list_complete()[:-_KEEP_LAST]:
@@ -107,7 +107,7 @@ class CheckpointManager:
             name = quote(str(self._directory.path), 200)
             raise RunError(f"cannot read {name}: {os_error_reason(error)}") from error
         for directory in reversed(directories):
-            damage = _find_damage(directory)
+            damage = _verify_digests(directory)
             if damage is None:
                 try:
                     checkpoint = self._read(directory)
@@ -122,7 +122,7 @@ class CheckpointManager:
         message = b""
         if checkpoint is not None:
             # json.dumps escapes newlines, so that the first one ends the header.
-            header = json.dumps(_progress_fields(checkpoint)).encode()
+            header = json.dumps(_progress_dict(checkpoint)).encode()
             message = header + b"\n" + save(encode_bfloat16(checkpoint.arrays))
         header, _, arrays = self.workers.broadcast(message).partition(b"\n")
         return _parse_checkpoint(JsonObject.parse(header), load(arrays)) if header else None
@@ -151,7 +151,7 @@ class CheckpointManager:
             stale.remove()
         temp_dir.make_directory()
         try:
-            progress = {**_progress_fields(checkpoint), "fingerprint": self.fingerprint}
+            progress = {**_progress_dict(checkpoint), "fingerprint": self.fingerprint}
             contents = {
                 _VARIABLES: save(encode_bfloat16(checkpoint.arrays)),
                 _PROGRESS: json.dumps(progress).encode("utf-8"),
@@ -195,16 +195,16 @@ class CheckpointManager:
                 reason = escape_terminal(str(error))
                 raise ValueError(f"{_VARIABLES} cannot be read: {reason}") from error
         checkpoint = _parse_checkpoint(progress, arrays)
-        if _name(checkpoint.position) != directory.path.name:
+        if _directory_name(checkpoint.position) != directory.path.name:
             raise JsonError(f"{_PROGRESS} has another position")
         return checkpoint
 
 
-def _name(position: TrainingPosition) -> str:
+def _directory_name(position: TrainingPosition) -> str:
     return f"epoch-{position.epoch:05}-batch-{position.batch:07}"
 
 
-def _progress_fields(checkpoint: Checkpoint) -> dict[str, PlainData]:
+def _progress_dict(checkpoint: Checkpoint) -> dict[str, PlainData]:
     position = checkpoint.position
     return {
         "epoch": position.epoch,
@@ -236,7 +236,7 @@ def _parse_checkpoint(progress: JsonObject, arrays: Arrays) -> Checkpoint:
     return Checkpoint(position, tuple(history), arrays)
 
 
-def _find_damage(directory: SandboxPath) -> str | None:
+def _verify_digests(directory: SandboxPath) -> str | None:
     """Compare a checkpoint with its digests; return the first difference, or None if intact."""
     file = directory.joinpath(_MANIFEST)
     try:

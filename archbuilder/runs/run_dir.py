@@ -6,6 +6,12 @@ history.csv        one line per epoch, for spreadsheets
 history.jsonl      the same for programs
 NAME.keras         the trained model, one for each network
 NAME.best.keras    the model of the best epoch, with `save_best`
+curves.png         a plot of the history
+tensorboard/       the history for TensorBoard
+samples/           images of a generator, one file for each epoch
+checkpoints/       the last states of training, to resume from
+text/              the tokenizer, if the run trains on text
+nan_batch.npz      the batch whose loss was NaN or infinite, if there was one
 
 A resumed run may lie in the directory of another person: all files are opened as a `SandboxPath`.
 """

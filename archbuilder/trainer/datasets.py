@@ -188,7 +188,7 @@ def _adapt_target(
     try:
         return adapt_target(column, output, shape, loss, metrics)
     except RunError as error:
-        # A class number for an image or a sequence of outputs: say where such targets come from.
+        # A class index for an image or a sequence of outputs: say where such targets come from.
         if column.shape or len(shape) < 2 or not examples.target_description:
             raise
         raise RunError(

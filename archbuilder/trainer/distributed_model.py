@@ -17,7 +17,7 @@ from dataclasses import replace
 import keras
 import tensorflow as tf
 
-from archbuilder.distribution.slices import Batch, Microbatch, all_reduce_sum, count_examples
+from archbuilder.distribution.slices import Batch, BatchSlice, all_reduce_sum, count_examples
 from archbuilder.runs.state_dict import optimizer_groups
 from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig
 from archbuilder.trainer.gradient_accumulation import (
@@ -52,9 +52,9 @@ class DistributedModel(keras.Model):
     def minimize(
         self,
         batch: Batch,
-        loss_fn: Callable[[Microbatch[Batch]], tf.Tensor],
+        loss_fn: Callable[[BatchSlice[Batch]], tf.Tensor],
         optimizer_index: int = 0,
-        is_counted: tf.Tensor | None = None,
+        is_duplicate: tf.Tensor | None = None,
     ) -> None:
         """Take one step of an optimizer on the loss of a batch.
 
@@ -63,12 +63,12 @@ class DistributedModel(keras.Model):
             loss_fn: Returns what a microbatch adds to the loss of the global batch. It is called
                 once for each microbatch.
             optimizer_index: Which optimizer takes the step, if the model has several.
-            is_counted: Whether the part counts; None where all parts do.
+            is_duplicate: Whether the part repeats that of another replica; None if none does.
         """
         optimizer, variables = optimizer_groups(self)[optimizer_index]
 
-        def compute_gradients(microbatch: Microbatch[Batch]) -> Gradients:
-            with tf.GradientTape() as tape, self.discard_metrics_unless(microbatch.is_counted):
+        def compute_gradients(microbatch: BatchSlice[Batch]) -> Gradients:
+            with tf.GradientTape() as tape, self.discard_metrics_if(microbatch.is_duplicate):
                 loss = optimizer.scale_loss(loss_fn(microbatch))
             return [
                 # The gradient of an embedding is IndexedSlices, with one row for each occurrence
@@ -78,7 +78,7 @@ class DistributedModel(keras.Model):
             ]
 
         microbatches = split_microbatches(
-            self.replica_batch(batch, is_counted), self.execution.gradient_accumulation_steps
+            self.replica_slice(batch, is_duplicate), self.execution.gradient_accumulation_steps
         )
         gradients = accumulate_gradients(microbatches, compute_gradients)
         if self.distribute_strategy.num_replicas_in_sync > 1:
@@ -92,27 +92,27 @@ class DistributedModel(keras.Model):
             inner_optimizer._all_reduce_sum_gradients = list  # noqa: SLF001
         optimizer.apply(gradients, variables)
 
-    def replica_batch(self, batch: Batch, is_counted: tf.Tensor | None) -> Microbatch[Batch]:
-        """Return this replica's part of the global batch with its share of it."""
-        microbatch = Microbatch(batch, tf.ones([]), is_counted)
+    def replica_slice(self, batch: Batch, is_duplicate: tf.Tensor | None) -> BatchSlice[Batch]:
+        """Return this replica's slice of the global batch."""
+        batch_slice = BatchSlice(batch, tf.ones([]), is_duplicate)
         if self.distribute_strategy.num_replicas_in_sync == 1:
-            return microbatch
-        count = tf.cast(count_examples(batch), tf.float32) * microbatch.weight
-        return replace(microbatch, share=count / all_reduce_sum(count))
+            return batch_slice
+        count = batch_slice.zero_if_duplicate(tf.cast(count_examples(batch), tf.float32))
+        return replace(batch_slice, fraction=count / all_reduce_sum(count))
 
     @contextmanager
-    def discard_metrics_unless(self, is_counted: tf.Tensor | None) -> Iterator[None]:
-        """Restore the metrics at the end of the block, unless `is_counted` is true or None."""
-        if is_counted is None:
+    def discard_metrics_if(self, is_duplicate: tf.Tensor | None) -> Iterator[None]:
+        """Restore the metrics at the end of the block if `is_duplicate` is true."""
+        if is_duplicate is None:
             yield
             return
-        # `is_counted` is a tensor: whether to restore is known only when the step runs.
+        # `is_duplicate` is a tensor: whether to restore is known only when the step runs.
         old_values = [tf.identity(tf.convert_to_tensor(each)) for each in self.metrics_variables]
         yield
         for variable, value in zip(self.metrics_variables, old_values, strict=True):
-            variable.assign(tf.where(is_counted, tf.convert_to_tensor(variable), value))
+            variable.assign(tf.where(is_duplicate, value, tf.convert_to_tensor(variable)))
 
-    def _sync_batch_norm_statistics(self, batch: object, is_counted: tf.Tensor | None) -> None:
+    def _sync_batch_norm_statistics(self, batch: object, is_duplicate: tf.Tensor | None) -> None:
         """Replace the moving statistics of every replica by their mean over the replicas.
 
         Keras 3 lets each replica keep its own, and a checkpoint has those of the first replica
@@ -129,7 +129,7 @@ class DistributedModel(keras.Model):
         ]
         if self.distribute_strategy.num_replicas_in_sync == 1 or not variables:
             return
-        fraction = self.replica_batch(batch, is_counted).share
+        fraction = self.replica_slice(batch, is_duplicate).fraction
         means = all_reduce_sum([fraction * tf.convert_to_tensor(each) for each in variables])
         for variable, mean in zip(variables, means, strict=True):
             variable.assign(mean)
@@ -179,9 +179,9 @@ class DistributedModel(keras.Model):
         if self.train_function is not None and not force:  # type: ignore[has-type]  # Keras's own
             return
 
-        def replica_step(data: object, is_counted: tf.Tensor | None) -> Logs:
-            logs: Logs = self.train_step(data, is_counted)
-            self._sync_batch_norm_statistics(data, is_counted)
+        def replica_step(data: object, is_duplicate: tf.Tensor | None) -> Logs:
+            logs: Logs = self.train_step(data, is_duplicate)
+            self._sync_batch_norm_statistics(data, is_duplicate)
             return logs
 
         def finish_step(step_logs: Logs) -> Logs:
@@ -209,9 +209,9 @@ class DistributedModel(keras.Model):
         """Create what `evaluate` calls for `execution_steps` steps."""
         if self.test_function is None or force:  # type: ignore[has-type]  # Keras's own
 
-            def replica_step(data: object, is_counted: tf.Tensor | None) -> Logs:
-                with self.discard_metrics_unless(is_counted):
-                    self.test_step(data, is_counted)
+            def replica_step(data: object, is_duplicate: tf.Tensor | None) -> Logs:
+                with self.discard_metrics_if(is_duplicate):
+                    self.test_step(data, is_duplicate)
                 # The logs of `test_step` are from before the block ends, and may count too much.
                 return self.epoch_logs()
 
@@ -235,7 +235,7 @@ class DistributedModel(keras.Model):
             if strategy.num_replicas_in_sync > 1:
                 iterator, (data_batch, _) = None, first_replica_value(strategy, next(batches))
             elif self.execution.gradient_accumulation_steps > 1:
-                # `discard_metrics_unless` needs the variables of metrics, which Keras 3.15 creates
+                # `discard_metrics_if` needs the variables of metrics, which Keras 3.15 creates
                 # on a single device only when it traces the first step.
                 self._symbolic_build(data_batch=next(batches))
         super()._maybe_symbolic_build(iterator, data_batch)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from archbuilder.distribution.slices import (
     Batch,
-    Microbatch,
+    BatchSlice,
     count_examples,
     map_tensors,
     slice_batch,
@@ -22,30 +22,27 @@ Gradients: TypeAlias = list[tf.Tensor | None]
 
 
 def split_microbatches(
-    replica_batch: Microbatch[Batch], num_microbatches: int
-) -> Iterator[Microbatch[Batch]]:
-    """Yield the microbatches of the part of a batch that a replica has."""
+    replica_slice: BatchSlice[Batch], num_microbatches: int
+) -> Iterator[BatchSlice[Batch]]:
+    """Yield the microbatches of the slice of a batch that a replica has."""
     if num_microbatches == 1:
-        yield replica_batch
+        yield replica_slice
         return
-    batch, is_counted = replica_batch.examples, replica_batch.is_counted
+    batch = replica_slice.examples
     num_examples = count_examples(batch)
     for index in range(num_microbatches):
-        begin, end, is_microbatch_counted = slice_bounds(num_examples, index, num_microbatches)
-        if is_counted is not None:
-            is_microbatch_counted = tf.logical_and(is_microbatch_counted, is_counted)
-        # An uncounted microbatch still has examples: layers fail on empty batches.
-        fraction = tf.cast((end - begin) / num_examples, tf.float32) * tf.cast(
-            is_microbatch_counted, tf.float32
-        )
-        yield Microbatch(
-            slice_batch(batch, begin, end), replica_batch.share * fraction, is_microbatch_counted
-        )
+        begin, end, is_duplicate = slice_bounds(num_examples, index, num_microbatches)
+        if replica_slice.is_duplicate is not None:
+            is_duplicate = tf.logical_or(is_duplicate, replica_slice.is_duplicate)
+        fraction = replica_slice.fraction * tf.cast((end - begin) / num_examples, tf.float32)
+        # A duplicate still has examples: layers fail on empty batches.
+        microbatch = BatchSlice(slice_batch(batch, begin, end), fraction, is_duplicate)
+        yield replace(microbatch, fraction=microbatch.zero_if_duplicate(fraction))
 
 
 def accumulate_gradients(
-    microbatches: Iterable[Microbatch[Batch]],
-    compute_gradients: Callable[[Microbatch[Batch]], Gradients],
+    microbatches: Iterable[BatchSlice[Batch]],
+    compute_gradients: Callable[[BatchSlice[Batch]], Gradients],
 ) -> Gradients:
     """Return the sums of the gradients of all microbatches, which are computed in sequence."""
     sums: Gradients = []

@@ -3,8 +3,9 @@
 Keras reduces each slice of a batch on its own: it divides a sum by a count, and both are those of
 the slice. With a mask (`Masking`, `mask_zero`, `ignore_class`) the count is that of the unmasked
 positions, which differs from slice to slice, so a mean of such means is not the mean of the batch
-(Keras 3.15, `losses/loss.py`: `reduce_weighted_values`). Here sum and count stay apart until both
-are those of the global batch. For a batch that is not split, the result is that of Keras.
+(Keras 3.15, `losses/loss.py`: `reduce_weighted_values`). Here sum and count are reduced
+separately over the global batch, then divided. For a batch that is not split, the result is that of
+Keras.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from archbuilder.config.loss_traits import LOSS_TRAITS
 from archbuilder.data.sample_weights import append_axes
 from archbuilder.diagnostics.errors import RunError
-from archbuilder.distribution.slices import Microbatch, all_gather
+from archbuilder.distribution.slices import BatchSlice, all_gather
 
 _SUM_REDUCTIONS = (None, "none", "sum")
 
@@ -46,13 +48,13 @@ def reduce_loss(
     y_true: tf.Tensor,
     y_pred: tf.Tensor,
     weights: tf.Tensor | None,
-    microbatch: Microbatch[Any],
+    batch_slice: BatchSlice[Any],
 ) -> SumAndCount:
     """Return the sum and count of a loss over a slice of a batch.
 
     As in Keras, a sum of weighted losses is divided by the number of unmasked positions, not by
-    the sum of the weights, unless the reduction is `mean_with_sample_weight`. `sum` is divided by
-    nothing, and by the number of batches where a mean over several batches is reported.
+    the sum of the weights, unless the reduction is `mean_with_sample_weight`. With
+    `reduction='sum'` the count is the slice's fraction: the divisor is 1 per batch.
 
     `weights` has one value per example or per position: its axes are the first ones of the loss.
     For a loss that is a mean over the values of the output, such as a binary crossentropy, it may
@@ -61,18 +63,21 @@ def reduce_loss(
     replicas = tf.distribute.get_replica_context().num_replicas_in_sync
     if replicas > 1 and needs_whole_batch(loss):
         y_true, y_pred, weights = (
-            None if each is None else all_gather(tf.cast(each, loss.dtype), microbatch.is_counted)
+            None
+            if each is None
+            else all_gather(tf.cast(each, loss.dtype), batch_slice.is_duplicate)
             for each in (y_true, y_pred, weights)
         )
         total = _sum_and_count(loss, y_true, y_pred, weights, tf.ones([]))
         # Every replica has the loss of the global batch, and contributes an equal part of it.
         return SumAndCount(total.sum / replicas, total.count / replicas)
-    total = _sum_and_count(loss, y_true, y_pred, weights, microbatch.share)
-    weight = tf.cast(microbatch.weight, total.sum.dtype)
-    return SumAndCount(total.sum * weight, total.count * weight)
+    total = _sum_and_count(loss, y_true, y_pred, weights, batch_slice.fraction)
+    return SumAndCount(
+        batch_slice.zero_if_duplicate(total.sum), batch_slice.zero_if_duplicate(total.count)
+    )
 
 
-def ignore_in_metrics(loss: keras.losses.Loss, y_true: tf.Tensor, y_pred: tf.Tensor) -> None:
+def attach_ignore_class_mask(loss: keras.losses.Loss, y_true: tf.Tensor, y_pred: tf.Tensor) -> None:
     """Mask the positions that a loss ignores (`ignore_class`) for the metrics of its output.
 
     Keras 3.15 has no such option for accuracies, and counts ignored positions as wrong. Metrics
@@ -88,11 +93,12 @@ def ignore_in_metrics(loss: keras.losses.Loss, y_true: tf.Tensor, y_pred: tf.Ten
 
 def needs_whole_batch(loss: keras.losses.Loss) -> bool:
     """Return whether a loss is not a mean over examples, so that slices do not add up to it."""
-    if isinstance(loss, keras.losses.Circle):
-        return True
-    if not isinstance(loss, keras.losses.Dice | keras.losses.Tversky):
+    traits = LOSS_TRAITS.get(type(loss).__name__)
+    if traits is None or not traits.combines_examples:
         return False
-    # These are ratios of sums over `axis`. Without `axis`, the sums run over the examples too.
+    if not hasattr(loss, "axis"):
+        return True
+    # A ratio of sums over `axis`. Without `axis`, the sums run over the examples too.
     axes = loss.axis if isinstance(loss.axis, list | tuple) else [loss.axis]
     return None in axes or 0 in axes
 
@@ -102,7 +108,7 @@ def _sum_and_count(
     y_true: tf.Tensor,
     y_pred: tf.Tensor,
     weights: tf.Tensor | None,
-    share: tf.Tensor,
+    fraction: tf.Tensor,
 ) -> SumAndCount:
     mask = _get_keras_mask(y_pred)
     batch_shape = tf.shape(y_pred)[:1]
@@ -121,7 +127,7 @@ def _sum_and_count(
         counts *= _broadcast_to_losses(loss_mask, values)
     weighted_counts = counts if weights is None else counts * _broadcast_to_losses(weights, values)
     if loss.reduction in _SUM_REDUCTIONS:
-        count = tf.cast(share, loss.dtype)
+        count = tf.cast(fraction, loss.dtype)
     elif loss.reduction == "mean_with_sample_weight":
         count = tf.reduce_sum(weighted_counts)
     else:
@@ -155,8 +161,8 @@ def _broadcast_to_losses(factor: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
 class LossMeans(keras.metrics.Metric):
     """The losses of an epoch: the total, and that of each output where there are several.
 
-    Each is a mean over all that counts in the epoch, not a mean of the means of its batches, so it
-    does not depend on the size of the batches, and the total is the sum of its terms.
+    Each is a mean over all counted positions of the epoch, not a mean of the means of its batches,
+    so it does not depend on the size of the batches, and the total is the sum of its terms.
 
     With `perplexity`, the only term is a crossentropy in nats per token, and the perplexity is the
     exponential of its mean, without what regularizers add to the total.
@@ -172,7 +178,7 @@ class LossMeans(keras.metrics.Metric):
         self._counts = self.add_weight(shape=shape, initializer="zeros", name="counts")
 
     def update_state(
-        self, totals: Sequence[SumAndCount], extra_loss: tf.Tensor, num_examples: tf.Tensor
+        self, loss_sums: Sequence[SumAndCount], extra_loss: tf.Tensor, num_examples: tf.Tensor
     ) -> None:
         """Add a slice of a batch.
 
@@ -180,8 +186,8 @@ class LossMeans(keras.metrics.Metric):
         """
         num_examples = tf.cast(num_examples, tf.float64)
         weighted_extra = tf.cast(extra_loss, tf.float64) * num_examples
-        sums = [tf.cast(each.sum, tf.float64) for each in totals]
-        counts = [tf.cast(each.count, tf.float64) for each in totals]
+        sums = [tf.cast(each.sum, tf.float64) for each in loss_sums]
+        counts = [tf.cast(each.count, tf.float64) for each in loss_sums]
         self._sums.assign_add(tf.stack([*sums, weighted_extra]))
         self._counts.assign_add(tf.stack([*counts, num_examples]))
 

@@ -8,14 +8,14 @@ from typing import Any, TypeAlias, cast
 import keras
 import tensorflow as tf
 
-from archbuilder.distribution.slices import Microbatch, all_reduce_sum, count_examples
+from archbuilder.distribution.slices import BatchSlice, all_reduce_sum, count_examples
 from archbuilder.trainer.distributed_model import DistributedModel
 from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig
 from archbuilder.trainer.loss_reduction import (
     LossMeans,
     LossTerm,
     SumAndCount,
-    ignore_in_metrics,
+    attach_ignore_class_mask,
     reduce_loss,
 )
 from archbuilder.trainer.step_function import Logs
@@ -76,7 +76,7 @@ class SingleNetworkModel(DistributedModel):
         # Keras 3.15 lists the loss tracker twice: as its own, and as an attribute that is a metric.
         return list(dict.fromkeys(super().metrics))
 
-    def train_step(self, data: object, is_counted: tf.Tensor | None = None) -> Logs:
+    def train_step(self, data: object, is_duplicate: tf.Tensor | None = None) -> Logs:
         """Take a training step on the loss of the global batch."""
         batch = keras.utils.unpack_x_y_sample_weight(data)
         global_counts = None
@@ -88,62 +88,64 @@ class SingleNetworkModel(DistributedModel):
             # BatchNormalization do not change their variables.
             with keras.StatelessScope():
                 outputs = self(batch[0], training=False)
-                totals = self._reduce_losses(self.replica_batch(batch, is_counted), outputs)
-            global_counts = all_reduce_sum(_stack_counts(totals))
+                loss_sums = self._reduce_losses(self.replica_slice(batch, is_duplicate), outputs)
+            global_counts = all_reduce_sum(_stack_counts(loss_sums))
 
-        def loss_fn(microbatch: Microbatch[_XYSampleWeight]) -> tf.Tensor:
-            totals, extra_loss = self._compute_totals(microbatch, training=True)
-            divisors = _stack_counts(totals) if global_counts is None else global_counts
+        def loss_fn(microbatch: BatchSlice[_XYSampleWeight]) -> tf.Tensor:
+            loss_sums, extra_loss = self._sum_losses(microbatch, training=True)
+            divisors = _stack_counts(loss_sums) if global_counts is None else global_counts
             if global_counts is None:
                 divisors = all_reduce_sum(divisors)
-            losses = tf.math.divide_no_nan(tf.stack([each.sum for each in totals]), divisors)
+            losses = tf.math.divide_no_nan(tf.stack([each.sum for each in loss_sums]), divisors)
             weights = tf.constant([each.weight for each in self._terms], losses.dtype)
             return tf.reduce_sum(losses * weights) + extra_loss * tf.cast(
-                microbatch.share, extra_loss.dtype
+                microbatch.fraction, extra_loss.dtype
             )
 
-        self.minimize(batch, loss_fn, is_counted=is_counted)
+        self.minimize(batch, loss_fn, is_duplicate=is_duplicate)
         return self.epoch_logs()
 
-    def test_step(self, data: object, is_counted: tf.Tensor | None = None) -> Logs:
+    def test_step(self, data: object, is_duplicate: tf.Tensor | None = None) -> Logs:
         """Update the losses and metrics with a batch, without training."""
         batch = keras.utils.unpack_x_y_sample_weight(data)
-        self._compute_totals(self.replica_batch(batch, is_counted), training=False)
+        self._sum_losses(self.replica_slice(batch, is_duplicate), training=False)
         return self.epoch_logs()
 
-    def _compute_totals(
-        self, microbatch: Microbatch[_XYSampleWeight], *, training: bool
+    def _sum_losses(
+        self, batch_slice: BatchSlice[_XYSampleWeight], *, training: bool
     ) -> tuple[list[SumAndCount], tf.Tensor]:
         """Return the reduced losses of a slice, and what regularizers and `add_loss` add to them.
 
         Updates the losses and metrics of the epoch.
         """
-        x, y, weights = microbatch.examples
+        x, y, weights = batch_slice.examples
         outputs = self(x, training=training)
-        totals = self._reduce_losses(microbatch, outputs)
+        loss_sums = self._reduce_losses(batch_slice, outputs)
         dtype = keras.config.floatx()
         # Keras's `compute_loss` divides these by the number of replicas. `loss_fn` multiplies them
-        # by the share of the slice instead.
+        # by the fraction of the slice instead.
         added_losses = [tf.cast(tf.reduce_sum(each), dtype) for each in self.losses]
         extra_loss = tf.add_n([tf.zeros([], dtype), *added_losses])
-        num_examples = tf.cast(count_examples(x), tf.float32) * microbatch.weight
-        self._loss_tracker.update_state(totals, extra_loss, num_examples)
+        num_examples = batch_slice.zero_if_duplicate(tf.cast(count_examples(x), tf.float32))
+        self._loss_tracker.update_state(loss_sums, extra_loss, num_examples)
         for term in self._terms:
-            ignore_in_metrics(term.loss, _select_output(term, y), _select_output(term, outputs))
+            attach_ignore_class_mask(
+                term.loss, _select_output(term, y), _select_output(term, outputs)
+            )
         self.compute_metrics(x, y, outputs, sample_weight=weights)
-        return totals, extra_loss
+        return loss_sums, extra_loss
 
     def _reduce_losses(
-        self, microbatch: Microbatch[_XYSampleWeight], outputs: Any
+        self, batch_slice: BatchSlice[_XYSampleWeight], outputs: Any
     ) -> list[SumAndCount]:
-        _, y, weights = microbatch.examples
+        _, y, weights = batch_slice.examples
         return [
             reduce_loss(
                 term.loss,
                 _select_output(term, y),
                 _select_output(term, outputs),
                 _select_output(term, weights),
-                microbatch,
+                batch_slice,
             )
             for term in self._terms
         ]
@@ -153,8 +155,8 @@ class SingleNetworkModel(DistributedModel):
         return self.network(inputs, training=training)
 
 
-def _stack_counts(totals: Sequence[SumAndCount]) -> tf.Tensor:
-    return tf.stop_gradient(tf.stack([each.count for each in totals]))
+def _stack_counts(loss_sums: Sequence[SumAndCount]) -> tf.Tensor:
+    return tf.stop_gradient(tf.stack([each.count for each in loss_sums]))
 
 
 def _select_output(term: LossTerm, values: Any) -> Any:

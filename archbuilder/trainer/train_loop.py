@@ -78,10 +78,11 @@ def fit(task: FitTask, context: TrainingContext) -> TrainingResult:
                 position, task.steps_per_epoch, partial(_dump_batch, task, context)
             )
             checkpoint_callback.start_segment(position, checkpoint, terminate_on_nan)
-            # The order matters. The writer creates the history files, by which a run directory is
-            # kept, so it comes before callbacks that may end the run at a step. It logs an epoch
-            # before the callbacks of the recipe log what follows from it. The checkpoint callback
-            # is last: it saves the history and the state of the others, and the loss was checked.
+            # The order matters:
+            # - writer: creates the history files before a callback may end the run at a step, and
+            #   logs an epoch before the callbacks of the recipe log what follows from it.
+            # - checkpoint_callback: last, as it saves the history and the state of the others,
+            #   after the loss was checked.
             callbacks = [
                 writer,
                 terminate_on_nan,
@@ -98,8 +99,8 @@ def fit(task: FitTask, context: TrainingContext) -> TrainingResult:
                     ),
                 )
             _fit_segment(task, context.devices, position, end_epoch, steps, callbacks)
-    # After the last checkpoint, which has the trained weights, and before the swap: the averages of
-    # the best epoch are among its weights.
+    # After the last checkpoint, which has the trained weights. Restore the best epoch before
+    # swapping in EMA weights: they are restored with it.
     early_stop = recipe_callbacks.finish()
     if task.model.ema_variables:
         task.model.swap_ema_weights()
@@ -175,8 +176,7 @@ def _make_recipe_callbacks(task: FitTask, context: TrainingContext) -> RecipeCal
     configs, save_best = context.config.callbacks, context.config.save_best
     metric_names: list[str] = []
     if configs or save_best is not None:
-        # Keras creates metrics, and with them their names, with the first batch.
-        metric_names = sorted(_evaluate_batch(task, context, TrainingPosition()))
+        metric_names = _build_metrics(task, context, TrainingPosition())
         if task.validation is not None:
             metric_names += [VAL_PREFIX + name for name in metric_names]
     return RecipeCallbacks(
@@ -189,13 +189,16 @@ def _make_recipe_callbacks(task: FitTask, context: TrainingContext) -> RecipeCal
     )
 
 
-def _evaluate_batch(
+def _build_metrics(
     task: FitTask, context: TrainingContext, position: TrainingPosition
-) -> EpochLogs:
-    """Evaluate the batch at a position, which creates the variables of the metrics."""
+) -> list[str]:
+    """Create the metrics with their variables, and return the sorted names of the metrics.
+
+    Keras creates them with the first batch, so the batch at a position is evaluated.
+    """
     batch = context.devices.distribute_dataset(task.batches(position))
     logs: EpochLogs = task.model.evaluate(batch, steps=1, verbose=0, return_dict=True)
-    return logs
+    return sorted(logs)
 
 
 @translate_read_errors()
@@ -219,9 +222,8 @@ def _resume(
             f" {task.steps_per_epoch:,} batches; it is damaged, or the data has changed"
         )
     if position.batch:
-        # Keras creates the variables of metrics with the first batch. They have to exist before
-        # `CheckpointCallback` restores them.
-        _evaluate_batch(task, context, position)
+        # The variables have to exist before `CheckpointCallback` restores them.
+        _build_metrics(task, context, position)
     with context.devices.scope():
         load_state_dict(model, checkpoint.arrays)
     recipe_callbacks.load_state(checkpoint.arrays)

@@ -8,6 +8,7 @@ from typing import Final
 
 import yaml
 
+from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import Diagnostic, Diagnostics, quote
 from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.limits import Limits
@@ -130,7 +131,8 @@ def yaml_syntax_error(error: yaml.MarkedYAMLError, source: SourceText) -> Diagno
     line = min(line, len(source.lines) - 1)
     line_text = source.lines[line]
     span = Span(source, line + 1, column + 1, line + 1, column + 2)
-    code, message = "yaml-syntax", f"invalid YAML: {problem or 'unknown error'}"
+    code: Code = "yaml-syntax"
+    message = f"invalid YAML: {problem or 'unknown error'}"
     for fragment, translation in _PROBLEM_MESSAGES:
         if fragment in problem:
             message = translation

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 from helpers.keras_objects import keras_object
 
 from archbuilder.compiler.ir import Shape
+from archbuilder.config.loss_traits import LOSS_TRAITS
 from archbuilder.data.columns import ArrayColumn
 from archbuilder.data.targets import Target, adapt_target
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.plain_data import PlainData
+from archbuilder.registry import registry
 
 LABELS = np.array([0, 2, 1], np.uint8)
 
@@ -110,3 +113,32 @@ def test_invalid_targets(values, shape, loss, message):
     """Labels out of range and shapes that differ are found before training."""
     with pytest.raises(RunError, match=message):
         fit(values, shape, loss)
+
+
+def test_every_loss_has_traits():
+    """A loss that Keras adds fails here until its targets are known."""
+    assert LOSS_TRAITS.keys() == {*registry.load().objects["loss"]}
+
+
+def test_generalized_crossentropy_takes_class_indices():
+    """Despite its name, which begins as those of losses of one-hot targets do."""
+    loss = "CategoricalGeneralizedCrossEntropy"
+    target = fit(LABELS, (3,), loss)
+    assert taken(target) == [0, 2, 1]
+    outputs = np.array([[0.5, 0.25, 0.25]] * 3, np.float32)
+    losses = keras.losses.CategoricalGeneralizedCrossEntropy(reduction="none")
+    np.testing.assert_allclose(
+        losses(target.gather(np.arange(3)), outputs),
+        (1 - outputs[0, [0, 2, 1]] ** losses.q) / losses.q,
+        rtol=1e-6,
+    )
+
+
+def test_circle_takes_any_integers():
+    """An embedding has no value per class, so there are no bounds."""
+    target = fit(np.array([7, 99, -1]), (3,), "Circle")
+    assert taken(target) == [7, 99, -1]
+    with pytest.raises(RunError, match="the labels of the output 'digit' are not integers"):
+        fit(np.array([0.5, 1, 2]), (3,), "Circle")
+    with pytest.raises(RunError, match=r"have the shape \[2\] per example: expected one integer"):
+        fit(np.ones((3, 2), np.int64), (3,), "Circle")

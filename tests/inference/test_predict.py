@@ -61,14 +61,19 @@ layers:
   - {Dense: {units: 3, activation: softmax}, name: soft, from: numbers}
   - {Dense: {units: 1, activation: sigmoid}, name: sure, from: numbers}
   - {Dense: 3, name: raw, from: numbers}
-outputs: {steps: steps, soft: soft, sure: sure, focal: sure, raw: raw}
-data: {npz: {file: ends.npz, inputs: x, targets: {steps: s, soft: k, sure: b, focal: b, raw: k}}}
+outputs: {steps: steps, soft: soft, sure: sure, focal: sure, kinds: soft, raw: raw}
+data:
+  npz:
+    file: ends.npz
+    inputs: x
+    targets: {steps: s, soft: k, sure: b, focal: b, kinds: k, raw: k}
 training:
   loss:
     steps: SparseCategoricalCrossentropy
     soft: {SparseCategoricalCrossentropy: {from_logits: true}}
     sure: {BinaryCrossentropy: {from_logits: true}}
     focal: {BinaryFocalCrossentropy: {from_logits: true}}
+    kinds: {CategoricalFocalCrossentropy: {from_logits: true}}
     raw: SparseCategoricalCrossentropy
   epochs: 1
 """
@@ -274,9 +279,11 @@ def test_class_per_position(ends: Ends):
 
 
 def test_final_activation_is_not_applied_twice(ends: Ends):
-    """It is applied as often as in the loss: again by the focal loss alone."""
+    """It is applied as often as in the loss: again by focal losses alone."""
     focal = 1 / (1 + np.exp(-ends.outputs["focal"]))
-    for name, correct in ({**ends.outputs, "focal": focal}).items():
+    exponentials = np.exp(ends.outputs["kinds"])
+    kinds = exponentials / exponentials.sum(axis=1, keepdims=True)
+    for name, correct in ({**ends.outputs, "focal": focal, "kinds": kinds}).items():
         np.testing.assert_allclose(
             values_of_output(ends, name), correct, rtol=1e-4, atol=1e-6, err_msg=name
         )
@@ -528,7 +535,7 @@ def test_invalid_input_files(runs: Path, tmp_path: Path, capsys: pytest.CaptureF
         ("shape.npy", 1, "has the shape [5], but the network takes [8, 8, 1]"),
         ("broken.png", 1, "is not an image in the format PNG, JPEG, BMP, GIF, WEBP, TIFF or PPM"),
         ("broken.npz", 1, "is not a NumPy archive"),
-        ("text.md", 2, "is no .npz"),
+        ("text.md", 2, "has an unsupported format; expected a .npz"),
         ("nowhere.npy", 2, "there is no file"),
     ):
         capsys.readouterr()

@@ -37,7 +37,7 @@ def test_latest_checkpoint(tmp_path: Path):
     """Position, rows and arrays are those of the last commit, and two are kept."""
     manager = CheckpointManager(SandboxPath(tmp_path))
     for batch in range(4):
-        manager.commit(checkpoint(batch, weight=batch))
+        manager.save(checkpoint(batch, weight=batch))
     assert names(tmp_path) == ["epoch-00001-batch-0000002", "epoch-00001-batch-0000003"]
     latest = manager.latest(pytest.fail)
     assert latest is not None
@@ -65,8 +65,8 @@ def cut(path: Path) -> None:
 def test_corrupt_checkpoint_is_skipped(tmp_path: Path, damage: Callable[[Path], None], file: str):
     """The one before it is taken, and the user is told which was damaged."""
     manager = CheckpointManager(SandboxPath(tmp_path))
-    manager.commit(checkpoint(1))
-    damage(manager.commit(checkpoint(2)) / file)
+    manager.save(checkpoint(1))
+    damage(manager.save(checkpoint(2)) / file)
     lines: list[str] = []
     latest = manager.latest(lines.append)
     assert latest is not None
@@ -77,9 +77,9 @@ def test_corrupt_checkpoint_is_skipped(tmp_path: Path, damage: Callable[[Path], 
 def test_corrupt_checkpoint_is_replaced(tmp_path: Path):
     """A run that comes to the same position again replaces what is damaged there."""
     manager = CheckpointManager(SandboxPath(tmp_path))
-    path = manager.commit(checkpoint(1))
+    path = manager.save(checkpoint(1))
     flip(path / "variables.safetensors")
-    manager.commit(checkpoint(1))
+    manager.save(checkpoint(1))
     latest = manager.latest(pytest.fail)
     assert latest is not None
     assert latest.position == TrainingPosition(1, 1)
@@ -91,7 +91,7 @@ def test_full_disk_keeps_the_previous_checkpoint(
 ):
     """Whichever operation fails, the checkpoint before stays and nothing half-made counts."""
     manager = CheckpointManager(SandboxPath(tmp_path))
-    manager.commit(checkpoint(1))
+    manager.save(checkpoint(1))
 
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -99,11 +99,11 @@ def test_full_disk_keeps_the_previous_checkpoint(
     with monkeypatch.context() as patch:
         patch.setattr(os, operation, fail)
         with pytest.raises(OSError, match="No space left"):
-            manager.commit(checkpoint(2))
+            manager.save(checkpoint(2))
     latest = manager.latest(pytest.fail)
     assert latest is not None
     assert latest.position == TrainingPosition(1, 1)
-    manager.commit(checkpoint(2))
+    manager.save(checkpoint(2))
     assert names(tmp_path) == ["epoch-00001-batch-0000001", "epoch-00001-batch-0000002"]
 
 
@@ -112,20 +112,20 @@ def test_full_disk_keeps_the_previous_checkpoint(
 def test_nonfinite_weights_are_not_saved(tmp_path: Path, weight: float, dtype: type[np.generic]):
     """A network that has diverged never replaces one that has not, in any floating dtype."""
     with pytest.raises(RunError, match="NaN or infinite"):
-        CheckpointManager(SandboxPath(tmp_path)).commit(checkpoint(weight=weight, dtype=dtype))
+        CheckpointManager(SandboxPath(tmp_path)).save(checkpoint(weight=weight, dtype=dtype))
     assert not (tmp_path / CHECKPOINTS_DIR).exists()
 
 
 def test_checkpoint_of_another_run_is_refused(tmp_path: Path):
     """What was trained in another way is not gone on from."""
-    CheckpointManager(SandboxPath(tmp_path), "one").commit(checkpoint())
+    CheckpointManager(SandboxPath(tmp_path), "one").save(checkpoint())
     with pytest.raises(RunError, match="another blueprint or recipe"):
         CheckpointManager(SandboxPath(tmp_path), "two").latest(pytest.fail)
 
 
 def test_manifest_checksums(tmp_path: Path):
     """Sums of both files, as sha256sum prints them."""
-    path = CheckpointManager(SandboxPath(tmp_path)).commit(checkpoint())
+    path = CheckpointManager(SandboxPath(tmp_path)).save(checkpoint())
     sums = json.loads((path / "manifest.json").read_text())["sha256"]
     assert sorted(sums) == ["progress.json", "variables.safetensors"]
     assert all(len(digest) == 64 for digest in sums.values())
@@ -159,12 +159,12 @@ def test_special_files_are_not_read(tmp_path: Path, file: str, hostile: Hostile)
     (tmp_path / "run").mkdir()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").write_text("secret")
-    manager.commit(checkpoint(1))
-    path = manager.commit(checkpoint(2))
+    manager.save(checkpoint(1))
+    path = manager.save(checkpoint(2))
     (path / file).unlink()
     hostile(path / file, tmp_path / "other")
     assert f"skipped damaged checkpoint {path.name}: {file}: " in fault(manager)
-    manager.commit(checkpoint(2))
+    manager.save(checkpoint(2))
     assert manager.latest(pytest.fail) is not None
     assert (tmp_path / "other" / "file").read_text() == "secret"
 
@@ -172,8 +172,8 @@ def test_special_files_are_not_read(tmp_path: Path, file: str, hostile: Hostile)
 def test_control_characters_in_a_safetensors_header(tmp_path: Path):
     """What safetensors quotes of a damaged header is escaped before it reaches a terminal."""
     manager = CheckpointManager(SandboxPath(tmp_path))
-    manager.commit(checkpoint(1))
-    path = manager.commit(checkpoint(2))
+    manager.save(checkpoint(1))
+    path = manager.save(checkpoint(2))
     file = path / "variables.safetensors"
     file.write_bytes(file.read_bytes().replace(b'"F32"', b'"F\x7f2"'))
     seal(path, path.name)
@@ -194,11 +194,11 @@ def test_symlinked_checkpoint_directories(tmp_path: Path, name: str):
     (tmp_path / "run" / name).symlink_to(tmp_path / "other")
     if name == CHECKPOINTS_DIR:
         with pytest.raises(OSError, match="links are not followed"):
-            manager.commit(checkpoint(1))
+            manager.save(checkpoint(1))
         with pytest.raises(RunError, match="links are not followed"):
             manager.latest(pytest.fail)
     else:
-        manager.commit(checkpoint(1))
+        manager.save(checkpoint(1))
     assert [each.name for each in (tmp_path / "other").iterdir()] == ["epoch-00001-batch-0000001"]
 
 
@@ -222,8 +222,8 @@ def test_invalid_progress(
 ):
     """The sums of the checkpoint are right, and what it says is not."""
     manager = CheckpointManager(SandboxPath(tmp_path))
-    manager.commit(checkpoint(1))
-    path = manager.commit(checkpoint(2))
+    manager.save(checkpoint(1))
+    path = manager.save(checkpoint(2))
     progress = json.loads((path / "progress.json").read_text())
     (path / "progress.json").write_text(json.dumps({**progress, **change}))
     seal(path, name or path.name)
@@ -241,8 +241,8 @@ def test_invalid_progress(
 def test_invalid_arrays(tmp_path: Path, header: bytes):
     """The sums of the checkpoint are right, and the file of arrays is damaged."""
     manager = CheckpointManager(SandboxPath(tmp_path))
-    manager.commit(checkpoint(1))
-    path = manager.commit(checkpoint(2))
+    manager.save(checkpoint(1))
+    path = manager.save(checkpoint(2))
     content = len(header).to_bytes(8, "little") + header + b"\0" * 8
     (path / "variables.safetensors").write_bytes(content)
     seal(path, path.name)

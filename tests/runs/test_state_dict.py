@@ -32,7 +32,7 @@ def test_bfloat16_survives_a_checkpoint(tmp_path: Path):
     model, manager = bfloat16_model(), CheckpointManager(SandboxPath(tmp_path))
     saved = {name: array.copy() for name, array in state_dict(model).items()}
     assert any(array.dtype == tf.bfloat16.as_numpy_dtype for array in saved.values())
-    manager.commit(Checkpoint(TrainingPosition(0, 1), (), saved))
+    manager.save(Checkpoint(TrainingPosition(0, 1), (), saved))
     for variable in model.variables:
         variable.assign(variable + 1)
     restored = manager.latest(pytest.fail)

@@ -1,11 +1,11 @@
 """The sources of the `data` section: their settings, and how each is loaded.
 
-A source has two halves. Its settings stand here: nothing in this package imports NumPy or
-TensorFlow, so that `archbuilder validate` checks recipes without them. `load` imports the other
-half, which reads the data, from `archbuilder.data.sources`.
+A source has a declaration here and an implementation in `archbuilder.data.sources`, which reads the
+data. Nothing in this package imports NumPy or TensorFlow, so that `archbuilder validate` checks
+recipes without them; `load` imports the implementation.
 
-To add a source, write its class here, name it in `SOURCES`, and write the module that its `load`
-imports.
+To add a source, write its class in a module of this package, name it in the last line of that
+module, and write the module that its `load` imports.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from archbuilder.config.data_sandbox import DataSandbox
-from archbuilder.config.sources.arrays import Digits, Idx, Npy, Npz
+from archbuilder.config.sources.arrays import ARRAY_SOURCES, Digits, Idx, Npy, Npz
 from archbuilder.config.sources.base import (
     ArrayNames,
     DataPath,
@@ -26,17 +26,32 @@ from archbuilder.config.sources.base import (
     OnError,
 )
 from archbuilder.config.sources.features import FeatureConfig, InputColumns
-from archbuilder.config.sources.images import IMAGE_SUFFIXES, TFDS_NAME, Images, Tfds, Tfrecord
+from archbuilder.config.sources.images import (
+    IMAGE_SOURCES,
+    IMAGE_SUFFIXES,
+    TFDS_NAME,
+    Images,
+    Tfds,
+    Tfrecord,
+)
 from archbuilder.config.sources.tables import (
+    TABLE_SOURCES,
     Csv,
     Jsonl,
     Parquet,
     TableSource,
     TargetColumns,
 )
-from archbuilder.config.sources.texts import Pairs, Text, TokenizerConfig, TokenizerType
+from archbuilder.config.sources.texts import (
+    TEXT_SOURCES,
+    Pairs,
+    Text,
+    TokenizerConfig,
+    TokenizerType,
+)
 
 __all__ = [
+    "DATA_SUFFIXES",
     "IMAGE_SUFFIXES",
     "SOURCES",
     "TFDS_NAME",
@@ -68,12 +83,11 @@ __all__ = [
 ]
 
 SOURCES: Final[Mapping[str, type[DataSource]]] = {
-    source.key: source
-    for source in (
-        *(Digits, Npz, Npy, Idx, Images, Csv, Parquet, Jsonl, Tfrecord, Tfds, Text, Pairs),
-    )
+    source.key: source for source in (*ARRAY_SOURCES, *IMAGE_SOURCES, *TABLE_SOURCES, *TEXT_SOURCES)
 }
 """The sources by name."""
+DATA_SUFFIXES: Final = tuple(suffix for source in SOURCES.values() for suffix in source.suffixes)
+"""Suffixes of the files that `--data` takes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,3 +117,6 @@ class Idx(InferenceSource):
     def for_inference(cls, file: DataPath, template: DataSource) -> Idx:
         """Return the images without labels."""
         return cls(file, None, template.image_divisor)
+
+
+ARRAY_SOURCES: Final = (Digits, Npz, Npy, Idx)

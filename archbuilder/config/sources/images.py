@@ -157,3 +157,6 @@ class Tfds(ImageSource):
         from archbuilder.data.sources.tfds import load_tfds
 
         return load_tfds(self, context)
+
+
+IMAGE_SOURCES: Final = (Images, Tfrecord, Tfds)

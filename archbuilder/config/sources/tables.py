@@ -191,3 +191,5 @@ class Jsonl(SkippableSource, InferenceSource):
 
 TableSource: TypeAlias = Csv | Parquet
 """The sources whose columns are found by name or by position, instead of fields by name."""
+
+TABLE_SOURCES: Final = (Csv, Parquet, Jsonl)

@@ -85,3 +85,6 @@ class Pairs(SkippableSource):
         from archbuilder.data.sources.pairs import load_pairs
 
         return load_pairs(self, context)
+
+
+TEXT_SOURCES: Final = (Text, Pairs)

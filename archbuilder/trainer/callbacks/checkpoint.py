@@ -165,7 +165,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         arrays = state_dict(self.model) | self._recipe_callbacks.state()
         write_error = ""
         try:
-            self._checkpoints.commit(Checkpoint(self._position, history, arrays))
+            self._checkpoints.save(Checkpoint(self._position, history, arrays))
         except NotFiniteError as error:
             raise self._make_error(error.name, self._position) from error
         except OSError as error:

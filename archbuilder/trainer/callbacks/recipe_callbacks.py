@@ -155,7 +155,7 @@ class RecipeCallbacks(keras.callbacks.Callback):
     @property
     def has_stopped(self) -> bool:
         """Whether a callback has stopped the run."""
-        return self._stopper is not None
+        return self._stopped_by is not None
 
     @property
     def best_weights(self) -> BestWeights | None:
@@ -193,30 +193,30 @@ class RecipeCallbacks(keras.callbacks.Callback):
         Returns:
             None if no callback stopped the run or restored weights.
         """
-        stopper, restorer, best = self._stopper, self._restorer, self.best_weights
+        stopped_by, restored_by, best = self._stopped_by, self._restored_by, self.best_weights
         if best is not None:
             epoch = best.best_epoch
             self._log(f"Best {epoch.monitor}: {epoch.value:.6g}, in epoch {epoch.epoch}")
-        if restorer is not None:
+        if restored_by is not None:
             with self.model.distribute_strategy.scope():
-                restorer.on_train_end()
+                restored_by.on_train_end()
         restored = (
-            "" if restorer is None else f"weights of epoch {restorer.best_epoch + 1} restored"
+            "" if restored_by is None else f"weights of epoch {restored_by.best_epoch + 1} restored"
         )
-        if stopper is not None:
+        if stopped_by is not None:
             self._log(
-                f"Early stopping: {stopper.monitor} has not improved for"
-                f" {plural(stopper.wait, 'epoch')}{'; ' if restored else ''}{restored}"
+                f"Early stopping: {stopped_by.monitor} has not improved for"
+                f" {plural(stopped_by.wait, 'epoch')}{'; ' if restored else ''}{restored}"
             )
-        elif restorer is not None:
-            self._log(f"Best {restorer.monitor}: {restored}")
-        decider = stopper or restorer
-        if decider is None:
+        elif restored_by is not None:
+            self._log(f"Best {restored_by.monitor}: {restored}")
+        deciding_callback = stopped_by or restored_by
+        if deciding_callback is None:
             return None
         return EarlyStop(
-            decider.monitor,
-            None if stopper is None else stopper.stopped_epoch + 1,
-            None if restorer is None else restorer.best_epoch + 1,
+            deciding_callback.monitor,
+            None if stopped_by is None else stopped_by.stopped_epoch + 1,
+            None if restored_by is None else restored_by.best_epoch + 1,
         )
 
     def state(self) -> dict[str, NDArray[np.generic]]:
@@ -229,7 +229,7 @@ class RecipeCallbacks(keras.callbacks.Callback):
             if callback.best is not None:
                 arrays[prefix + _BEST] = np.asarray(callback.best, np.float64)
         # The learning rate is a variable of the optimizer, which the checkpoint has already.
-        for prefix, keeper in ((RESTORE_BEST, self._restorer), (SAVE_BEST, self._save_best)):
+        for prefix, keeper in ((RESTORE_BEST, self._restored_by), (SAVE_BEST, self._save_best)):
             if keeper is not None and keeper.best_weights is not None:
                 arrays |= best_weights_state(prefix, keeper.best_weights)
         return arrays
@@ -250,13 +250,13 @@ class RecipeCallbacks(keras.callbacks.Callback):
                 callback.best_weights = best_weights(self.model, owner, arrays)
 
     @property
-    def _stopper(self) -> keras.callbacks.EarlyStopping | None:
+    def _stopped_by(self) -> keras.callbacks.EarlyStopping | None:
         """The callback that has stopped the run."""
         # Keras never stops after epoch 0, so that 0 stands for a run that goes on.
         return next((each for each in self._early_stopping() if each.stopped_epoch > 0), None)
 
     @property
-    def _restorer(self) -> keras.callbacks.EarlyStopping | None:
+    def _restored_by(self) -> keras.callbacks.EarlyStopping | None:
         """The callback that has the weights of its best epoch."""
         return next(
             (each for each in self._early_stopping() if each.best_weights is not None), None
