@@ -70,6 +70,8 @@ class RawFeature:
     integers: Mask | None = None
     """Positions of an example whose values are integers, if the column has a floating dtype."""
     words: tuple[str, ...] = ()
+    output: str | None = None
+    """The output whose target it is; None for an input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class Dataset:
     span: Span | None = None
     """Location of the source in the blueprint, for errors about the data."""
     raw_features: Mapping[str, RawFeature] = field(default_factory=dict)
-    """Features by input that are not fitted yet; `fit_features` turns them into `inputs`."""
+    """Features that are not fitted yet; `fit_features` turns them into `inputs` and `targets`."""
 
     @property
     def count(self) -> int:

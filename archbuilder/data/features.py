@@ -43,7 +43,7 @@ def fit_features(
     fitted: Mapping[str, FittedFeature] | None = None,
     choose_rows: Callable[[Dataset], RowIndices] = all_rows,
 ) -> Dataset:
-    """Return a dataset whose features are inputs.
+    """Return a dataset whose features are inputs and targets.
 
     Args:
         examples: The columns as they are in the file.
@@ -56,7 +56,7 @@ def fit_features(
     """
     if not examples.raw_features or not examples.count:
         return examples
-    inputs, notes = {**examples.inputs}, [*examples.notes]
+    inputs, targets, notes = {**examples.inputs}, {**examples.targets}, [*examples.notes]
     learned: dict[str, FittedFeature] = {}
     for name, raw in examples.raw_features.items():
         _check_domain(raw)
@@ -68,11 +68,16 @@ def fit_features(
         else:
             learned[name] = _recorded_feature(name, raw, fitted)
         apply = _index_categories if raw.config.is_category else _convert_numbers
-        inputs[name] = apply(raw, learned[name])
+        feature = apply(raw, learned[name])
+        if raw.output is None:
+            inputs[name] = feature
+        else:
+            targets[raw.output] = feature.column
     schema = replace(examples.preprocessing.schema, features=learned)
     return replace(
         examples,
         inputs=inputs,
+        targets=targets,
         notes=tuple(each for each in notes if each),
         preprocessing=replace(examples.preprocessing, schema=schema),
         raw_features={},
@@ -244,7 +249,7 @@ class _NumberPipeline:
 
 def _convert_numbers(raw: RawFeature, fitted: FittedFeature) -> Feature:
     pipeline = _NumberPipeline(raw.config, fitted)
-    example = pipeline(np.zeros((1, *raw.column.shape), raw.column.dtype))
+    example = pipeline(np.ones((1, *raw.column.shape), raw.column.dtype))
     column = map_column(raw.column, pipeline, example.shape[1:], example.dtype)
     # A computed number is a quantity, and may be rounded. Flags may be too.
     keeps_integers = not pipeline.is_arithmetic and example.shape[1:] == raw.column.shape

@@ -261,3 +261,23 @@ def test_invalid_table_settings(arguments: dict[str, PlainData], message: str):
     _, errors = decode({"csv": {"file": "t.csv", **arguments}})
     assert len(errors) == 1
     assert message in errors[0].message
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"normalize": True}, "has no 'column'"),
+        ({"column": "a", "date": ["year"]}, "has a 'date', which a target cannot be"),
+        ({"column": "a", "missing": 0}, "has 'missing', but a target cannot be missing"),
+        (
+            {"column": "a", "vocabulary": True},
+            "has a 'vocabulary' but no 'separator'; the strings of a plain column are classes",
+        ),
+        ({"column": "a", "separator": ";"}, "has a 'separator', which needs a 'vocabulary'"),
+    ],
+)
+def test_impossible_target(settings: PlainData, message: str):
+    """A target takes a part of what an input does."""
+    for source, key in (("csv", "target"), ("parquet", "target"), ("jsonl", "targets")):
+        _, errors = decode({source: {"file": "t", key: {"y": settings}}})
+        assert [each.message for each in errors] == [f"'{key}' of 'y' {message}"]

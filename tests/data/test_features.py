@@ -442,6 +442,83 @@ def test_csv_separator_decimal_and_missing(tmp_path: Path):
     assert values(examples, "").tolist() == [[1]]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_as_targets(tmp_path: Path, kind: str):
+    """The flags of several categories, and a number on a logarithmic scale."""
+    columns: dict[str, Values] = {
+        "genres": GENRES,
+        "price": [1, 10, 100, 1000, 5],
+        "a": [*range(5)],
+    }
+    path = write(tmp_path, kind, columns)
+    targets = {
+        "genres": FeatureConfig("genres", separator="|", vocabulary=True),
+        "price": FeatureConfig("price", transform="log", normalize=True),
+        "a": "a",
+    }
+    source = (
+        Jsonl(path, inputs="a", targets=targets)
+        if kind == "jsonl"
+        else (Csv if kind == "csv" else Parquet)(path, targets, inputs="a")
+    )
+    rows = np.arange(4)
+    examples = load_source(source, DataFileOpener(), None, lambda _: rows)
+    assert [*examples.inputs] == [""]
+    assert examples.targets["genres"].numpy(np.arange(5)).tolist() == [
+        *([1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 1, 1], [1, 0, 0])
+    ]
+    logs = np.log(columns["price"])
+    expected = (logs - logs[:4].mean()) / logs[:4].std()
+    np.testing.assert_allclose(examples.targets["price"].numpy(np.arange(5)), expected, rtol=1e-13)
+    assert examples.targets["a"].numpy(rows).tolist() == [0, 1, 2, 3]
+    other_rows = load_source(source, DataFileOpener(), examples.preprocessing)
+    assert other_rows.preprocessing.schema.features == examples.preprocessing.schema.features
+
+
+MULTI_LABEL = """
+archbuilder: 1
+name: net
+inputs: {a: [1]}
+layers: [{Dense: {units: 3, activation: sigmoid}, name: genres}]
+outputs: {genres: genres}
+data:
+  csv:
+    file: table.csv
+    target: {genres: {column: genres, separator: "|", vocabulary: true}}
+training: {loss: BinaryCrossentropy, metrics: [BinaryAccuracy], epochs: 2, batch_size: 2,
+  validation_split: 0.4, shuffle: false, checkpoint_every_seconds: 0}
+"""
+
+
+def test_run_with_several_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """It resumes to the same weights, its loss is that of Keras, and it predicts without labels."""
+    monkeypatch.chdir(tmp_path)
+    columns: dict[str, Values] = {"a": [0, 1, 2, 3, 4], "genres": [*GENRES]}
+    columns["genres"][1:3] = ["war", "comedy"]
+    write(tmp_path, "csv", columns)
+    Path("net.yaml").write_text(MULTI_LABEL)
+    assert main(["train", "net.yaml", "--run-dir", "whole"]) == 0
+    assert main(["train", "net.yaml", "--run-dir", "part", "--epochs", "1"]) == 0
+    assert main(["train", "--resume", "part", "--epochs", "2"]) == 0
+    for resumed, expected in zip(weights("part"), weights("whole"), strict=True):
+        np.testing.assert_array_equal(resumed, expected)
+    record = json.loads(Path("whole/run.json").read_text())
+    assert record["schema"]["features"]["target genres"]["vocabulary"] == ["comedy", "drama", "war"]
+    model = keras.saving.load_model("whole/net.keras")
+    predicted = np.asarray(model(np.array([[3], [4]], np.float32)))
+    labels = np.array([[0, 1, 1], [1, 0, 0]], np.float32)
+    loss = keras.losses.BinaryCrossentropy()(labels, predicted)
+    assert record["validation_metrics"]["loss"] == pytest.approx(float(loss), rel=1e-5)
+    Path("new.csv").write_text("a\n3\n4\n")
+    capsys.readouterr()
+    assert main(["predict", "whole", "new.csv"]) == 0
+    rows = [*csv.reader(capsys.readouterr().out.splitlines())][1:]
+    np.testing.assert_allclose(np.array(rows, float)[:, 1:], predicted, rtol=1e-5)
+    assert main(["evaluate", "whole", "--data", "table.csv"]) == 0
+
+
 NET = """
 archbuilder: 1
 name: net

@@ -23,11 +23,6 @@ RENAMED = {"3D_image_classification": "image_classification_3d"}
 """Names of blueprints do not begin with a digit."""
 
 
-def marked(name: str, *, quick: bool) -> object:
-    """Return a parameter of a test that only `make thorough` runs, unless it is quick."""
-    return pytest.param(name, marks=() if quick else pytest.mark.thorough)
-
-
 def test_every_example_is_trained():
     """Each file has its data in tests, and the zoo finds it."""
     assert sorted(EXAMPLES) == NAMES == list(zoo.example_names())
@@ -68,16 +63,18 @@ def test_example_file(name: str):
     assert archbuilder.load(FILES[name]).validate() == ()
 
 
-@pytest.mark.parametrize(
-    "name", [marked(name, quick=name in EXAMPLES and EXAMPLES[name].is_quick) for name in NAMES]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_published_size(name: str):
     """It has as many parameters as its page prints, where it prints them."""
     archbuilder.load(FILES[name]).analyze()
 
 
 @pytest.mark.parametrize(
-    "name", [marked(name, quick=name in EXAMPLES and EXAMPLES[name].is_quick) for name in NAMES]
+    "name",
+    [
+        pytest.param(name, marks=() if example.is_quick else pytest.mark.thorough)
+        for name, example in EXAMPLES.items()
+    ],
 )
 def test_training(name: str, tmp_path: Path):
     """With small sizes and little data, its loss falls."""

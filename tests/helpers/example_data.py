@@ -6,10 +6,12 @@ Each function writes the files that an example names into a folder, the same eac
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 WORDS = [
@@ -277,3 +279,45 @@ def ct_scans(folder: Path, *, size: int = 46) -> None:
     x = (0.5 * x + 0.5 * y[:, None, None, None, None]).astype(np.float32)
     for name, array in (("x_train", x), ("y_train", y), ("x_val", x[:2]), ("y_val", y[:2])):
         np.save(folder / f"{name}.npy", array)
+
+
+def model_net(folder: Path, *, points: int = 16) -> None:
+    """Write clouds of points on spheres and on segments of lines."""
+    random = np.random.default_rng(0)
+    y = labels(32, 2)
+    directions = random.normal(size=(32, points, 3))
+    spheres = directions / np.linalg.norm(directions, axis=2, keepdims=True)
+    clouds = np.where(y[:, None, None] == 0, spheres, directions[:, :1] * spheres[..., :1])
+    np.savez(folder / "model_net.npz", train_points=clouds, train_labels=y)
+
+
+def airplanes(folder: Path, *, points: int = 16) -> None:
+    """Write clouds of points within a sphere; the part of a point depends on its height."""
+    random = np.random.default_rng(0)
+    clouds = random.uniform(-0.5, 0.5, (32, points, 3))
+    parts = np.eye(5, dtype=np.float32)[np.clip(5 * (clouds[..., 2] + 0.5), 0, 4).astype(int)]
+    np.savez(folder / "airplanes.npz", points=clouds, parts=parts)
+
+
+def coco_records(folder: Path) -> None:
+    """Write records of JPEG images with a category and features of other kinds."""
+    (folder / "tfrecords").mkdir()
+    y = labels(24, 6)
+    pixels = (255 * patterns((40, 36, 3), y)).astype(np.uint8)
+    for shard in range(2):
+        with tf.io.TFRecordWriter(str(folder / "tfrecords" / f"file_{shard:02}-12.tfrec")) as file:
+            for number in range(12 * shard, 12 * shard + 12):
+                image = io.BytesIO()
+                Image.fromarray(pixels[number]).save(image, "JPEG")
+                features = {
+                    "image": _bytes(image.getvalue()),
+                    "path": _bytes(f"val2017/{number:012}.jpg".encode()),
+                    "bbox": tf.train.Feature(float_list={"value": [1.5, 2.0, 30.0, 20.0]}),
+                    "category_id": tf.train.Feature(int64_list={"value": [int(y[number])]}),
+                }
+                example = tf.train.Example(features={"feature": features})
+                file.write(example.SerializeToString())
+
+
+def _bytes(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list={"value": [value]})

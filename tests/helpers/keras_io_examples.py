@@ -153,4 +153,62 @@ EXAMPLES: Mapping[str, Example] = {
         {"image_size": 32, "filters": [4, 4, 4, 4, 4], "units": [16, 8, 8]},
         epochs=5,
     ),
+    "keras_recipes/quasi_svm": Example(data.mnist, {"features": 64}),
+    "vision/focal_modulation_network": Example(
+        data.cifar,
+        {
+            "image_size": 32,
+            "width": 8,
+            "depths": [1, 1, 1],
+            "dropout": 0.0,
+            "learning_rate": 0.1,
+        },
+        epochs=6,
+    ),
+    "vision/mobilevit": Example(
+        partial(data.image_folders, name="flower_photos", classes=("daisy", "rose", "tulip")),
+        {
+            "image_size": 64,
+            "filters": [4, 4, 8],
+            "widths": [8, 8, 8],
+            "depths": [1, 1, 1],
+            "last": 16,
+        },
+        epochs=5,
+    ),
+    "vision/patch_convnet": Example(data.cifar, {"image_size": 32, "width": 8, "depth": 1}),
+    "vision/pointnet": Example(data.model_net, {"points": 16, "scale": 4, "dropout": 0.0}),
+    "vision/pointnet_segmentation": Example(data.airplanes, {"points": 16, "scale": 4}),
+    "vision/token_learner": Example(data.cifar, {"image_size": 24, "width": 16, "depth": 2}),
+    "keras_recipes/creating_tfrecords": Example(
+        data.coco_records, {"image_size": 32, "width": 0.1, "repeats": [1] * 7}, epochs=5
+    ),
+    "vision/learnable_resizer": Example(
+        partial(data.image_folders, name="cats_vs_dogs", classes=("cats", "dogs"), damaged=True),
+        {"image_size": 40, "small_size": 32, "filters": 4, "depths": [1, 1, 1, 1], "growth": 4},
+        epochs=6,
+    ),
+    "vision/perceiver_image_classification": Example(
+        data.cifar,
+        {"image_size": 32, "patch_size": 8, "latents": 4, "width": 16, "heads": 2, "depth": 1},
+    ),
+    "vision/randaugment": Example(
+        data.cifar, {"image_size": 32, "filters": 4, "depths": [2, 2, 2, 2]}, epochs=5
+    ),
+    "vision/shiftvit": Example(
+        data.cifar,
+        {"image_size": 32, "width": 8, "group": 1, "depths": [1, 1], "dropout": 0.0},
+        epochs=6,
+    ),
+    "vision/swin_transformers": Example(
+        partial(data.cifar, label_shape=()), {"patch_size": 8, "width": 16, "heads": 2}
+    ),
+    "vision/temporal_latent_bottleneck": Example(
+        data.cifar,
+        {"image_size": 32, "patch_size": 8, "chunk": 8, "width": 16, "layers": 2, "dropout": 0.0},
+        epochs=10,
+    ),
+    "vision/vit_small_ds": Example(
+        data.cifar, {"image_size": 24, "width": 8, "heads": 2, "depth": 1, "head_units": [32]}
+    ),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 
@@ -186,13 +186,25 @@ class FeatureConfig:
         }
         return next((message for message, applies in conflicts.items() if applies), "")
 
+    def find_target_conflict(self) -> str:
+        """Return what is not possible for a target, as a sentence; empty if nothing."""
+        conflicts = {
+            "has no 'column'": self.column is None,
+            "has a 'date', which a target cannot be": self.date is not None,
+            "has 'missing', but a target cannot be missing": self.missing is not None,
+            "has a 'vocabulary' but no 'separator'; the strings of a plain column are classes": (
+                self.is_category and self.separator is None
+            ),
+        }
+        return next((message for message, applies in conflicts.items() if applies), "")
+
 
 InputColumns: TypeAlias = str | tuple[str, ...] | FeatureConfig
 """A column of a table, several that are concatenated into one input, or a feature."""
 
 
-def feature() -> ValueType[FeatureConfig]:
-    """Return the type of features."""
+def feature(find_conflict: Callable[[FeatureConfig], str]) -> ValueType[FeatureConfig]:
+    """Return the type of features; `find_conflict` returns what contradicts itself, if anything."""
     settings = settings_of(FeatureConfig)
 
     def parse(tree: Tree, what: str, context: SectionContext) -> FeatureConfig:
@@ -204,7 +216,7 @@ def feature() -> ValueType[FeatureConfig]:
         config = make_section(
             FeatureConfig, parse_settings(settings, trees, (what, tree.span), context)
         )
-        conflict = "" if tracker.has_errors() else config.find_conflict()
+        conflict = "" if tracker.has_errors() else find_conflict(config)
         if conflict:
             context.diagnostics.error("invalid-structure", f"{what} {conflict}", tree.span)
         return config
@@ -219,9 +231,10 @@ def feature() -> ValueType[FeatureConfig]:
 
 def features_by_name(
     plain: ValueType[_T],
+    find_conflict: Callable[[FeatureConfig], str] = FeatureConfig.find_conflict,
 ) -> ValueType[_T | Mapping[str, _T | FeatureConfig]]:
-    """Return the type of inputs: a plain value for a single one, or values or features by name."""
-    feature_type = feature()
+    """Return the type of columns: a plain value for one, or values or features by name."""
+    feature_type = feature(find_conflict)
 
     def parse(
         tree: Tree, what: str, context: SectionContext
@@ -251,4 +264,11 @@ def features_by_name(
         {"anyOf": [plain.schema, by_name]},
         parse,
         f"{plain.text}, or a mapping by name of them or of [features](#features)",
+    )
+
+
+def targets_by_name(plain: ValueType[_T]) -> ValueType[_T | Mapping[str, _T | FeatureConfig]]:
+    """Return the type of targets: a plain value for one, or values or features by name."""
+    return features_by_name(
+        plain, lambda config: config.find_conflict() or config.find_target_conflict()
     )

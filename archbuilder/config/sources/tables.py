@@ -22,8 +22,10 @@ from archbuilder.config.sources.base import (
 from archbuilder.config.sources.features import (
     COLUMN,
     COLUMNS,
+    FeatureConfig,
     InputColumns,
     features_by_name,
+    targets_by_name,
 )
 from archbuilder.config.value_types import (
     SectionContext,
@@ -32,7 +34,6 @@ from archbuilder.config.value_types import (
     choice,
     either,
     list_between,
-    or_by_name,
     plain_type,
 )
 from archbuilder.diagnostics.errors import quote
@@ -42,12 +43,12 @@ if TYPE_CHECKING:
     from archbuilder.data.dataset import Dataset
     from archbuilder.data.sources.load_context import LoadContext
 
-TargetColumns: TypeAlias = str | int | Mapping[str, str | int]
-"""The column of a single output, or columns by output; an integer is an index from 0."""
+TargetColumns: TypeAlias = str | int | Mapping[str, str | int | FeatureConfig]
+"""The column of a single output, or columns or features by output; an integer is an index."""
 _INPUT_COLUMNS: Final = features_by_name(either(COLUMN, COLUMNS))
-_FIELDS: Final = features_by_name(plain_type({"type": "string"}, "name"))
+_FIELD: Final = plain_type({"type": "string"}, "name")
 _CELL: Final = plain_type({"type": "string", "maxLength": 100}, "text")
-_TARGET_COLUMNS: Final = or_by_name(
+_TARGET_COLUMNS: Final = targets_by_name(
     plain_type({"type": ["string", "integer"]}, "column, or its number from 0")
 )
 _INPUT_COLUMNS_TEXT: Final = (
@@ -170,9 +171,11 @@ class Jsonl(SkippableSource, InferenceSource):
 
     file: DataPath = setting(path(), "The file of JSON lines.")
     inputs: str | Mapping[str, InputColumns] = setting(
-        _FIELDS, "Field of the input, or fields by input.", default="x"
+        features_by_name(_FIELD), "Field of the input, or fields by input.", default="x"
     )
-    targets: ArrayNames = setting(NAMES, "Field of the target, or fields by output.", default="y")
+    targets: str | Mapping[str, str | FeatureConfig] = setting(
+        targets_by_name(_FIELD), "Field of the target, or fields by output.", default="y"
+    )
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
     sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
 

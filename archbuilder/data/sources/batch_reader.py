@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 import numpy as np
@@ -141,8 +141,8 @@ class _InputWriters:
         }
 
     def raw_features(self) -> Mapping[str, RawFeature]:
-        """Return the inputs that learn from the training set."""
-        raw_features = {}
+        """Return the inputs and targets that learn from the training set."""
+        raw_features: dict[str, RawFeature] = {}
         for name, config in self._roles.features.items():
             columns = self._roles.inputs[name]
             if config.is_category:
@@ -155,6 +155,8 @@ class _InputWriters:
                 raw_features[name] = RawFeature(
                     config, columns, numbers.to_column(), numbers.origin, numbers.integers
                 )
+            output = self._roles.target_features.get(name)
+            raw_features[name] = replace(raw_features[name], output=output)
         return raw_features
 
 

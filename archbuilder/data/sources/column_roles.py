@@ -26,8 +26,9 @@ class ColumnRoles:
     """The columns or fields that are inputs, targets and sample weights."""
 
     inputs: Mapping[str, tuple[str, ...]]
-    """Columns by input; several columns side by side are one input."""
+    """Columns by input, and by targets that are features; several columns are side by side."""
     targets: Mapping[str, str]
+    """Columns by output, without those of features."""
     sample_weights: Mapping[str, str]
     noun: str = "column"
     """What messages call a column."""
@@ -43,7 +44,9 @@ class ColumnRoles:
     """The first table of a source, for messages, and the names of all of its columns."""
     all_columns: Sequence[str] = ()
     features: Mapping[str, FeatureConfig] = field(default_factory=dict)
-    """Inputs that are features."""
+    """Those of `inputs` that are features."""
+    target_features: Mapping[str, str] = field(default_factory=dict)
+    """The outputs whose targets are features, by the name in `inputs`."""
     decimal: str = "."
     """The decimal point of text cells."""
 
@@ -54,7 +57,12 @@ class ColumnRoles:
         Raises:
             RunError: if a feature has no field.
         """
-        names_by_input: Mapping[str, InputColumns] = as_mapping(source.inputs)
+        targets: Mapping[str, str | FeatureConfig] = as_mapping(source.targets)
+        outputs = {_feature_key(name): name for name in _features_of(targets)}
+        names_by_input: Mapping[str, InputColumns] = {
+            **as_mapping(source.inputs),
+            **{key: targets[name] for key, name in outputs.items()},
+        }
         inputs: dict[str, tuple[str, ...]] = {}
         for key, names in names_by_input.items():
             inputs[key] = _columns_of(names)
@@ -62,10 +70,11 @@ class ColumnRoles:
                 raise RunError(f"the input {quote(key)} needs a 'column': records have no header")
         return cls(
             inputs,
-            as_mapping(source.targets),
+            {name: each for name, each in targets.items() if isinstance(each, str)},
             as_mapping(source.sample_weight or {}),
             noun,
             features=_features_of(names_by_input),
+            target_features=outputs,
         )
 
     @classmethod
@@ -88,24 +97,23 @@ class ColumnRoles:
             fitted is not None or context.num_values == len(names)
         )
         targets: Mapping[str, str] = {}
+        target_configs: Mapping[str, FeatureConfig] = {}
         weights: Mapping[str, str] = {}
         if not lacks_targets:
             # The last column is the target by default, as in most published tables.
             target: TargetColumns = fitted.targets if fitted else len(names) - 1
             if source.target is not None:
                 target = source.target
-            target_columns: Mapping[str, str | int] = as_mapping(target)
-            targets = {key: header.column(each) for key, each in target_columns.items()}
+            target_columns: Mapping[str, str | int | FeatureConfig] = as_mapping(target)
+            targets = {key: header.columns(each)[0] for key, each in target_columns.items()}
+            target_configs = _features_of(target_columns)
             weight_columns = as_mapping(source.sample_weight or {})
             weights = {key: header.column(each) for key, each in weight_columns.items()}
-        # An input, or a feature without a column, may have all columns without another role.
         columns_by_input: Mapping[str, InputColumns] = as_mapping(
             () if source.inputs is None else source.inputs
         )
-        inputs = {
-            key: tuple(map(header.column, _columns_of(each)))
-            for key, each in columns_by_input.items()
-        }
+        inputs = {key: header.columns(each) for key, each in columns_by_input.items()}
+        # An input, or a feature without a column, may have all columns without another role.
         remaining_columns: tuple[str, ...] = ()
         for key in [key for key, columns in inputs.items() if not columns]:
             named = (column for columns in inputs.values() for column in columns)
@@ -115,23 +123,28 @@ class ColumnRoles:
         # Recorded before targets are dropped: they are the columns of the table, used or not.
         recorded = ColumnNames(remaining_columns, targets, tuple(weights.values()))
         if context.inputs_only:
-            targets, weights = {}, {}
+            targets, target_configs, weights = {}, {}, {}
+        feature_targets = {_feature_key(name): name for name in target_configs}
+        features = {
+            **_features_of(columns_by_input),
+            **{key: target_configs[name] for key, name in feature_targets.items()},
+        }
         return cls(
-            inputs,
-            targets,
+            {**inputs, **{key: (targets[name],) for key, name in feature_targets.items()}},
+            {name: each for name, each in targets.items() if name not in target_configs},
             weights,
             target_key="target",
             scalar_inputs=frozenset(
-                key
-                for key, each in columns_by_input.items()
-                if isinstance(each, str) or (isinstance(each, FeatureConfig) and not each.is_list)
+                [key for key, each in columns_by_input.items() if isinstance(each, str)]
+                + [key for key, each in features.items() if not each.is_list]
             ),
             text_cells=source.text_cells,
-            features=_features_of(columns_by_input),
-            decimal=source.decimal,
             column_names=recorded if source.header else None,
             table=table,
             all_columns=names,
+            features=features,
+            target_features=feature_targets,
+            decimal=source.decimal,
         )
 
     @property
@@ -209,8 +222,13 @@ def _columns_of(columns: InputColumns) -> tuple[str, ...]:
     return (columns,) if isinstance(columns, str) else columns
 
 
-def _features_of(inputs: Mapping[str, InputColumns]) -> Mapping[str, FeatureConfig]:
-    return {key: each for key, each in inputs.items() if isinstance(each, FeatureConfig)}
+def _features_of(columns: Mapping[str, object]) -> Mapping[str, FeatureConfig]:
+    return {key: each for key, each in columns.items() if isinstance(each, FeatureConfig)}
+
+
+def _feature_key(output: str) -> str:
+    """Return the name of the feature that is a target; no input has it, as it has a space."""
+    return f"target {output}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +264,16 @@ class _Header:
         suggestion = closest_match(key, self.names) if isinstance(key, str) else None
         hint = f"; did you mean {quote(suggestion)}?" if suggestion else ""
         raise RunError(f"{self.table} has no column {quote(key)}{hint}")
+
+    def columns(self, columns: InputColumns | int) -> tuple[str, ...]:
+        """Return the names of columns; empty for all that have no other role.
+
+        Raises:
+            RunError: if one does not exist.
+        """
+        if isinstance(columns, int):
+            return (self.column(columns),)
+        return tuple(map(self.column, _columns_of(columns)))
 
     def remaining(
         self, used: Collection[str], fitted: ColumnNames | None, *, allow_unknown: bool
