@@ -20,7 +20,6 @@ DIRECTORIES: Final = (_PACKAGE / "blueprints", _PACKAGE.parent / "blueprints")
 `tool.hatch.build` in `pyproject.toml` moves `blueprints/` into the package when it builds a wheel.
 """
 _GALLERY: Final = "gallery.json"
-_EXAMPLES: Final = "examples"
 _DEFAULT_VARIANT: Final = "default"
 
 
@@ -116,7 +115,7 @@ def _files() -> dict[str, Path]:
 
 def _examples() -> dict[str, Path]:
     """Return the files of examples by name, which is that of the topic and of the file."""
-    files = sorted((_directory() / _EXAMPLES).glob("*/*.yaml"))
+    files = sorted(_directory().glob("examples/*/*.yaml"))
     return {f"{file.parent.name}/{file.stem}": file for file in files}
 
 
