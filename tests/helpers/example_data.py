@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
 WORDS = [
@@ -301,6 +300,8 @@ def airplanes(folder: Path, *, points: int = 16) -> None:
 
 def coco_records(folder: Path) -> None:
     """Write records of JPEG images with a category and features of other kinds."""
+    import tensorflow as tf
+
     (folder / "tfrecords").mkdir()
     y = labels(24, 6)
     pixels = (255 * patterns((40, 36, 3), y)).astype(np.uint8)
@@ -310,14 +311,10 @@ def coco_records(folder: Path) -> None:
                 image = io.BytesIO()
                 Image.fromarray(pixels[number]).save(image, "JPEG")
                 features = {
-                    "image": _bytes(image.getvalue()),
-                    "path": _bytes(f"val2017/{number:012}.jpg".encode()),
+                    "image": tf.train.Feature(bytes_list={"value": [image.getvalue()]}),
+                    "path": tf.train.Feature(bytes_list={"value": [b"val2017/%012d.jpg" % number]}),
                     "bbox": tf.train.Feature(float_list={"value": [1.5, 2.0, 30.0, 20.0]}),
                     "category_id": tf.train.Feature(int64_list={"value": [int(y[number])]}),
                 }
                 example = tf.train.Example(features={"feature": features})
                 file.write(example.SerializeToString())
-
-
-def _bytes(value: bytes) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list={"value": [value]})
