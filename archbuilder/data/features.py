@@ -8,6 +8,7 @@ after all else.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,8 +23,8 @@ from archbuilder.data.columns import Array, Column, RowIndices, iter_chunks, map
 from archbuilder.data.dataset import Dataset, Feature, RawFeature
 from archbuilder.data.dtypes import is_integer
 from archbuilder.data.file_access import check_fits_in_memory
-from archbuilder.diagnostics.errors import RunError, quote
-from archbuilder.formatting import plural
+from archbuilder.diagnostics.errors import RunError, quote, quote_list
+from archbuilder.formatting import format_bytes, plural
 
 _Floats = NDArray[np.float64]
 _TRANSFORMS: Final[Mapping[str, Callable[[_Floats], _Floats]]] = {
@@ -31,6 +32,11 @@ _TRANSFORMS: Final[Mapping[str, Callable[[_Floats], _Floats]]] = {
     "log1p": np.log1p,
     "sqrt": np.sqrt,
 }
+_ROUNDING: Final = 10 * np.finfo(np.float64).eps
+_MAX_RECORD_BYTES: Final = 2**25
+"""Largest size of all vocabularies in `run.json`, which may have 64 MiB."""
+_LINE_BYTES: Final = 16
+"""Size of the indentation and the end of a line there."""
 
 
 def all_rows(examples: Dataset) -> RowIndices:
@@ -73,6 +79,7 @@ def fit_features(
             inputs[name] = feature
         else:
             targets[raw.output] = feature.column
+    _check_record_size(learned, examples.source_name)
     schema = replace(examples.preprocessing.schema, features=learned)
     return replace(
         examples,
@@ -82,6 +89,25 @@ def fit_features(
         preprocessing=replace(examples.preprocessing, schema=schema),
         raw_features={},
     )
+
+
+def _check_record_size(features: Mapping[str, FittedFeature], source_name: str) -> None:
+    """Check that vocabularies fit in the record of a run.
+
+    Raises:
+        RunError: if they are too large.
+    """
+    num_bytes = sum(
+        len(json.dumps(word)) + _LINE_BYTES
+        for each in features.values()
+        for word in each.vocabulary
+    )
+    if num_bytes > _MAX_RECORD_BYTES:
+        raise RunError(
+            f"the vocabularies of {source_name} take {format_bytes(num_bytes)} in the"
+            f" record of the run, more than {format_bytes(_MAX_RECORD_BYTES)}; limit them with"
+            " 'max_size' or 'min_count'"
+        )
 
 
 def _recorded_feature(
@@ -278,7 +304,7 @@ def _fit_numbers(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]
         fill = means if config.missing == "mean" else _medians(raw, rows)
         fitted = replace(fitted, fill=tuple(fill.tolist()))
     missing = int(len(rows) * num_columns - counts.sum())
-    note = f"{_title(raw)}: "
+    facts: list[str] = []
     if config.normalize:
         pipeline = _NumberPipeline(config, fitted)
 
@@ -289,18 +315,18 @@ def _fit_numbers(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]
         _, means = _mean(prepared, num_columns)
         _, variances = _mean(lambda: ((each - means) ** 2 for each in prepared()), num_columns)
         deviations = np.sqrt(variances)
-        is_constant = deviations == 0
+        # The mean of equal numbers may be rounded, and their deviation is then tiny but not 0.
+        is_constant = deviations <= _ROUNDING * abs(means)
         deviations[is_constant] = 1
         fitted = replace(fitted, mean=tuple(means.tolist()), std=tuple(deviations.tolist()))
-        if num_columns == 1:
-            note += f"mean {means[0]:.4g}, standard deviation {deviations[0]:.4g}, "
-        else:
-            note += f"{num_columns:,} columns normalized, "
-        if is_constant.any():
-            constants = [name for name, flag in zip(names, is_constant, strict=True) if flag]
-            note += f"not scaled as constant: {quote(constants[0])}"
-            note += f" and {plural(len(constants) - 1, 'other')}, " if constants[1:] else ", "
-    return fitted, note + f"{missing:,} missing" if missing or config.normalize else ""
+        facts += [f"mean {means[0]:.4g}", f"standard deviation {deviations[0]:.4g}"]
+        if num_columns > 1:
+            facts = [f"{num_columns:,} values normalized"]
+        constants = [name for name, flag in zip(names, is_constant, strict=True) if flag]
+        if constants:
+            facts.append(f"not scaled as constant: {quote_list(constants, 3)}")
+    facts += [f"{missing:,} missing"] if missing else []
+    return fitted, f"{_title(raw)}: {', '.join(facts)}" if facts else ""
 
 
 def _value_names(raw: RawFeature) -> tuple[str, ...]:

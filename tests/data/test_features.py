@@ -20,6 +20,7 @@ from helpers.subprocesses import in_workers
 from archbuilder.cli import main
 from archbuilder.config.sources import Csv, DataPath, DataSource, FeatureConfig, Jsonl, Parquet
 from archbuilder.data import columns as columns_module
+from archbuilder.data import features as features_module
 from archbuilder.data.columns import LazyColumn
 from archbuilder.data.dataset import Dataset
 from archbuilder.data.file_access import DataFileOpener
@@ -153,10 +154,10 @@ class TestNumbers:
 
     def test_constant_column(self, tmp_path: Path, kind: str):
         """It becomes 0 rather than NaN, which is said."""
-        columns: dict[str, Values] = {"a": [5, 5, 5], "y": [0, 1, 2]}
+        columns: dict[str, Values] = {"a": [0.1] * 7, "y": [*range(7)]}
         source = source_of(write(tmp_path, kind, columns), x=FeatureConfig("a", normalize=True))
         examples = load_source(source, DataFileOpener())
-        assert values(examples, "x").tolist() == [0, 0, 0]
+        np.testing.assert_allclose(values(examples, "x"), np.zeros(7), atol=1e-15)
         assert "not scaled as constant: 'a'" in examples.notes[-1]
 
     @pytest.mark.parametrize(
@@ -232,6 +233,16 @@ class TestCategories:
 
 
 GENRES: Values = ["drama|comedy", "comedy", None, "drama | war|war", "comedy|noir"]
+
+
+def test_record_of_vocabularies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One that is too large to be read again is an error before training."""
+    monkeypatch.setattr(features_module, "_MAX_RECORD_BYTES", 50)
+    source = source_of(write(tmp_path, "csv"), x=FeatureConfig("work", vocabulary=True))
+    with pytest.raises(RunError, match="take 70 B in the record of the run, more than 50 B; limit"):
+        load(source)
+
+
 DATES: Values = ["2024-02-29", "1969-12-31T23:59:58.5", "2023-06-15 07:08:09", None]
 PARTS = (
     *("year", "month", "day", "weekday", "hour", "minute", "second"),
