@@ -12,6 +12,7 @@ import keras
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.fingerprint import run_fingerprint
+from archbuilder.config.relative_steps import has_relative_steps
 from archbuilder.config.run_config import BLUEPRINT_FILE
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.sources import DataConfig
@@ -140,6 +141,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
                 data, training, run_dir, provenance, devices.workers, manifest.preprocessing
             )
             manifest.record_data(examples, validation)
+            _warn_of_changed_schedule(manifest.previous_epochs, training, log)
             fingerprint = run_fingerprint(provenance.blueprint, manifest.recipe)
             checkpoints = CheckpointManager(run_dir.root, fingerprint, devices.workers)
             checkpoint = checkpoints.latest(log)
@@ -185,6 +187,19 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
     return RunResult(
         run_dir.path, task.models, files, result.history, result.val_metrics, best, best_files
     )
+
+
+def _warn_of_changed_schedule(
+    previous_epochs: int | None, training: TrainingConfig, log: LogFn
+) -> None:
+    """Warn if a schedule depends on the length of a run, and the run is resumed with another."""
+    is_relative = any(map(has_relative_steps, training.objective.optimizers))
+    if is_relative and previous_epochs not in (None, training.epochs):
+        log(
+            f"warning: the schedule of the learning rate now spans {training.epochs:,} epochs"
+            f" instead of {previous_epochs:,}; training continues with the rate that the new"
+            " schedule has at this step"
+        )
 
 
 def _save_models(

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from archbuilder.config.relative_steps import RELATIVE_STEPS
+
 Schema = dict[str, Any]
 
 BOOLEAN: Schema = {"type": "boolean"}
 INTEGER: Schema = {"type": "integer"}
 POSITIVE: Schema = {"type": "integer", "minimum": 1}
 NATURAL: Schema = {"type": "integer", "minimum": 0}
+PERCENTAGE: Schema = {
+    "type": "string",
+    "pattern": RELATIVE_STEPS,
+    "description": "a percentage of the steps of the run such as 10%",
+}
 NUMBER: Schema = {"type": "number"}
 NOT_NEGATIVE: Schema = {"type": "number", "minimum": 0}
 ABOVE_ZERO: Schema = {"type": "number", "exclusiveMinimum": 0}
@@ -519,17 +526,17 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "rho": SHARE,
         "rms_rate": NUMBER,
         "use_ema": BOOLEAN,
-        "warmup_steps": NATURAL,
+        "warmup_steps": any_of(NATURAL, PERCENTAGE),
         "weight_decay": optional(NOT_NEGATIVE),
     },
     "schedule": {
         "alpha": NOT_NEGATIVE,
-        "boundaries": array(NATURAL, 1, 10_000),
+        "boundaries": array(any_of(NATURAL, PERCENTAGE), 1, 10_000),
         "cycle": BOOLEAN,
         "decay_rate": NUMBER,
-        "decay_steps": POSITIVE,
+        "decay_steps": any_of(POSITIVE, PERCENTAGE),
         "end_learning_rate": NOT_NEGATIVE,
-        "first_decay_steps": POSITIVE,
+        "first_decay_steps": any_of(POSITIVE, PERCENTAGE),
         "initial_learning_rate": NOT_NEGATIVE,
         "m_mul": NUMBER,
         "model_size": POSITIVE,
@@ -538,7 +545,7 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "staircase": BOOLEAN,
         "t_mul": NUMBER,
         "values": array(NOT_NEGATIVE, 2, 10_001),
-        "warmup_steps": NATURAL,
+        "warmup_steps": any_of(NATURAL, PERCENTAGE),
         "warmup_target": optional(NOT_NEGATIVE),
     },
     "callback": {

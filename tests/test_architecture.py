@@ -67,7 +67,8 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.config": """
         data_sandbox data_schema value_types
-        augment_layers callbacks layer_patterns loss_traits optimizers output_types settings
+        augment_layers callbacks layer_patterns loss_traits optimizers output_types relative_steps
+        settings
         metric_checks
         objectives save_best sources
         initial_weights

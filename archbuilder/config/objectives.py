@@ -75,6 +75,12 @@ class ObjectiveConfig(abc.ABC):
     evaluation_needs_training_data: ClassVar[bool] = False
     """Whether another data set cannot be evaluated without the training set."""
 
+    @property
+    def optimizers(self) -> tuple[KerasObject, ...]:
+        """The optimizers of its networks; empty if it takes no steps."""
+        optimizer: KerasObject | Mapping[str, KerasObject] = getattr(self, "optimizer", {})
+        return (optimizer,) if isinstance(optimizer, KerasObject) else tuple(optimizer.values())
+
     @classmethod
     def features(cls) -> Iterator[ObjectiveFeature]:
         """Yield what the objective supports; settings of `training` may require it."""

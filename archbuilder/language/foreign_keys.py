@@ -51,7 +51,8 @@ _TIME_SPLIT: Final = (
 )
 _SCHEDULE: Final = (
     "a learning rate schedule is an argument of the optimizer:"
-    " optimizer: {Adam: {learning_rate: {CosineDecay: ...}}}"
+    " optimizer: {Adam: {learning_rate: {CosineDecay: {initial_learning_rate: 1e-3, decay_steps:"
+    " 100%}}}}, with percentages of the run or numbers of steps"
 )
 _LEARNING_RATE: Final = (
     "it is an argument of the optimizer: optimizer: {Adam: {learning_rate: 1e-3}}"

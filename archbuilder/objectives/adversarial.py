@@ -21,7 +21,7 @@ from archbuilder.objectives.gan_model import GANModel
 from archbuilder.objectives.output_activation import has_final_activation
 from archbuilder.trainer.callbacks.sample_images import SAMPLE_STEP, SampleImages, sample_noise
 from archbuilder.trainer.context import TrainableTask, TrainingContext
-from archbuilder.trainer.datasets import log_dataset, make_datasets
+from archbuilder.trainer.datasets import TrainValSplit, log_dataset, make_datasets
 from archbuilder.trainer.train_loop import FitTask, make_trainable_task
 
 
@@ -57,7 +57,18 @@ def make_adversarial_task(context: TrainingContext, config: AdversarialConfig) -
                 f"the loss '{config.loss}' needs unbounded scores: remove the sigmoid at the end of"
                 " the discriminator"
             )
-        optimizers = [context.make_optimizer(config.optimizer[name]) for name in GAN_NETWORKS]
+    # The data has to fit the discriminator: the generator's input is noise.
+    datasets = make_datasets(context, context.graphs["discriminator"], discriminator)
+    log_dataset(context, datasets)
+    size = context.config.batch_size * config.discriminator_steps
+    steps_per_epoch = datasets.train.steps_per_epoch(size, drop_remainder=True)
+    # After the data, whose size decides the steps of a schedule.
+    steps = {"generator": 1, "discriminator": config.discriminator_steps}
+    with context.devices.scope():
+        optimizers = [
+            context.make_optimizer(config.optimizer[name], steps_per_epoch * steps[name])
+            for name in GAN_NETWORKS
+        ]
         training_model = GANModel(
             generator,
             discriminator,
@@ -67,7 +78,8 @@ def make_adversarial_task(context: TrainingContext, config: AdversarialConfig) -
             logits=not ends_in_sigmoid,
         )
     models = {"generator": generator, "discriminator": discriminator}
-    return make_trainable_task(_make_fit_task(context, training_model, config), context, models)
+    fit_task = _make_fit_task(context, training_model, datasets, config)
+    return make_trainable_task(fit_task, context, models)
 
 
 def _has_final_activation(
@@ -78,12 +90,11 @@ def _has_final_activation(
 
 
 def _make_fit_task(
-    context: TrainingContext, training_model: GANModel, config: AdversarialConfig
+    context: TrainingContext,
+    training_model: GANModel,
+    datasets: TrainValSplit,
+    config: AdversarialConfig,
 ) -> FitTask:
-    # The data has to fit the discriminator: the generator's input is noise.
-    name = "discriminator"
-    datasets = make_datasets(context, context.graphs[name], training_model.discriminator)
-    log_dataset(context, datasets)
     # Each step of the generator follows several of the discriminator, with a batch for each.
     size = context.config.batch_size * config.discriminator_steps
     steps_per_epoch = datasets.train.steps_per_epoch(size, drop_remainder=True)

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph, GraphInput
-from archbuilder.config.objectives import MoCoConfig, SimCLRConfig
+from archbuilder.config.objectives import ContrastiveConfig, MoCoConfig, SimCLRConfig
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.data.augmentation import Augmentation
 from archbuilder.data.augmented_batches import check_augmented_shape
@@ -48,11 +48,12 @@ def make_simclr_task(context: TrainingContext, config: SimCLRConfig) -> Trainabl
         RunError: if the images do not fit the network.
     """
 
-    def make_model(_graph: Graph, network: keras.Model) -> ContrastiveModel:
-        optimizer = context.make_optimizer(config.optimizer)
+    def make_model(
+        _graph: Graph, network: keras.Model, optimizer: keras.optimizers.Optimizer
+    ) -> ContrastiveModel:
         return SimCLRModel(network, optimizer, config, context.execution)
 
-    return _make_task(context, "simclr", make_model)[0]
+    return _make_task(context, config, make_model)[0]
 
 
 def make_moco_task(context: TrainingContext, config: MoCoConfig) -> TrainableTask:
@@ -70,16 +71,17 @@ def make_moco_task(context: TrainingContext, config: MoCoConfig) -> TrainableTas
             " the queue must hold at least a batch"
         )
 
-    def make_model(graph: Graph, network: keras.Model) -> ContrastiveModel:
+    def make_model(
+        graph: Graph, network: keras.Model, optimizer: keras.optimizers.Optimizer
+    ) -> ContrastiveModel:
         # Without initial weights: it starts as a copy of the network.
         key_context = replace(context, initial_weights=None)
         key_network = _projection_model(graph, key_context.build(graph))
-        optimizer = context.make_optimizer(config.optimizer)
         return MoCoModel(
             network, key_network, optimizer, config, context.config.seed, context.execution
         )
 
-    task, training_model = _make_task(context, "moco", make_model)
+    task, training_model = _make_task(context, config, make_model)
 
     # The validation loss of MoCo depends on the queue and the key network, which are not in the
     # file of the model.
@@ -99,9 +101,10 @@ def make_moco_task(context: TrainingContext, config: MoCoConfig) -> TrainableTas
 
 def _make_task(
     context: TrainingContext,
-    objective_name: str,
-    make_model: Callable[[Graph, keras.Model], ContrastiveModel],
+    config: ContrastiveConfig,
+    make_model: Callable[[Graph, keras.Model, keras.optimizers.Optimizer], ContrastiveModel],
 ) -> tuple[TrainableTask, ContrastiveModel]:
+    objective_name = config.name
     name, graph = single_network(context, objective_name)
     if len(graph.inputs) != 1 or len(graph.inputs[0].shape) != 3:
         raise UsageError(
@@ -114,9 +117,15 @@ def _make_task(
         )
     with context.devices.scope():
         model = context.build(graph)
-        training_model = make_model(graph, _projection_model(graph, model))
+        projection_model = _projection_model(graph, model)
     datasets = make_datasets(context, graph, model)
     log_dataset(context, datasets)
+    # After the data, whose size decides the steps of a schedule. The last, incomplete batch is
+    # dropped: SimCLR would have fewer negatives in it.
+    steps_per_epoch = datasets.train.steps_per_epoch(context.config.batch_size, drop_remainder=True)
+    with context.devices.scope():
+        optimizer = context.make_optimizer(config.optimizer, steps_per_epoch)
+        training_model = make_model(graph, projection_model, optimizer)
     # The features are the first output. A network with one output has no projection head.
     encoder = model
     if isinstance(model.output, dict):
@@ -135,7 +144,7 @@ def _make_task(
 
     encoder_models = {} if encoder is model else {f"{name}_encoder": encoder}
     models = {name: model, **encoder_models}
-    task = _make_fit_task(context, training_model, datasets, graph.inputs[0])
+    task = _make_fit_task(context, training_model, datasets, graph.inputs[0], steps_per_epoch)
     return make_trainable_task(task, context, models, extra_metrics=probe_metrics), training_model
 
 
@@ -154,10 +163,9 @@ def _make_fit_task(
     training_model: ContrastiveModel,
     datasets: TrainValSplit,
     graph_input: GraphInput,
+    steps_per_epoch: int,
 ) -> FitTask:
-    # The last, incomplete batch is dropped: SimCLR would have fewer negatives in it.
     size, seed = context.config.batch_size, context.config.seed
-    steps_per_epoch = datasets.train.steps_per_epoch(size, drop_remainder=True)
     if not steps_per_epoch:
         raise UsageError(
             f"a batch needs {plural(size, 'example')}, and the training set has"

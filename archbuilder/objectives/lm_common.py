@@ -22,6 +22,7 @@ from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.objectives.output_activation import has_final_activation
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import TrainValSplit, log_dataset, single_network, train_val_split
+from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.trainer.single_model import SingleNetworkModel
 from archbuilder.trainer.train_loop import FitTask, make_trainable_task
 
@@ -134,7 +135,6 @@ def make_language_task(
     with context.devices.scope():
         model = context.build(graph)
         objective = make_objective(graph, model)
-        training_model = _make_training_model(model, graph, objective, context)
 
     def make_dataset(examples: Dataset) -> tuple[FittedDataset, tuple[str, ...]]:
         columns = objective.select_columns(examples)
@@ -148,13 +148,22 @@ def make_language_task(
 
     datasets = train_val_split(context, make_dataset)
     log_dataset(context, datasets)
+    # After the data, whose size decides the steps of a schedule.
+    steps_per_epoch = datasets.train.steps_per_epoch(context.config.batch_size)
+    with context.devices.scope():
+        optimizer = context.make_optimizer(objective.optimizer, steps_per_epoch)
+        training_model = _make_training_model(model, graph, objective, optimizer, context.execution)
     return make_trainable_task(
         _make_fit_task(context, training_model, datasets, objective), context, {name: model}
     )
 
 
 def _make_training_model(
-    model: keras.Model, graph: Graph, objective: LanguageObjective, context: TrainingContext
+    model: keras.Model,
+    graph: Graph,
+    objective: LanguageObjective,
+    optimizer: keras.optimizers.Optimizer,
+    execution: ExecutionConfig,
 ) -> SingleNetworkModel:
     """Return the compiled model, with inputs and outputs by name."""
     # By name, because Keras orders several inputs by their names, not as the blueprint does.
@@ -163,17 +172,17 @@ def _make_training_model(
     # Losses and targets are dictionaries, even for one output.
     has_named_outputs = isinstance(model.output, dict)
     outputs = model.output if has_named_outputs else {graph.outputs[0][0]: model.output}
-    training_model = SingleNetworkModel(keras.Model(inputs, outputs), context.execution)
+    training_model = SingleNetworkModel(keras.Model(inputs, outputs), execution)
     training_model.compile(
-        optimizer=context.make_optimizer(objective.optimizer),
+        optimizer=optimizer,
         loss=dict(objective.losses),
         perplexity=objective.has_perplexity,
         weighted_metrics={
             output: [keras.metrics.SparseCategoricalAccuracy("accuracy")]
             for output in objective.losses
         },
-        jit_compile=context.execution.jit_compile,
-        steps_per_execution=context.execution.steps_per_execution,
+        jit_compile=execution.jit_compile,
+        steps_per_execution=execution.steps_per_execution,
     )
     return training_model
 

@@ -75,16 +75,19 @@ def make_network_task(
                         f"the loss '{loss.class_name}' of the output '{output}' needs the whole"
                         f" batch: remove 'gradient_accumulation_steps'{hint}"
                     )
+    datasets = make_datasets(context, graph, model, objective.target_spec())
+    log_dataset(context, datasets)
+    # After the data, whose size decides the steps of a schedule.
+    steps_per_epoch = datasets.train.steps_per_epoch(context.config.batch_size)
+    with context.devices.scope():
         training_model = SingleNetworkModel(model, context.execution)
         _compile(
             training_model,
             model,
             objective,
-            context.make_optimizer(objective.optimizer),
+            context.make_optimizer(objective.optimizer, steps_per_epoch),
             context.execution,
         )
-    datasets = make_datasets(context, graph, model, objective.target_spec())
-    log_dataset(context, datasets)
     for warning in _warnings(graph, model, objective):
         context.log(f"warning: {warning}")
 

@@ -84,6 +84,8 @@ class RunManifest:
             raise UsageError(f"{RUN_JSON} is not a valid run record: {error}") from None
         self.preprocessing = preprocessing_from_schema(schema)
         """Label names and scales that the run was started with; None for a new run."""
+        self.previous_epochs = _recorded_epochs(previous)
+        """Number of epochs that the run was last started with; None for a new run."""
         self.recipe: PlainData = recipe_to_dict(data, training, provenance.allow_dirs)
         """The recipe as plain data."""
         self._fields: dict[str, PlainData] = {
@@ -186,3 +188,10 @@ class RunManifest:
 
     def _write(self, **updates: PlainData) -> None:
         self._run_dir.write_json(RUN_JSON, {**self._fields, **updates})
+
+
+def _recorded_epochs(record: Mapping[str, PlainData]) -> int | None:
+    recipe = record.get("recipe")
+    training = recipe.get("training") if isinstance(recipe, dict) else None
+    epochs = training.get("epochs") if isinstance(training, dict) else None
+    return epochs if isinstance(epochs, int) else None

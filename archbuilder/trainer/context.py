@@ -83,13 +83,17 @@ class TrainingContext:
         freeze_layers(model, path_prefix, self.config)
         return model
 
-    def make_optimizer(self, config: KerasObject) -> keras.optimizers.Optimizer:
+    def make_optimizer(
+        self, config: KerasObject, steps_per_epoch: int
+    ) -> keras.optimizers.Optimizer:
         """Return the optimizer of a recipe, with the loss scale that the dtype policy needs.
+
+        Its schedule may depend on the number of steps that it takes in the run.
 
         Raises:
             BlueprintError: if Keras rejects it.
         """
-        return make_optimizer(config, self.execution)
+        return make_optimizer(config, self.execution, steps_per_epoch * self.config.epochs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

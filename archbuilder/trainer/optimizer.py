@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import keras
 
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.relative_steps import resolve_relative_steps
 from archbuilder.keras_backend.instantiate import build_object
 from archbuilder.trainer.execution import ExecutionConfig
 
@@ -22,13 +23,20 @@ class EMAConfig:
     overwrite_frequency: int | None = None
 
 
-def make_optimizer(config: KerasObject, execution: ExecutionConfig) -> keras.optimizers.Optimizer:
+def make_optimizer(
+    config: KerasObject, execution: ExecutionConfig, total_steps: int
+) -> keras.optimizers.Optimizer:
     """Return the optimizer of a recipe, with the loss scale that the dtype policy needs.
+
+    Args:
+        config: The optimizer in the recipe.
+        execution: Has the dtype policy.
+        total_steps: Number of steps that the optimizer takes in the run.
 
     Raises:
         BlueprintError: if Keras rejects it.
     """
-    optimizer = build_object(config)
+    optimizer = build_object(resolve_relative_steps(config, total_steps))
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise TypeError(f"{optimizer!r} is not an optimizer")
     # Gradients below 6e-8 underflow in float16. bfloat16 has the range of float32.
