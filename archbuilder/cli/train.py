@@ -18,6 +18,7 @@ from archbuilder.cli.recipe_options import data_option, recipe_option
 from archbuilder.cli.setting_option import option_name, setting_option
 from archbuilder.config import TrainingConfig
 from archbuilder.config.run_config import RUN_JSON
+from archbuilder.config.run_inputs import load_run_inputs, new_run_inputs
 from archbuilder.config.settings import settings_of
 from archbuilder.config.training import StrategyName
 from archbuilder.diagnostics.errors import UsageError
@@ -87,7 +88,7 @@ class _RunArguments(TypedDict):
     "--auto-resume",
     is_flag=True,
     help="Resume the run in --run-dir if there is one, else start it. For jobs that a scheduler"
-    " restarts.",
+    " restarts: the blueprint and the recipe must be those of the run.",
 )
 @click.argument("blueprint", required=False)
 @blueprint_options
@@ -121,9 +122,13 @@ def train_command(  # noqa: PLR0913 - an option each
         raise UsageError("--auto-resume needs --run-dir DIR, the directory of the run to resume")
     # A run writes its record before it trains: without one there is nothing to resume.
     if auto_resume and run_dir is not None and path_status.is_file(run_dir / RUN_JSON):
-        # A restarted job repeats the whole command. Its settings are in the record of the run, so
-        # those that a resumed run refuses are ignored here.
+        # A restarted job repeats the whole command, with the options that --resume refuses.
         resume = run_dir
+        if blueprint is not None:
+            inputs = new_run_inputs(blueprint, request, recipe, data)
+            inputs = inputs.override(overrides, request.limits)
+            inputs = inputs if weights is None else inputs.start_from(weights)
+            inputs.check_same_run(load_run_inputs(run_dir, request), run_dir)
     elif resume is not None:
         _check_resume_options(
             {

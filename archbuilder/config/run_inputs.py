@@ -12,9 +12,16 @@ from archbuilder.blueprint import Blueprint, BlueprintRequest
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.arguments import check_arguments
 from archbuilder.config.data_cli import data_from_argument
+from archbuilder.config.fingerprint import run_fingerprint
 from archbuilder.config.initial_weights import InitialWeightsConfig
 from archbuilder.config.load import read_recipe, read_recipe_file
-from archbuilder.config.run_config import BLUEPRINT_FILE, RUN_JSON, RunConfig, load_run_config
+from archbuilder.config.run_config import (
+    BLUEPRINT_FILE,
+    RUN_JSON,
+    RunConfig,
+    load_run_config,
+    recipe_to_dict,
+)
 from archbuilder.config.sources import DataConfig, DataPath
 from archbuilder.config.training import Recipe, TrainingConfig
 from archbuilder.diagnostics.errors import UsageError, quote
@@ -56,6 +63,31 @@ class RunInputs:
             raise UsageError(f"there is no file or run {quote(str(file), 200)}")
         weights = (InitialWeightsConfig(DataPath(str(file))),)
         return self._with_training(dataclasses.replace(self.config.training, weights=weights))
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the blueprint and the recipe, without the settings that a resume may change."""
+        config = self.config
+        recipe = recipe_to_dict(config.data, config.training, config.allow_dirs)
+        return run_fingerprint(self.blueprint_text, recipe)
+
+    def check_same_run(self, recorded: RunInputs, run_dir: Path) -> None:
+        """Check that these inputs are those of a run, apart from resumable settings.
+
+        Raises:
+            UsageError: if the blueprint or the recipe is another one.
+        """
+        if self.fingerprint == recorded.fingerprint:
+            return
+        if self.name != recorded.name:
+            difference = f"another blueprint ({recorded.name}, not {self.name})"
+        elif self.blueprint_text != recorded.blueprint_text:
+            difference = "another version of the blueprint: it has changed since the run started"
+        else:
+            difference = "another recipe: the data or the training settings are not the same"
+        raise UsageError(
+            f"{quote(str(run_dir), 200)} is a run of {difference}; choose another --run-dir"
+        )
 
     def _with_training(self, training: TrainingConfig) -> RunInputs:
         return dataclasses.replace(self, config=dataclasses.replace(self.config, training=training))

@@ -50,6 +50,35 @@ def test_options_override_the_recipe(run: Run, perceptron: Path, tmp_path: Path)
     assert f"Saved {folder}/perceptron.keras" in result.out
 
 
+def test_auto_resume_needs_the_same_blueprint_and_recipe(
+    run: Run, perceptron: Path, tmp_path: Path
+) -> None:
+    """As with --resume, only the epochs and the devices may change."""
+    folder = tmp_path / "run"
+    perceptron.write_text(PERCEPTRON + RECIPE)
+    auto_resume = ("--run-dir", folder, "--auto-resume")
+    assert run("train", perceptron, "--epochs", "1", *auto_resume).code == 0
+    repeated = run("train", perceptron, "--epochs", "1", *auto_resume)
+    assert (repeated.code, repeated.err) == (0, "")
+    assert "Epoch 2/2" in run("train", perceptron, "--epochs", "2", *auto_resume).out
+
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE.replace("seed: 3", "seed: 4"))
+    second = tmp_path / "second.yaml"
+    second.write_text((PERCEPTRON + RECIPE).replace("name: perceptron", "name: second"))
+    for arguments, difference in [
+        ((perceptron, "--seed", "9"), "another recipe"),
+        ((perceptron, "--recipe", recipe), "another recipe"),
+        ((perceptron, "--set", "classes=11"), "another version of the blueprint"),
+        ((second,), "another blueprint (perceptron, not second)"),
+    ]:
+        result = run("train", *arguments, *auto_resume)
+        assert (result.code, result.out) == (2, "")
+        assert f"is a run of {difference}" in result.err
+    perceptron.write_text((PERCEPTRON + RECIPE).replace("softmax", "sigmoid"))
+    assert "has changed since the run started" in run("train", perceptron, *auto_resume).err
+
+
 def test_default_run_directories_are_numbered(
     run: Run, perceptron: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
