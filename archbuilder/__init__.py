@@ -5,7 +5,8 @@ Importing this package imports neither Keras nor TensorFlow; compiling and train
 
 from __future__ import annotations
 
-from archbuilder.api import evaluate, generate, load_weights, predict, resume, sample, train
+from typing import TYPE_CHECKING, Any
+
 from archbuilder.blueprint import Blueprint, load
 from archbuilder.diagnostics.errors import (
     ArchbuilderError,
@@ -19,6 +20,9 @@ from archbuilder.diagnostics.errors import (
 from archbuilder.keras_registration import register_classes
 from archbuilder.limits import Limits
 from archbuilder.version import __version__
+
+if TYPE_CHECKING:
+    from archbuilder.api import evaluate, generate, load_weights, predict, resume, sample, train
 
 __all__ = [
     "ArchbuilderError",
@@ -44,3 +48,16 @@ __all__ = [
 # `import archbuilder` has to be enough for `keras.saving.load_model` to find our layers, although
 # Keras may be imported later, or may have been imported already.
 register_classes()
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use: the settings of runs would be a sixth of the time of `validate`.
+    if name in __all__:
+        from archbuilder import api  # noqa: PLC0415
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

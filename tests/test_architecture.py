@@ -179,8 +179,8 @@ ORDER: Mapping[str, str] = {
         application command setting_option
         common_options device_options explain new weights_options
         compile expand list recipe_options schema show validate
-        generate inspect_data sample train trained_run
-        evaluate launch predict
+        inspect_data train trained_run
+        evaluate generate launch predict sample
     """,
 }
 """What each package consists of, from the bottom up; each line may import the lines before it."""

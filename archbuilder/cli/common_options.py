@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar, get_args
+from typing import Any, TypeAlias, TypeVar
 
 import click
 
 from archbuilder.blueprint import Blueprint, BlueprintRequest
 from archbuilder.cli.key_value import parse_assignments, parse_limits
-from archbuilder.config.save_best import WeightsChoice
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
 
@@ -95,14 +94,6 @@ def format_option(
         help=help_text,
     )
 
-
-run_weights_option = click.option(
-    "--weights",
-    type=click.Choice(get_args(WeightsChoice)),
-    default="last",
-    show_default=True,
-    help="Weights of the run: those that it ended with, or those of the best epoch of 'save_best'.",
-)
 
 _OPTIONS = (
     click.option(

@@ -9,9 +9,9 @@ import click
 
 from archbuilder import api
 from archbuilder.cli.command import Command
-from archbuilder.cli.common_options import run_weights_option
 from archbuilder.cli.console import Console
 from archbuilder.cli.setting_option import option_type
+from archbuilder.cli.trained_run import run_weights_option
 from archbuilder.config.arguments import ARGUMENT_TYPES
 from archbuilder.config.objectives import SequenceToSequenceConfig
 from archbuilder.config.save_best import WeightsChoice

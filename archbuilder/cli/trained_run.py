@@ -1,4 +1,4 @@
-"""Options of `evaluate` and `predict`: a trained network, and the devices to run it on."""
+"""Options of the commands that use a trained run, and the devices to run it on."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, TypeVar
+from typing import TypedDict, TypeVar, get_args
 
 import click
 
 from archbuilder.blueprint import BlueprintRequest
-from archbuilder.cli.common_options import blueprint_options, run_weights_option
+from archbuilder.cli.common_options import blueprint_options
 from archbuilder.cli.console import Console
 from archbuilder.cli.device_options import device_options, spawn_workers
 from archbuilder.cli.recipe_options import recipe_option
@@ -21,6 +21,14 @@ from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
 
 _Result = TypeVar("_Result")
+
+run_weights_option = click.option(
+    "--weights",
+    type=click.Choice(get_args(WeightsChoice)),
+    default="last",
+    show_default=True,
+    help="Weights of the run: those that it ended with, or those of the best epoch of 'save_best'.",
+)
 
 
 class TrainedRunArguments(TypedDict):

@@ -34,7 +34,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_latest_checkpoint(tmp_path: Path):
-    """Position, rows and arrays are those of the last commit, and two are kept."""
+    """Position, rows and arrays are those of the last save, and two are kept."""
     manager = CheckpointManager(SandboxPath(tmp_path))
     for batch in range(4):
         manager.save(checkpoint(batch, weight=batch))

@@ -225,7 +225,7 @@ def test_full_disk_is_reported_once(
         code = next(causes, errno.ENOSPC)
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(CheckpointManager, "commit", fail)
+    monkeypatch.setattr(CheckpointManager, "save", fail)
     assert main(["train", "--resume", str(run), "--epochs", "4"]) == 0
     lines = [line for line in printed(capsys).splitlines() if "cannot write a checkpoint" in line]
     assert [line.rpartition(": ")[2] for line in lines] == [
