@@ -98,6 +98,15 @@ class DatasetSchema:
     features: Mapping[str, FittedFeature] = field(default_factory=dict)
     """Features by input."""
 
+    def classes_for(self, target: str) -> tuple[str, ...]:
+        """Return the class names of a target; empty if its values are numbers.
+
+        The classes of a source with one target, which has the name "", are those of any target.
+        """
+        only = next(iter(self.classes)) if len(self.classes) == 1 else None
+        key = only if only is not None and "" in (target, only) else target
+        return self.classes.get(key, ())
+
     def scale_for(self, name: str) -> Scale | None:
         """Return the scale of an input, or None if it has none.
 

@@ -176,11 +176,10 @@ def collect_columns(
     store = context.store
     inputs = _InputWriters(roles, describe_row, store)
     weights = {name: store.create_writer("the weights") for name in roles.sample_weights}
-    fitted_classes = context.fitted.schema.classes if context.fitted else {}
     targets = {
         name: TargetWriter(
             roles.title(column),
-            fitted_classes.get(name, ()),
+            context.fitted.schema.classes_for(name) if context.fitted else None,
             store,
             text_cells=roles.text_cells,
             decimal=roles.decimal,

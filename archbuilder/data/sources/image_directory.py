@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -15,11 +17,15 @@ from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array, ArrayColumn, Column, LazyColumn, RowIndices
 from archbuilder.data.dataset import UNNAMED, Dataset, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
-from archbuilder.data.sources.class_directories import PathParts, list_images
+from archbuilder.data.sources.class_directories import ImageListing, PathParts, list_images
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, read_image_file
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.formatting import plural
+
+# Nine digits fit into int64.
+_CLASS_NUMBER: Final = re.compile("[0-9]{1,9}")
+"""Name of a directory that is the index of its class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +92,16 @@ def load_images(source: Images, context: LoadContext) -> Dataset:
     class_names: tuple[str, ...] = ()
     targets: dict[str, Column] = {}
     if len(first.parts) > 1:
-        class_names = fitted_schema.classes.get(UNNAMED) or tuple(sorted(listing.class_counts))
-        labels = _labels(image_files, class_names, name, all_needed=fitted is None)
+        if fitted is None:
+            class_names = tuple(sorted(listing.class_counts))
+        else:
+            class_names = fitted_schema.classes_for(UNNAMED)
+        numbers = {each: number for number, each in enumerate(class_names)}
+        numbers = numbers or _numbers_of_directories(listing)
+        labels = _labels(image_files, numbers, name, all_needed=fitted is None)
         targets[UNNAMED] = ArrayColumn(labels)
-        numbered = (f"{quote(each)} = {number}" for number, each in enumerate(class_names[:10]))
-        notes.append(f"{plural(len(class_names), 'class', 'classes')}: {', '.join(numbered)}")
+        numbered = (f"{quote(each)} = {number}" for each, number in [*numbers.items()][:10])
+        notes.append(f"{plural(len(numbers), 'class', 'classes')}: {', '.join(numbered)}")
     # Classes are recorded, so that other data gets the same indices even if it lacks a class.
     classes = {UNNAMED: class_names} if class_names else {}
     schema = DatasetSchema(classes=classes, images={UNNAMED: decoder.spec})
@@ -124,11 +135,25 @@ def _decodable(
     return [each for each, failure in zip(image_files, errors, strict=True) if failure is None]
 
 
+def _numbers_of_directories(listing: ImageListing) -> dict[str, int]:
+    """Return the class index of each directory, which is its name: the classes have no others.
+
+    Raises:
+        RunError: if a name is not a number.
+    """
+    for name in listing.class_counts:
+        if not _CLASS_NUMBER.fullmatch(name):
+            raise RunError(
+                f"{listing.name} has a directory {quote(name)}, but the classes of the training"
+                " data are numbers without names: name each directory by the number of its class"
+            )
+    return {name: int(name) for name in sorted(listing.class_counts, key=int)}
+
+
 def _labels(
-    image_files: Sequence[_ImageFile], classes: Sequence[str], name: str, *, all_needed: bool
+    image_files: Sequence[_ImageFile], numbers: Mapping[str, int], name: str, *, all_needed: bool
 ) -> Array:
     """Return the class index of each image."""
-    numbers = {each: number for number, each in enumerate(classes)}
     present = {each.parts[0] for each in image_files}
     unknown = sorted(present - set(numbers))
     if unknown:
@@ -136,7 +161,7 @@ def _labels(
             f"{name} has a directory {quote(unknown[0])}, which is not a class of the training"
             " images"
         )
-    missing = [each for each in classes if each not in present]
+    missing = [each for each in numbers if each not in present]
     if missing and all_needed:
         raise RunError(f"no image of the class {quote(missing[0])} of {name} can be read")
     return np.array([numbers[each.parts[0]] for each in image_files], np.int64)

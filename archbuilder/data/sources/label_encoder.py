@@ -26,21 +26,25 @@ class LabelEncoder:
     known from training. With `text_cells` and without `classes`, a column in which every string is
     a number becomes numbers. Which of the two it is shows only at the end, so that both columns are
     kept until then.
+
+    `classes` is None before training, and empty if the targets of the training data are numbers:
+    then all strings must be numbers.
     """
 
     def __init__(
         self,
         description: str,
-        classes: Sequence[str],
+        classes: Sequence[str] | None,
         store: ColumnStore,
         *,
         text_cells: bool = True,
         decimal: str = ".",
     ) -> None:
         self._description = description
-        self._classes = classes
-        self._text_cells, self._decimal = text_cells, decimal
-        self._indices = {word: number for number, word in enumerate(classes)}
+        self._classes = classes or ()
+        self._needs_numbers = classes is not None and not classes
+        self._text_cells, self._decimal = text_cells or self._needs_numbers, decimal
+        self._indices = {word: number for number, word in enumerate(self._classes)}
         self._index_writer = store.create_writer(description)
         self._value_writer = store.create_writer(description)
         self._text_label: str | None = None
@@ -50,8 +54,8 @@ class LabelEncoder:
         """Append strings.
 
         Raises:
-            RunError: if a string is not one of the classes of the training data, or there are too
-                many classes.
+            RunError: if a string is not one of the classes of the training data, or not a number
+                as these are, or there are too many classes.
         """
         if not self._text_cells:
             self._text_label = self._text_label or next(iter(words), None)
@@ -60,6 +64,11 @@ class LabelEncoder:
             if self._text_label is None:
                 pairs = zip(words, cells, strict=True)
                 self._text_label = next((word for word, cell in pairs if not is_number(cell)), None)
+            if self._needs_numbers and self._text_label is not None:
+                raise RunError(
+                    f"{self._description} has {quote(self._text_label)}, but the targets of the"
+                    " training data are numbers: write each class as its number"
+                )
             # The zeros are not used: a string that is not a number makes all of them classes.
             numbers = map(float, cells) if self._text_label is None else [0.0] * len(words)
             self._value_writer.add(np.array([*numbers], np.float64))
@@ -109,7 +118,7 @@ class TargetWriter:
     def __init__(
         self,
         title: str,
-        classes: Sequence[str],
+        classes: Sequence[str] | None,
         store: ColumnStore,
         *,
         text_cells: bool,

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from archbuilder.cli import main
+from archbuilder.config.data_schema import DatasetSchema
 from archbuilder.config.sources import DataPath, Images
-from archbuilder.data.dataset import UNNAMED
+from archbuilder.data.dataset import UNNAMED, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sources import load_source
 from archbuilder.diagnostics.errors import BlueprintError, RunError
@@ -117,6 +118,26 @@ def test_invalid_image_files(pets: Path, name: str):
     examples = load(pets, on_error="skip")
     assert examples.count == 39
     assert any("skipped 1 of 40 images" in remark for remark in examples.notes)
+
+
+def test_directories_are_numbers_if_the_training_classes_have_no_names(tmp_path: Path):
+    """A class that the other data lacks does not move the numbers of those after it."""
+    fitted = FittedPreprocessing()
+    for number in (0, 2, 10):
+        draw(tmp_path / "images" / str(number) / "1.png", number)
+    source = Images(DataPath(str(tmp_path / "images")))
+    examples = load_source(source, DataFileOpener(), fitted)
+    (labels,) = examples.targets.values()
+    # In the order of the files: "0", "10", "2".
+    np.testing.assert_array_equal(labels.gather(np.arange(3)), [0, 10, 2])
+    assert examples.preprocessing.schema.classes == {}
+    assert "3 classes: '0' = 0, '2' = 2, '10' = 10" in examples.notes
+    draw(tmp_path / "images" / "three" / "1.png", 3)
+    with pytest.raises(RunError, match="'three', but the classes of the training data are numbers"):
+        load_source(source, DataFileOpener(), fitted)
+    named = FittedPreprocessing(DatasetSchema(classes={"kind": ("three", "2", "10", "0")}))
+    (labels,) = load_source(source, DataFileOpener(), named).targets.values()
+    np.testing.assert_array_equal(labels.gather(np.arange(4)), [3, 2, 1, 0])
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "empty", "file"])

@@ -64,6 +64,15 @@ class TestColumns:
         assert values(examples.targets[UNNAMED]) == [0, 1, 0]
         assert examples.preprocessing.schema.classes == {UNNAMED: ("x", "y")}
 
+    def test_string_labels_of_a_run_with_numbers(self, tmp_path: Path, kind: str):
+        """They must be numbers too: names would be numbered in another order."""
+        numbers = load(table(tmp_path, kind, {"x": [1.5, 2.5, 3.5], "y": [0, 1, 2]}))
+        examples = load(table(tmp_path, kind, {"x": [1.5, 2.5], "y": ["2", "0"]}), numbers)
+        assert values(examples.targets[UNNAMED]) == [2, 0]
+        words = table(tmp_path, kind, {"x": [1.5, 2.5], "y": ["one", "zero"]})
+        with pytest.raises(RunError, match="'one', but the targets of the training data are num"):
+            load(words, numbers)
+
     def test_columns_by_name(self, tmp_path: Path, kind: str):
         """A column alone has no axis, several stand side by side."""
         options = {"inputs": {"one": "a", "two": ("b", "a")}, "target": {"k": "kind", "n": "b"}}
