@@ -1,4 +1,4 @@
-"""Blueprints from files and from the zoo: load, validate, expand and compile them.
+"""Blueprints from files and from the library: load, validate, expand and compile them.
 
 Modules that need Keras are imported inside the functions that need them.
 """
@@ -32,6 +32,7 @@ from archbuilder.files import path_status
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
+from archbuilder.silence_tensorflow import import_tensorflow
 from archbuilder.yaml.nodes import Tree, from_plain
 
 if TYPE_CHECKING:
@@ -135,7 +136,10 @@ class Blueprint:
         Raises:
             BlueprintError: with all errors, including those in shapes, or if the analysis differs
                 from what the blueprint states under `expect`.
+            UsageError: if Keras is configured with another backend, `floatx` or
+                `image_data_format`.
         """
+        import_tensorflow()
         # Imports Keras, which takes seconds.
         from archbuilder.keras_backend import build_symbolic
 
@@ -213,12 +217,12 @@ def load(
     limits: Limits | None = None,
     allow_dirs: Sequence[str | PathLike[str]] = (),
 ) -> Blueprint:
-    """Load a blueprint from a file (`squeezenet.yaml`) or from the zoo (`squeezenet`).
+    """Load a blueprint from a file (`squeezenet.yaml`) or the library (`squeezenet`).
 
     A variant may follow after a colon: `squeezenet.yaml:tiny`, `resnet:50`.
 
     Args:
-        blueprint: The path of a file or the name of a blueprint in the zoo: `resnet`, or
+        blueprint: The path of a file or the name of a blueprint in the library: `resnet`, or
             `vision/convmixer` of the examples.
         limits: Bounds for the size of the blueprint and its model.
         allow_dirs: Directories from which the blueprint may import files, besides its own.
@@ -246,7 +250,7 @@ class BlueprintRequest:
     """Directories besides the blueprint's own that it may read from."""
 
     def load(self, blueprint: str | PathLike[str] | SandboxPath | Blueprint) -> Blueprint:
-        """Load a blueprint from a path, or by its name in the zoo.
+        """Load a blueprint from a path, or by its name in the library.
 
         A `SandboxPath` is a file in a directory that another person may have written, and is
         opened without following links. A blueprint that is loaded already is returned.
@@ -285,8 +289,8 @@ def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
     The variant is None if none is named.
 
     Raises:
-        UsageError: if there is neither such a file nor a blueprint of that name in the zoo, or if
-            nothing follows after the colon.
+        UsageError: if there is neither such a file nor a blueprint of that name in the library, or
+            if nothing follows after the colon.
     """
     if not blueprint:
         raise UsageError(
@@ -312,7 +316,7 @@ def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
 
 
 def _is_path(text: str) -> bool:
-    """Return whether a text is the path of a file, rather than a name in the zoo."""
+    """Return whether a text is the path of a file, rather than a name in the library."""
     # By suffix too: a missing file should be reported as missing, not as an unknown name.
     return text.endswith((".yaml", ".yml")) or path_status.exists(text)
 

@@ -263,6 +263,7 @@ def load_weights(
         UsageError: if there is no such file, its format is unknown, or `match` is `"order"` and it
             records no order.
     """
+    import_tensorflow()
     from archbuilder import weights
 
     return weights.load_weights(model, path, match=match, skip_mismatch=skip_mismatch)
