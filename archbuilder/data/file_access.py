@@ -125,6 +125,10 @@ class DataFileOpener:
             # ENOTDIR: a file. ELOOP: a link, which is not followed below a blueprint.
             if inner and error.errno in (errno.ENOTDIR, errno.ELOOP):
                 return None
+            # A user's links are followed. This one leads to nothing, so it is no directory.
+            is_missing = bool(inner) and sandbox_path is None and error.errno == errno.ENOENT
+            if is_missing and Path(directory.path, *inner).is_symlink():
+                return None
             name = "/".join((directory.path, *inner))
             if sandbox_path is not None and directory.span is not None:
                 raise file_error(

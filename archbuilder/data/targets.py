@@ -164,16 +164,20 @@ def _make_label_check(
                 rows,
                 f"{description} range from {low} to {high}, but the network has"
                 f" {plural(num_classes, 'class', 'classes')} (0 to {num_classes - 1}{ignored_text})"
-                + _range_hint(num_classes, low, high, ignored),
+                + _range_hint(num_classes, labels, ignored),
             )
 
     return check
 
 
-def _range_hint(num_classes: int, low: int, high: int, ignored: int | None) -> str:
+def _range_hint(num_classes: int, labels: NDArray[np.int64], ignored: int | None) -> str:
     """Return a hint for the usual causes of labels out of range, or an empty text."""
+    low, high = labels.min(), labels.max()
     if num_classes == 1 and low >= 0 and high == 1:
         return ": use 2 units, or a sigmoid with the loss BinaryCrossentropy"
+    # To ignore 255 there would leave the background as the only class.
+    if low == 0 and high == _VOID_LABEL and np.isin(labels, (low, high)).all():
+        return ": divide a mask of 0 and 255 by 255 (see 'Masks' in docs/data.md)"
     if ignored is None and (low == -1 or high == _VOID_LABEL):
         return (
             f": write 'ignore_class: {-1 if low == -1 else _VOID_LABEL}' of the loss to ignore them"

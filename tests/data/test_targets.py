@@ -14,6 +14,7 @@ from archbuilder.plain_data import PlainData
 from archbuilder.registry import registry
 
 LABELS = np.array([0, 2, 1], np.uint8)
+MASKS = np.array([[0, 255], [255, 0]], np.uint8)
 
 
 def fit(values: np.ndarray, shape: Shape, loss: PlainData):
@@ -88,6 +89,8 @@ def test_labels_with_a_channel_axis():
         (-LABELS.astype(int), (3,), "SparseCategoricalCrossentropy", "from -2 to 0"),
         (LABELS % 2, (1,), "SparseCategoricalCrossentropy", "or a sigmoid"),
         (LABELS.astype(int) - 1, (3,), "SparseCategoricalCrossentropy", "'ignore_class: -1'"),
+        (MASKS, (2, 2), "SparseCategoricalCrossentropy", "divide a mask of 0 and 255 by 255"),
+        (MASKS // 2 * 2 + 1, (2, 2), "SparseCategoricalCrossentropy", "'ignore_class: 255'"),
         (LABELS, (2,), "CategoricalCrossentropy", "from 0 to 2, .* 2 classes"),
         (LABELS + 0.5, (3,), "SparseCategoricalCrossentropy", "are not integers"),
         (np.array([0, np.nan]), (3,), "SparseCategoricalCrossentropy", "are not integers"),

@@ -197,10 +197,11 @@ def test_skipped_files_are_counted(pets: Path):
         (pets / "cat" / "more" / f"{number}.heic").write_text("x")
     (pets / "cat" / ".hidden").write_text("x")
     draw(pets / "cover.png", 3)
+    (pets / "link").symlink_to(pets / "nowhere")
     examples = load(pets)
     assert examples.count == 40
     notes = "\n".join(examples.notes).replace("'", "")
-    assert "skipped 4 files without an image suffix (.png, " in notes
+    assert "skipped 5 files without an image suffix (.png, " in notes
     assert "cat/more/0.heic, cat/more/1.heic, cat/more/2.heic, ..." in notes
     assert "skipped 1 image outside the class directories: cover.png" in notes
 
