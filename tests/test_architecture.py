@@ -175,7 +175,7 @@ ORDER: Mapping[str, str] = {
         reader
     """,
     "archbuilder.cli": """
-        console key_value numbers summary usage_errors
+        console key_value numbers path_type summary usage_errors
         application command setting_option
         common_options device_options explain new weights_options
         compile expand list recipe_options schema show validate

@@ -11,6 +11,7 @@ import click
 
 from archbuilder.blueprint import Blueprint, BlueprintRequest
 from archbuilder.cli.key_value import parse_assignments, parse_limits
+from archbuilder.cli.path_type import PathType
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
 
@@ -71,7 +72,7 @@ def output_option(help_text: str, *, default: Path | None = None) -> _Decorator:
         "-o",
         "--output",
         metavar="FILE",
-        type=click.Path(path_type=Path),
+        type=PathType(),
         default=default,
         show_default=default is not None,
         help=help_text,
@@ -119,7 +120,7 @@ _OPTIONS = (
         "allow_dirs",
         metavar="DIR",
         multiple=True,
-        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        type=PathType(must_be_directory=True),
         help="Allow the blueprint to read files in this directory, besides its own. Can be"
         " repeated.",
     ),

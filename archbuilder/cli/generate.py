@@ -10,6 +10,7 @@ import click
 from archbuilder import api
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
+from archbuilder.cli.path_type import PathType
 from archbuilder.cli.setting_option import option_type
 from archbuilder.cli.trained_run import run_weights_option
 from archbuilder.config.arguments import ARGUMENT_TYPES
@@ -74,7 +75,7 @@ class _Options(TypedDict):
     help="Seed of sampling.",
 )
 @run_weights_option
-@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run", metavar="RUN", type=PathType())
 @click.argument("text", default="")
 @click.pass_obj
 def generate_command(

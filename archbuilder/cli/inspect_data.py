@@ -13,6 +13,7 @@ from archbuilder.blueprint import BlueprintRequest
 from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import blueprint_options, format_option
 from archbuilder.cli.console import Console
+from archbuilder.cli.path_type import PathType
 from archbuilder.cli.recipe_options import data_option, recipe_option
 from archbuilder.config.run_inputs import load_recipe, select_data
 from archbuilder.diagnostics.errors import UsageError, quote
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--preview",
     metavar="FILE.png",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="Write an image of 64 preprocessed and augmented examples to this file.",
 )
 @format_option()

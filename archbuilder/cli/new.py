@@ -11,6 +11,7 @@ from archbuilder import zoo
 from archbuilder.blueprint import load
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
+from archbuilder.cli.path_type import PathType
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.files.atomic_write import check_writable, write_text
@@ -65,7 +66,7 @@ training:                       # losses, metrics and optimizers of Keras
         "archbuilder new fraud.yaml --from structured_data/imbalanced_classification",
     ),
 )
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PathType())
 @click.option(
     "--from",
     "origin",

@@ -13,6 +13,7 @@ from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import format_option, output_option
 from archbuilder.cli.console import Console
 from archbuilder.cli.device_options import is_chief
+from archbuilder.cli.path_type import PathType
 from archbuilder.cli.trained_run import TrainedRunRequest, trained_run_options
 from archbuilder.config.training import StrategyName
 from archbuilder.diagnostics.errors import UsageError, quote
@@ -41,7 +42,7 @@ _FORMATS: Final[tuple[PredictionFormat, ...]] = ("csv", "jsonl")
     default=None,
 )
 @trained_run_options
-@click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=PathType())
 @click.pass_obj
 def predict_command(
     console: Console,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
+from archbuilder.cli.path_type import PathType
 from archbuilder.config.sources import DATA_SUFFIXES
 
 *_FIRST_SUFFIXES, _LAST_SUFFIX = DATA_SUFFIXES
 recipe_option = click.option(
     "--recipe",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="YAML file with the sections 'data' and 'training'. Each replaces that of the blueprint or"
     " run.",
 )

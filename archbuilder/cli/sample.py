@@ -11,6 +11,7 @@ from archbuilder import api
 from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import output_option
 from archbuilder.cli.console import Console
+from archbuilder.cli.path_type import PathType
 from archbuilder.cli.setting_option import option_type
 from archbuilder.cli.trained_run import run_weights_option
 from archbuilder.config.arguments import SAMPLE_TYPES
@@ -51,7 +52,7 @@ _SUFFIXES: Final = (".png", ".npz")
     default=Path("samples.png"),
 )
 @run_weights_option
-@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run", metavar="RUN", type=PathType())
 @click.pass_obj
 def sample_command(
     console: Console,

@@ -14,6 +14,7 @@ from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import blueprint_options
 from archbuilder.cli.console import Console
 from archbuilder.cli.device_options import device_options, spawn_workers
+from archbuilder.cli.path_type import PathType
 from archbuilder.cli.recipe_options import data_option, recipe_option
 from archbuilder.cli.setting_option import option_name, setting_option
 from archbuilder.config import TrainingConfig
@@ -64,7 +65,7 @@ class _RunArguments(TypedDict):
 @click.option(
     "--weights",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="Weight file, or directory of a run, whose weights the networks start from, in place of"
     " those of the recipe.",
 )
@@ -74,14 +75,14 @@ class _RunArguments(TypedDict):
 @click.option(
     "--run-dir",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="New or empty directory for the model, the checkpoints and the record of the run."
     " [default: runs/NAME-1, runs/NAME-2, ...]",
 )
 @click.option(
     "--resume",
     metavar="RUN",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="Resume the run in this directory from its last checkpoint; takes no BLUEPRINT.",
 )
 @click.option(

@@ -14,6 +14,7 @@ from archbuilder.blueprint import BlueprintRequest
 from archbuilder.cli.common_options import blueprint_options
 from archbuilder.cli.console import Console
 from archbuilder.cli.device_options import device_options, spawn_workers
+from archbuilder.cli.path_type import PathType
 from archbuilder.cli.recipe_options import recipe_option
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.training import StrategyName
@@ -113,7 +114,7 @@ def trained_run_options(function: Callable[..., _Result]) -> Callable[..., _Resu
 
 
 _OPTIONS: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] = (
-    click.argument("target", metavar="RUN|MODEL.keras", type=click.Path(path_type=Path)),
+    click.argument("target", metavar="RUN|MODEL.keras", type=PathType()),
     click.option(
         "--blueprint",
         metavar="BLUEPRINT",

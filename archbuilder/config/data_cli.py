@@ -68,6 +68,8 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
     Raises:
         UsageError: if the argument is none of these.
     """
+    if not text:
+        raise UsageError("the data must not be an empty string")
     if text == _DIGITS:
         return DataConfig(Digits(), cli_argument=text)
     if text.startswith(_TFDS_PREFIX):

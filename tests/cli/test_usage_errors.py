@@ -43,6 +43,11 @@ def option_names() -> set[str]:
         (("train", "a", "--epochs", "0"), "--epochs: must be from 1 to 1000000, not 0"),
         (("show", "a", "--depth", "deep"), "invalid value for --depth: 'deep' is not an integer"),
         (("show", "a", "--allow-dir", "no"), "--allow-dir: directory 'no' does not exist"),
+        (("predict", "a", ""), "invalid value for [INPUT]...: must not be an empty string"),
+        (("evaluate", ""), "invalid value for RUN|MODEL.keras: must not be an empty string"),
+        (("train", "a", "--run-dir", ""), "for --run-dir: must not be an empty string"),
+        (("train", "digits_cnn", "--data", ""), "the data must not be an empty string"),
+        (("new", ""), "invalid value for FILE: must not be an empty string"),
         (("train", "a", "--distribute", "gpu"), "'gpu' is not one of 'auto', 'none', 'mirrored'"),
     ],
 )
