@@ -385,11 +385,16 @@ def test_interrupted_training_says_how_to_resume(tmp_path: Path) -> None:
     """Ctrl-C reaches the caller, with the command as a note."""
 
     def interrupt(line: str) -> None:
-        if line.startswith("Epoch 1"):
+        if line.startswith(("Epoch 1", "Epoch 3")):
             raise KeyboardInterrupt
 
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt) as caught:
         archbuilder.train(write(tmp_path, NET), run_dir=run, log=interrupt)
-    assert caught.value.__notes__ == [f"interrupted; resume with: archbuilder train --resume {run}"]
+    command = f"archbuilder train --resume {run}"
+    expected = f"interrupted; there is no checkpoint yet; start again with: {command}"
+    assert caught.value.__notes__ == [expected]
     assert len(archbuilder.resume(run).history) == 2
+    with pytest.raises(KeyboardInterrupt) as caught:
+        archbuilder.resume(run, epochs=3, log=interrupt)
+    assert caught.value.__notes__ == [f"interrupted; resume with: {command}"]

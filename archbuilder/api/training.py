@@ -142,6 +142,7 @@ def _train(
     import_tensorflow()
     from archbuilder.distribution.membership import make_membership
     from archbuilder.distribution.strategy import setup_devices
+    from archbuilder.runs.checkpoint_manager import CheckpointManager
     from archbuilder.runs.manifest import RunProvenance
     from archbuilder.runs.run_dir import RunDir
     from archbuilder.training import broadcast_run_dir
@@ -182,5 +183,7 @@ def _train(
         )
     except KeyboardInterrupt as error:
         if run_dir.is_writer:
-            error.add_note(f"interrupted; resume with: archbuilder train --resume {run_dir.path}")
+            has_checkpoint = CheckpointManager(run_dir.root).has_checkpoint
+            state = "resume" if has_checkpoint else "there is no checkpoint yet; start again"
+            error.add_note(f"interrupted; {state} with: archbuilder train --resume {run_dir.path}")
         raise

@@ -120,7 +120,8 @@ def choice(*values: _Scalar) -> ValueType[_Scalar]:
     """Return the type of a few values."""
     texts = [str(each).lower() if isinstance(each, bool) else str(each) for each in values]
     *first, last = (f"`{each}`" for each in texts)
-    return plain_type({"enum": list(values)}, f"{', '.join(first)} or {last}")
+    text = f"{', '.join(first)} or {last}" if first else last
+    return plain_type({"enum": list(values)}, text)
 
 
 def text() -> ValueType[str]:

@@ -6,6 +6,7 @@ model from such a file would run the code of layers that a stranger may have cho
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,9 +76,12 @@ def load_run_weights(run_dir: Path, model: keras.Model, name: str, weights: Weig
                 f"the run has no {quote(weights_file.path.name)}: it has no best epoch; a run with"
                 " 'save_best' under 'training' saves one"
             )
+        previous = RunDir(run_dir).previous_manifest()
+        is_finished = previous is not None and previous.get("status") == "finished"
+        cause = "the file was deleted" if is_finished else "training is not finished"
         raise UsageError(
-            f"the run has no {quote(weights_file.path.name)}: training is not finished; resume it"
-            " with: archbuilder train --resume RUN"
+            f"the run has no {quote(weights_file.path.name)}: {cause}; resume it with: archbuilder"
+            f" train --resume {shlex.quote(str(run_dir))}"
         )
     restore_weights(model, weights_file)
 

@@ -128,6 +128,14 @@ class CheckpointManager:
         return _parse_checkpoint(JsonObject.parse(header), load(arrays)) if header else None
 
     @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a complete checkpoint; it may be damaged."""
+        try:
+            return bool(self._list_complete())
+        except OSError:
+            return False
+
+    @property
     def _directory(self) -> SandboxPath:
         return self.run_dir.joinpath(CHECKPOINTS_DIR)
 

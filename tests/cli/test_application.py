@@ -187,7 +187,9 @@ def test_sigint_during_training(tmp_path: Path) -> None:
         time.sleep(0.01)
     process.interrupt()
     assert process.wait() == application.EXIT_INTERRUPTED
-    assert process.errors.strip() == f"interrupted; resume with: archbuilder train --resume {run}"
+    command = f"archbuilder train --resume {run}"
+    expected = f"interrupted; there is no checkpoint yet; start again with: {command}"
+    assert process.errors.strip() == expected
 
 
 def test_sigint_while_decoding_images(tmp_path: Path) -> None:

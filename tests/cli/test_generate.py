@@ -121,5 +121,6 @@ def test_unsuitable_runs(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "'archbuilder generate' cannot use a run with the objective" in capsys.readouterr().err
     (runs / "causal" / "net.keras").rename(tmp_path / "net.keras")
     assert main(["generate", str(runs / "causal")]) == 2
-    assert "resume it with: archbuilder train --resume RUN" in capsys.readouterr().err
+    resume = f"resume it with: archbuilder train --resume {runs / 'causal'}"
+    assert f"the file was deleted; {resume}" in capsys.readouterr().err
     (tmp_path / "net.keras").rename(runs / "causal" / "net.keras")

@@ -161,3 +161,8 @@ def test_reference_page_is_up_to_date():
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     assert (root / "docs" / "settings.md").read_text(encoding="utf-8") == script.page()
+
+
+def test_text_of_one_choice():
+    """It is the choice itself."""
+    assert either(integer(1, 9), choice("auto")).text == "integer from 1 to 9, or `auto`"

@@ -255,7 +255,11 @@ def test_weights_that_a_run_does_not_have(tmp_path: Path):
     with pytest.raises(UsageError, match="'weights' must be"):
         archbuilder.evaluate(run, weights="worst")  # type: ignore[arg-type]
     (run / "net.keras").unlink()
-    with pytest.raises(UsageError, match="training is not finished"):
+    with pytest.raises(UsageError, match="the file was deleted; resume it with"):
+        archbuilder.evaluate(run, weights="best")
+    record = (run / "run.json").read_text()
+    (run / "run.json").write_text(record.replace('"finished"', '"running"'))
+    with pytest.raises(UsageError, match=f"training is not finished; .* --resume {run}$"):
         archbuilder.evaluate(run, weights="best")
 
 
