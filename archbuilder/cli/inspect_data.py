@@ -58,9 +58,10 @@ def inspect_data_command(
     preview: Path | None,
     output_format: Literal["text", "json"],
 ) -> None:
-    """Show the data of a network after preprocessing.
+    """Show the data of a network, and its preprocessing.
 
-    The statistics are those of the inputs and targets that 'archbuilder train' would use.
+    The statistics are those of the inputs and targets that 'archbuilder train' would use, as the
+    source gives them: before the preprocessing that is listed, such as a division by 255.
     """
     if preview is not None:
         if preview.suffix.lower() != ".png":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.files.atomic_write import check_writable, write_text
 from archbuilder.files.sandbox import SandboxPath
 
+_SCHEMA_COMMENT: Final = re.compile(r"^# yaml-language-server: [^\n]*\n", re.MULTILINE)
 TEMPLATE: Final = """\
 archbuilder: 1
 title: A small convolutional network
@@ -88,7 +90,11 @@ def new_command(console: Console, *, file: Path, origin: str | None, force: bool
             each: file if each == source else file.parent / each.relative_to(source.parent)
             for each in load(source).files
         }
-        files = {target: each.read_text("utf-8") for each, target in destinations.items()}
+        # The comment for editors has a path that is relative to the library.
+        files = {
+            target: _SCHEMA_COMMENT.sub("", each.read_text("utf-8"))
+            for each, target in destinations.items()
+        }
     # All of them first: an error must not leave a part of the files.
     for path, text in files.items():
         check_writable(path)

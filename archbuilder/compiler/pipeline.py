@@ -191,7 +191,11 @@ def _explicit_values(
                 f"the blueprint '{document.name}' has no variant {quote(options.variant)}",
                 None,
                 suggestion=closest_match(options.variant, variants),
-                notes=(f"its variants are: {', '.join(variants)}",),
+                notes=(
+                    f"its variants are: {', '.join(variants)}"
+                    if document.variants
+                    else "it has no variants",
+                ),
             )
             return {}
         values = [ParameterValue(name, tree, span) for name, tree, span in variant.values]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,6 +15,7 @@ from archbuilder.yaml.nodes import ScalarNode, SequenceNode, Tree, to_plain
 _DIVISION_HINT: Final = (
     "'/' returns a float, even for 4 / 2; use '//' or int(...) for an integer",
 )
+_FLOAT: Final = re.compile(r"[-+0-9.eE]+")
 
 
 def check_value(
@@ -26,12 +28,17 @@ def check_value(
     # The usual cause is an expression with '/', which is a float division as in Python.
     value = tree.value if isinstance(tree, ScalarNode) else None
     is_integral_float = isinstance(value, float) and value.is_integer()
+    notes: tuple[str, ...] = ()
+    if is_integral_float and "integer" in violation.expected:
+        # A number that is written there was not divided.
+        is_literal = _FLOAT.fullmatch(tree.span.text) is not None
+        notes = (f"write {value:.0f}",) if is_literal else _DIVISION_HINT
     diagnostics.error(
         violation.code,
         f"{what} must be {violation.expected}, not {describe_with_items(tree)}",
         tree.span,
         suggestion=violation.suggestion,
-        notes=_DIVISION_HINT if is_integral_float and "integer" in violation.expected else (),
+        notes=notes,
     )
     return False
 

@@ -34,6 +34,12 @@ class Span:
     def __str__(self) -> str:
         return f"{self.source.name}:{self.line}:{self.column}"
 
+    @property
+    def text(self) -> str:
+        """The characters of a span within one line; empty for several lines."""
+        lines = self.source.lines[self.line - 1 : self.end_line]
+        return lines[0][self.column - 1 : self.end_column - 1] if len(lines) == 1 else ""
+
     def subspan(self, start: int, length: int) -> Span:
         """Return the span of `length` characters from offset `start` within this span.
 

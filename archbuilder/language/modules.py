@@ -169,7 +169,9 @@ def _report_unknown_block(program: Program, call: StepCall, diagnostics: Diagnos
             f"there is no import {quote(alias)}",
             call.span,
             suggestion=closest_match(alias, imports),
-            notes=(f"the imports are: {', '.join(imports) or 'none'}",),
+            notes=(
+                f"the imports are: {', '.join(imports)}" if imports else "the file imports nothing",
+            ),
         )
         return
     blocks = block_names(program)

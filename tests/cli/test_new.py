@@ -41,6 +41,15 @@ def test_imported_files_are_copied(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "third.yaml").exists()
 
 
+def test_copy_has_no_path_to_the_schema_of_the_library(run: Run, tmp_path: Path) -> None:
+    """There is no schema at that path beside the copy, and editors complain."""
+    path = tmp_path / "mine.yaml"
+    assert run("new", path, "--from", "lenet5").code == 0
+    original = zoo.path("lenet5").read_text()
+    assert original.startswith("# yaml-language-server: $schema=../")
+    assert path.read_text() == original.partition("\n")[2]
+
+
 def test_existing_file_is_not_overwritten(run: Run, lenet: Path) -> None:
     """Unless it is to be replaced."""
     text = lenet.read_text()

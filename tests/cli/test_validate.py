@@ -230,3 +230,29 @@ def test_directory_depth_is_bounded(run: Run, tmp_path: Path) -> None:
         folder /= "a"
         folder.mkdir()
     assert run("validate", tmp_path).code == 2
+
+
+@pytest.mark.parametrize(
+    ("layer", "note"),
+    [
+        ("Dense: {units: 4.0}", "write 4"),
+        ("Dense: {units: $(8 / 2)}", "'/' returns a float"),
+        ("other.block: {}", "the file imports nothing"),
+    ],
+)
+def test_notes_fit_the_error(run: Run, tmp_path: Path, layer: str, note: str) -> None:
+    """A note about a division, or a list of no names, would mislead."""
+    path = tmp_path / "net.yaml"
+    path.write_text(f"archbuilder: 1\ninputs: {{x: [8]}}\nlayers: [{{{layer}}}]\n")
+    result = run("validate", path)
+    assert result.code == 2
+    assert f"= {note}" in result.err
+
+
+def test_notes_do_not_list_no_names(run: Run, tmp_path: Path) -> None:
+    """An objective without options has no keys, and a blueprint may have no variants."""
+    path = tmp_path / "net.yaml"
+    objective = "training: {objective: {supervised: {a: 1}}, loss: MeanSquaredError}"
+    path.write_text(f"archbuilder: 1\ninputs: {{x: [8]}}\nlayers: [Dense: 1]\n{objective}\n")
+    assert "= it has none" in run("validate", path).err
+    assert "= it has no variants" in run("show", f"{path}:large").err

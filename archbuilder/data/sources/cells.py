@@ -130,6 +130,8 @@ def not_a_number_error(cell: str, prefix: str) -> RunError:
         hint = ": write dates and times as numbers, such as the days since the first one"
     elif _DECIMAL_COMMA.fullmatch(cell):
         hint = ": use a decimal point, or write 'decimal: \",\"'"
+    elif is_number(cell):
+        return RunError(f"{prefix}, not a finite number: 'on_error: skip' skips such lines")
     elif is_number(cell.replace("_", "")):
         hint = ": write numbers without '_'"
     elif ";" in cell:

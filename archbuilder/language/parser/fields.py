@@ -100,7 +100,8 @@ class FieldReader:
         # match is kept only if the hint mentions it.
         if foreign_hint and not re.search(rf"\b{suggestion}\b", foreign_hint):
             suggestion = None
-        notes = () if suggestion else (f"the keys are: {', '.join(keys)}",)
+        key_note = f"the keys are: {', '.join(keys)}" if keys else "it has none"
+        notes = () if suggestion else (key_note,)
         if foreign_hint:
             notes = (foreign_hint,)
         self.diagnostics.error(

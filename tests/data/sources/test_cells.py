@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archbuilder.data.sources.cells import parse_column
+from archbuilder.data.sources.cells import not_a_number_error, parse_column
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,9 @@ def test_cells_without_dtype(cells: list[str]):
     """Words, infinity, numbers with an underscore, and integers that would be rounded."""
     with pytest.raises(ValueError):  # noqa: PT011 - the caller tells which cell it is
         parse_column(cells)
+
+
+def test_numbers_that_are_not_finite_are_named():
+    """NaN has no '_' to leave out."""
+    assert "not a finite number: 'on_error: skip'" in str(not_a_number_error("nan", "line 2 has x"))
+    assert "without '_'" in str(not_a_number_error("1_000", "line 2 has x"))
