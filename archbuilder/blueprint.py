@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeGuard
 
 from archbuilder import zoo
+from archbuilder.argument_types import LIMITS, PATH, STRING, path_list
 from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.parameters import ParameterValue
 from archbuilder.compiler.pipeline import (
@@ -204,6 +206,7 @@ class Blueprint:
         )
 
     def _build_options(self, variant: str | None, params: Mapping[str, PlainData]) -> BuildOptions:
+        STRING.check("variant", variant, optional=True)
         trees = {
             name: argument_tree(f"the parameter '{name}'", each) for name, each in params.items()
         }
@@ -229,11 +232,14 @@ def load(
 
     Raises:
         BlueprintError: with all errors in the file and the files that it imports.
-        UsageError: if there is no such file or blueprint.
+        UsageError: if there is no such file or blueprint, or an argument has another type.
     """
+    PATH.check("blueprint", blueprint)
+    LIMITS.check("limits", limits, optional=True)
+    directories = path_list("allow_dirs", allow_dirs, "directories")
     path, variant = resolve_blueprint(fspath(blueprint))
     limits = limits or Limits()
-    checked = read_program(path, limits, allow_dirs=[Path(folder) for folder in allow_dirs])
+    checked = read_program(path, limits, allow_dirs=directories)
     return Blueprint(checked, limits, variant or DEFAULT_VARIANT)
 
 
@@ -329,11 +335,22 @@ def argument_tree(what: str, value: object) -> Tree:
     """
     # Errors need a location: one line of "source" with the value as its text.
     text = quote(value)
+    value = _to_python_integers(value)
     if not _is_plain(value):
         raise UsageError(
             f"{what} must be a number, a string, a boolean, None or a list of them, not {text}"
         )
     return from_plain(value, Span(SourceText(what, text), 1, 1, 1, len(text) + 1))
+
+
+def _to_python_integers(value: object) -> object:
+    """Return a value with integers of Python in place of those of NumPy, also within lists."""
+    if isinstance(value, list | tuple):
+        return [_to_python_integers(item) for item in value]
+    # NumPy registers its integers, but not its booleans, as `Integral`. An enum of Python stays.
+    if isinstance(value, int):
+        return value
+    return int(value) if isinstance(value, Integral) else value
 
 
 def _is_plain(value: object) -> TypeGuard[PlainData]:

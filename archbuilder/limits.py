@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
-from archbuilder.diagnostics.errors import UsageError
+from archbuilder.diagnostics.errors import UsageError, quote
 
 MAXIMA: Final = {"depth": 150, "import_depth": 64, "block_depth": 64, "integer_digits": 4_300}
 """The largest values of some limits. The stages after the YAML reader recurse over trees, imports
@@ -58,6 +58,8 @@ class Limits:
         """
         for field in fields(self):
             value = getattr(self, field.name)
+            if type(value) is not int:
+                raise UsageError(f"the limit '{field.name}' must be an integer, not {quote(value)}")
             if value < 0:
                 raise UsageError(f"the limit '{field.name}' cannot be {value}")
             if value > MAXIMA.get(field.name, value):

@@ -38,6 +38,7 @@ from archbuilder.trainer.execution import choose_execution
 from archbuilder.trainer.frozen_layers import trainable_note
 from archbuilder.trainer.initial_weights import InitialWeights
 from archbuilder.trainer.log_format import LogFn, format_metrics
+from archbuilder.trainer.random_state import preserve_random_state
 from archbuilder.trainer.step_errors import translate_tf_errors
 
 
@@ -92,6 +93,7 @@ class RunResult:
     """Path of the file of each network with the weights of the best epoch."""
 
 
+@preserve_random_state()
 def train(  # noqa: PLR0913 - all but the first four have defaults
     graphs: Mapping[str, Graph],
     data: DataConfig,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from pathlib import Path
 
@@ -349,7 +350,7 @@ def test_sample_equals_the_command(tmp_path: Path) -> None:
     [
         ("train", {"epochs": 0}, "'epochs' must be an integer of at least 1"),
         ("train", {"epochs": True}, "'epochs' must be an integer"),
-        ("train", {"epochs": np.int64(1)}, "'epochs' must be a number, a string"),
+        ("train", {"epochs": np.float32(1)}, "'epochs' must be a number, a string"),
         ("train", {"batch_size": "64"}, "'batch_size' must be an integer"),
         ("train", {"seed": -1}, "'seed' must be an integer"),
         ("train", {"distribute": "horovod"}, "'distribute' must be auto, none"),
@@ -398,3 +399,83 @@ def test_interrupted_training_says_how_to_resume(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         archbuilder.resume(run, epochs=3, log=interrupt)
     assert caught.value.__notes__ == [f"interrupted; resume with: {command}"]
+
+
+ARGUMENTS_OF_OTHER_TYPES = [
+    ("load", (3,), {}, "'blueprint' must be a path, not 3"),
+    ("load", ("lenet5",), {"limits": {"files": 3}}, "'limits' must be an archbuilder.Limits"),
+    (
+        "load",
+        ("lenet5",),
+        {"allow_dirs": "ab"},
+        "'allow_dirs' must be a list of directories, not a",
+    ),
+    ("load", ("lenet5",), {"allow_dirs": 3}, "'allow_dirs' must be a list of directories, not 3"),
+    ("load", ("lenet5",), {"allow_dirs": [3]}, "must be a list of directories, not of 3"),
+    ("train", (None,), {}, "'blueprint' must be a file, the name"),
+    ("train", ("lenet5",), {"recipe": {}}, "'recipe' must be a path"),
+    ("train", ("lenet5",), {"params": ["a"]}, "'params' must be a dictionary of parameters"),
+    ("train", ("lenet5",), {"params": {3: 1}}, "'params' must be a string, not 3"),
+    ("train", ("lenet5",), {"variant": 3}, "'variant' must be a string, not 3"),
+    (
+        "train",
+        ("lenet5",),
+        {"allow_dirs": Path()},
+        "'allow_dirs' must be a list of dir.* not a path",
+    ),
+    ("train", ("lenet5",), {"data": 3}, "'data' must be a path"),
+    ("train", ("lenet5",), {"run_dir": 3}, "'run_dir' must be a path"),
+    ("resume", (3,), {}, "'run_dir' must be a path"),
+    ("evaluate", (None,), {}, "'run' must be a path, not None"),
+    ("predict", ("RUN", np.zeros((2, 8))), {}, "'files' must be a list of files, not of array"),
+    ("predict", ("RUN", 3), {}, "'files' must be a list of files, not 3"),
+    ("generate", ("RUN", None), {}, "'prompt' must be a string, not None"),
+    ("sample", (3,), {}, "'run' must be a path"),
+    ("load_weights", ("x.yaml", "a.keras"), {}, "'model' must be a Keras model, not 'x.yaml'"),
+    ("load_weights", (None, 3), {}, "'path' must be a path, not 3"),
+    ("load_weights", (None, "a"), {"match": "foo"}, "'match' must be 'name' or 'order', not 'foo'"),
+    ("Limits", (), {"files": "3"}, "the limit 'files' must be an integer, not '3'"),
+    ("Limits", (), {"files": -1}, "the limit 'files' cannot be -1"),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "options", "message"), ARGUMENTS_OF_OTHER_TYPES)
+def test_arguments_of_other_types(
+    digits_run: Path,
+    name: str,
+    arguments: tuple[object, ...],
+    options: dict[str, object],
+    message: str,
+) -> None:
+    """They are errors of usage that name the argument, not of Python."""
+    values = [digits_run if isinstance(each, str) and each == "RUN" else each for each in arguments]
+    with pytest.raises(UsageError, match=message):
+        getattr(archbuilder, name)(*values, **options)
+
+
+def test_a_variant_of_another_type() -> None:
+    """Methods of a blueprint check it too."""
+    with pytest.raises(UsageError, match="'variant' must be a string, not 3"):
+        archbuilder.load("lenet5").compile(variant=3)
+
+
+def test_integers_of_numpy_are_integers(tmp_path: Path) -> None:
+    """In parameters and in arguments; `run.json` has those of Python."""
+    blueprint = archbuilder.load(write(tmp_path, TEXT))
+    assert parameters(blueprint, widths=[np.int32(5)]) == parameters(blueprint, widths=[5])
+    run = tmp_path / "run"
+    net = write(tmp_path, NET, "digits.yaml")
+    result = archbuilder.train(net, run_dir=run, epochs=np.int64(1), batch_size=np.uint8(128))
+    assert len(result.history) == 1
+    metrics = archbuilder.evaluate(run)
+    assert archbuilder.evaluate(run, batch_size=np.int64(128)) == pytest.approx(metrics)
+
+
+def test_random_states_of_the_program_are_kept(digits_run: Path, tmp_path: Path) -> None:
+    """Training, evaluation and prediction draw nothing from them, and do not seed them."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    archbuilder.train(write(tmp_path, NET), run_dir=tmp_path / "run", epochs=1)
+    archbuilder.evaluate(digits_run)
+    next(archbuilder.predict(digits_run))
+    assert random.getstate() == python_state
+    np.testing.assert_equal(np.random.get_state(), numpy_state)  # noqa: NPY002

@@ -21,6 +21,7 @@ ORDER: Mapping[str, str] = {
         version plain_data
         diagnostics
         limits formatting silence_tensorflow
+        argument_types
         yaml
         files
         expressions
@@ -149,7 +150,7 @@ ORDER: Mapping[str, str] = {
         checkpoint_manager manifest
     """,
     "archbuilder.trainer": """
-        log_format
+        log_format random_state
         callbacks execution gradient_accumulation loss_reduction metrics nan_guard step_errors
         step_function
         optimizer

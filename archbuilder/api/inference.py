@@ -7,7 +7,15 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archbuilder.api.arguments import FilePath, blueprint_request, chief_log, optional_path
+from archbuilder.api.arguments import (
+    FilePath,
+    blueprint_request,
+    chief_log,
+    data_argument,
+    optional_path,
+    required_path,
+)
+from archbuilder.argument_types import PATH, STRING, ArgumentClasses, path_list
 from archbuilder.blueprint import Blueprint
 from archbuilder.config.arguments import SAMPLE_TYPES, check_arguments
 from archbuilder.config.data_cli import data_from_argument
@@ -15,7 +23,7 @@ from archbuilder.config.model_target import ModelTarget, load_target
 from archbuilder.config.run_inputs import load_run_inputs
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.training import StrategyName
-from archbuilder.diagnostics.errors import UsageError
+from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
 from archbuilder.silence_tensorflow import import_tensorflow
@@ -71,10 +79,14 @@ def evaluate(  # noqa: PLR0913 - keyword arguments with defaults
     """
     request = blueprint_request(blueprint, variant, params, limits=limits, allow_dirs=allow_dirs)
     arguments = {"weights": weights, "batch_size": batch_size, "distribute": distribute}
-    check_arguments(arguments, request.limits)
-    target = load_target(Path(run), request, blueprint, optional_path(recipe), weights)
-    eval_data = None if data is None else data_from_argument(str(data), target.run.config.data)
-    trained_run, devices = _open_trained_run(Path(run), target, batch_size, distribute)
+    batch_size = check_arguments(arguments, request.limits).get("batch_size")
+    path = required_path("run", run)
+    target = load_target(path, request, blueprint, optional_path("recipe", recipe), weights)
+    data_text = data_argument(data)
+    eval_data = None
+    if data_text is not None:
+        eval_data = data_from_argument(data_text, target.run.config.data)
+    trained_run, devices = _open_trained_run(path, target, batch_size, distribute)
     from archbuilder.inference.evaluate import evaluate as evaluate_run
 
     with devices.workers.worker_failure_scope():
@@ -131,10 +143,11 @@ def predict(  # noqa: PLR0913 - keyword arguments with defaults
     """
     request = blueprint_request(blueprint, variant, params, limits=limits, allow_dirs=allow_dirs)
     arguments = {"weights": weights, "batch_size": batch_size, "distribute": distribute}
-    check_arguments(arguments, request.limits)
-    target = load_target(Path(run), request, blueprint, optional_path(recipe), weights)
-    paths = [Path(files)] if isinstance(files, str | PathLike) else [Path(each) for each in files]
-    trained_run, devices = _open_trained_run(Path(run), target, batch_size, distribute)
+    batch_size = check_arguments(arguments, request.limits).get("batch_size")
+    path = required_path("run", run)
+    target = load_target(path, request, blueprint, optional_path("recipe", recipe), weights)
+    paths = path_list("files", [files] if isinstance(files, str | PathLike) else files, "files")
+    trained_run, devices = _open_trained_run(path, target, batch_size, distribute)
     return _iter_predictions(trained_run, paths, request.limits, devices, log, batch_size)
 
 
@@ -181,8 +194,11 @@ def generate(  # noqa: PLR0913 - keyword arguments with defaults
         "top_k": top_k,
     }
     arguments |= {"num_beams": num_beams, "seed": seed, "weights": weights}
-    check_arguments(arguments, request.limits)
-    inputs = load_run_inputs(Path(run), request)
+    values = check_arguments(arguments, request.limits)
+    STRING.check("prompt", prompt)
+    path = required_path("run", run)
+    inputs = load_run_inputs(path, request)
+    top_k, num_beams = values.get("top_k"), values.get("num_beams")
     if temperature is None and top_k is None:
         num_beams = num_beams or inputs.config.training.objective.default_num_beams
     import_tensorflow()
@@ -193,10 +209,10 @@ def generate(  # noqa: PLR0913 - keyword arguments with defaults
     # Beam search is deterministic; with one beam it is greedy decoding.
     sampling = None
     if num_beams is None:
-        sampling = SamplingConfig(1.0 if temperature is None else temperature, top_k, seed)
-    generation = GenerationConfig(max_new_tokens, sampling, num_beams or 1)
+        sampling = SamplingConfig(values.get("temperature", 1.0), top_k, values["seed"])
+    generation = GenerationConfig(values["max_new_tokens"], sampling, num_beams or 1)
     return generate_text(
-        Path(run), inputs.graphs, inputs.config, request.limits, prompt, generation, weights
+        path, inputs.graphs, inputs.config, request.limits, prompt, generation, weights
     )
 
 
@@ -226,13 +242,20 @@ def sample(
     """
     request = blueprint_request(limits=limits)
     arguments = {"weights": weights, "num_samples": num_samples, "seed": seed}
-    check_arguments(arguments, request.limits, SAMPLE_TYPES)
-    inputs = load_run_inputs(Path(run), request)
+    values = check_arguments(arguments, request.limits, SAMPLE_TYPES)
+    path = required_path("run", run)
+    inputs = load_run_inputs(path, request)
     import_tensorflow()
     from archbuilder.inference.sample import sample as sample_run
 
     return sample_run(
-        Path(run), inputs.graphs, inputs.config, request.limits, num_samples, seed, weights
+        path,
+        inputs.graphs,
+        inputs.config,
+        request.limits,
+        values["num_samples"],
+        values["seed"],
+        weights,
     )
 
 
@@ -263,9 +286,15 @@ def load_weights(
         UsageError: if there is no such file, its format is unknown, or `match` is `"order"` and it
             records no order.
     """
+    PATH.check("path", path)
+    if match not in (None, "name", "order"):
+        raise UsageError(f"'match' must be 'name' or 'order', not {quote(match)}")
     import_tensorflow()
+    import keras
+
     from archbuilder import weights
 
+    ArgumentClasses("a Keras model", (keras.Model,)).check("model", model)
     return weights.load_weights(model, path, match=match, skip_mismatch=skip_mismatch)
 
 

@@ -7,7 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from archbuilder.api.arguments import FilePath, blueprint_request, chief_log, optional_path
+from archbuilder.api.arguments import (
+    BLUEPRINT,
+    FilePath,
+    blueprint_request,
+    chief_log,
+    data_argument,
+    optional_path,
+    required_path,
+)
 from archbuilder.blueprint import Blueprint
 from archbuilder.config.run_inputs import RunInputs, load_run_inputs, new_run_inputs
 from archbuilder.config.training import StrategyName
@@ -76,17 +84,19 @@ def train(  # noqa: PLR0913 - keyword arguments with defaults
         RunError: if the data is missing, damaged or does not fit, or the training fails.
         RunInterruptedError: if the process received SIGTERM; the run can be resumed.
     """
+    BLUEPRINT.check("blueprint", blueprint)
     request = blueprint_request(blueprint, variant, params, limits=limits, allow_dirs=allow_dirs)
+    new_dir = optional_path("run_dir", run_dir)
     overrides = {
         "epochs": epochs, "batch_size": batch_size, "seed": seed, "distribute": distribute
     }  # fmt: skip
     inputs = new_run_inputs(
-        blueprint, request, optional_path(recipe), None if data is None else str(data)
+        blueprint, request, optional_path("recipe", recipe), data_argument(data)
     )
     inputs = inputs.override(overrides, request.limits)
     if weights is not None:
-        inputs = inputs.start_from(Path(weights))
-    return _train(inputs, request.limits, log, progress, command, new_dir=optional_path(run_dir))
+        inputs = inputs.start_from(required_path("weights", weights))
+    return _train(inputs, request.limits, log, progress, command, new_dir=new_dir)
 
 
 def resume(  # noqa: PLR0913 - keyword arguments with defaults
@@ -122,10 +132,11 @@ def resume(  # noqa: PLR0913 - keyword arguments with defaults
         RunInterruptedError: if the process received SIGTERM; the run can be resumed.
     """
     request = blueprint_request(limits=limits, allow_dirs=allow_dirs)
-    inputs = load_run_inputs(Path(run_dir), request)
+    path = required_path("run_dir", run_dir)
+    inputs = load_run_inputs(path, request)
     inputs.config.check_data()
     inputs = inputs.override({"epochs": epochs, "distribute": distribute}, request.limits)
-    return _train(inputs, request.limits, log, progress, command, resume_dir=Path(run_dir))
+    return _train(inputs, request.limits, log, progress, command, resume_dir=path)
 
 
 def _train(

@@ -27,6 +27,7 @@ from archbuilder.runs.checkpoint_manager import CheckpointManager
 from archbuilder.runs.run_dir import EpochLogs, RunDir
 from archbuilder.trainer.context import TrainingContext
 from archbuilder.trainer.execution import choose_execution
+from archbuilder.trainer.random_state import preserve_random_state
 from archbuilder.trainer.step_errors import translate_tf_errors
 from archbuilder.weights import restore_weights
 
@@ -47,6 +48,7 @@ class TrainedRun:
     """Which weights of the run."""
 
 
+@preserve_random_state()
 def evaluate(
     trained_run: TrainedRun,
     limits: Limits,

@@ -32,6 +32,7 @@ from archbuilder.keras_backend.instantiate import build_object
 from archbuilder.limits import Limits
 from archbuilder.objectives.output_activation import has_final_activation
 from archbuilder.trainer.datasets import make_datasets, single_network
+from archbuilder.trainer.random_state import preserve_random_state
 from archbuilder.trainer.step_errors import translate_tf_errors
 
 Values = NDArray[np.float32]
@@ -87,7 +88,7 @@ def predict(
         raise UsageError(f"there are several networks: {', '.join(trained_run.graphs)}")
     ((name, graph),) = trained_run.graphs.items()
     # Variables have to be created within the scope, to be mirrored on all replicas.
-    with devices.scope():
+    with devices.scope(), preserve_random_state():
         model = build(graph, limits)
     load_trained_weights(trained_run, model, name)
     losses = objective.target_spec().losses
@@ -161,11 +162,12 @@ def _from_validation_set(
     log: Callable[[str], None],
 ) -> Iterator[_PredictionInputs]:
     # The keys of the examples are their rows in the data, as the validation set may be any of them.
-    context = make_eval_context(trained_run, limits, devices, log)
-    _, graph = single_network(context, "supervised")
-    dataset = make_datasets(
-        context, graph, model, context.config.objective.target_spec()
-    ).validation
+    with preserve_random_state():
+        context = make_eval_context(trained_run, limits, devices, log)
+        _, graph = single_network(context, "supervised")
+        dataset = make_datasets(
+            context, graph, model, context.config.objective.target_spec()
+        ).validation
     if dataset is None:
         raise UsageError("the run has no validation set; give files to predict on")
     yield _PredictionInputs([str(row) for row in dataset.rows], dataset.inputs, dataset.rows)
