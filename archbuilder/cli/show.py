@@ -22,6 +22,8 @@ from archbuilder.silence_tensorflow import import_tensorflow
 class _Depth(StrictIntRange):
     """A number of levels, or `all`."""
 
+    description = "an integer or 'all'"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Convert the value of an option, or fail with a message."""
         return "all" if value == "all" else super().convert(value, param, ctx)

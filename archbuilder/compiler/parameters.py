@@ -176,7 +176,7 @@ class _DefaultResolver:
                 "limit-exceeded",
                 f"the defaults depend on each other through more than {max_depth} levels",
                 default.span,
-                notes=("raise it with the limit 'block_depth'",),
+                notes=("raise it with --limit block_depth=N",),
             )
             return False
         self._pending.append(name)

@@ -15,6 +15,7 @@ from archbuilder.yaml.nodes import ScalarNode, SequenceNode, Tree, to_plain
 _DIVISION_HINT: Final = (
     "'/' returns a float, even for 4 / 2; use '//' or int(...) for an integer",
 )
+_YAML_1_1_BOOLEANS: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 _FLOAT: Final = re.compile(r"[-+0-9.eE]+")
 
 
@@ -33,6 +34,10 @@ def check_value(
         # A number that is written there was not divided.
         is_literal = _FLOAT.fullmatch(tree.span.text) is not None
         notes = (f"write {value:.0f}",) if is_literal else _DIVISION_HINT
+    # Booleans of YAML 1.1 are strings in YAML 1.2.
+    boolean = _YAML_1_1_BOOLEANS.get(value.lower()) if isinstance(value, str) else None
+    if boolean is not None and violation.expected == "true or false":
+        notes = (f"write {boolean}",)
     diagnostics.error(
         violation.code,
         f"{what} must be {violation.expected}, not {describe_with_items(tree)}",

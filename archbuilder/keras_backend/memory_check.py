@@ -113,7 +113,7 @@ def check_unrolled(
                     f"'{node.name}' ({node.operation}) unrolls {steps} steps, but"
                     f" {limits.unrolled_steps} are allowed",
                     node.span,
-                    notes=("remove 'unroll', or raise it with the limit 'unrolled_steps'",),
+                    notes=("remove 'unroll', or raise it with --limit unrolled_steps=N",),
                 )
             return
 

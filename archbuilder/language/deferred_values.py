@@ -127,7 +127,7 @@ class _ValueEvaluation:
                         "limit-exceeded",
                         f"the value has more than {self._limits.list_items} items",
                         tree.span,
-                        notes=("raise it with the limit 'list_items'",),
+                        notes=("raise it with --limit list_items=N",),
                     )
                     return None
             # The result is not scanned for `$` again: a parameter may hold any text.

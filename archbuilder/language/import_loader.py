@@ -116,6 +116,6 @@ class _ProgramLoader:
             name = "import_depth"
         else:
             return self._load_program(file, str(display_folder / imported.file), content)
-        note = f"raise it with the limit '{name}'"
+        note = f"raise it with --limit {name}=N"
         self._diagnostics.error("limit-exceeded", message, imported.span, notes=(note,))
         return None

@@ -79,7 +79,7 @@ def _decode_source(
             "limit-exceeded",
             f"the file has more than {limits.file_bytes:,} bytes",
             file_start,
-            notes=("raise it with the limit 'file_bytes'",),
+            notes=("raise it with --limit file_bytes=N",),
         )
         return None
     if isinstance(text, bytes):
@@ -217,7 +217,7 @@ class _TreeBuilder:
             "limit-exceeded",
             message,
             self._span(event),
-            notes=(f"raise it with the limit '{limit}'",),
+            notes=(f"raise it with --limit {limit}=N",),
         )
         raise BlueprintError(self._diagnostics)
 

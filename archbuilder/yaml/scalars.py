@@ -99,7 +99,7 @@ def _integer(text: str, span: Span, limits: Limits, diagnostics: Diagnostics) ->
             "invalid-number",
             f"an integer can have at most {limits.integer_digits} digits",
             span,
-            notes=("raise it with the limit 'integer_digits'",),
+            notes=("raise it with --limit integer_digits=N",),
         )
         return None
     return int(text, 0)

@@ -41,7 +41,7 @@ def option_names() -> set[str]:
         (("list", "a"), "unexpected argument: a"),
         (("show", "--set"), "option '--set' requires a value"),
         (("train", "a", "--epochs", "0"), "--epochs: must be from 1 to 1000000, not 0"),
-        (("show", "a", "--depth", "deep"), "invalid value for --depth: 'deep' is not an integer"),
+        (("show", "a", "--depth", "deep"), "for --depth: 'deep' is not an integer or 'all'"),
         (("show", "a", "--allow-dir", "no"), "--allow-dir: directory 'no' does not exist"),
         (("predict", "a", ""), "invalid value for [INPUT]...: must not be an empty string"),
         (("evaluate", ""), "invalid value for RUN|MODEL.keras: must not be an empty string"),

@@ -236,6 +236,7 @@ def test_directory_depth_is_bounded(run: Run, tmp_path: Path) -> None:
     ("layer", "note"),
     [
         ("Dense: {units: 4.0}", "write 4"),
+        ("Dense: {units: 4, use_bias: No}", "write false"),
         ("Dense: {units: $(8 / 2)}", "'/' returns a float"),
         ("other.block: {}", "the file imports nothing"),
     ],

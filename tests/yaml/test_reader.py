@@ -196,7 +196,7 @@ def test_hostile_files_are_refused(name: str) -> None:
 
 def test_limit_errors_name_the_option() -> None:
     """The message names the option."""
-    assert mistakes("[" * 65)[0].notes == ("raise it with the limit 'depth'",)
+    assert mistakes("[" * 65)[0].notes == ("raise it with --limit depth=N",)
     assert parse_yaml("[" * 65 + "]" * 65, "net.yaml", Limits().replace(depth=65)) is not None
 
 

@@ -107,7 +107,7 @@ def _repeat_count(
             f"'repeat' expands one step to {count:,}, but a blueprint can have"
             f" {evaluator.limits.expanded_steps:,} at most",
             tree.span,
-            notes=("raise it with the limit 'expanded_steps'",),
+            notes=("raise it with --limit expanded_steps=N",),
         )
         raise BlueprintError(evaluator.diagnostics)
     return count

@@ -314,7 +314,7 @@ class Expander:
                 "limit-exceeded",
                 f"blocks are nested more than {self._evaluator.limits.block_depth} deep",
                 call_site.span,
-                notes=("raise it with the limit 'block_depth'",),
+                notes=("raise it with --limit block_depth=N",),
             )
             return ERROR_REFS
         first_inputs = bind_block_inputs(callee, call, call_site, inner, variables, self._evaluator)

@@ -58,7 +58,7 @@ def report_too_many_steps(evaluator: ValueEvaluator, span: Span) -> None:
         "limit-exceeded",
         f"the blueprint expands to more than {evaluator.limits.expanded_steps:,} steps",
         span,
-        notes=("raise it with the limit 'expanded_steps'",),
+        notes=("raise it with --limit expanded_steps=N",),
     )
     raise BlueprintError(evaluator.diagnostics)
 
