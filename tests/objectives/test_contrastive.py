@@ -23,7 +23,7 @@ CHANCE = ("--set", "drop=0.2", "--set", "norm=true")
 TEXTS = {"simclr": SIMCLR, "moco": MOCO}
 
 
-@pytest.fixture(scope="module", params=TEXTS)
+@pytest.fixture(scope="module", params=["moco", pytest.param("simclr", marks=pytest.mark.thorough)])
 def first_epoch(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """A run of one epoch, which lies beside its blueprint."""
     run = tmp_path_factory.mktemp("run") / request.param

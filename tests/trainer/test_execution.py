@@ -62,7 +62,9 @@ def assert_same(run: Path, second_run: Path) -> None:
     assert rows(run) == rows(second_run)
 
 
-@pytest.mark.parametrize("objective", ["supervised", "moco"])
+@pytest.mark.parametrize(
+    "objective", ["supervised", pytest.param("moco", marks=pytest.mark.thorough)]
+)
 def test_steps_per_execution(tmp_path: Path, objective: str, capfd: pytest.CaptureFixture[str]):
     """Whether an epoch has a multiple of them or not, and also where a run goes on."""
     write_data(tmp_path)

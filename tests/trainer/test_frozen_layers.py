@@ -129,7 +129,13 @@ def test_trainable_and_frozen(folder: Path):
     assert len(unchanged) == 4
 
 
-@pytest.mark.parametrize("objective", ["adversarial", "moco", "causal"])
+@pytest.mark.parametrize(
+    "objective",
+    [
+        "adversarial",
+        *(pytest.param(each, marks=pytest.mark.thorough) for each in ("moco", "causal")),
+    ],
+)
 def test_other_objectives(tmp_path: Path, objective: str):
     """Every objective in steps leaves frozen layers as they are, and trains the others."""
     write_data(tmp_path)

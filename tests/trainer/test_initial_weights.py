@@ -447,6 +447,7 @@ def test_file_differs_between_workers(tmp_path: Path):
     assert not lines
 
 
+@pytest.mark.thorough
 def test_workers(tmp_path: Path):
     """Two processes both start from the file, and come to the weights of one."""
     write_examples(tmp_path)

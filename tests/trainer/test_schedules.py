@@ -135,7 +135,13 @@ def cosine_decay(warmup_steps: int, decay_steps: int) -> str:
     return f"{{SGD: {{learning_rate: {schedule}}}}}"
 
 
-@pytest.mark.parametrize("objective", ["supervised", "simclr", "causal"])
+@pytest.mark.parametrize(
+    "objective",
+    [
+        "supervised",
+        *(pytest.param(each, marks=pytest.mark.thorough) for each in ("simclr", "causal")),
+    ],
+)
 def test_steps_of_a_run(tmp_path: Path, objective: str):
     """The steps of a run are its batches, also with gradient accumulation."""
     write_data(tmp_path)
