@@ -130,9 +130,9 @@ def not_a_number_error(cell: str, prefix: str) -> RunError:
         hint = ": write dates and times as numbers, such as the days since the first one"
     elif _DECIMAL_COMMA.fullmatch(cell):
         hint = ": use a decimal point, or write 'decimal: \",\"'"
-    elif is_number(cell):
+    elif is_number(cell) and not np.isfinite(float(cell)):
         return RunError(f"{prefix}, not a finite number: 'on_error: skip' skips such lines")
-    elif is_number(cell.replace("_", "")):
+    elif "_" in cell and is_number(cell.replace("_", "")):
         hint = ": write numbers without '_'"
     elif ";" in cell:
         hint = ": the separator is a comma, but this line has a ';'"

@@ -53,4 +53,6 @@ def test_cells_without_dtype(cells: list[str]):
 def test_numbers_that_are_not_finite_are_named():
     """NaN has no '_' to leave out."""
     assert "not a finite number: 'on_error: skip'" in str(not_a_number_error("nan", "line 2 has x"))
+    # With a decimal comma, a point separates thousands.
+    assert str(not_a_number_error("1.500", "line 2 has x")) == "line 2 has x, not a number"
     assert "without '_'" in str(not_a_number_error("1_000", "line 2 has x"))
