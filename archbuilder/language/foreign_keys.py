@@ -32,10 +32,12 @@ _PLATEAU: Final = (
     "write 'callbacks' under 'training': callbacks: [{ReduceLROnPlateau: {factor: 0.5, patience:"
     " 2}}]"
 )
-_NO_FREEZING: Final = "write 'trainable: false' among the arguments of the layer"
-_NO_WEIGHTS: Final = (
-    "weights come from the command line: archbuilder compile NAME --weights FILE;"
-    " a run starts from new weights"
+_FREEZING: Final = (
+    "write 'frozen' under 'training', such as frozen: [backbone.*], or 'trainable: false' among the"
+    " arguments of the layer"
+)
+_WEIGHTS: Final = (
+    "write 'weights: FILE' under 'training'; for one command, the option is --weights FILE"
 )
 _RESUME: Final = "resume a run with: archbuilder train --resume RUN"
 _NO_WINDOWS: Final = (
@@ -129,8 +131,7 @@ HINTS: Final[Mapping[str, str]] = {
     "ema_overwrite_frequency": _EMA,
     "exponential_moving_average": _EMA,
     "folder": "write 'directory' in the source 'images', as in 'data: {images: {directory: pets}}'",
-    "freeze": _NO_FREEZING,
-    "frozen": _NO_FREEZING,
+    "freeze": _FREEZING,
     "global_clipnorm": _CLIP,
     "gradient_accumulation": _ACCUMULATE,
     "gradient_clip": _CLIP,
@@ -140,9 +141,9 @@ HINTS: Final[Mapping[str, str]] = {
     "hyperparameters": "write 'params' for the network, and 'training' for how it trains",
     "image_size": "write 'size' in the source 'images', as in 'size: [64, 64]'",
     "inbound_nodes": "write 'from: NAME' beside the layer",
-    "init_weights": _NO_WEIGHTS,
+    "init_weights": _WEIGHTS,
     "initial_epoch": _RESUME,
-    "initial_weights": _NO_WEIGHTS,
+    "initial_weights": _WEIGHTS,
     "input_shape": "write 'inputs', as in 'inputs: {image: [28, 28, 1]}'",
     "keep_best": _SAVE_BEST,
     "label_smoothing": "it is an argument of a loss: {BinaryCrossentropy: {label_smoothing: 0.1}}",
@@ -151,7 +152,7 @@ HINTS: Final[Mapping[str, str]] = {
     "length": _SEQUENCE_LENGTH,
     "limit_train_batches": _STEPS,
     "load_best_model_at_end": _BEST_WEIGHTS,
-    "load_weights": _NO_WEIGHTS,
+    "load_weights": _WEIGHTS,
     "log_dir": _BUILT_IN,
     "lr": _LEARNING_RATE,
     "lr_plateau": _PLATEAU,
@@ -181,8 +182,8 @@ HINTS: Final[Mapping[str, str]] = {
     "precision_policy": _DTYPE_POLICY,
     "prefetch": _READERS,
     "preprocessing": "write such layers among the steps, or 'augment' under 'training'",
-    "pretrained": _NO_WEIGHTS,
-    "pretrained_weights": _NO_WEIGHTS,
+    "pretrained": _WEIGHTS,
+    "pretrained_weights": _WEIGHTS,
     "random_seed": "write 'seed' under 'training'",
     "random_state": "write 'seed' under 'training'",
     "reduce_lr": _PLATEAU,
@@ -204,7 +205,7 @@ HINTS: Final[Mapping[str, str]] = {
     "shuffle_buffer": _READERS,
     "sliding_window": _NO_WINDOWS,
     "split": _SPLIT,
-    "start_weights": _NO_WEIGHTS,
+    "start_weights": _WEIGHTS,
     "steps_per_epoch": _STEPS,
     "strategy": "write 'distribute' under 'training'",
     "swap_ema_weights": _EMA,
@@ -217,7 +218,6 @@ HINTS: Final[Mapping[str, str]] = {
     "time_split": _TIME_SPLIT,
     "tokens": _TOKENIZER,
     "train_test_split": _SPLIT,
-    "trainable": _NO_FREEZING,
     "transforms": "write 'augment' under 'training'",
     "use": "write 'reuse: NAME', the name of an earlier step whose weights are shared",
     "use_ema": _EMA,
@@ -233,7 +233,6 @@ HINTS: Final[Mapping[str, str]] = {
     "warmup": _SCHEDULE,
     "warmup_steps": _SCHEDULE,
     "weight_decay": "it is an argument of the optimizer: optimizer: {AdamW: {weight_decay: 1e-4}}",
-    "weights": _NO_WEIGHTS,
     "window": _NO_WINDOWS,
     "window_size": _NO_WINDOWS,
     "workers": _READERS,
@@ -245,6 +244,8 @@ _CONTEXT_HINTS: Final[Mapping[str, Mapping[str, str]]] = {
     "'masked_lm'": {"masked": "write 'mask_rate'"},
     "'moco'": {"queue": "write 'queue_size'"},
     "'ridge'": {"penalty": "write 'alpha'"},
+    "a step": {"frozen": _FREEZING, "trainable": _FREEZING},
+    "the source": {"weights": _SAMPLE_WEIGHTS},
     "'training'": {
         "clip": _CLIP,
         "ema": _EMA,
@@ -262,6 +263,7 @@ _TRAINING_NAMES: Final = (
     "seed", "distribute", "augment", "shuffle", "class_weight", "checkpoint_every_seconds",
     "jit_compile", "dtype_policy", "steps_per_execution", "gradient_accumulation_steps",
     "objective", "feed_targets_to_inputs", "target_from_input", "callbacks",
+    "save_best", "weights", "trainable", "frozen",
 )  # fmt: skip
 _FILE_NAMES: Final = (
     "data",
@@ -292,9 +294,6 @@ def key_hint(key: str, where: str) -> str | None:
     name = _NORMALIZED_FILE_KEYS.get(normalized)
     if name is not None:
         return f"'{name}' belongs at the top level of a blueprint"
-    if normalized == "weights" and where.startswith("the source"):
-        # In a data source, these are sample weights; the table of hints has those of a model.
-        return _SAMPLE_WEIGHTS
     return object_hint(key)
 
 

@@ -86,11 +86,12 @@ def test_foreign_sections(tmp_path: Path, text: str, expected: str):
         ("ReduceLROnPlateau: {factor: 0.1}", "callbacks: [{ReduceLROnPlateau: {factor"),
         ("patience: 3", "it is an argument of a callback"),
         ("monitor: val_loss", "it is an argument of a callback"),
-        ("best: true", "restore_best_weights: true}}] under"),
-        ("save_best_only: true", "restore_best_weights: true}}] under"),
+        ("best: true", "write 'save_best' under 'training'"),
+        ("save_best_only: true", "write 'save_best' under 'training'"),
+        ("restore_best_weights: true", "restore_best_weights: true}}] under"),
         ("time_split: 0.2", "'shuffle: false' under 'training'"),
         ("accumulation_steps: 4", "write 'gradient_accumulation_steps: 4'"),
-        ("initial_weights: a.h5", "a run starts from new weights"),
+        ("initial_weights: a.h5", "write 'weights: FILE' under 'training'"),
         ("steps_per_epoch: 100", "an epoch is every example once"),
         ("val_split: 0.1", "'validation_split: 0.2' under 'training'"),
         ("sample_weight: w", "write 'sample_weight' in the data source"),
@@ -109,7 +110,8 @@ def test_foreign_sections(tmp_path: Path, text: str, expected: str):
 def test_foreign_training_keys(tmp_path: Path, key: str, expected: str):
     """In 'training' too; a callback is known by its name, also where an object stands."""
     diagnostic = mistake(tmp_path, f"training: {{loss: MeanSquaredError, {key}}}")
-    assert diagnostic.suggestion in (None, "validation_split", "gradient_accumulation_steps")
+    keys = (None, "validation_split", "gradient_accumulation_steps", "save_best", "weights")
+    assert diagnostic.suggestion in keys
     assert any(expected in note for note in diagnostic.notes), diagnostic.notes
 
 
