@@ -120,6 +120,8 @@ class Dataset:
     """The preprocessing that was applied."""
     source_keys: SourceKeys | None = None
     """None if the source has one input and one target without names."""
+    missing_targets: str = ""
+    """Why a source with one target has none, as the error for a network that needs it."""
     target_description: str = ""
     """The meaning of the only target of such a source, as in `the class of an image`."""
     span: Span | None = None
@@ -199,6 +201,8 @@ class Dataset:
         Raises:
             RunError: if an input or an output has no column.
         """
+        if outputs and self.missing_targets:
+            raise RunError(self.missing_targets)
         if outputs and not self.targets and self.source_keys is None:
             hints = []
             if self.target_description:

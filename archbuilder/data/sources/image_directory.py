@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -49,6 +49,33 @@ class _ImageFile:
             return read_image_file(descriptor, self.name)
 
 
+@dataclass(frozen=True, slots=True)
+class _Classes:
+    """The classes that directories stand for."""
+
+    names: tuple[str, ...] = ()
+    """Names by class index; empty if the classes of the training data are numbers."""
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    """Class indices by directory."""
+    error: str = ""
+    """Why the directories are not classes. A run may need none, so it is not raised yet."""
+
+    @classmethod
+    def from_listing(cls, listing: ImageListing, fitted: DatasetSchema | None) -> _Classes:
+        """Number the directories as in the training data, or alphabetically if these are it."""
+        names = fitted.classes_for(UNNAMED) if fitted else tuple(sorted(listing.class_counts))
+        if names:
+            return cls(names, {each: number for number, each in enumerate(names)})
+        for name in listing.class_counts:
+            if not _CLASS_NUMBER.fullmatch(name):
+                return cls(
+                    error=f"{listing.name} has a directory {quote(name)}, but the classes of the"
+                    " training data are numbers without names: name each directory by the number"
+                    " of its class"
+                )
+        return cls(numbers={each: int(each) for each in sorted(listing.class_counts, key=int)})
+
+
 def load_images(source: Images, context: LoadContext) -> Dataset:
     """Load images of one size, and their classes: the indices of their directories by name.
 
@@ -89,28 +116,25 @@ def load_images(source: Images, context: LoadContext) -> Dataset:
 
     images = LazyColumn(name, len(image_files), decoder.shape, decoder.dtype, read)
     notes = [f"{name}: {plural(len(image_files), 'image')} of {decoder}"]
-    class_names: tuple[str, ...] = ()
+    classes = _Classes()
     targets: dict[str, Column] = {}
     if len(first.parts) > 1:
-        if fitted is None:
-            class_names = tuple(sorted(listing.class_counts))
-        else:
-            class_names = fitted_schema.classes_for(UNNAMED)
-        numbers = {each: number for number, each in enumerate(class_names)}
-        numbers = numbers or _numbers_of_directories(listing)
-        labels = _labels(image_files, numbers, name, all_needed=fitted is None)
+        classes = _Classes.from_listing(listing, None if fitted is None else fitted_schema)
+    if classes.numbers:
+        labels = _labels(image_files, classes.numbers, name, all_needed=fitted is None)
         targets[UNNAMED] = ArrayColumn(labels)
-        numbered = (f"{quote(each)} = {number}" for each, number in [*numbers.items()][:10])
-        notes.append(f"{plural(len(numbers), 'class', 'classes')}: {', '.join(numbered)}")
+        numbered = (f"{quote(each)} = {number}" for each, number in [*classes.numbers.items()][:10])
+        notes.append(f"{plural(len(classes.numbers), 'class', 'classes')}: {', '.join(numbered)}")
     # Classes are recorded, so that other data gets the same indices even if it lacks a class.
-    classes = {UNNAMED: class_names} if class_names else {}
-    schema = DatasetSchema(classes=classes, images={UNNAMED: decoder.spec})
+    class_names = {UNNAMED: classes.names} if classes.names else {}
+    schema = DatasetSchema(classes=class_names, images={UNNAMED: decoder.spec})
     return Dataset(
         name,
         {UNNAMED: decoder.to_feature(images, source.divide_by)},
         targets,
         (*notes, *listing_notes),
         preprocessing=FittedPreprocessing(schema),
+        missing_targets=classes.error,
         target_description="the class of an image",
     )
 
@@ -133,21 +157,6 @@ def _decodable(
     for error in filter(None, errors):
         bad_records.add(error)
     return [each for each, failure in zip(image_files, errors, strict=True) if failure is None]
-
-
-def _numbers_of_directories(listing: ImageListing) -> dict[str, int]:
-    """Return the class index of each directory, which is its name: the classes have no others.
-
-    Raises:
-        RunError: if a name is not a number.
-    """
-    for name in listing.class_counts:
-        if not _CLASS_NUMBER.fullmatch(name):
-            raise RunError(
-                f"{listing.name} has a directory {quote(name)}, but the classes of the training"
-                " data are numbers without names: name each directory by the number of its class"
-            )
-    return {name: int(name) for name in sorted(listing.class_counts, key=int)}
 
 
 def _labels(

@@ -133,8 +133,10 @@ def test_directories_are_numbers_if_the_training_classes_have_no_names(tmp_path:
     assert examples.preprocessing.schema.classes == {}
     assert "3 classes: '0' = 0, '2' = 2, '10' = 10" in examples.notes
     draw(tmp_path / "images" / "three" / "1.png", 3)
+    unlabeled = load_source(source, DataFileOpener(), fitted)
     with pytest.raises(RunError, match="'three', but the classes of the training data are numbers"):
-        load_source(source, DataFileOpener(), fitted)
+        unlabeled.select_for(("image",), ("class",))
+    assert unlabeled.select_for(("image",), ()).count == 4  # as for an autoencoder
     named = FittedPreprocessing(DatasetSchema(classes={"kind": ("three", "2", "10", "0")}))
     (labels,) = load_source(source, DataFileOpener(), named).targets.values()
     np.testing.assert_array_equal(labels.gather(np.arange(4)), [3, 2, 1, 0])
