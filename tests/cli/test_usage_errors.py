@@ -75,7 +75,7 @@ def test_error_format_of_an_error_without_a_location(run: Run) -> None:
     assert "'nowhere' is not a run directory" in error["message"]
     assert run("evaluate", "nowhere", "--error-format", "github").err.startswith("::error::'no")
     (error,) = json.loads(run("show", "a", "--depth", "x", "--error-format", "json").err)
-    assert error["message"] == "invalid value for --depth: 'x' is not an integer"
+    assert error["message"] == "invalid value for --depth: 'x' is not an integer or 'all'"
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,9 @@ def test_concatenated_columns(rows: list[int]):
 
 
 class TestLabels:
-    def labels(self, *parts: list[str], categories: tuple[str, ...] = (), held: int = 2**20):
+    def labels(
+        self, *parts: list[str], categories: tuple[str, ...] | None = None, held: int = 2**20
+    ):
         labels = LabelEncoder("the column", categories, ColumnStore(memory_limit=held))
         for chunk in parts:
             labels.add(chunk)
