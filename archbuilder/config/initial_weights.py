@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from archbuilder.config.layer_patterns import layer_patterns
 from archbuilder.config.settings import (
     make_section,
+    mapping_schema,
     parse_settings,
     setting,
-    setting_schema,
     setting_trees,
     settings_of,
 )
-from archbuilder.config.sources import DataPath
+from archbuilder.config.sources.base import DataPath, path
 from archbuilder.config.value_types import JsonSchema, SectionContext, ValueType, boolean, choice
 from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, Tree
 
@@ -28,21 +28,12 @@ _MAX_FILES: Final = 16
 _MATCH_MODE: Final[ValueType[Any]] = choice("name", "order")
 
 
-def _path() -> ValueType[DataPath]:
-    """Return the type of paths of a weight file or a run directory."""
-
-    def parse(tree: Tree, what: str, context: SectionContext) -> DataPath:
-        return DataPath(context.fields.expect_text(tree, what) or "", tree.span)
-
-    return ValueType({"type": "string"}, parse, "path of a weight file or a run")
-
-
 @dataclass(frozen=True, slots=True)
 class InitialWeightsConfig:
     """A weight file, and the part of the networks that starts from it."""
 
     file: DataPath = setting(
-        _path(),
+        path("path of a weight file or a run"),
         "A `.keras`, `.weights.h5`, `.h5` or `.safetensors` file, or the directory of a run.",
         example="'file: encoder.keras'",
     )
@@ -76,13 +67,7 @@ class InitialWeightsConfig:
 def initial_weights() -> ValueType[tuple[InitialWeightsConfig, ...]]:
     """Return the type of weight files: a path, a mapping, or a list of them."""
     settings = settings_of(InitialWeightsConfig)
-    mapping: JsonSchema = {
-        "type": "object",
-        "properties": {each.name: setting_schema(each) for each in settings},
-        "additionalProperties": False,
-        "required": [each.name for each in settings if each.is_required],
-    }
-    item: JsonSchema = {"anyOf": [{"type": "string"}, mapping]}
+    item: JsonSchema = {"anyOf": [{"type": "string"}, mapping_schema(settings)]}
 
     def parse(tree: Tree, what: str, context: SectionContext) -> tuple[InitialWeightsConfig, ...]:
         items = tree.items if isinstance(tree, SequenceNode) else (tree,)

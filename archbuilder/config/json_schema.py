@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from archbuilder.config.objectives import OBJECTIVES
-from archbuilder.config.settings import Setting, setting_schema, settings_of
+from archbuilder.config.settings import Setting, mapping_schema, setting_schema, settings_of
 from archbuilder.config.sources import SOURCES
 from archbuilder.config.training import TrainingConfig
 from archbuilder.config.value_types import JsonSchema
@@ -87,16 +87,8 @@ def training_schema() -> JsonSchema:
 
 
 def settings_schema(settings: Iterable[Setting]) -> JsonSchema:
-    """Return the schema of a mapping with these settings."""
-    settings = tuple(settings)
-    schema: JsonSchema = {
-        "type": "object",
-        "properties": {each.name: _with_expressions(each) for each in settings},
-        "additionalProperties": False,
-    }
-    if required := [each.name for each in settings if each.is_required]:
-        schema["required"] = required
-    return schema
+    """Return the schema of a mapping with these settings, whose values may be expressions."""
+    return mapping_schema(settings, _with_expressions)
 
 
 def _described(section: type, *choices: JsonSchema) -> JsonSchema:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from archbuilder.config.settings import (
+    mapping_schema,
     parse_settings,
     setting,
-    setting_schema,
     setting_trees,
     settings_of,
 )
@@ -49,11 +49,5 @@ def save_best() -> ValueType[SaveBest | None]:
         values: dict[str, Any] = parse_settings(settings, trees, (what, tree.span), context)
         return SaveBest(trees["monitor"].span, **values) if "monitor" in values else None
 
-    by_name = {
-        "type": "object",
-        "properties": {each.name: setting_schema(each) for each in settings},
-        "required": [each.name for each in settings if each.is_required],
-        "additionalProperties": False,
-    }
-    schema = {"anyOf": [text().schema, by_name]}
+    schema = {"anyOf": [text().schema, mapping_schema(settings)]}
     return ValueType(schema, parse, "metric, or a mapping with `monitor` and `mode`")

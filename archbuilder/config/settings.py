@@ -220,3 +220,21 @@ def setting_schema(declared: Setting) -> JsonSchema:
     if isinstance(declared.default, bool | int | float | str):
         schema["default"] = declared.default
     return {**schema, **declared.value_type.schema}
+
+
+def mapping_schema(
+    settings: Iterable[Setting], value_schema: Callable[[Setting], JsonSchema] = setting_schema
+) -> JsonSchema:
+    """Return the JSON Schema of a mapping with these settings.
+
+    `value_schema` returns the schema of the values of one.
+    """
+    settings = tuple(settings)
+    schema: JsonSchema = {
+        "type": "object",
+        "properties": {each.name: value_schema(each) for each in settings},
+        "additionalProperties": False,
+    }
+    if required := [each.name for each in settings if each.is_required]:
+        schema["required"] = required
+    return schema

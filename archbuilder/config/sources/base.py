@@ -39,13 +39,13 @@ class DataPath:
     span: Span | None = None
 
 
-def path() -> ValueType[DataPath]:
-    """Return the type of paths of data files, which may be glob patterns."""
+def path(description: str = "path or glob pattern") -> ValueType[DataPath]:
+    """Return the type of paths of data files; `description` stands on the reference page."""
 
     def parse(tree: Tree, what: str, context: SectionContext) -> DataPath:
         return DataPath(context.fields.expect_text(tree, what) or "", tree.span)
 
-    return ValueType({"type": "string"}, parse, "path or glob pattern")
+    return ValueType({"type": "string"}, parse, description)
 
 
 ArrayNames: TypeAlias = str | Mapping[str, str]

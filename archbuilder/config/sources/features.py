@@ -9,14 +9,13 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 
 from archbuilder.config.settings import (
     make_section,
+    mapping_schema,
     parse_settings,
     setting,
-    setting_schema,
     setting_trees,
     settings_of,
 )
 from archbuilder.config.value_types import (
-    JsonSchema,
     SectionContext,
     ValueType,
     boolean,
@@ -221,12 +220,7 @@ def feature(find_conflict: Callable[[FeatureConfig], str]) -> ValueType[FeatureC
             context.diagnostics.error("invalid-structure", f"{what} {conflict}", tree.span)
         return config
 
-    schema: JsonSchema = {
-        "type": "object",
-        "properties": {each.name: setting_schema(each) for each in settings},
-        "additionalProperties": False,
-    }
-    return ValueType(schema, parse, "[feature](#features)")
+    return ValueType(mapping_schema(settings), parse, "[feature](#features)")
 
 
 def features_by_name(
