@@ -34,10 +34,10 @@ class Feature:
     divide_by: float | None = None
     image: bool = False
     max_value: int = 255
-    """The largest value that the scale is meant for."""
+    """Maximum pixel value before division: 255, 65535, or 1."""
     origin: ColumnOrigin | None = None
     """Locations of the values in their files; None if only the number of an example is known."""
-    integers: Mask | None = None
+    integer_mask: Mask | None = None
     """Positions of an example whose values are integers, if the column has a floating dtype."""
     num_categories: int | None = None
     """Number of categories with index 0, if the values are indices of a vocabulary."""
@@ -67,7 +67,7 @@ class RawFeature:
     column: Column
     """Numbers, with NaN for missing ones; or indices into `words`, with -1 for missing ones."""
     origin: ColumnOrigin
-    integers: Mask | None = None
+    integer_mask: Mask | None = None
     """Positions of an example whose values are integers, if the column has a floating dtype."""
     words: tuple[str, ...] = ()
     output: str | None = None
@@ -135,7 +135,7 @@ class Dataset:
         columns = [each.column for each in self.inputs.values()]
         return next(iter([*columns, *(each.column for each in self.raw_features.values())])).count
 
-    def validated(self) -> Dataset:
+    def with_value_checks(self) -> Dataset:
         """Check that columns have equal lengths and finite values; return them with the checks.
 
         Values that are not in memory are checked when they are read.
@@ -234,37 +234,48 @@ class Dataset:
         """
         if len(names) == 1 and UNNAMED in arrays:
             return {names[0]: arrays[UNNAMED]}
-        missing = [name for name in names if name not in arrays]
-        if not missing:
-            return {name: arrays[name] for name in names}
-        if UNNAMED in arrays:
-            is_target = role == "output" and self.target_description
-            provided_text = (
-                f"one target ({self.target_description})"
-                if is_target
-                else f"one array for the {role}s"
-            )
-            message = (
-                f"{self.source_name} has {provided_text}, but the network has {len(names)}"
-                f"{' outputs with a loss or metrics' if is_target else ''}: {', '.join(names)}"
-            )
-        elif self.source_keys is None or not arrays:
-            message = f"{self.source_name} has no data for the {role} '{missing[0]}'"
-        else:
-            message = (
-                f"'{self.source_keys.key(role)}' of {self.source_name} has no entry for the {role}"
-                f" '{missing[0]}' of the network, but for {quote_list(arrays)}"
-            )
-        if self.source_keys is None:
-            message += "; sources such as 'npz' and 'csv' can name several"
-            if role == "output":
-                message += "; an output without loss and metrics needs no target"
-        else:
-            example = ", ".join(f"{name}: ..." for name in names)
-            message += f"; write '{self.source_keys.key(role)}: {{{example}}}'"
-            if self.source_keys.unused:
-                message += f"; unused: {quote_list(self.source_keys.unused)}"
-        raise RunError(message)
+        if any(name not in arrays for name in names):
+            raise _missing_column_error(self, arrays, names, role)
+        return {name: arrays[name] for name in names}
+
+
+def _missing_column_error(
+    dataset: Dataset, arrays: Mapping[str, object], names: tuple[str, ...], role: str
+) -> RunError:
+    """Return the error for inputs or outputs of a network of which one has no column.
+
+    `arrays` are those of the `role` in the dataset, "input" or "output".
+    """
+    source_name, source_keys = dataset.source_name, dataset.source_keys
+    missing = next(name for name in names if name not in arrays)
+    if UNNAMED in arrays:
+        is_target = role == "output" and dataset.target_description
+        provided_text = (
+            f"one target ({dataset.target_description})"
+            if is_target
+            else f"one array for the {role}s"
+        )
+        message = (
+            f"{source_name} has {provided_text}, but the network has {len(names)}"
+            f"{' outputs with a loss or metrics' if is_target else ''}: {', '.join(names)}"
+        )
+    elif source_keys is None or not arrays:
+        message = f"{source_name} has no data for the {role} '{missing}'"
+    else:
+        message = (
+            f"'{source_keys.key(role)}' of {source_name} has no entry for the {role} '{missing}' of"
+            f" the network, but for {quote_list(arrays)}"
+        )
+    if source_keys is None:
+        message += "; sources such as 'npz' and 'csv' can name several"
+        if role == "output":
+            message += "; an output without loss and metrics needs no target"
+    else:
+        example = ", ".join(f"{name}: ..." for name in names)
+        message += f"; write '{source_keys.key(role)}: {{{example}}}'"
+        if source_keys.unused:
+            message += f"; unused: {quote_list(source_keys.unused)}"
+    return RunError(message)
 
 
 def check_lengths(lengths: Iterable[int], source_name: str) -> None:

@@ -45,12 +45,12 @@ def common_dtype(dtypes: Iterable[DType]) -> DType:
     return common
 
 
-def unrepresentable(values: Array, dtype: DType, integers: Mask | None = None) -> Mask:
+def unrepresentable(values: Array, dtype: DType, integer_mask: Mask | None = None) -> Mask:
     """Return a mask of the values that a dtype cannot represent.
 
     For integer dtypes these are fractions and values out of range. For floating dtypes these are
     values that overflow to infinity, and integers that would be rounded. If the array itself is of
-    floats, `integers` is a mask of the positions of an example that hold integers.
+    floats, `integer_mask` is a mask of the positions of an example that hold integers.
     """
     if dtype.kind == "b":
         return (values != 0) & (values != 1)
@@ -75,9 +75,9 @@ def unrepresentable(values: Array, dtype: DType, integers: Mask | None = None) -
         converted = values.astype(dtype).astype(np.float64)
     is_finite = np.isfinite(values)
     invalid: Mask = is_finite & ~np.isfinite(converted)
-    if integers is not None:
+    if integer_mask is not None:
         # Compared as floats: an integer of a float column may be too large for int64 and uint64.
-        invalid |= is_finite & integers & (converted != values)
+        invalid |= is_finite & integer_mask & (converted != values)
     return invalid
 
 

@@ -282,7 +282,7 @@ def _convert_numbers(raw: RawFeature, fitted: FittedFeature) -> Feature:
     return Feature(
         column,
         origin=raw.origin,
-        integers=raw.integers if keeps_integers else None,
+        integer_mask=raw.integer_mask if keeps_integers else None,
     )
 
 

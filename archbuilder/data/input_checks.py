@@ -57,11 +57,11 @@ def make_input_pipeline(
     if not always_fits(column.dtype, dtype) and not (scaled and is_integer(column.dtype)):
         # Indices are integers even in a column of floats: rounding one selects another row.
         takes_indices = any(each.positions is None and not each.truncated for each in lookup_tables)
-        integers = np.ones((), bool) if takes_indices else feature.integers
-        checked_integers = None if scaled else integers
+        integer_mask = np.ones((), bool) if takes_indices else feature.integer_mask
+        exact_mask = None if scaled else integer_mask
 
         def check_dtype(values: Array, rows: RowIndices) -> None:
-            invalid = unrepresentable(values, dtype, checked_integers)
+            invalid = unrepresentable(values, dtype, exact_mask)
             if invalid.any():
                 raise RunError(
                     f"{_describe_first(values, invalid, rows, origin)}, and the input"

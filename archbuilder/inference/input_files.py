@@ -158,7 +158,7 @@ def _load_file(
         num_values=num_values,
     )
     examples = source.load(context)
-    return fit_features(examples, schema.features).validated()
+    return fit_features(examples, schema.features).with_value_checks()
 
 
 def _group_images(

@@ -336,7 +336,7 @@ def test_text_input():
 def test_error_suggests_a_wider_dtype(number: int, dtype: str, hint: str):
     """The message names a dtype that represents the integer, which may have more than 64 bits."""
     column = ArrayColumn(np.array([[number, 0.5]], np.float64))
-    feature = Feature(column, integers=np.array([True, False]))
+    feature = Feature(column, integer_mask=np.array([True, False]))
     with pytest.raises(RunError, match=re.escape(hint)):
         make_input_pipeline(feature, network_input(dtype, 2))
     fitted = make_input_pipeline(feature, network_input("float64", 2))

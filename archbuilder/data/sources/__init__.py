@@ -44,7 +44,7 @@ def load_source(
     with locate_data_errors(span):
         raw_examples = source.load(LoadContext(opener, store, fitted))
         fitted_features = None if fitted is None else fitted.schema.features
-        examples = fit_features(raw_examples, fitted_features, training_rows).validated()
+        examples = fit_features(raw_examples, fitted_features, training_rows).with_value_checks()
         if source.cache:
             examples = examples.in_memory()
         # A run records the schema, so that validation and prediction divide by the same numbers.

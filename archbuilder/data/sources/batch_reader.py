@@ -135,7 +135,7 @@ class _InputWriters:
     def plain_features(self) -> Mapping[str, Feature]:
         """Return the inputs that are numbers as the file has them."""
         return {
-            name: Feature(each.to_column(), origin=each.origin, integers=each.integers)
+            name: Feature(each.to_column(), origin=each.origin, integer_mask=each.integer_mask)
             for name, each in self._numbers.items()
             if name not in self._roles.features
         }
@@ -153,7 +153,7 @@ class _InputWriters:
             else:
                 numbers = self._numbers[name]
                 raw_features[name] = RawFeature(
-                    config, columns, numbers.to_column(), numbers.origin, numbers.integers
+                    config, columns, numbers.to_column(), numbers.origin, numbers.integer_mask
                 )
             output = self._roles.target_features.get(name)
             raw_features[name] = replace(raw_features[name], output=output)

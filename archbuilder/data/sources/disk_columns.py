@@ -99,7 +99,7 @@ class ColumnWriter:
     """Size of the values, in memory or on the disk."""
     shape: tuple[int, ...] = ()
     dtype: DType = field(default_factory=lambda: np.dtype(np.float32))
-    integers: Mask = field(default_factory=lambda: np.ones((), bool))
+    integer_mask: Mask = field(default_factory=lambda: np.ones((), bool))
     """Positions of an example at which all values were integers in their files."""
     _chunks: list[Array] = field(default_factory=list)
     _file: IO[bytes] | None = None
@@ -119,8 +119,8 @@ class ColumnWriter:
         Raises:
             RunError: as `add` does.
         """
-        integers = np.array([is_integer(each.dtype) for each in columns])
-        self._append(columns, (len(columns),), integers)
+        integer_mask = np.array([is_integer(each.dtype) for each in columns])
+        self._append(columns, (len(columns),), integer_mask)
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
         """Check the shape of an example before it is read.
@@ -134,16 +134,16 @@ class ColumnWriter:
                 f" one has {list(self.shape)}"
             )
 
-    def _append(self, columns: Sequence[Array], shape: tuple[int, ...], integers: Mask) -> None:
+    def _append(self, columns: Sequence[Array], shape: tuple[int, ...], integer_mask: Mask) -> None:
         dtypes = {each.dtype for each in columns}
         if not self.count:
             self.shape, self.dtype = shape, common_dtype(dtypes)
         self.check_shape(shape)
         self._widen_dtype(common_dtype({self.dtype, *dtypes}))
         converted = [self._convert(column, position) for position, column in enumerate(columns)]
-        # `integers` has an axis of columns only if they stand side by side.
-        values = np.stack(converted, axis=1) if integers.shape else converted[0]
-        self.integers = self.integers & integers
+        # `integer_mask` has an axis of columns only if they stand side by side.
+        values = np.stack(converted, axis=1) if integer_mask.shape else converted[0]
+        self.integer_mask = self.integer_mask & integer_mask
         # Every floating dtype counts: the column may widen from float32 to float64 later.
         if self.is_integral and values.dtype.kind == "f":
             # From 2**53 on, every float64 is an integer, whatever the file says. NaN is not one.

@@ -42,7 +42,7 @@ def load_jsonl(source: Jsonl, context: LoadContext) -> Dataset:
     batches = stack_rows(rows(), roles)
     examples = make_dataset(source, batches, roles, locations, bad_records, context)
     inputs = {
-        key: replace(feature, integers=parser.integers[roles.inputs[key][0]])
+        key: replace(feature, integer_mask=parser.integer_masks[roles.inputs[key][0]])
         for key, feature in examples.inputs.items()
     }
     return replace(examples, inputs=inputs)
@@ -55,7 +55,7 @@ class _FieldParser:
     roles: ColumnRoles
     shapes: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
     """Shapes in the first line; None for a string."""
-    integers: dict[str, Mask] = field(default_factory=dict)
+    integer_masks: dict[str, Mask] = field(default_factory=dict)
     """Positions at which all values of a field were integers."""
 
     def __post_init__(self) -> None:
@@ -64,15 +64,15 @@ class _FieldParser:
             self.shapes.update((field, ()) for field in self.roles.inputs[key])
 
     def __call__(self, line: Mapping[str, object], location: str) -> Row:
-        """Return the row of a line. An invalid line leaves `shapes` and `integers` as they are."""
+        """Return the row of a line. An invalid line leaves the shapes and masks as they are."""
         arrays: dict[str, Array] = {}
         words: dict[str, str] = {}
-        integers: dict[str, Mask] = {}
+        integer_masks: dict[str, Mask] = {}
         numeric = self.roles.numeric_columns
         for key in self.roles.optional_columns:
             if line.get(key) is None:
                 arrays[key] = np.array(np.nan)
-                integers[key] = np.array(False)  # noqa: FBT003 - a value, not a flag
+                integer_masks[key] = np.array(False)  # noqa: FBT003 - a value, not a flag
         present = [key for key in self.roles.optional_columns if key not in arrays]
         for key in (*numeric, *present, *self.roles.targets.values()):
             if key not in line:
@@ -84,10 +84,10 @@ class _FieldParser:
                 continue
             description = f"{self.roles.title(key)} of {location}"
             arrays[key] = array = self._parse_array(key, value, description)
-            integers[key] = self._integer_mask(key, value, array, description)
+            integer_masks[key] = self._integer_mask(key, value, array, description)
         self.shapes.update((key, each.shape) for key, each in arrays.items())
         self.shapes.update(dict.fromkeys(words))
-        self.integers.update(integers)
+        self.integer_masks.update(integer_masks)
         values: dict[str, Array | str] = {**arrays, **words}
         return Row(
             location,
@@ -165,7 +165,7 @@ class _FieldParser:
         Raises:
             RunError: if float64 does not represent an integer of the list.
         """
-        mask = self.integers.get(key, np.ones(array.shape, bool))
+        mask = self.integer_masks.get(key, np.ones(array.shape, bool))
         # Skip the slow loop over Python numbers if it can change nothing.
         if array.dtype.kind != "f" or (not mask.any() and (abs(array) < MAX_EXACT_INT).all()):
             return mask
@@ -176,8 +176,8 @@ class _FieldParser:
                     f"{description} has {number} among numbers that are not 64-bit integers like"
                     " it: no dtype represents both"
                 )
-        integers = np.array([isinstance(each, int) for each in numbers], bool)
-        return mask & integers.reshape(array.shape)
+        is_integer = np.array([isinstance(each, int) for each in numbers], bool)
+        return mask & is_integer.reshape(array.shape)
 
 
 def _category(value: object, description: str) -> str | None:
