@@ -22,7 +22,7 @@ from archbuilder.objectives.output_activation import has_final_activation
 from archbuilder.trainer.callbacks.sample_images import SAMPLE_STEP, SampleImages, sample_noise
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import TrainValSplit, log_dataset, make_datasets
-from archbuilder.trainer.train_loop import FitTask, make_trainable_task
+from archbuilder.trainer.train_loop import FitSetup, make_trainable_task
 
 
 def make_adversarial_task(context: TrainingContext, config: AdversarialConfig) -> TrainableTask:
@@ -78,8 +78,8 @@ def make_adversarial_task(context: TrainingContext, config: AdversarialConfig) -
             logits=not ends_in_sigmoid,
         )
     models = {"generator": generator, "discriminator": discriminator}
-    fit_task = _make_fit_task(context, training_model, datasets, config)
-    return make_trainable_task(fit_task, context, models)
+    fit_setup = _make_fit_setup(context, training_model, datasets, config)
+    return make_trainable_task(fit_setup, context, models)
 
 
 def _has_final_activation(
@@ -89,12 +89,12 @@ def _has_final_activation(
     return has_final_activation(graph, model, graph.outputs[0][0], activation)
 
 
-def _make_fit_task(
+def _make_fit_setup(
     context: TrainingContext,
     training_model: GANModel,
     datasets: TrainValSplit,
     config: AdversarialConfig,
-) -> FitTask:
+) -> FitSetup:
     # Each step of the generator follows several of the discriminator, with a batch for each.
     size = context.config.batch_size * config.discriminator_steps
     steps_per_epoch = datasets.train.steps_per_epoch(size, drop_remainder=True)
@@ -127,7 +127,7 @@ def _make_fit_task(
     if datasets.validation is not None:
         validation = add_noise(eval_dataset(datasets.validation, batch_size=size), 0)
     writer = SampleImages(context.run_dir, training_model.generator, noise)
-    return FitTask(training_model, batches, steps_per_epoch, validation, (writer,))
+    return FitSetup(training_model, batches, steps_per_epoch, validation, (writer,))
 
 
 def _add_noise(

@@ -33,7 +33,7 @@ from archbuilder.runs.state_dict import (
 )
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import TrainValSplit, log_dataset, make_datasets, single_network
-from archbuilder.trainer.train_loop import FitTask, make_trainable_task
+from archbuilder.trainer.train_loop import FitSetup, make_trainable_task
 
 _FIRST_VALIDATION_STEP = 2**30
 """First step of the validation set: no run reaches it, so its views are not those of training."""
@@ -144,8 +144,10 @@ def _make_task(
 
     encoder_models = {} if encoder is model else {f"{name}_encoder": encoder}
     models = {name: model, **encoder_models}
-    task = _make_fit_task(context, training_model, datasets, graph.inputs[0], steps_per_epoch)
-    return make_trainable_task(task, context, models, extra_metrics=probe_metrics), training_model
+    fit_setup = _make_fit_setup(context, training_model, datasets, graph.inputs[0], steps_per_epoch)
+    return make_trainable_task(
+        fit_setup, context, models, extra_metrics=probe_metrics
+    ), training_model
 
 
 def _projection_model(graph: Graph, model: keras.Model) -> keras.Model:
@@ -158,13 +160,13 @@ def _projection_model(graph: Graph, model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs[0], output)
 
 
-def _make_fit_task(
+def _make_fit_setup(
     context: TrainingContext,
     training_model: ContrastiveModel,
     datasets: TrainValSplit,
     graph_input: GraphInput,
     steps_per_epoch: int,
-) -> FitTask:
+) -> FitSetup:
     size, seed = context.config.batch_size, context.config.seed
     if not steps_per_epoch:
         raise UsageError(
@@ -207,4 +209,4 @@ def _make_fit_task(
     # This traces the layers, so that one that does not fit the images is an error before the run.
     image_spec = eval_dataset(datasets.train, batch_size=size).element_spec[0]
     check_augmented_shape(graph_input.name, augmentation.check(image_spec), graph_input.shape)
-    return FitTask(training_model, batches, steps_per_epoch, validation)
+    return FitSetup(training_model, batches, steps_per_epoch, validation)

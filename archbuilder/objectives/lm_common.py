@@ -24,7 +24,7 @@ from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import TrainValSplit, log_dataset, single_network, train_val_split
 from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.trainer.single_model import SingleNetworkModel
-from archbuilder.trainer.train_loop import FitTask, make_trainable_task
+from archbuilder.trainer.train_loop import FitSetup, make_trainable_task
 
 Tokens: TypeAlias = dict[str, tf.Tensor]
 """Tokens by the name of their column, each `(examples, length)`."""
@@ -154,7 +154,7 @@ def make_language_task(
         optimizer = context.make_optimizer(objective.optimizer, steps_per_epoch)
         training_model = _make_training_model(model, graph, objective, optimizer, context.execution)
     return make_trainable_task(
-        _make_fit_task(context, training_model, datasets, objective), context, {name: model}
+        _make_fit_setup(context, training_model, datasets, objective), context, {name: model}
     )
 
 
@@ -187,12 +187,12 @@ def _make_training_model(
     return training_model
 
 
-def _make_fit_task(
+def _make_fit_setup(
     context: TrainingContext,
     training_model: SingleNetworkModel,
     datasets: TrainValSplit,
     objective: LanguageObjective,
-) -> FitTask:
+) -> FitSetup:
     config, size = context.config, context.config.batch_size
     steps_per_epoch = datasets.train.steps_per_epoch(size)
     dtypes = {name: tensor.dtype for name, tensor in training_model.network.input.items()}
@@ -226,4 +226,4 @@ def _make_fit_task(
     if datasets.validation is not None:
         dataset = eval_dataset(datasets.validation, batch_size=size)
         validation = make_batches(dataset, tf.data.Dataset.counter(_FIRST_VALIDATION_STEP, -1))
-    return FitTask(training_model, batches, steps_per_epoch, validation)
+    return FitSetup(training_model, batches, steps_per_epoch, validation)

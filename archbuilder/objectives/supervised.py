@@ -32,7 +32,7 @@ from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig
 from archbuilder.trainer.loss_reduction import needs_whole_batch
 from archbuilder.trainer.metrics import build_metrics
 from archbuilder.trainer.single_model import SingleNetworkModel
-from archbuilder.trainer.train_loop import FitTask, make_trainable_task
+from archbuilder.trainer.train_loop import FitSetup, make_trainable_task
 
 _AXES_HINT: Final = "'axis: [1, 2, 3]' for images"
 
@@ -95,8 +95,8 @@ def make_network_task(
     def compile_model() -> None:
         _compile(model, model, objective, training_model.optimizer, DEFAULT_EXECUTION)
 
-    task = _make_fit_task(training_model, datasets, context.config, objective, graph)
-    return make_trainable_task(task, context, {name: model}, after_fit=compile_model)
+    fit_setup = _make_fit_setup(training_model, datasets, context.config, objective, graph)
+    return make_trainable_task(fit_setup, context, {name: model}, after_fit=compile_model)
 
 
 def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Iterator[str]:
@@ -124,13 +124,13 @@ def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Ite
             yield f"the output '{output}' is a softmax over one value, which is always 1"
 
 
-def _make_fit_task(
+def _make_fit_setup(
     training_model: DistributedModel,
     datasets: TrainValSplit,
     config: TrainingConfig,
     objective: SupervisedConfig,
     graph: Graph,
-) -> FitTask:
+) -> FitSetup:
     size = config.batch_size
     steps_per_epoch = datasets.train.steps_per_epoch(size)
 
@@ -158,7 +158,7 @@ def _make_fit_task(
             unaugmented_batches(start), start.epoch * steps_per_epoch + start.batch
         )
 
-    return FitTask(
+    return FitSetup(
         training_model,
         batches,
         steps_per_epoch,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -35,8 +35,8 @@ from archbuilder.trainer.step_errors import not_finite_error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FitTask:
-    """A compiled model and its data."""
+class FitSetup:
+    """A compiled model, its batches and its callbacks: what `fit` trains."""
 
     model: DistributedModel
     batches: Callable[[TrainingPosition], tf.data.Dataset]
@@ -46,8 +46,8 @@ class FitTask:
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
 
 
-def fit(task: FitTask, context: TrainingContext) -> TrainingResult:
-    """Train the model of a task, and return its history and the metrics of the last validation.
+def fit(setup: FitSetup, context: TrainingContext) -> TrainingResult:
+    """Train a model, and return its history and the metrics of the last validation.
 
     Raises:
         BlueprintError: if a callback monitors a metric that the run does not log.
@@ -55,9 +55,9 @@ def fit(task: FitTask, context: TrainingContext) -> TrainingResult:
         RunError: if training fails.
     """
     with context.devices.scope():
-        task.model.build_optimizers()
-    recipe_callbacks = _make_recipe_callbacks(task, context)
-    checkpoint = _resume(task, context, recipe_callbacks)
+        setup.model.build_optimizers()
+    recipe_callbacks = _make_recipe_callbacks(setup, context)
+    checkpoint = _resume(setup, context, recipe_callbacks)
     writer = HistoryWriter(context.run_dir, context.config.epochs, context.log, checkpoint.history)
     checkpoint_callback = CheckpointCallback(
         context.checkpoints,
@@ -65,19 +65,21 @@ def fit(task: FitTask, context: TrainingContext) -> TrainingResult:
         context.log,
         context.config.checkpoint_every_seconds,
         recipe_callbacks,
-        partial(not_finite_error, task.model, tuple(context.graphs.values()), task.steps_per_epoch),
+        partial(
+            not_finite_error, setup.model, tuple(context.graphs.values()), setup.steps_per_epoch
+        ),
     )
     tensorboard = TensorBoardWriter(context.run_dir, checkpoint.history)
     with checkpoint_callback.handle_sigterm(), closing(tensorboard):
-        for position, end_epoch, steps in _fit_segments(
-            checkpoint.position, task.steps_per_epoch, context.config.epochs
+        for segment in _fit_segments(
+            checkpoint.position, setup.steps_per_epoch, context.config.epochs
         ):
             if recipe_callbacks.has_stopped:
                 break
             terminate_on_nan = TerminateOnNaN(
-                position, task.steps_per_epoch, partial(_dump_batch, task, context)
+                segment.start, setup.steps_per_epoch, partial(_dump_batch, setup, context)
             )
-            checkpoint_callback.start_segment(position, checkpoint, terminate_on_nan)
+            checkpoint_callback.start_segment(segment.start, checkpoint, terminate_on_nan)
             # The order matters:
             # - writer: creates the history files before a callback may end the run at a step, and
             #   logs an epoch before the callbacks of the recipe log what follows from it.
@@ -87,7 +89,7 @@ def fit(task: FitTask, context: TrainingContext) -> TrainingResult:
                 writer,
                 terminate_on_nan,
                 tensorboard,
-                *task.callbacks,
+                *setup.callbacks,
                 recipe_callbacks,
                 checkpoint_callback,
             ]
@@ -95,15 +97,18 @@ def fit(task: FitTask, context: TrainingContext) -> TrainingResult:
                 callbacks.insert(
                     0,
                     ProgressBar(
-                        context.progress, position, task.steps_per_epoch, context.config.epochs
+                        context.progress,
+                        segment.start,
+                        setup.steps_per_epoch,
+                        context.config.epochs,
                     ),
                 )
-            _fit_segment(task, context.devices, position, end_epoch, steps, callbacks)
+            _fit_segment(setup, context.devices, segment, callbacks)
     # After the last checkpoint, which has the trained weights. Restore the best epoch before
     # swapping in EMA weights: they are restored with it.
     early_stop = recipe_callbacks.finish()
-    if task.model.ema_variables:
-        task.model.swap_ema_weights()
+    if setup.model.ema_variables:
+        setup.model.swap_ema_weights()
     history = tuple(writer.history)
     # The metrics of the weights that are saved.
     epochs = None if early_stop is None else early_stop.restored_epoch
@@ -112,43 +117,43 @@ def fit(task: FitTask, context: TrainingContext) -> TrainingResult:
 
 
 def make_trainable_task(
-    task: FitTask,
+    setup: FitSetup,
     context: TrainingContext,
     models: Mapping[str, keras.Model],
     *,
     after_fit: Callable[[], None] = lambda: None,
     extra_metrics: Callable[[], EpochLogs] = dict,
 ) -> TrainableTask:
-    """Return the functions that train and evaluate the networks of a task.
+    """Return the task that trains and evaluates networks with `fit`.
 
     `after_fit` is called after training. `extra_metrics` returns metrics that the model lacks.
     """
 
     def train() -> TrainingResult:
-        result = fit(task, context)
+        result = fit(setup, context)
         after_fit()
         return replace(result, val_metrics={**result.val_metrics, **extra_metrics()})
 
     def evaluate_task() -> EpochLogs:
-        return {**evaluate(task, context.devices), **extra_metrics()}
+        return {**evaluate(setup, context.devices), **extra_metrics()}
 
     return TrainableTask(models, train, evaluate_task)
 
 
-def evaluate(task: FitTask, devices: DeviceSetup) -> EpochLogs:
+def evaluate(setup: FitSetup, devices: DeviceSetup) -> EpochLogs:
     """Return the validation metrics for the current weights; empty without a validation set.
 
     Raises:
         RunError: if an example cannot be read, or does not fit the network.
     """
-    if task.validation is None:
+    if setup.validation is None:
         return {}
-    steps = int(task.validation.cardinality())
+    steps = int(setup.validation.cardinality())
     with devices.workers.worker_failure_scope(), translate_read_errors():
-        logs = task.model.evaluate(
-            devices.distribute_dataset(task.validation),
+        logs = setup.model.evaluate(
+            devices.distribute_dataset(setup.validation),
             steps=steps,
-            callbacks=TensorLogsCallbackList([LimitStepsPerExecution(steps)], model=task.model),
+            callbacks=TensorLogsCallbackList([LimitStepsPerExecution(steps)], model=setup.model),
             verbose=0,
             return_dict=True,
         )
@@ -167,7 +172,7 @@ def final_val_metrics(history: tuple[EpochLogs, ...]) -> EpochLogs:
 
 
 @translate_read_errors()
-def _make_recipe_callbacks(task: FitTask, context: TrainingContext) -> RecipeCallbacks:
+def _make_recipe_callbacks(setup: FitSetup, context: TrainingContext) -> RecipeCallbacks:
     """Return the callbacks of the recipe, after a check of the metrics that they monitor.
 
     Raises:
@@ -176,12 +181,12 @@ def _make_recipe_callbacks(task: FitTask, context: TrainingContext) -> RecipeCal
     configs, save_best = context.config.callbacks, context.config.save_best
     metric_names: list[str] = []
     if configs or save_best is not None:
-        metric_names = _build_metrics(task, context, TrainingPosition())
-        if task.validation is not None:
+        metric_names = _build_metrics(setup, context, TrainingPosition())
+        if setup.validation is not None:
             metric_names += [VAL_PREFIX + name for name in metric_names]
     return RecipeCallbacks(
         configs,
-        task.model,
+        setup.model,
         metric_names,
         context.devices.workers,
         context.log,
@@ -190,20 +195,20 @@ def _make_recipe_callbacks(task: FitTask, context: TrainingContext) -> RecipeCal
 
 
 def _build_metrics(
-    task: FitTask, context: TrainingContext, position: TrainingPosition
+    setup: FitSetup, context: TrainingContext, position: TrainingPosition
 ) -> list[str]:
     """Create the metrics with their variables, and return the sorted names of the metrics.
 
     Keras creates them with the first batch, so the batch at a position is evaluated.
     """
-    batch = context.devices.distribute_dataset(task.batches(position))
-    logs: EpochLogs = task.model.evaluate(batch, steps=1, verbose=0, return_dict=True)
+    batch = context.devices.distribute_dataset(setup.batches(position))
+    logs: EpochLogs = setup.model.evaluate(batch, steps=1, verbose=0, return_dict=True)
     return sorted(logs)
 
 
 @translate_read_errors()
 def _resume(
-    task: FitTask, context: TrainingContext, recipe_callbacks: RecipeCallbacks
+    setup: FitSetup, context: TrainingContext, recipe_callbacks: RecipeCallbacks
 ) -> Checkpoint:
     """Restore the checkpoint of the run, and return it; without one, return an empty checkpoint.
 
@@ -215,15 +220,15 @@ def _resume(
         if not context.run_dir.is_new:
             context.log("No checkpoint: starting from scratch")
         return Checkpoint(TrainingPosition(), (), {})
-    model, position = task.model, checkpoint.position
-    if position.batch >= task.steps_per_epoch:
+    model, position = setup.model, checkpoint.position
+    if position.batch >= setup.steps_per_epoch:
         raise RunError(
             f"the checkpoint is at batch {position.batch:,}, but an epoch has"
-            f" {task.steps_per_epoch:,} batches; it is damaged, or the data has changed"
+            f" {setup.steps_per_epoch:,} batches; it is damaged, or the data has changed"
         )
     if position.batch:
         # The variables have to exist before `CheckpointCallback` restores them.
-        _build_metrics(task, context, position)
+        _build_metrics(setup, context, position)
     with context.devices.scope():
         load_state_dict(model, checkpoint.arrays)
     recipe_callbacks.load_state(checkpoint.arrays)
@@ -243,58 +248,63 @@ def _resume(
     return checkpoint
 
 
-def _dump_batch(task: FitTask, context: TrainingContext, position: TrainingPosition) -> str:
+def _dump_batch(setup: FitSetup, context: TrainingContext, position: TrainingPosition) -> str:
     """Save the batch after a position in the run directory, and return a note with its path."""
-    for batch in task.batches(position).take(1):
+    for batch in setup.batches(position).take(1):
         dump_nan_batch(context.run_dir, batch)
     path = quote(str(context.run_dir.path / NAN_BATCH_FILE), 200)
     return f"see the batch in {path}; checkpoints are from before it"
 
 
+@dataclass(frozen=True, slots=True)
+class _FitSegment:
+    """The epochs of one call of Keras's `fit`."""
+
+    start: TrainingPosition
+    end_epoch: int
+    steps_per_epoch: int
+
+
 def _fit_segments(
     start: TrainingPosition, steps_per_epoch: int, epochs: int
-) -> list[tuple[TrainingPosition, int, int]]:
-    """Return the start, the end epoch and the steps per epoch of each call of `fit`.
+) -> Iterator[_FitSegment]:
+    """Yield the calls of Keras's `fit` from a position to the end of the run.
 
     `fit` trains whole epochs only, so the rest of an interrupted epoch is a call of its own, with
     fewer steps.
     """
-    segments = []
     if start.batch:
-        segments.append((start, start.epoch + 1, steps_per_epoch - start.batch))
+        yield _FitSegment(start, start.epoch + 1, steps_per_epoch - start.batch)
         start = TrainingPosition(start.epoch + 1)
     if start.epoch < epochs:
-        segments.append((start, epochs, steps_per_epoch))
-    return segments
+        yield _FitSegment(start, epochs, steps_per_epoch)
 
 
 def _fit_segment(
-    task: FitTask,
+    setup: FitSetup,
     devices: DeviceSetup,
-    position: TrainingPosition,
-    end_epoch: int,
-    steps_per_epoch: int,
+    segment: _FitSegment,
     callbacks: list[keras.callbacks.Callback],
 ) -> None:
     validation, validation_steps = None, None
-    if task.validation is not None:
+    if setup.validation is not None:
         # Keras continues the same iterator at every validation, and does not restart it.
-        validation = devices.distribute_dataset(task.validation.repeat())
-        validation_steps = int(task.validation.cardinality())
+        validation = devices.distribute_dataset(setup.validation.repeat())
+        validation_steps = int(setup.validation.cardinality())
     callback_list = TensorLogsCallbackList(
         [LimitStepsPerExecution(validation_steps), SwapEMAWeights(), *callbacks],
         add_history=True,
-        model=task.model,
-        epochs=end_epoch,
-        steps=steps_per_epoch,
+        model=setup.model,
+        epochs=segment.end_epoch,
+        steps=segment.steps_per_epoch,
         verbose=0,
     )
     with devices.workers.worker_failure_scope(), translate_read_errors():
-        task.model.fit(
-            devices.distribute_dataset(task.batches(position)),
-            initial_epoch=position.epoch,
-            epochs=end_epoch,
-            steps_per_epoch=steps_per_epoch,
+        setup.model.fit(
+            devices.distribute_dataset(setup.batches(segment.start)),
+            initial_epoch=segment.start.epoch,
+            epochs=segment.end_epoch,
+            steps_per_epoch=segment.steps_per_epoch,
             validation_data=validation,
             validation_steps=validation_steps,
             callbacks=callback_list,

@@ -23,7 +23,7 @@ from archbuilder.cli import main
 from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.trainer.single_model import SingleNetworkModel
-from archbuilder.trainer.train_loop import FitTask, evaluate
+from archbuilder.trainer.train_loop import FitSetup, evaluate
 
 ACCURACY = "sparse_categorical_accuracy"
 STEPS = 5
@@ -202,7 +202,7 @@ def by_learner(cut: Cut) -> tuple[list[np.ndarray], dict[str, float]]:
     learner.fit(
         devices.distribute_dataset(batches(dataset, cut.batch)), steps_per_epoch=steps, verbose=0
     )
-    task = FitTask(learner, lambda _: batches(dataset, 1), steps, batches(dataset, cut.judged))
+    task = FitSetup(learner, lambda _: batches(dataset, 1), steps, batches(dataset, cut.judged))
     return learner.network.get_weights(), dict(evaluate(task, devices))
 
 
