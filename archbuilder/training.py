@@ -18,8 +18,8 @@ from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.columns import RowIndices
-from archbuilder.data.dataset import Dataset, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import FittedPreprocessing, SourceDataset
 from archbuilder.data.sources import load_source
 from archbuilder.data.split import split_rows
 from archbuilder.diagnostics.errors import RunInterruptedError
@@ -139,10 +139,10 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
             run_dir.write_text(BLUEPRINT_FILE, provenance.blueprint)
         manifest = RunManifest(run_dir, data, training, provenance, devices.description)
         with manifest.track_status():
-            examples, validation = _load_datasets(
+            dataset, validation = _load_datasets(
                 data, training, run_dir, provenance, devices.workers, manifest.preprocessing
             )
-            manifest.record_data(examples, validation)
+            manifest.record_data(dataset, validation)
             _warn_of_changed_schedule(manifest.previous_epochs, training, log)
             fingerprint = run_fingerprint(provenance.blueprint, manifest.recipe)
             checkpoints = CheckpointManager(run_dir.root, fingerprint, devices.workers)
@@ -157,8 +157,8 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
             )
             context = TrainingContext(
                 graphs=graphs,
-                examples=examples,
-                validation=validation,
+                dataset=dataset,
+                validation_dataset=validation,
                 config=training,
                 devices=devices,
                 execution=choose_execution(training, devices.replicas, graphs.values()),
@@ -222,7 +222,7 @@ def _load_datasets(
     provenance: RunProvenance,
     workers: WorkerGroup,
     preprocessing: FittedPreprocessing | None,
-) -> tuple[Dataset, Dataset | None]:
+) -> tuple[SourceDataset, SourceDataset | None]:
     """Load the training and validation data, first on the chief.
 
     The chief trains the tokenizer and writes the tokens to the run directory. Workers that share
@@ -240,18 +240,16 @@ def _load_datasets(
         data.directory or Path(), provenance.allow_dirs, cache_dir, spill_dir, data.sandbox
     )
 
-    def training_rows(examples: Dataset) -> RowIndices:
-        return split_rows(examples, training, has_validation=data.validation is not None).train
+    def training_rows(dataset: SourceDataset) -> RowIndices:
+        return split_rows(dataset, training, has_validation=data.validation is not None).train
 
-    examples = load_source(data.train, data_files, preprocessing, training_rows)
+    dataset = load_source(data.train, data_files, preprocessing, training_rows)
     validation = (
-        load_source(data.validation, data_files, examples.preprocessing)
-        if data.validation
-        else None
+        load_source(data.validation, data_files, dataset.preprocessing) if data.validation else None
     )
     if workers.is_chief:
         workers.any_and_chief(any_flag=False, chief_flag=True)
-    return examples, validation
+    return dataset, validation
 
 
 def _run_objective(

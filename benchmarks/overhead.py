@@ -12,7 +12,7 @@ import numpy as np
 
 from archbuilder.data.columns import ArrayColumn, Column
 from archbuilder.data.input_adapter import InputAdapter
-from archbuilder.data.pipeline import FittedDataset, InputPipeline, train_dataset
+from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, train_batches
 from archbuilder.data.position import TrainingPosition
 from archbuilder.data.sources.disk_columns import ColumnStore
 from archbuilder.data.targets import Target
@@ -79,9 +79,9 @@ def input_pipeline(rounds: int) -> None:
     targets = {"": Target(ArrayColumn(labels), np.dtype(np.int64))}
 
     def iterate_pipeline(column: Column) -> None:
-        inputs = {"": InputPipeline(column, InputAdapter((), ()))}
-        table = FittedDataset(inputs, targets, rows, named_inputs=False, named_outputs=False)
-        batches = train_dataset(
+        inputs = {"": AdaptedColumn(column, InputAdapter((), ()))}
+        table = AdaptedDataset(inputs, targets, rows, named_inputs=False, named_outputs=False)
+        batches = train_batches(
             table, TrainingPosition(), batch_size=PIPELINED.batch_size, seed=0, epochs=1
         )
         for _ in batches:

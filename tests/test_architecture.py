@@ -89,7 +89,7 @@ ORDER: Mapping[str, str] = {
         augmentation bad_records columns errors file_access image_grid index_flow position
         provenance shuffle
         dtypes indices targets text
-        dataset sample_weights
+        source_dataset sample_weights
         features
         digest input_adapter sources split
         pipeline

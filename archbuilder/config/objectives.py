@@ -73,7 +73,7 @@ class ObjectiveConfig(abc.ABC):
     default_num_beams: ClassVar[int | None] = None
     """Number of beams of `generate`, if it searches beams by default; None if it samples."""
     evaluation_needs_training_data: ClassVar[bool] = False
-    """Whether another data set cannot be evaluated without the training set."""
+    """Whether another dataset cannot be evaluated without the training set."""
 
     @property
     def optimizers(self) -> tuple[KerasObject, ...]:

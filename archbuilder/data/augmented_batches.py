@@ -21,7 +21,7 @@ from archbuilder.config.loss_traits import LossTraits, traits_of
 from archbuilder.config.objectives import SupervisedConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmentation import GEOMETRIC_LAYERS, MISMATCH, MIXED_LAYERS, Augmentation
-from archbuilder.data.pipeline import FittedDataset
+from archbuilder.data.pipeline import AdaptedDataset
 from archbuilder.data.targets import Target
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, UsageError
 
@@ -51,7 +51,7 @@ class _DenseTarget:
 class BatchAugmenter:
     """Augments the images of batches and, with the same transformation, their dense targets."""
 
-    dataset: FittedDataset
+    dataset: AdaptedDataset
     augmentations: Mapping[str, Augmentation]
     """Augmentations by the name of the input."""
     dense_targets: Mapping[str, _DenseTarget]
@@ -63,7 +63,7 @@ class BatchAugmenter:
         config: TrainingConfig,
         objective: SupervisedConfig,
         graph: Graph,
-        dataset: FittedDataset,
+        dataset: AdaptedDataset,
         batches: tf.data.Dataset,
     ) -> BatchAugmenter:
         """Build the layers of a recipe, and check that they fit the batches and the network.
@@ -176,7 +176,7 @@ class _DenseTargetFinder:
     """Finds the targets that geometric layers have to transform like the images."""
 
     objective: SupervisedConfig
-    dataset: FittedDataset
+    dataset: AdaptedDataset
     target_shapes: Mapping[str, _StaticShape]
     """Shapes of targets by the name of the output."""
     image_shapes: Mapping[str, _StaticShape]

@@ -7,13 +7,13 @@ from typing import Final
 
 import numpy as np
 
-from archbuilder.data.dataset import Dataset
+from archbuilder.data.source_dataset import SourceDataset
 
 _SAMPLED_ROWS: Final = 64
 """Number of examples in the digest: reading all of them would take as long as an epoch."""
 
 
-def dataset_digest(*datasets: Dataset | None) -> str:
+def dataset_digest(*datasets: SourceDataset | None) -> str:
     """Return a digest of columns, lengths and values of the training and validation sets.
 
     Values are sampled from examples that are spread evenly over a dataset.

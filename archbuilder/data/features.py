@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from archbuilder.config.data_schema import FittedFeature
 from archbuilder.config.sources.features import MAX_CATEGORIES, FeatureConfig
 from archbuilder.data.columns import Array, Column, RowIndices, iter_chunks, map_column
-from archbuilder.data.dataset import Dataset, Feature, RawFeature
 from archbuilder.data.dtypes import is_integer
 from archbuilder.data.file_access import check_fits_in_memory
+from archbuilder.data.source_dataset import Feature, RawFeature, SourceDataset
 from archbuilder.diagnostics.errors import RunError, quote, quote_list
 from archbuilder.formatting import format_bytes, plural
 
@@ -39,20 +39,20 @@ _LINE_BYTES: Final = 16
 """Size of the indentation and the end of a line there."""
 
 
-def all_rows(examples: Dataset) -> RowIndices:
+def all_rows(dataset: SourceDataset) -> RowIndices:
     """Return the indices of all examples."""
-    return np.arange(examples.count, dtype=np.int64)
+    return np.arange(dataset.count, dtype=np.int64)
 
 
 def fit_features(
-    examples: Dataset,
+    dataset: SourceDataset,
     fitted: Mapping[str, FittedFeature] | None = None,
-    choose_rows: Callable[[Dataset], RowIndices] = all_rows,
-) -> Dataset:
+    choose_rows: Callable[[SourceDataset], RowIndices] = all_rows,
+) -> SourceDataset:
     """Return a dataset whose features are inputs and targets.
 
     Args:
-        examples: The columns as they are in the file.
+        dataset: The columns as they are in the file.
         fitted: What the features have learned before; then they learn nothing.
         choose_rows: Returns the rows of the training set, from which the features learn.
 
@@ -60,14 +60,14 @@ def fit_features(
         RunError: if a number is outside of the domain of its transform, there is nothing to learn
             from, or `fitted` does not suit the features.
     """
-    if not examples.raw_features or not examples.count:
-        return examples
-    inputs, targets, notes = {**examples.inputs}, {**examples.targets}, [*examples.notes]
+    if not dataset.raw_features or not dataset.count:
+        return dataset
+    inputs, targets, notes = {**dataset.inputs}, {**dataset.targets}, [*dataset.notes]
     learned: dict[str, FittedFeature] = {}
-    for name, raw in examples.raw_features.items():
+    for name, raw in dataset.raw_features.items():
         _check_domain(raw)
         if fitted is None:
-            rows = choose_rows(examples)
+            rows = choose_rows(dataset)
             fit = _fit_categories if raw.config.is_category else _fit_numbers
             learned[name], note = fit(raw, rows)
             notes.append(note)
@@ -79,14 +79,14 @@ def fit_features(
             inputs[name] = feature
         else:
             targets[raw.output] = feature.column
-    _check_record_size(learned, examples.source_name)
-    schema = replace(examples.preprocessing.schema, features=learned)
+    _check_record_size(learned, dataset.source_name)
+    schema = replace(dataset.preprocessing.schema, features=learned)
     return replace(
-        examples,
+        dataset,
         inputs=inputs,
         targets=targets,
         notes=tuple(each for each in notes if each),
-        preprocessing=replace(examples.preprocessing, schema=schema),
+        preprocessing=replace(dataset.preprocessing, schema=schema),
         raw_features={},
     )
 

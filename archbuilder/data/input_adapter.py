@@ -15,8 +15,8 @@ from typing import Final, TypeAlias
 import tensorflow as tf
 
 from archbuilder.compiler.ir import GraphInput, Shape
-from archbuilder.data.dataset import Feature
 from archbuilder.data.rounding import round_to_dtype
+from archbuilder.data.source_dataset import Feature
 from archbuilder.diagnostics.errors import RunError
 
 _RGB_CHANNELS: Final = 3

@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import GraphInput
 from archbuilder.data.columns import Array, RowIndices, ValueCheck
-from archbuilder.data.dataset import Feature
 from archbuilder.data.dtypes import DType, Mask, always_fits, is_integer, unrepresentable
 from archbuilder.data.indices import LookupTable
 from archbuilder.data.input_adapter import make_adapter
-from archbuilder.data.pipeline import InputPipeline
+from archbuilder.data.pipeline import AdaptedColumn
 from archbuilder.data.provenance import ColumnOrigin
+from archbuilder.data.source_dataset import Feature
 from archbuilder.diagnostics.errors import RunError
 
 
-def make_input_pipeline(
+def adapt_input(
     feature: Feature, graph_input: GraphInput, lookup_tables: Sequence[LookupTable] = ()
-) -> InputPipeline:
+) -> AdaptedColumn:
     """Return the pipeline of an input of the network, whose values may be indices into tables.
 
     Raises:
@@ -70,7 +70,7 @@ def make_input_pipeline(
                 )
 
         column = column.with_check(check_dtype)
-    return InputPipeline(column, adapter, feature.value_range(graph_input.dtype))
+    return AdaptedColumn(column, adapter, feature.value_range(graph_input.dtype))
 
 
 def _make_index_check(

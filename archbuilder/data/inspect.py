@@ -17,13 +17,13 @@ from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmentation import Augmentation
 from archbuilder.data.columns import Column, translate_read_errors
-from archbuilder.data.dataset import UNNAMED, Dataset
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.image_grid import image_grid, to_uint8_images
 from archbuilder.data.indices import lookup_tables_by_input
-from archbuilder.data.input_checks import make_input_pipeline
+from archbuilder.data.input_checks import adapt_input
 from archbuilder.data.shuffle import epoch_permutation
+from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.sources import load_source
 from archbuilder.data.split import split_rows
 from archbuilder.diagnostics.errors import UsageError
@@ -77,7 +77,7 @@ class DataReport:
 class _Subset:
     """The training or the validation set, as indices into a dataset."""
 
-    examples: Dataset
+    dataset: SourceDataset
     rows: NDArray[np.int64]
 
 
@@ -95,41 +95,41 @@ def inspect_data(
     """
     opener = DataFileOpener(data.directory or Path(), allow_dirs)
     choose_rows = partial(split_rows, config=training, has_validation=data.validation is not None)
-    examples = load_source(data.train, opener, training_rows=lambda raw: choose_rows(raw).train)
+    dataset = load_source(data.train, opener, training_rows=lambda raw: choose_rows(raw).train)
     validation = (
-        load_source(data.validation, opener, examples.preprocessing) if data.validation else None
+        load_source(data.validation, opener, dataset.preprocessing) if data.validation else None
     )
     seed = training.seed if training else 0
-    split = choose_rows(examples)
-    train_set, val_set = _Subset(examples, split.train), None
+    split = choose_rows(dataset)
+    train_set, val_set = _Subset(dataset, split.train), None
     if split.validation is not None:
-        val_set = _Subset(examples, split.validation)
+        val_set = _Subset(dataset, split.validation)
     elif validation is not None:
         val_set = _Subset(validation, np.arange(validation.count))
     # The first batches of the run, as it would shuffle them.
     order = train_set.rows[epoch_permutation(len(train_set.rows), seed, 0)]
     # Sorted, so that a file is read from front to back.
     rows = np.sort(order[:_MAX_ROWS])
-    with locate_data_errors(examples.span), translate_read_errors():
+    with locate_data_errors(dataset.span), translate_read_errors():
         inputs = tuple(
             _column_stats(name or "inputs", each.column, rows)
-            for name, each in examples.inputs.items()
+            for name, each in dataset.inputs.items()
         )
-        targets = tuple(_target_stats(name, train_set, val_set, rows) for name in examples.targets)
-        preview, notes = _preview(graphs, examples, order, training)
-    tokenizer, sample_text = examples.preprocessing.tokenizer, ""
+        targets = tuple(_target_stats(name, train_set, val_set, rows) for name in dataset.targets)
+        preview, notes = _preview(graphs, dataset, order, training)
+    tokenizer, sample_text = dataset.preprocessing.tokenizer, ""
     if tokenizer is not None:
-        token_ids = next(iter(examples.inputs.values())).column.gather(tf.constant([0]))
+        token_ids = next(iter(dataset.inputs.values())).column.gather(tf.constant([0]))
         sample_text = tokenizer.decode(np.asarray(token_ids).reshape(-1))
     return DataReport(
-        examples.source_name,
+        dataset.source_name,
         len(train_set.rows),
         0 if val_set is None else len(val_set.rows),
         len(rows),
         split.note,
         inputs,
         targets,
-        (*examples.notes, *notes),
+        (*dataset.notes, *notes),
         sample_text,
         preview,
     )
@@ -158,7 +158,7 @@ def _column_stats(name: str, column: Column, rows: NDArray[np.int64]) -> ColumnS
 def _target_stats(
     name: str, train_set: _Subset, val_set: _Subset | None, rows: NDArray[np.int64]
 ) -> ColumnStats:
-    column = train_set.examples.targets[name]
+    column = train_set.dataset.targets[name]
     stats = _column_stats(name or "targets", column, rows)
     if column.dtype.kind not in "bui" or column.shape not in ((), (1,)):
         return stats
@@ -169,7 +169,7 @@ def _target_stats(
     all_labels = np.concatenate(labels)
     if all_labels.min() < 0 or all_labels.max() >= _MAX_CLASSES:
         return stats
-    names = train_set.examples.preprocessing.schema.classes.get(name, ())
+    names = train_set.dataset.preprocessing.schema.classes.get(name, ())
     num_classes = int(all_labels.max()) + 1
     class_names = [*names, *map(str, range(len(names), num_classes))][:num_classes]
     train_counts, val_counts = (
@@ -181,15 +181,15 @@ def _target_stats(
 
 def _labels(name: str, subset: _Subset | None) -> NDArray[np.int64]:
     """Return the label of every example of a subset; empty if it has no such target."""
-    if subset is None or name not in subset.examples.targets:
+    if subset is None or name not in subset.dataset.targets:
         return np.zeros(0, np.int64)
-    column = subset.examples.targets[name]
+    column = subset.dataset.targets[name]
     return np.asarray(column.gather(tf.constant(subset.rows)), np.int64).reshape(-1)
 
 
 def _preview(
     graphs: Mapping[str, Graph],
-    examples: Dataset,
+    dataset: SourceDataset,
     order: NDArray[np.int64],
     training: TrainingConfig | None,
 ) -> tuple[NDArray[np.uint8] | None, list[str]]:
@@ -198,34 +198,34 @@ def _preview(
     Raises:
         UsageError: if the network has no input for the only column.
     """
-    if UNNAMED in examples.inputs:
+    if UNNAMED in dataset.inputs:
         # The generator of a GAN takes noise; only the discriminator sees the data.
         graph = graphs.get("discriminator", next(iter(graphs.values())))
         candidates = [each for each in graph.inputs if len(each.shape)]
         if not candidates:
             raise UsageError(f"the network '{graph.name}' has no input for the data")
-        input_features = [(graph, candidates[0], examples.inputs[UNNAMED])]
+        input_features = [(graph, candidates[0], dataset.inputs[UNNAMED])]
     else:
         input_features = [
-            (graph, each, examples.inputs[each.name])
+            (graph, each, dataset.inputs[each.name])
             for graph in graphs.values()
             for each in graph.inputs
-            if each.name in examples.inputs
+            if each.name in dataset.inputs
         ]
     rows = tf.constant(order[:_PREVIEW_SIZE])
     preview: NDArray[np.uint8] | None = None
     notes: list[str] = []
     for graph, graph_input, feature in input_features:
-        fitted_input = make_input_pipeline(
+        adapted_input = adapt_input(
             feature, graph_input, lookup_tables_by_input(graph).get(graph_input.name, ())
         )
-        notes += fitted_input.adapter.notes
-        batch = fitted_input.gather(rows)
+        notes += adapted_input.adapter.notes
+        batch = adapted_input.gather(rows)
         # Integers are tokens or indices, not pixels.
         if preview is not None or not batch.dtype.is_floating:
             continue
         if training is not None and training.augment and batch.shape.rank == _IMAGE_RANK:
-            augmentation = Augmentation(training.augment, training.seed, fitted_input.value_range)
+            augmentation = Augmentation(training.augment, training.seed, adapted_input.value_range)
             batch = augmentation(batch, tf.constant(0))
         images = to_uint8_images(np.asarray(batch, np.float32))
         preview = None if images is None else image_grid(images)

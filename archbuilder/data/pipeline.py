@@ -21,8 +21,8 @@ from archbuilder.data.targets import Target
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class InputPipeline:
-    """The column of an input, and the adapter from its values to what the network takes."""
+class AdaptedColumn:
+    """The column of an input, or of a target, and the adapter of its values to the network."""
 
     column: Column
     adapter: InputAdapter
@@ -35,11 +35,14 @@ class InputPipeline:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FittedDataset:
-    """Inputs, targets and weights fitted to a network, and the examples that belong to the set."""
+class AdaptedDataset:
+    """Columns that are adapted to the inputs, outputs and losses of a network.
 
-    inputs: Mapping[str, InputPipeline]
-    targets: Mapping[str, Target | InputPipeline]
+    `rows` selects the examples: the training and the validation set may share columns.
+    """
+
+    inputs: Mapping[str, AdaptedColumn]
+    targets: Mapping[str, Target | AdaptedColumn]
     rows: NDArray[np.int64]
     """Indices of the examples, in the order of the data."""
     named_inputs: bool
@@ -48,19 +51,21 @@ class FittedDataset:
     """The same for targets and sample weights."""
     sample_weights: Mapping[str, CombinedWeights] = field(default_factory=dict)
     """If there are any, batches contain weights for every target."""
+    notes: tuple[str, ...] = ()
+    """What was done to the data, for the user."""
 
     def steps_per_epoch(self, batch_size: int, *, drop_remainder: bool = False) -> int:
         """Return the number of batches of an epoch, with the smaller last one or without it."""
         return len(self.rows) // batch_size if drop_remainder else -(-len(self.rows) // batch_size)
 
-    def without_class_weights(self) -> FittedDataset:
+    def without_class_weights(self) -> AdaptedDataset:
         """Return this dataset for validation, which class weights do not affect, as in Keras."""
         weights = {name: each.without_class_weights() for name, each in self.sample_weights.items()}
         return replace(self, sample_weights={name: each for name, each in weights.items() if each})
 
 
-def train_dataset(
-    dataset: FittedDataset,
+def train_batches(
+    dataset: AdaptedDataset,
     start: TrainingPosition,
     *,
     batch_size: int,
@@ -86,8 +91,9 @@ def train_dataset(
         rows = tf.ensure_shape(
             tf.numpy_function(epoch_rows, [epoch], tf.int64), [len(dataset.rows)]
         )
-        examples = tf.data.Dataset.from_tensor_slices(rows)
-        return examples.batch(batch_size, drop_remainder=drop_remainder)
+        return tf.data.Dataset.from_tensor_slices(rows).batch(
+            batch_size, drop_remainder=drop_remainder
+        )
 
     # Batches of row indices: flat_map ends a batch with its epoch, and skip drops those before
     # the position without reading an example.
@@ -95,14 +101,14 @@ def train_dataset(
     return _gather_batches(batches, dataset)
 
 
-def eval_dataset(dataset: FittedDataset, *, batch_size: int) -> tf.data.Dataset:
+def eval_batches(dataset: AdaptedDataset, *, batch_size: int) -> tf.data.Dataset:
     """Return the batches of one pass, in the order of the data."""
     return _gather_batches(
         tf.data.Dataset.from_tensor_slices(dataset.rows).batch(batch_size), dataset
     )
 
 
-def _gather_batches(batches: tf.data.Dataset, dataset: FittedDataset) -> tf.data.Dataset:
+def _gather_batches(batches: tf.data.Dataset, dataset: AdaptedDataset) -> tf.data.Dataset:
     def gather_batch(rows: tf.Tensor) -> tuple[object, ...]:
         x = {name: each.gather(rows) for name, each in dataset.inputs.items()}
         y = {name: each.gather(rows) for name, each in dataset.targets.items()}

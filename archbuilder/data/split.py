@@ -1,4 +1,4 @@
-"""Choice of the training and validation rows of a dataset, before it is fitted to a network."""
+"""Choice of the training and validation rows of a dataset, before it is adapted to a network."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.columns import RowIndices
-from archbuilder.data.dataset import Dataset
 from archbuilder.data.shuffle import random_split, tail_split
+from archbuilder.data.source_dataset import SourceDataset
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +24,7 @@ class SplitRows:
 
 
 def split_rows(
-    examples: Dataset,
+    dataset: SourceDataset,
     config: TrainingConfig | None,
     *,
     has_validation: bool,
@@ -38,11 +38,11 @@ def split_rows(
     ones for text, whose neighboring pieces resemble each other, and for data that is not shuffled,
     such as a time series. Validating between training examples would overstate the quality.
     """
-    rows = np.arange(examples.count if count is None else count, dtype=np.int64)
+    rows = np.arange(dataset.count if count is None else count, dtype=np.int64)
     # A single example cannot be split.
     if has_validation or config is None or config.validation_split == 0 or len(rows) <= 1:
         return SplitRows(rows)
-    is_tail = examples.token_array is not None or not config.shuffle
+    is_tail = dataset.token_array is not None or not config.shuffle
     split = tail_split if is_tail else random_split
     train, validation = split(len(rows), config.seed, config.validation_split)
     return SplitRows(train, validation, " (last examples)" if is_tail else " (random split)")

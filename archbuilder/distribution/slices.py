@@ -21,7 +21,7 @@ Tensors = TypeVar("Tensors", tf.Tensor, list[tf.Tensor])
 class BatchSlice(Generic[Batch]):
     """A slice of a batch: for a replica, or a microbatch of gradient accumulation."""
 
-    examples: Batch
+    data: Batch
     fraction: tf.Tensor
     """Scalar: the fraction of the global batch in this slice. The fractions of all slices sum to 1.
     """

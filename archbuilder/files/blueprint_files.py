@@ -158,7 +158,7 @@ def _report(
 def _suggest(folder: Path, name: str) -> str | None:
     """Return the file in a directory whose stem is most similar to that of a mistyped name."""
     # Stems, because a common suffix would make all blueprints of a directory similar. At most 1000
-    # names: a directory of a data set may have millions.
+    # names: a directory of a dataset may have millions.
     try:
         files = {Path(each).stem: each for each in os.listdir(folder)[:1000]}  # noqa: PTH208
     except OSError:

@@ -1,4 +1,4 @@
-"""Evaluate trained networks on the validation set of their run, or on another data set."""
+"""Evaluate trained networks on the validation set of their run, or on another dataset."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ from archbuilder.config.fingerprint import run_fingerprint
 from archbuilder.config.run_config import RunConfig, recipe_to_dict
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.sources import DataSource
-from archbuilder.data.dataset import Dataset, FittedPreprocessing, preprocessing_from_schema
 from archbuilder.data.digest import dataset_digest
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import (
+    FittedPreprocessing,
+    SourceDataset,
+    preprocessing_from_schema,
+)
 from archbuilder.data.sources import load_source
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.distribution.strategy import DeviceSetup
@@ -58,12 +62,12 @@ def evaluate(
     data_source: DataSource | None = None,
     batch_size: int | None = None,
 ) -> EpochLogs:
-    """Return the losses and metrics of the recipe, on the validation set or another data set.
+    """Return the losses and metrics of the recipe, on the validation set or another dataset.
 
     They are the same as those that training reports after an epoch.
 
     Raises:
-        UsageError: if there is no validation set, the run is not finished, or the other data set is
+        UsageError: if there is no validation set, the run is not finished, or the other dataset is
             of another kind.
         RunError: if examples or weights are missing, damaged or do not fit.
         BlueprintError: if a network does not fit the machine, or a data file may not be read.
@@ -101,7 +105,7 @@ def make_eval_context(
 ) -> TrainingContext:
     """Return the context of a run as in training, to evaluate its networks.
 
-    `data_source` is the data set to evaluate on, in place of the validation set.
+    `data_source` is the dataset to evaluate on, in place of the validation set.
 
     Raises:
         UsageError: if `data_source` is of another kind, or the data of the run may not be read.
@@ -118,11 +122,11 @@ def make_eval_context(
         jit_compile=False,
         gradient_accumulation_steps=1,
     )
-    examples, validation = _load_datasets(trained_run, data_source)
+    dataset, validation = _load_datasets(trained_run, data_source)
     # The validation split follows from the seed and the number of examples: with other data, it may
     # contain examples of the training set.
     recorded_digest = trained_run.config.digest if data_source is None else None
-    if recorded_digest is not None and recorded_digest != dataset_digest(examples, validation):
+    if recorded_digest is not None and recorded_digest != dataset_digest(dataset, validation):
         log(
             "warning: the data has changed since the run started; the validation set may contain"
             " training examples"
@@ -132,8 +136,8 @@ def make_eval_context(
     keras.utils.set_random_seed(training.seed)
     return TrainingContext(
         graphs=trained_run.graphs,
-        examples=examples,
-        validation=validation,
+        dataset=dataset,
+        validation_dataset=validation,
         config=eval_training,
         devices=devices,
         execution=choose_execution(eval_training, devices.replicas, ()),
@@ -149,7 +153,7 @@ def make_eval_context(
 
 def _load_datasets(
     trained_run: TrainedRun, data_source: DataSource | None
-) -> tuple[Dataset, Dataset | None]:
+) -> tuple[SourceDataset, SourceDataset | None]:
     """Load the training data, and the data to evaluate on if it has its own source.
 
     If the run recorded the preprocessing, `data_source` replaces the training data too, which is
@@ -179,13 +183,13 @@ def _load_datasets(
     run_opener = DataFileOpener(
         data.directory or Path(), config.allow_dirs, cache_dir, sandbox=data.sandbox
     )
-    examples = load_source(data.train, run_opener, preprocessing_from_schema(config.schema))
+    dataset = load_source(data.train, run_opener, preprocessing_from_schema(config.schema))
     if data_source is not None:
         # Without `run_opener`: the tokens in the run directory are those of its own texts.
-        return examples, load_source(data_source, opener, examples.preprocessing)
+        return dataset, load_source(data_source, opener, dataset.preprocessing)
     if data.validation is None:
-        return examples, None
-    return examples, load_source(data.validation, run_opener, examples.preprocessing)
+        return dataset, None
+    return dataset, load_source(data.validation, run_opener, dataset.preprocessing)
 
 
 def load_trained_weights(trained_run: TrainedRun, model: keras.Model, name: str) -> None:

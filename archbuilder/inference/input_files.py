@@ -22,9 +22,9 @@ from archbuilder.config.sources import (
     InferenceSource,
 )
 from archbuilder.data.columns import Array, ArrayColumn
-from archbuilder.data.dataset import UNNAMED, Dataset, FittedPreprocessing
 from archbuilder.data.features import fit_features
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing, SourceDataset
 from archbuilder.data.sources.class_directories import PathParts, has_image_suffix, list_all_images
 from archbuilder.data.sources.disk_columns import ColumnStore
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, read_image_file
@@ -44,7 +44,7 @@ class InputGroup:
     """Examples of one shape, with a key for each."""
 
     keys: Sequence[str]
-    examples: Dataset
+    dataset: SourceDataset
 
 
 def read_inputs(
@@ -78,9 +78,9 @@ def read_inputs(
             yield from _group_images(group, make_decoder, training_source.image_divisor, names, log)
             continue
         for file in group:
-            examples = _load_file(file.path, training_source, graph, schema, log)
+            dataset = _load_file(file.path, training_source, graph, schema, log)
             prefix = f"{names[file]}:" if len(files) > 1 else ""
-            yield InputGroup([f"{prefix}{number}" for number in range(examples.count)], examples)
+            yield InputGroup([f"{prefix}{number}" for number in range(dataset.count)], dataset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _load_file(
     graph: Graph,
     schema: DatasetSchema,
     log: Callable[[str], None],
-) -> Dataset:
+) -> SourceDataset:
     by_suffix = (each for each in _SOURCES if path.suffix in each.inference_suffixes)
     by_name = (
         each for each in _SOURCES if any(fragment in path.name for fragment in each.inference_names)
@@ -157,8 +157,8 @@ def _load_file(
         inputs_only=True,
         num_values=num_values,
     )
-    examples = source.load(context)
-    return fit_features(examples, schema.features).with_value_checks()
+    dataset = source.load(context)
+    return fit_features(dataset, schema.features).with_value_checks()
 
 
 def _group_images(
@@ -177,7 +177,7 @@ def _group_images(
             feature = decoder.to_feature(values, divide_by)
             name = quote(str(images[0].file.path), 200)
             yield InputGroup(
-                [names[image.file] for image in images], Dataset(name, {UNNAMED: feature}, {})
+                [names[image.file] for image in images], SourceDataset(name, {UNNAMED: feature}, {})
             )
 
 

@@ -18,10 +18,10 @@ from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.loss_traits import traits_of
 from archbuilder.data.columns import translate_read_errors
-from archbuilder.data.dataset import UNNAMED
 from archbuilder.data.indices import lookup_tables_by_input
-from archbuilder.data.input_checks import make_input_pipeline
-from archbuilder.data.pipeline import InputPipeline
+from archbuilder.data.input_checks import adapt_input
+from archbuilder.data.pipeline import AdaptedColumn
+from archbuilder.data.source_dataset import UNNAMED
 from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.distribution.slices import slice_start
 from archbuilder.distribution.strategy import DeviceSetup
@@ -31,7 +31,7 @@ from archbuilder.keras_backend import build
 from archbuilder.keras_backend.instantiate import build_object
 from archbuilder.limits import Limits
 from archbuilder.objectives.output_activation import has_final_activation
-from archbuilder.trainer.datasets import make_datasets, single_network
+from archbuilder.trainer.datasets import adapt_datasets, single_network
 from archbuilder.trainer.random_state import preserve_random_state
 from archbuilder.trainer.step_errors import translate_tf_errors
 
@@ -60,7 +60,7 @@ class _PredictionInputs:
     """Examples with the preprocessing that fits them to a network."""
 
     keys: Sequence[str]
-    inputs: Mapping[str, InputPipeline]
+    inputs: Mapping[str, AdaptedColumn]
     rows: NDArray[np.int64]
 
 
@@ -135,23 +135,21 @@ def _from_files(
             log(message)
 
     for group in read_inputs(paths, config.data.train, graph, config.schema, log_once):
-        features = group.examples.select_for(names, ()).inputs
+        features = group.dataset.select_for(names, ()).inputs
         try:
             inputs = {
-                each.name: make_input_pipeline(
-                    features[each.name], each, indices.get(each.name, ())
-                )
+                each.name: adapt_input(features[each.name], each, indices.get(each.name, ()))
                 for each in graph.inputs
             }
         except RunError as error:
             # With several files, the message has to say which one does not fit.
-            if group.examples.source_name in str(error):
+            if group.dataset.source_name in str(error):
                 raise
-            raise RunError(f"{group.examples.source_name}: {error}") from None
-        for fitted_input in inputs.values():
-            for note in fitted_input.adapter.notes:
+            raise RunError(f"{group.dataset.source_name}: {error}") from None
+        for adapted_input in inputs.values():
+            for note in adapted_input.adapter.notes:
                 log_once(note)
-        yield _PredictionInputs(group.keys, inputs, np.arange(group.examples.count, dtype=np.int64))
+        yield _PredictionInputs(group.keys, inputs, np.arange(group.dataset.count, dtype=np.int64))
 
 
 def _from_validation_set(
@@ -165,7 +163,7 @@ def _from_validation_set(
     with preserve_random_state():
         context = make_eval_context(trained_run, limits, devices, log)
         _, graph = single_network(context, "supervised")
-        dataset = make_datasets(
+        dataset = adapt_datasets(
             context, graph, model, context.config.objective.target_spec()
         ).validation
     if dataset is None:

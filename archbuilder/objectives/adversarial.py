@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from archbuilder.config.objectives import GAN_NETWORKS, AdversarialConfig
-from archbuilder.data.pipeline import eval_dataset, train_dataset
+from archbuilder.data.pipeline import eval_batches, train_batches
 from archbuilder.data.position import TrainingPosition
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.formatting import plural
@@ -21,7 +21,7 @@ from archbuilder.objectives.gan_model import GANModel
 from archbuilder.objectives.output_activation import has_final_activation
 from archbuilder.trainer.callbacks.sample_images import SAMPLE_STEP, SampleImages, sample_noise
 from archbuilder.trainer.context import TrainableTask, TrainingContext
-from archbuilder.trainer.datasets import TrainValSplit, log_dataset, make_datasets
+from archbuilder.trainer.datasets import TrainValSplit, adapt_datasets, log_datasets
 from archbuilder.trainer.train_loop import FitSetup, make_trainable_task
 
 
@@ -58,8 +58,8 @@ def make_adversarial_task(context: TrainingContext, config: AdversarialConfig) -
                 " the discriminator"
             )
     # The data has to fit the discriminator: the generator's input is noise.
-    datasets = make_datasets(context, context.graphs["discriminator"], discriminator)
-    log_dataset(context, datasets)
+    datasets = adapt_datasets(context, context.graphs["discriminator"], discriminator)
+    log_datasets(context, datasets)
     size = context.config.batch_size * config.discriminator_steps
     steps_per_epoch = datasets.train.steps_per_epoch(size, drop_remainder=True)
     # After the data, whose size decides the steps of a schedule.
@@ -108,7 +108,7 @@ def _make_fit_setup(
     add_noise = partial(_add_noise, context, training_model, config)
 
     def batches(start: TrainingPosition) -> tf.data.Dataset:
-        dataset = train_dataset(
+        image_batches = train_batches(
             datasets.train,
             start,
             batch_size=size,
@@ -117,7 +117,7 @@ def _make_fit_setup(
             shuffle=context.config.shuffle,
             drop_remainder=True,
         )
-        return add_noise(dataset, start.epoch * steps_per_epoch + start.batch)
+        return add_noise(image_batches, start.epoch * steps_per_epoch + start.batch)
 
     # The same noise in every epoch, so that the images of two epochs can be compared.
     noise = sample_noise(
@@ -125,7 +125,7 @@ def _make_fit_setup(
     )
     validation = None
     if datasets.validation is not None:
-        validation = add_noise(eval_dataset(datasets.validation, batch_size=size), 0)
+        validation = add_noise(eval_batches(datasets.validation, batch_size=size), 0)
     writer = SampleImages(context.run_dir, training_model.generator, noise)
     return FitSetup(training_model, batches, steps_per_epoch, validation, (writer,))
 

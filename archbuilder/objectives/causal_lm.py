@@ -10,7 +10,7 @@ import keras
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.objectives import CausalLMConfig
-from archbuilder.data.dataset import UNNAMED
+from archbuilder.data.source_dataset import UNNAMED
 from archbuilder.objectives.lm_common import (
     LanguageObjective,
     ModelInputs,
@@ -45,9 +45,9 @@ def make_causal_lm_task(context: TrainingContext, config: CausalLMConfig) -> Tra
             return {name: tokens[UNNAMED]}, {output: tokens[_NEXT_TOKENS]}, {}
 
         return LanguageObjective(
-            lambda examples: {
-                UNNAMED: examples.inputs[UNNAMED].column,
-                _NEXT_TOKENS: examples.targets[UNNAMED],
+            lambda dataset: {
+                UNNAMED: dataset.inputs[UNNAMED].column,
+                _NEXT_TOKENS: dataset.targets[UNNAMED],
             },
             make_inputs,
             {output: crossentropy(graph, model, output)},

@@ -17,7 +17,7 @@ from archbuilder.config.objectives import ContrastiveConfig, MoCoConfig, SimCLRC
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.data.augmentation import Augmentation
 from archbuilder.data.augmented_batches import check_augmented_shape
-from archbuilder.data.pipeline import eval_dataset, train_dataset
+from archbuilder.data.pipeline import eval_batches, train_batches
 from archbuilder.data.position import TrainingPosition
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.formatting import plural
@@ -32,7 +32,7 @@ from archbuilder.runs.state_dict import (
     load_network_state,
 )
 from archbuilder.trainer.context import TrainableTask, TrainingContext
-from archbuilder.trainer.datasets import TrainValSplit, log_dataset, make_datasets, single_network
+from archbuilder.trainer.datasets import TrainValSplit, adapt_datasets, log_datasets, single_network
 from archbuilder.trainer.train_loop import FitSetup, make_trainable_task
 
 _FIRST_VALIDATION_STEP = 2**30
@@ -118,8 +118,8 @@ def _make_task(
     with context.devices.scope():
         model = context.build(graph)
         projection_model = _projection_model(graph, model)
-    datasets = make_datasets(context, graph, model)
-    log_dataset(context, datasets)
+    datasets = adapt_datasets(context, graph, model)
+    log_datasets(context, datasets)
     # After the data, whose size decides the steps of a schedule. The last, incomplete batch is
     # dropped: SimCLR would have fewer negatives in it.
     steps_per_epoch = datasets.train.steps_per_epoch(context.config.batch_size, drop_remainder=True)
@@ -190,7 +190,7 @@ def _make_fit_setup(
         return view_batches.prefetch(tf.data.AUTOTUNE)
 
     def batches(start: TrainingPosition) -> tf.data.Dataset:
-        dataset = train_dataset(
+        image_batches = train_batches(
             datasets.train,
             start,
             batch_size=size,
@@ -199,14 +199,14 @@ def _make_fit_setup(
             shuffle=context.config.shuffle,
             drop_remainder=True,
         )
-        return views(dataset, start.epoch * steps_per_epoch + start.batch)
+        return views(image_batches, start.epoch * steps_per_epoch + start.batch)
 
     validation = None
     if datasets.validation is not None:
         validation = views(
-            eval_dataset(datasets.validation, batch_size=size), _FIRST_VALIDATION_STEP
+            eval_batches(datasets.validation, batch_size=size), _FIRST_VALIDATION_STEP
         )
     # This traces the layers, so that one that does not fit the images is an error before the run.
-    image_spec = eval_dataset(datasets.train, batch_size=size).element_spec[0]
+    image_spec = eval_batches(datasets.train, batch_size=size).element_spec[0]
     check_augmented_shape(graph_input.name, augmentation.check(image_spec), graph_input.shape)
     return FitSetup(training_model, batches, steps_per_epoch, validation)

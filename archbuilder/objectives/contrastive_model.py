@@ -110,7 +110,7 @@ class SimCLRModel(ContrastiveModel):
         self, batch_slice: BatchSlice[Views], *, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return logits of shape `(2 * examples, 2 * global examples)`, and their labels."""
-        views = batch_slice.examples
+        views = batch_slice.data
         images = tf.concat([views["first"], views["second"]], axis=0)
         first, second = tf.split(_l2_normalize(self.network(images, training=training)), 2)
         all_first, all_second = (
@@ -169,7 +169,7 @@ class MoCoModel(ContrastiveModel):
         self, batch_slice: BatchSlice[Views], *, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return logits of shape `(examples, 1 + queue)`, and labels of 0."""
-        logits, labels, _ = self._logits_labels_and_keys(batch_slice.examples, training=training)
+        logits, labels, _ = self._logits_labels_and_keys(batch_slice.data, training=training)
         return logits, labels
 
     def _logits_labels_and_keys(
@@ -210,7 +210,7 @@ class MoCoModel(ContrastiveModel):
         new_keys: list[tf.Tensor] = []
 
         def loss_fn(microbatch: BatchSlice[Views]) -> tf.Tensor:
-            logits, labels, keys = self._logits_labels_and_keys(microbatch.examples, training=True)
+            logits, labels, keys = self._logits_labels_and_keys(microbatch.data, training=True)
             new_keys.append(keys)
             return self._microbatch_loss(logits, labels, microbatch.fraction)
 

@@ -73,7 +73,7 @@ class GANModel(DistributedModel):
         """Take the steps of the discriminator, then one of the generator."""
 
         def discriminator_loss(microbatch: BatchSlice[_DiscriminatorBatch]) -> tf.Tensor:
-            real, noise, interpolation = microbatch.examples
+            real, noise, interpolation = microbatch.data
             # Only the discriminator learns in this step.
             fake = tf.stop_gradient(self.generator(noise, training=True))
             losses = self._discriminator_loss(
@@ -95,7 +95,7 @@ class GANModel(DistributedModel):
             return self._microbatch_loss("discriminator", losses, microbatch.fraction)
 
         def generator_loss(microbatch: BatchSlice[tf.Tensor]) -> tf.Tensor:
-            fake = self.generator(microbatch.examples, training=True)
+            fake = self.generator(microbatch.data, training=True)
             losses = self._generator_loss(self.discriminator(fake, training=True))
             return self._microbatch_loss("generator", losses, microbatch.fraction)
 

@@ -13,8 +13,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.data.columns import Column
-from archbuilder.data.dataset import UNNAMED, Dataset
-from archbuilder.data.pipeline import FittedDataset, eval_dataset
+from archbuilder.data.pipeline import AdaptedDataset, eval_batches
+from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.runs.run_dir import EpochLogs
 from archbuilder.trainer.context import TrainingContext
 from archbuilder.trainer.datasets import TrainValSplit
@@ -31,8 +31,8 @@ class LinearProbe:
 
     extract_features: Callable[[tf.Tensor], tf.Tensor]
     """Returns the features of images."""
-    train: FittedDataset
-    validation: FittedDataset
+    train: AdaptedDataset
+    validation: AdaptedDataset
     labels: NDArray[np.int64]
     validation_labels: NDArray[np.int64]
     seed: int
@@ -44,9 +44,9 @@ class LinearProbe:
         """Return the probe of a run; None without a validation set or without class labels."""
         if datasets.validation is None:
             return None
-        val_examples = context.validation or context.examples
-        labels = _labels(context.examples, datasets.train)
-        val_labels = _labels(val_examples, datasets.validation)
+        validation_dataset = context.validation_dataset or context.dataset
+        labels = _labels(context.dataset, datasets.train.rows)
+        val_labels = _labels(validation_dataset, datasets.validation.rows)
         if labels is None or val_labels is None:
             return None
         extract_features = tf.function(partial(features, training=False), reduce_retracing=True)
@@ -79,28 +79,28 @@ class LinearProbe:
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             jit_compile=False,
         )
-        dataset = tf.data.Dataset.from_tensor_slices(
+        examples = tf.data.Dataset.from_tensor_slices(
             ((train_features - mean) / deviation, self.labels)
         )
-        train_batches = dataset.shuffle(len(train_features), seed=self.seed).batch(_BATCH_SIZE)
-        classifier.fit(train_batches, epochs=_EPOCHS, verbose=0)
+        batches = examples.shuffle(len(train_features), seed=self.seed).batch(_BATCH_SIZE)
+        classifier.fit(batches, epochs=_EPOCHS, verbose=0)
         kernel, bias = layer.get_weights()
         logits = (val_features - mean) / deviation @ kernel + bias
         return {name: float(np.mean(logits.argmax(axis=1) == self.validation_labels))}
 
-    def _compute_features(self, dataset: FittedDataset) -> NDArray[np.float32]:
+    def _compute_features(self, dataset: AdaptedDataset) -> NDArray[np.float32]:
         batches = [
             np.asarray(self.extract_features(images), np.float32)
-            for images, _ in eval_dataset(dataset, batch_size=_FEATURE_BATCH_SIZE)
+            for images, _ in eval_batches(dataset, batch_size=_FEATURE_BATCH_SIZE)
         ]
         features = np.concatenate(batches)
         return features.reshape(len(features), -1)
 
 
-def _labels(examples: Dataset, dataset: FittedDataset) -> NDArray[np.int64] | None:
-    """Return the class indices of the examples of a data set; None if it has no class labels."""
-    column: Column | None = examples.targets.get(UNNAMED)
+def _labels(dataset: SourceDataset, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Return the class indices of rows of a dataset; None if it has no class labels."""
+    column: Column | None = dataset.targets.get(UNNAMED)
     # Floats are targets of a regression, and integers with axes are masks or sequences.
     if column is None or column.dtype.kind not in "ui" or column.shape not in ((), (1,)):
         return None
-    return np.asarray(column.gather(tf.constant(dataset.rows)), np.int64).reshape(-1)
+    return np.asarray(column.gather(tf.constant(rows)), np.int64).reshape(-1)

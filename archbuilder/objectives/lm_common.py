@@ -13,15 +13,20 @@ import tensorflow as tf
 from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.data.columns import Column
-from archbuilder.data.dataset import Dataset
 from archbuilder.data.input_adapter import InputAdapter
-from archbuilder.data.pipeline import FittedDataset, InputPipeline, eval_dataset, train_dataset
+from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, eval_batches, train_batches
 from archbuilder.data.position import TrainingPosition
+from archbuilder.data.source_dataset import SourceDataset
 from archbuilder.data.text.tokenizer import TextTokenizer
 from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.objectives.output_activation import has_final_activation
 from archbuilder.trainer.context import TrainableTask, TrainingContext
-from archbuilder.trainer.datasets import TrainValSplit, log_dataset, single_network, train_val_split
+from archbuilder.trainer.datasets import (
+    TrainValSplit,
+    log_datasets,
+    single_network,
+    train_val_split,
+)
 from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.trainer.single_model import SingleNetworkModel
 from archbuilder.trainer.train_loop import FitSetup, make_trainable_task
@@ -41,7 +46,7 @@ _FIRST_VALIDATION_STEP = 2**31 - 1
 class LanguageObjective:
     """How a network is trained on the tokens that `select_columns` returns."""
 
-    select_columns: Callable[[Dataset], Mapping[str, Column]]
+    select_columns: Callable[[SourceDataset], Mapping[str, Column]]
     make_inputs: InputFn
     losses: Mapping[str, keras.losses.Loss]
     optimizer: KerasObject
@@ -55,21 +60,21 @@ def require_tokenizer(context: TrainingContext, objective_name: str, source: str
     Raises:
         UsageError: if the training or validation examples come from another source.
     """
-    tokenizer = context.examples.preprocessing.tokenizer
+    tokenizer = context.dataset.preprocessing.tokenizer
     if tokenizer is None:
         raise UsageError(
             f"the objective '{objective_name}' needs text, and the data is"
-            f" {context.examples.source_name}; write 'data: {{{source}: ...}}'"
+            f" {context.dataset.source_name}; write 'data: {{{source}: ...}}'"
         )
-    for examples in (context.examples, context.validation):
-        if examples is None:
+    for dataset in (context.dataset, context.validation_dataset):
+        if dataset is None:
             continue
         # Only the source `text` keeps its tokens as one array, without padding.
-        examples_source = "pairs" if examples.token_array is None else "text"
-        if examples.preprocessing.tokenizer is None or examples_source != source:
+        examples_source = "pairs" if dataset.token_array is None else "text"
+        if dataset.preprocessing.tokenizer is None or examples_source != source:
             raise UsageError(
                 f"the objective '{objective_name}' needs the source '{source}', and the data is"
-                f" {examples.source_name}; write 'data: {{{source}: ...}}'"
+                f" {dataset.source_name}; write 'data: {{{source}: ...}}'"
             )
     return tokenizer
 
@@ -136,18 +141,19 @@ def make_language_task(
         model = context.build(graph)
         objective = make_objective(graph, model)
 
-    def make_dataset(examples: Dataset) -> tuple[FittedDataset, tuple[str, ...]]:
-        columns = objective.select_columns(examples)
+    def adapt(dataset: SourceDataset) -> AdaptedDataset:
+        columns = objective.select_columns(dataset)
         count = next(iter(columns.values())).count
         # Tokens are stored in a smaller dtype where the vocabulary allows it.
         cast_to_int32 = InputAdapter((lambda tokens: tf.cast(tokens, tf.int32),), ())
-        inputs = {name: InputPipeline(column, cast_to_int32) for name, column in columns.items()}
+        inputs = {name: AdaptedColumn(column, cast_to_int32) for name, column in columns.items()}
         rows = np.arange(count, dtype=np.int64)
-        dataset = FittedDataset(inputs, {}, rows, named_inputs=True, named_outputs=True)
-        return dataset, examples.notes
+        return AdaptedDataset(
+            inputs, {}, rows, named_inputs=True, named_outputs=True, notes=dataset.notes
+        )
 
-    datasets = train_val_split(context, make_dataset)
-    log_dataset(context, datasets)
+    datasets = train_val_split(context, adapt)
+    log_datasets(context, datasets)
     # After the data, whose size decides the steps of a schedule.
     steps_per_epoch = datasets.train.steps_per_epoch(context.config.batch_size)
     with context.devices.scope():
@@ -203,14 +209,14 @@ def _make_fit_setup(
         x = {name: tf.cast(inputs[name], dtype) for name, dtype in dtypes.items()}
         return (x, targets, weights) if weights else (x, targets)
 
-    def make_batches(dataset: tf.data.Dataset, steps: tf.data.Dataset) -> tf.data.Dataset:
-        model_batches = tf.data.Dataset.zip((steps, dataset)).map(
+    def make_batches(token_batches: tf.data.Dataset, steps: tf.data.Dataset) -> tf.data.Dataset:
+        model_batches = tf.data.Dataset.zip((steps, token_batches)).map(
             make_inputs, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
         return model_batches.prefetch(tf.data.AUTOTUNE)
 
     def batches(start: TrainingPosition) -> tf.data.Dataset:
-        dataset = train_dataset(
+        token_batches = train_batches(
             datasets.train,
             start,
             batch_size=size,
@@ -219,11 +225,13 @@ def _make_fit_setup(
             shuffle=config.shuffle,
         )
         return make_batches(
-            dataset, tf.data.Dataset.counter(start.epoch * steps_per_epoch + start.batch)
+            token_batches, tf.data.Dataset.counter(start.epoch * steps_per_epoch + start.batch)
         )
 
     validation = None
     if datasets.validation is not None:
-        dataset = eval_dataset(datasets.validation, batch_size=size)
-        validation = make_batches(dataset, tf.data.Dataset.counter(_FIRST_VALIDATION_STEP, -1))
+        token_batches = eval_batches(datasets.validation, batch_size=size)
+        validation = make_batches(
+            token_batches, tf.data.Dataset.counter(_FIRST_VALIDATION_STEP, -1)
+        )
     return FitSetup(training_model, batches, steps_per_epoch, validation)

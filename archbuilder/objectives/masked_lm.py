@@ -11,7 +11,7 @@ import tensorflow as tf
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.objectives import MaskedLMConfig
 from archbuilder.data.columns import Column
-from archbuilder.data.dataset import UNNAMED, Dataset
+from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.objectives.lm_common import (
     LanguageObjective,
@@ -80,7 +80,7 @@ def make_masked_lm_task(context: TrainingContext, config: MaskedLMConfig) -> Tra
             losses[_NEXT_SENTENCE] = crossentropy(graph, model, _NEXT_SENTENCE)
         # Special tokens: one at the beginning, and one after each segment.
         return LanguageObjective(
-            lambda examples: {UNNAMED: _text_windows(examples, 3 if has_next_sentence else 2)},
+            lambda dataset: {UNNAMED: _text_windows(dataset, 3 if has_next_sentence else 2)},
             make_inputs,
             losses,
             config.optimizer,
@@ -102,9 +102,9 @@ def _output_names(graph: Graph) -> tuple[str, bool]:
     return _OBJECTIVE, True
 
 
-def _text_windows(examples: Dataset, num_special_tokens: int) -> Column:
+def _text_windows(dataset: SourceDataset, num_special_tokens: int) -> Column:
     """Return windows of the text that have the configured length with the special tokens added."""
-    texts, length = examples.token_array, examples.inputs[UNNAMED].shape[0] - num_special_tokens
+    texts, length = dataset.token_array, dataset.inputs[UNNAMED].shape[0] - num_special_tokens
     # A pair of segments has at least one token in each.
     if texts is None or length < 2:
         raise UsageError(

@@ -21,11 +21,11 @@ import numpy as np
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.objectives import RidgeConfig, TargetSpec
 from archbuilder.data.columns import translate_read_errors
-from archbuilder.data.pipeline import FittedDataset, eval_dataset
+from archbuilder.data.pipeline import AdaptedDataset, eval_batches
 from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.runs.run_dir import EpochLogs
 from archbuilder.trainer.context import TrainableTask, TrainingContext, TrainingResult
-from archbuilder.trainer.datasets import log_dataset, make_datasets, single_network
+from archbuilder.trainer.datasets import adapt_datasets, log_datasets, single_network
 from archbuilder.trainer.log_format import VAL_PREFIX, format_metrics
 from archbuilder.trainer.metrics import build_metrics
 
@@ -44,10 +44,10 @@ def make_ridge_task(context: TrainingContext, objective: RidgeConfig) -> Trainab
     execution = replace(context.execution, dtype_policy="float32")
     model = replace(context, execution=execution).build(graph)
     readout = _readout(model, graph)
-    datasets = make_datasets(
+    datasets = adapt_datasets(
         context, graph, model, TargetSpec([output for output, _ in graph.outputs])
     )
-    log_dataset(context, datasets)
+    log_datasets(context, datasets)
     # A model of its own is compiled for metrics, so that the saved one has no optimizer.
     metric_model = keras.Model(model.input, model.output)
     metric_model.compile(
@@ -57,11 +57,11 @@ def make_ridge_task(context: TrainingContext, objective: RidgeConfig) -> Trainab
     size = context.config.batch_size
 
     @translate_read_errors()
-    def evaluate(dataset: FittedDataset | None) -> EpochLogs:
+    def evaluate(dataset: AdaptedDataset | None) -> EpochLogs:
         if dataset is None:
             return {}
         logs = metric_model.evaluate(
-            eval_dataset(dataset, batch_size=size), verbose=0, return_dict=True
+            eval_batches(dataset, batch_size=size), verbose=0, return_dict=True
         )
         return {key: float(value) for key, value in sorted(logs.items())}
 
@@ -88,7 +88,7 @@ def _fit_readout(
     context: TrainingContext,
     model: keras.Model,
     readout: keras.layers.Dense,
-    dataset: FittedDataset,
+    dataset: AdaptedDataset,
     objective: RidgeConfig,
 ) -> None:
     """Compute the weights of the last layer.
@@ -97,7 +97,7 @@ def _fit_readout(
         RunError: if the examples do not determine them.
     """
     features = keras.Model(model.input, readout.input)
-    batches = eval_dataset(dataset, batch_size=context.config.batch_size)
+    batches = eval_batches(dataset, batch_size=context.config.batch_size)
     workers = context.devices.workers
     num_inputs, use_bias = features.output.shape[-1], readout.use_bias
     # Sums over examples of the products of inputs with inputs, and of inputs with targets.

@@ -96,7 +96,7 @@ def make_sequence_to_sequence_task(
 
         logits = not has_final_activation(graph, model, output, "softmax")
         return LanguageObjective(
-            lambda examples: {name: examples.inputs[name].column for name in (SOURCE, TARGET)},
+            lambda dataset: {name: dataset.inputs[name].column for name in (SOURCE, TARGET)},
             make_inputs,
             {output: LabelSmoothedCrossentropy(config.label_smoothing, from_logits=logits)},
             config.optimizer,

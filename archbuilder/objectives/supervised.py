@@ -14,7 +14,7 @@ from archbuilder.config.loss_traits import traits_of
 from archbuilder.config.objectives import SupervisedConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmented_batches import BatchAugmenter
-from archbuilder.data.pipeline import eval_dataset, train_dataset
+from archbuilder.data.pipeline import eval_batches, train_batches
 from archbuilder.data.position import TrainingPosition
 from archbuilder.data.targets import ignored_class
 from archbuilder.diagnostics.errors import UsageError
@@ -23,8 +23,8 @@ from archbuilder.objectives.output_activation import has_final_activation
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import (
     TrainValSplit,
-    log_dataset,
-    make_datasets,
+    adapt_datasets,
+    log_datasets,
     single_network,
 )
 from archbuilder.trainer.distributed_model import DistributedModel
@@ -75,8 +75,8 @@ def make_network_task(
                         f"the loss '{loss.class_name}' of the output '{output}' needs the whole"
                         f" batch: remove 'gradient_accumulation_steps'{hint}"
                     )
-    datasets = make_datasets(context, graph, model, objective.target_spec())
-    log_dataset(context, datasets)
+    datasets = adapt_datasets(context, graph, model, objective.target_spec())
+    log_datasets(context, datasets)
     # After the data, whose size decides the steps of a schedule.
     steps_per_epoch = datasets.train.steps_per_epoch(context.config.batch_size)
     with context.devices.scope():
@@ -135,7 +135,7 @@ def _make_fit_setup(
     steps_per_epoch = datasets.train.steps_per_epoch(size)
 
     def unaugmented_batches(start: TrainingPosition) -> tf.data.Dataset:
-        return train_dataset(
+        return train_batches(
             datasets.train,
             start,
             batch_size=size,
@@ -162,7 +162,7 @@ def _make_fit_setup(
         training_model,
         batches,
         steps_per_epoch,
-        None if datasets.validation is None else eval_dataset(datasets.validation, batch_size=size),
+        None if datasets.validation is None else eval_batches(datasets.validation, batch_size=size),
     )
 
 

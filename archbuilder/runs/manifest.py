@@ -18,8 +18,8 @@ from archbuilder.config.data_schema import schema_from_dict, schema_to_dict
 from archbuilder.config.run_config import RUN_JSON, recipe_to_dict
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import TrainingConfig
-from archbuilder.data.dataset import Dataset, preprocessing_from_schema
 from archbuilder.data.digest import dataset_digest
+from archbuilder.data.source_dataset import SourceDataset, preprocessing_from_schema
 from archbuilder.diagnostics.errors import (
     ArchbuilderError,
     RunError,
@@ -128,7 +128,7 @@ class RunManifest:
                 self._write(**fields)
             raise
 
-    def record_data(self, examples: Dataset, validation: Dataset | None) -> None:
+    def record_data(self, dataset: SourceDataset, validation: SourceDataset | None) -> None:
         """Record the digest of the data, and the meaning of its columns and classes.
 
         Raises:
@@ -137,7 +137,7 @@ class RunManifest:
         # The digest reads examples, which is of no use where nothing is written.
         if not self._run_dir.is_writer:
             return
-        previous, current = self._fields["data_digest"], dataset_digest(examples, validation)
+        previous, current = self._fields["data_digest"], dataset_digest(dataset, validation)
         if previous not in (None, current):
             raise RunError(
                 "the data has changed since the run started, and with it the validation set;"
@@ -145,7 +145,7 @@ class RunManifest:
             )
         self._fields |= {
             "data_digest": current,
-            "schema": schema_to_dict(examples.preprocessing.schema),
+            "schema": schema_to_dict(dataset.preprocessing.schema),
         }
         self._write()
 

@@ -1,7 +1,7 @@
 """Train networks with Keras's `fit`, from any position of a run, on any number of replicas.
 
 context.py             `TrainingContext`, which an objective turns into a `TrainableTask`
-datasets.py            training and validation set, fitted to a network
+datasets.py            training and validation set, adapted to a network
 train_loop.py          calls of `fit`, from the beginning or from a checkpoint
 distributed_model.py   the model whose gradients are those of the global batch
 single_model.py        the same for one network and the losses of its outputs

@@ -12,8 +12,8 @@ from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.layer_patterns import layer_path_prefix
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.training import TrainingConfig
-from archbuilder.data.dataset import Dataset
 from archbuilder.data.indices import lookup_nodes
+from archbuilder.data.source_dataset import SourceDataset
 from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.keras_backend import build
 from archbuilder.keras_backend.dtype_policy import (
@@ -38,12 +38,12 @@ from archbuilder.trainer.optimizer import make_optimizer
 class TrainingContext:
     """A run before training.
 
-    `validation` is None where the validation set is split off from `examples`.
+    `validation_dataset` is None where the validation set is split off from `dataset`.
     """
 
     graphs: Mapping[str, Graph]
-    examples: Dataset
-    validation: Dataset | None
+    dataset: SourceDataset
+    validation_dataset: SourceDataset | None
     config: TrainingConfig
     devices: DeviceSetup
     execution: ExecutionConfig
@@ -57,8 +57,8 @@ class TrainingContext:
     """The checkpoint that the run resumes from; None for a run that begins."""
     progress: ProgressFn | None = None
     """Shows the progress bar; None outside of a terminal."""
-    eval_dataset: Dataset | None = None
-    """Data set to evaluate a trained network on, in place of its validation set."""
+    eval_dataset: SourceDataset | None = None
+    """Dataset to evaluate a trained network on, in place of its validation set."""
 
     def build(self, graph: Graph) -> keras.Model:
         """Build the network of a graph as the run trains it.

@@ -1,4 +1,4 @@
-"""Training and validation sets, fitted to the inputs and outputs of a network."""
+"""Training and validation sets, adapted to the inputs and outputs of a network."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ import numpy as np
 from archbuilder.compiler.ir import Graph, GraphInput, Shape
 from archbuilder.config.objectives import TargetSpec
 from archbuilder.data.columns import ArrayColumn, Column
-from archbuilder.data.dataset import UNNAMED, Dataset, Feature
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.indices import lookup_tables_by_input
-from archbuilder.data.input_checks import make_input_pipeline
-from archbuilder.data.pipeline import FittedDataset
+from archbuilder.data.input_checks import adapt_input
+from archbuilder.data.pipeline import AdaptedDataset
 from archbuilder.data.sample_weights import (
     ClassWeights,
     CombinedWeights,
@@ -24,6 +23,7 @@ from archbuilder.data.sample_weights import (
     make_sample_weights,
     weight_axes,
 )
+from archbuilder.data.source_dataset import UNNAMED, Feature, SourceDataset
 from archbuilder.data.split import split_rows
 from archbuilder.data.targets import Target, adapt_target
 from archbuilder.diagnostics.errors import RunError, UsageError, quote
@@ -33,16 +33,15 @@ from archbuilder.trainer.context import TrainingContext
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainValSplit:
-    """Training and validation set, with notes on how they were fitted to the network."""
+    """Training and validation set of a network."""
 
-    train: FittedDataset
-    validation: FittedDataset | None
-    notes: tuple[str, ...]
+    train: AdaptedDataset
+    validation: AdaptedDataset | None
     split_note: str = ""
     """How the validation set was split off, in words; empty if it has its own source."""
 
 
-def log_dataset(context: TrainingContext, datasets: TrainValSplit) -> None:
+def log_datasets(context: TrainingContext, datasets: TrainValSplit) -> None:
     """Log the notes, and the number of examples."""
     log_notes(context, datasets)
     num_validation = 0 if datasets.validation is None else len(datasets.validation.rows)
@@ -56,13 +55,13 @@ def log_dataset(context: TrainingContext, datasets: TrainValSplit) -> None:
 
 
 def log_notes(context: TrainingContext, datasets: TrainValSplit) -> None:
-    """Log the notes on how the examples were fitted to the network.
+    """Log the notes on how the examples were adapted to the network.
 
-    When another data set is evaluated, log its notes in place of those of the training data.
+    When another dataset is evaluated, log its notes in place of those of the training data.
     """
-    notes = datasets.notes
+    notes = datasets.train.notes
     if context.eval_dataset is not None:
-        data_notes = context.examples.notes
+        data_notes = context.dataset.notes
         notes = (*(each for each in notes if each not in data_notes), *context.eval_dataset.notes)
     for note in notes:
         context.log(note)
@@ -83,7 +82,7 @@ def single_network(context: TrainingContext, objective: str) -> tuple[str, Graph
     return name, graph
 
 
-def make_datasets(
+def adapt_datasets(
     context: TrainingContext,
     graph: Graph,
     model: keras.Model,
@@ -95,39 +94,39 @@ def make_datasets(
         RunError: if the examples do not fit the network.
     """
     return train_val_split(
-        context, lambda examples: _make_dataset(examples, graph, model, target_spec or TargetSpec())
+        context, lambda dataset: _adapt_dataset(dataset, graph, model, target_spec or TargetSpec())
     )
 
 
 def train_val_split(
     context: TrainingContext,
-    make_dataset: Callable[[Dataset], tuple[FittedDataset, tuple[str, ...]]],
+    adapt: Callable[[SourceDataset], AdaptedDataset],
 ) -> TrainValSplit:
     """Return the training and validation set, of the rows that `split_rows` chooses."""
-    with locate_data_errors(context.examples.span):
-        dataset, notes = make_dataset(context.examples)
+    with locate_data_errors(context.dataset.span):
+        adapted = adapt(context.dataset)
     split = split_rows(
-        context.examples,
+        context.dataset,
         context.config,
-        has_validation=context.validation is not None,
-        count=len(dataset.rows),
+        has_validation=context.validation_dataset is not None,
+        count=len(adapted.rows),
     )
-    train = replace(dataset, rows=split.train)
-    if context.validation is not None:
-        with locate_data_errors(context.validation.span):
-            validation, _ = make_dataset(context.validation)
+    train = replace(adapted, rows=split.train)
+    if context.validation_dataset is not None:
+        with locate_data_errors(context.validation_dataset.span):
+            validation = adapt(context.validation_dataset)
     elif split.validation is not None:
-        validation = replace(dataset, rows=split.validation)
+        validation = replace(adapted, rows=split.validation)
     else:
-        return TrainValSplit(train, None, notes)
+        return TrainValSplit(train, None)
     # As in Keras, class weights do not apply to validation: its loss stays comparable when they
     # change.
-    return TrainValSplit(train, validation.without_class_weights(), notes, split.note)
+    return TrainValSplit(train, validation.without_class_weights(), split.note)
 
 
-def _make_dataset(
-    examples: Dataset, graph: Graph, model: keras.Model, target_spec: TargetSpec
-) -> tuple[FittedDataset, tuple[str, ...]]:
+def _adapt_dataset(
+    dataset: SourceDataset, graph: Graph, model: keras.Model, target_spec: TargetSpec
+) -> AdaptedDataset:
     # An input that receives a target, and an output whose target is an input, have no column of
     # their own.
     names = tuple(
@@ -136,7 +135,7 @@ def _make_dataset(
     used = {*target_spec.outputs, *target_spec.feed_targets_to_inputs.values()} - set(
         target_spec.target_from_input
     )
-    selected = examples.select_for(names, tuple(name for name, _ in graph.outputs if name in used))
+    selected = dataset.select_for(names, tuple(name for name, _ in graph.outputs if name in used))
     features = {
         **selected.inputs,
         **{
@@ -146,59 +145,57 @@ def _make_dataset(
     }
     lookup_tables = lookup_tables_by_input(graph)
     inputs = {
-        each.name: make_input_pipeline(features[each.name], each, lookup_tables.get(each.name, ()))
+        each.name: adapt_input(features[each.name], each, lookup_tables.get(each.name, ()))
         for each in graph.inputs
     }
     has_named_outputs = isinstance(model.output, dict)
     outputs = model.output if has_named_outputs else {graph.outputs[0][0]: model.output}
     shapes: dict[str, Shape] = {name: tuple(each.shape[1:]) for name, each in outputs.items()}
     targets = {
-        name: _adapt_target(examples, column, name, shapes[name], target_spec)
+        name: _adapt_target(dataset, column, name, shapes[name], target_spec)
         for name, column in selected.targets.items()
     }
     input_targets = {
-        name: make_input_pipeline(
-            features[each], GraphInput(name, shapes[name], "float32", graph.span)
-        )
+        name: adapt_input(features[each], GraphInput(name, shapes[name], "float32", graph.span))
         for name, each in target_spec.target_from_input.items()
     }
     # Keras needs a target for every output, even for one that has no loss.
-    unused = Target(ArrayColumn(np.zeros(examples.count, np.float32)), np.dtype(np.float32))
+    unused = Target(ArrayColumn(np.zeros(dataset.count, np.float32)), np.dtype(np.float32))
     all_targets = {name: input_targets.get(name, targets.get(name, unused)) for name in shapes}
     notes = [*selected.notes]
     notes += [
         note for each in (*inputs.values(), *input_targets.values()) for note in each.adapter.notes
     ]
     notes += [each.note for each in targets.values() if each.note]
-    dataset = FittedDataset(
+    return AdaptedDataset(
         inputs,
         all_targets,
-        np.arange(examples.count, dtype=np.int64),
+        np.arange(dataset.count, dtype=np.int64),
         named_inputs=isinstance(model.input, dict) or len(inputs) > 1,
         named_outputs=has_named_outputs,
-        sample_weights=_combine_weights(examples, targets, target_spec, shapes),
+        sample_weights=_combine_weights(dataset, targets, target_spec, shapes),
+        notes=tuple(notes),
     )
-    return dataset, tuple(notes)
 
 
 def _adapt_target(
-    examples: Dataset, column: Column, output: str, shape: Shape, target_spec: TargetSpec
+    dataset: SourceDataset, column: Column, output: str, shape: Shape, target_spec: TargetSpec
 ) -> Target:
     loss, metrics = target_spec.losses.get(output), target_spec.metrics.get(output, ())
     try:
         return adapt_target(column, output, shape, loss, metrics)
     except RunError as error:
         # A class index for an image or a sequence of outputs: say where such targets come from.
-        if column.shape or len(shape) < 2 or not examples.target_description:
+        if column.shape or len(shape) < 2 or not dataset.target_description:
             raise
         raise RunError(
-            f"{error}; {examples.source_name} has one target, {examples.target_description}: to"
+            f"{error}; {dataset.source_name} has one target, {dataset.target_description}: to"
             " train on a target with several axes, such as a mask, use the source npz or npy"
         ) from None
 
 
 def _combine_weights(
-    examples: Dataset,
+    dataset: SourceDataset,
     targets: Mapping[str, Target],
     target_spec: TargetSpec,
     shapes: Mapping[str, Shape],
@@ -209,7 +206,7 @@ def _combine_weights(
         RunError: if there are weights of an output that has no loss, or that do not fit it.
     """
     factors: dict[str, list[ClassWeights | SampleWeights]] = {}
-    classes = examples.preprocessing.schema.classes
+    classes = dataset.preprocessing.schema.classes
     axes = {
         name: weight_axes(shape, target_spec.losses.get(name)) for name, shape in shapes.items()
     }
@@ -218,11 +215,11 @@ def _combine_weights(
         factors.setdefault(name, []).append(
             make_class_weights(targets.get(name), name, weights, shapes[name], loss, names)
         )
-    for name, column in examples.sample_weights.items():
+    for name, column in dataset.sample_weights.items():
         outputs = [*target_spec.losses] if name == UNNAMED else [name]
         if not target_spec.losses or not {*outputs} <= {*target_spec.losses}:
             raise RunError(
-                f"{examples.source_name} has sample weights"
+                f"{dataset.source_name} has sample weights"
                 + (f" for {quote(name)}" if name else "")
                 + ", but no loss to apply them to"
             )

@@ -28,7 +28,7 @@ def split_microbatches(
     if num_microbatches == 1:
         yield replica_slice
         return
-    batch = replica_slice.examples
+    batch = replica_slice.data
     num_examples = count_examples(batch)
     for index in range(num_microbatches):
         begin, end, is_duplicate = slice_bounds(num_examples, index, num_microbatches)
@@ -53,8 +53,8 @@ def accumulate_gradients(
             # Without the dependency TensorFlow may run the microbatches in parallel, and would
             # then hold the activations of all of them in memory.
             with tf.control_dependencies([each for each in sums if each is not None]):
-                examples = map_tensors(tf.identity, microbatch.examples)
-            gradients = compute_gradients(replace(microbatch, examples=examples))
+                data = map_tensors(tf.identity, microbatch.data)
+            gradients = compute_gradients(replace(microbatch, data=data))
             sums = [
                 None if total is None else total + gradient
                 for total, gradient in zip(sums, gradients, strict=True)

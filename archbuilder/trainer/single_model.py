@@ -118,7 +118,7 @@ class SingleNetworkModel(DistributedModel):
 
         Updates the losses and metrics of the epoch.
         """
-        x, y, weights = batch_slice.examples
+        x, y, weights = batch_slice.data
         outputs = self(x, training=training)
         loss_sums = self._reduce_losses(batch_slice, outputs)
         dtype = keras.config.floatx()
@@ -138,7 +138,7 @@ class SingleNetworkModel(DistributedModel):
     def _reduce_losses(
         self, batch_slice: BatchSlice[_XYSampleWeight], outputs: Any
     ) -> list[SumAndCount]:
-        _, y, weights = batch_slice.examples
+        _, y, weights = batch_slice.data
         return [
             reduce_loss(
                 term.loss,

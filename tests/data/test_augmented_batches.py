@@ -19,7 +19,7 @@ from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmented_batches import BatchAugmenter
 from archbuilder.data.columns import ArrayColumn
 from archbuilder.data.input_adapter import InputAdapter
-from archbuilder.data.pipeline import FittedDataset, InputPipeline, train_dataset
+from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, train_batches
 from archbuilder.data.position import TrainingPosition
 from archbuilder.data.sample_weights import CombinedWeights, SampleWeights
 from archbuilder.data.targets import Target
@@ -46,8 +46,8 @@ GEOMETRIC: dict[str, PlainData] = {
 COLORS: PlainData = {"GaussianNoise": 0.3}
 
 
-def as_input(values: np.ndarray) -> InputPipeline:
-    return InputPipeline(ArrayColumn(values), InputAdapter((), ()), (0.0, 1.0))
+def as_input(values: np.ndarray) -> AdaptedColumn:
+    return AdaptedColumn(ArrayColumn(values), InputAdapter((), ()), (0.0, 1.0))
 
 
 def target(values: np.ndarray) -> Target:
@@ -56,7 +56,7 @@ def target(values: np.ndarray) -> Target:
 
 def batches(
     layers: list[PlainData],
-    columns: Mapping[str, Target | InputPipeline],
+    columns: Mapping[str, Target | AdaptedColumn],
     losses: Mapping[str, str],
     images: np.ndarray = SHADES,
     position: TrainingPosition = TrainingPosition(),  # noqa: B008 - it is frozen
@@ -68,7 +68,7 @@ def batches(
     supervised = SupervisedConfig(
         {name: keras_object("loss", each) for name, each in losses.items()}, **objective
     )
-    table = FittedDataset(
+    table = AdaptedDataset(
         {"image": as_input(images)}, columns, np.arange(COUNT), False, True, weights or {}
     )
     shape = tuple(None if size == SIDE else size for size in images.shape[1:])
@@ -76,7 +76,7 @@ def batches(
     graph = Graph("net", (GraphInput("image", shape, "float32", SPAN),), (), ends, SPAN)
 
     def plain(start: TrainingPosition) -> tf.data.Dataset:
-        return train_dataset(table, start, batch_size=5, seed=0, epochs=2)
+        return train_batches(table, start, batch_size=5, seed=0, epochs=2)
 
     spec = TrainingConfig(supervised, augment=configs, seed=1)
     augmented = BatchAugmenter.from_config(

@@ -80,10 +80,10 @@ def test_bad_lines_are_skipped_and_reported(tmp_path: Path, make):
     count, message = SOURCES[make]
     with pytest.raises(RunError):
         load_source(make(tmp_path), DataFileOpener())
-    examples = load_source(make(tmp_path, on_error="skip"), DataFileOpener())
-    assert examples.count == count
+    dataset = load_source(make(tmp_path, on_error="skip"), DataFileOpener())
+    assert dataset.count == count
     with pytest.raises(AssertionError, match=message):
-        raise AssertionError(" ".join(examples.notes))
+        raise AssertionError(" ".join(dataset.notes))
 
 
 @pytest.mark.parametrize("make", [pairs, text])
@@ -117,8 +117,8 @@ def test_damaged_lists_of_skipped_lines(tmp_path: Path, content: str, message: s
 
 def test_skipped_lines_keep_inputs_and_targets_aligned(tmp_path: Path):
     """Inputs and targets stay beside each other."""
-    examples = load_source(csv(tmp_path, on_error="skip"), DataFileOpener())
-    (feature,), (target,) = examples.inputs.values(), examples.targets.values()
+    dataset = load_source(csv(tmp_path, on_error="skip"), DataFileOpener())
+    (feature,), (target,) = dataset.inputs.values(), dataset.targets.values()
     assert np.asarray(feature.column.gather(np.arange(3))).tolist() == [[1, 2], [5, 6], [9, 9]]
     assert np.asarray(target.gather(np.arange(3))).tolist() == [0, 0, 1]
 
@@ -153,7 +153,7 @@ def test_skipped_line_does_not_set_shape_or_dtype(tmp_path: Path):
         Jsonl(DataPath(str(file)), on_error="skip"), DataFileOpener()
     ).inputs.values()
     assert feature.column.numpy(np.arange(2)).tolist() == [[1.5, 2], [1, 2]]
-    assert np.asarray(feature.integers).tolist() == [False, True]
+    assert np.asarray(feature.integer_mask).tolist() == [False, True]
 
 
 def test_bad_header_is_not_skipped(tmp_path: Path):
@@ -169,6 +169,6 @@ def test_bad_first_line_without_header(tmp_path: Path):
     file = tmp_path / "d.csv"
     file.write_bytes(b"\xff,a\n1,a\n2,b\n")
     source = Csv(DataPath(str(file)), header=False, on_error="skip")
-    examples = load_source(source, DataFileOpener())
-    assert examples.count == 2
-    assert any(each.startswith("skipped 1 of 3 lines: ") for each in examples.notes)
+    dataset = load_source(source, DataFileOpener())
+    assert dataset.count == 2
+    assert any(each.startswith("skipped 1 of 3 lines: ") for each in dataset.notes)

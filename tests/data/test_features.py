@@ -22,8 +22,8 @@ from archbuilder.config.sources import Csv, DataPath, DataSource, FeatureConfig,
 from archbuilder.data import columns as columns_module
 from archbuilder.data import features as features_module
 from archbuilder.data.columns import LazyColumn
-from archbuilder.data.dataset import Dataset
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import SourceDataset
 from archbuilder.data.sources import category_writer, load_source
 from archbuilder.diagnostics.errors import RunError
 
@@ -61,13 +61,13 @@ def source_of(path: DataPath, cache: bool | None = None, **features: FeatureConf
     return (Csv if path.path.endswith("csv") else Parquet)(path, "y", inputs=features, cache=cache)
 
 
-def load(source: DataSource, fitted: Dataset | None = None) -> Dataset:
+def load(source: DataSource, fitted: SourceDataset | None = None) -> SourceDataset:
     preprocessing = None if fitted is None else fitted.preprocessing
     return load_source(source, DataFileOpener(), preprocessing, lambda _: TRAIN)
 
 
-def values(examples: Dataset, name: str) -> np.ndarray:
-    column = examples.inputs[name].column
+def values(dataset: SourceDataset, name: str) -> np.ndarray:
+    column = dataset.inputs[name].column
     return np.asarray(column.gather(np.arange(column.count)))
 
 
@@ -83,10 +83,10 @@ class TestNumbers:
         layer = keras.layers.Normalization(axis=None)
         gains = floats("gain")
         layer.adapt(gains[TRAIN])
-        examples = load(source)
-        assert values(examples, "x").shape == (8,)
-        np.testing.assert_allclose(values(examples, "x"), np.asarray(layer(gains)), rtol=1e-5)
-        fitted = examples.preprocessing.schema.features["x"]
+        dataset = load(source)
+        assert values(dataset, "x").shape == (8,)
+        np.testing.assert_allclose(values(dataset, "x"), np.asarray(layer(gains)), rtol=1e-5)
+        fitted = dataset.preprocessing.schema.features["x"]
         assert fitted.mean == pytest.approx((gains[TRAIN].mean(),), rel=1e-14)
         assert fitted.std == pytest.approx((gains[TRAIN].std(),), rel=1e-14)
 
@@ -102,16 +102,16 @@ class TestNumbers:
         fill = missing if replacement is None else replacement(ages[TRAIN])
         filled = np.where(np.isnan(ages), fill, ages)
         expected = (filled - filled[TRAIN].mean()) / filled[TRAIN].std()
-        examples = load(source_of(write(tmp_path, kind), x=feature))
-        np.testing.assert_allclose(values(examples, "x"), expected, rtol=1e-13, atol=1e-13)
+        dataset = load(source_of(write(tmp_path, kind), x=feature))
+        np.testing.assert_allclose(values(dataset, "x"), expected, rtol=1e-13, atol=1e-13)
 
     def test_transform_clip_normalize(self, tmp_path: Path, kind: str):
         """In this order."""
         feature = FeatureConfig("gain", transform="log1p", clip=(1.5, 8), normalize=True)
         clipped = np.clip(np.log1p(floats("gain")), 1.5, 8)
         expected = (clipped - clipped[TRAIN].mean()) / clipped[TRAIN].std()
-        examples = load(source_of(write(tmp_path, kind), x=feature))
-        np.testing.assert_allclose(values(examples, "x"), expected, rtol=1e-13, atol=1e-13)
+        dataset = load(source_of(write(tmp_path, kind), x=feature))
+        np.testing.assert_allclose(values(dataset, "x"), expected, rtol=1e-13, atol=1e-13)
 
     def test_indicator_appends_flags(self, tmp_path: Path, kind: str):
         """What is missing is 0 after normalization, and has no part in the statistics."""
@@ -120,8 +120,8 @@ class TestNumbers:
         means, deviations = np.nanmean(table[TRAIN], axis=0), np.nanstd(table[TRAIN], axis=0)
         flags = np.isnan(table)
         expected = np.concatenate([np.where(flags, 0, (table - means) / deviations), flags], axis=1)
-        examples = load(source_of(write(tmp_path, kind), x=feature))
-        np.testing.assert_allclose(values(examples, "x"), expected, rtol=1e-13, atol=1e-13)
+        dataset = load(source_of(write(tmp_path, kind), x=feature))
+        np.testing.assert_allclose(values(dataset, "x"), expected, rtol=1e-13, atol=1e-13)
 
     def test_columns_on_disk(self, tmp_path: Path, kind: str):
         """Columns that are read on demand have the same values."""
@@ -156,9 +156,9 @@ class TestNumbers:
         """It becomes 0 rather than NaN, which is said."""
         columns: dict[str, Values] = {"a": [0.1] * 7, "y": [*range(7)]}
         source = source_of(write(tmp_path, kind, columns), x=FeatureConfig("a", normalize=True))
-        examples = load_source(source, DataFileOpener())
-        np.testing.assert_allclose(values(examples, "x"), np.zeros(7), atol=1e-15)
-        assert "not scaled as constant: 'a'" in examples.notes[-1]
+        dataset = load_source(source, DataFileOpener())
+        np.testing.assert_allclose(values(dataset, "x"), np.zeros(7), atol=1e-15)
+        assert "not scaled as constant: 'a'" in dataset.notes[-1]
 
     @pytest.mark.parametrize(
         ("feature", "message"),
@@ -190,22 +190,22 @@ class TestNumbers:
 class TestCategories:
     def test_vocabulary_is_keras_string_lookup(self, tmp_path: Path, kind: str):
         """Words of the training rows by falling count; all others and missing ones are 0."""
-        examples = load(source_of(write(tmp_path, kind), x=FeatureConfig("work", vocabulary=True)))
+        dataset = load(source_of(write(tmp_path, kind), x=FeatureConfig("work", vocabulary=True)))
         words = np.array([each or "" for each in COLUMNS["work"]])
         layer = keras.layers.StringLookup()
         layer.adapt(words[TRAIN])
-        assert examples.preprocessing.schema.features["x"].vocabulary == tuple(
+        assert dataset.preprocessing.schema.features["x"].vocabulary == tuple(
             layer.get_vocabulary()[1:]
         )
         expected = np.where(words == "", 0, np.asarray(layer(words)))
-        assert values(examples, "x").tolist() == expected.tolist()
+        assert values(dataset, "x").tolist() == expected.tolist()
 
     def test_integers_are_words(self, tmp_path: Path, kind: str):
         """Equal counts are in alphabetical order."""
         source = source_of(write(tmp_path, kind), x=FeatureConfig("code", vocabulary=True))
-        examples = load(source)
-        assert examples.preprocessing.schema.features["x"].vocabulary == ("2", "3", "1")
-        assert values(examples, "x").tolist() == [2, 3, 2, 2, 1, 1, 3, 0]
+        dataset = load(source)
+        assert dataset.preprocessing.schema.features["x"].vocabulary == ("2", "3", "1")
+        assert values(dataset, "x").tolist() == [2, 3, 2, 2, 1, 1, 3, 0]
 
     def test_size_of_vocabulary(self, tmp_path: Path, kind: str):
         """Rare words, those beyond the size, and those outside of a list are 0."""
@@ -215,11 +215,11 @@ class TestCategories:
             "first": FeatureConfig("code", vocabulary=True, max_size=1),
             "listed": FeatureConfig("work", vocabulary=("Self", "Never")),
         }
-        examples = load(source_of(path, **features))
+        dataset = load(source_of(path, **features))
         # "Private" is three times in the training rows, "Self" twice and "State" once.
-        assert values(examples, "often").tolist() == [0, 1, 1, 0, 2, 1, 0, 2]
-        assert values(examples, "first").tolist() == [0, 0, 0, 0, 1, 1, 0, 0]
-        assert values(examples, "listed").tolist() == [0, 0, 0, 0, 1, 0, 0, 1]
+        assert values(dataset, "often").tolist() == [0, 1, 1, 0, 2, 1, 0, 2]
+        assert values(dataset, "first").tolist() == [0, 0, 0, 0, 1, 1, 0, 0]
+        assert values(dataset, "listed").tolist() == [0, 0, 0, 0, 1, 0, 0, 1]
 
     def test_too_many_categories(self, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch):
         """A column of ids or of texts is an error, not a table that fills the memory."""
@@ -266,32 +266,32 @@ class TestDates:
         """As the standard library has them; a missing date has one flag."""
         columns: dict[str, Values] = {"when": DATES, "y": [1, 2, 3, 4]}
         feature = FeatureConfig("when", date=PARTS, missing="indicator")
-        examples = load_source(
+        dataset = load_source(
             source_of(write(tmp_path, kind, columns), x=feature), DataFileOpener()
         )
         expected = [[*parts_of(str(each)), 0] for each in DATES[:3]]
-        assert values(examples, "x").tolist() == [*expected, [0] * len(PARTS) + [1]]
+        assert values(dataset, "x").tolist() == [*expected, [0] * len(PARTS) + [1]]
 
     def test_normalized_dates(self, tmp_path: Path, kind: str):
         """Parts are numbers as others: they are completed and normalized each on its own."""
         columns: dict[str, Values] = {"when": DATES, "y": [1, 2, 3, 4]}
         feature = FeatureConfig("when", date=("month", "hour"), missing="mean", normalize=True)
         path = write(tmp_path, kind, columns)
-        examples = load_source(source_of(path, x=feature), DataFileOpener())
+        dataset = load_source(source_of(path, x=feature), DataFileOpener())
         table = np.array([[2, 0], [12, 23], [6, 7]], float)
         table = np.concatenate([table, table.mean(axis=0, keepdims=True)])
         expected = (table - table.mean(axis=0)) / table.std(axis=0)
-        np.testing.assert_allclose(values(examples, "x"), expected, rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(values(dataset, "x"), expected, rtol=1e-13, atol=1e-13)
 
     def test_times_in_utc(self, tmp_path: Path, kind: str):
         """An offset is taken off, so that a time is the same in all formats."""
         columns: dict[str, Values] = {"when": ["2024-01-01T01:30+02:00"], "y": [1]}
         feature = FeatureConfig("when", date=("year", "hour", "timestamp"))
-        examples = load_source(
+        dataset = load_source(
             source_of(write(tmp_path, kind, columns), x=feature), DataFileOpener()
         )
         seconds = datetime(2023, 12, 31, 23, 30, tzinfo=UTC).timestamp()
-        assert values(examples, "x").tolist() == [[2023, 23, seconds]]
+        assert values(dataset, "x").tolist() == [[2023, 23, seconds]]
 
     @pytest.mark.parametrize(
         ("cell", "message"),
@@ -316,8 +316,8 @@ def test_dates_of_parquet(tmp_path: Path, arrow_type: pa.DataType):
     dates = pa.array(moments).cast(pa.timestamp("ns", "UTC")).cast(pa.timestamp("ns"))
     pq.write_table(pa.table({"when": dates.cast(arrow_type), "y": [0, 1]}), path)
     feature = FeatureConfig("when", date=("day_of_year", "hour"), missing=0)
-    examples = load_source(source_of(DataPath(str(path)), x=feature), DataFileOpener())
-    assert values(examples, "x").tolist() == [[60, 0], [0, 0]]
+    dataset = load_source(source_of(DataPath(str(path)), x=feature), DataFileOpener())
+    assert values(dataset, "x").tolist() == [[60, 0], [0, 0]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -329,22 +329,22 @@ class TestSeveralCategories:
 
     def test_multi_hot_is_keras_string_lookup(self, tmp_path: Path, kind: str):
         """A flag per category of the training rows; others have none."""
-        examples = load_source(
+        dataset = load_source(
             self.source(tmp_path, kind, vocabulary=True),
             DataFileOpener(),
             None,
             lambda _: np.arange(4),
         )
         # Each of the first two is in two of the four rows.
-        vocabulary = examples.preprocessing.schema.features["x"].vocabulary
+        vocabulary = dataset.preprocessing.schema.features["x"].vocabulary
         assert vocabulary == ("comedy", "drama", "war")
         layer = keras.layers.StringLookup(vocabulary=list(vocabulary), output_mode="multi_hot")
         expected = []
         for text in GENRES:
             words = [word.strip() for word in str(text or "").split("|")]
             expected.append(np.asarray(layer(np.array(words)))[1:])
-        assert values(examples, "x").tolist() == np.array(expected).tolist()
-        assert "3 categories, 1 missing" in examples.notes[-1]
+        assert values(dataset, "x").tolist() == np.array(expected).tolist()
+        assert "3 categories, 1 missing" in dataset.notes[-1]
 
     def test_size_of_multi_hot(self, tmp_path: Path, kind: str):
         """`min_count` and `max_size` count categories, not texts; a list has its own order."""
@@ -356,17 +356,17 @@ class TestSeveralCategories:
             source = self.source(tmp_path, kind, vocabulary=True, **{key: number})
             assert values(load_source(source, DataFileOpener()), "x").tolist() == flags
         source = self.source(tmp_path, kind, vocabulary=("war", "drama"))
-        examples = load_source(source, DataFileOpener())
-        assert values(examples, "x").tolist() == [[0, 1], [0, 0], [0, 0], [1, 1], [0, 0]]
+        dataset = load_source(source, DataFileOpener())
+        assert values(dataset, "x").tolist() == [[0, 1], [0, 0], [0, 0], [1, 1], [0, 0]]
 
     def test_large_multi_hot_is_computed_on_demand(
         self, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
     ):
         """It may take more memory than the texts by far."""
         monkeypatch.setattr(columns_module, "_MAX_MAPPED_BYTES", 1)
-        examples = load_source(self.source(tmp_path, kind, vocabulary=("war",)), DataFileOpener())
-        assert isinstance(examples.inputs["x"].column, LazyColumn)
-        assert values(examples, "x").tolist() == [[0], [0], [0], [1], [0]]
+        dataset = load_source(self.source(tmp_path, kind, vocabulary=("war",)), DataFileOpener())
+        assert isinstance(dataset.inputs["x"].column, LazyColumn)
+        assert values(dataset, "x").tolist() == [[0], [0], [0], [1], [0]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -395,21 +395,21 @@ def test_other_data_learns_nothing(tmp_path: Path, kind: str):
         "age": FeatureConfig("age", missing="mean", normalize=True),
         "work": FeatureConfig("work", vocabulary=True),
     }
-    examples = load(source_of(write(tmp_path, kind), **features))
+    dataset = load(source_of(write(tmp_path, kind), **features))
     columns: dict[str, Values] = {"age": [1, None], "work": ["Zebra", "Self"], "y": [1, 2]}
     source = source_of(write(tmp_path, kind, columns), **features)
-    second = load(source, examples)
+    second = load(source, dataset)
     ages = floats("age")
     filled = np.where(np.isnan(ages), np.nanmean(ages[TRAIN]), ages)[TRAIN]
     expected = (np.array([1, np.nanmean(ages[TRAIN])]) - filled.mean()) / filled.std()
     np.testing.assert_allclose(values(second, "age"), expected, rtol=1e-13, atol=1e-13)
     assert values(second, "work").tolist() == [0, 2]
     with pytest.raises(RunError, match="the training set had no feature 'z'"):
-        load(source_of(DataPath(source.file.path), z=features["age"]), examples)
+        load(source_of(DataPath(source.file.path), z=features["age"]), dataset)
     with pytest.raises(RunError, match="the feature 'age' differs from that of the training set"):
         load(
             source_of(DataPath(source.file.path), age=FeatureConfig("age", missing="mean")),
-            examples,
+            dataset,
         )
 
 
@@ -419,12 +419,12 @@ def test_rest_of_the_columns(tmp_path: Path):
         "x": FeatureConfig(missing=0),
         "work": FeatureConfig("work", vocabulary=True),
     }
-    examples = load(source_of(write(tmp_path, "csv"), **features))
-    assert examples.preprocessing.schema.features["x"].columns == ("age", "gain", "code")
-    assert values(examples, "x")[1].tolist() == [0, 2174, 1]
+    dataset = load(source_of(write(tmp_path, "csv"), **features))
+    assert dataset.preprocessing.schema.features["x"].columns == ("age", "gain", "code")
+    assert values(dataset, "x")[1].tolist() == [0, 2174, 1]
     columns = {name: COLUMNS[name] for name in ("code", "y", "gain", "work", "age")}
-    second = load(source_of(write(tmp_path, "csv", columns), **features), examples)
-    assert values(second, "x").tolist() == values(examples, "x").tolist()
+    second = load(source_of(write(tmp_path, "csv", columns), **features), dataset)
+    assert values(second, "x").tolist() == values(dataset, "x").tolist()
 
 
 def test_csv_separator_decimal_and_missing(tmp_path: Path):
@@ -439,18 +439,18 @@ def test_csv_separator_decimal_and_missing(tmp_path: Path):
     source = Csv(
         DataPath(str(path)), inputs=inputs, separator=";", decimal=",", missing=("?", "n.a.")
     )
-    examples = load_source(source, DataFileOpener())
-    assert values(examples, "a").tolist() == [1.5, 2, -1]
-    assert values(examples, "b").tolist() == [3, 3, 3]
-    assert values(examples, "kind").tolist() == [1, 0, 2]
-    assert examples.targets[""].numpy(np.arange(3)).tolist() == [0.5, 1, 2]
+    dataset = load_source(source, DataFileOpener())
+    assert values(dataset, "a").tolist() == [1.5, 2, -1]
+    assert values(dataset, "b").tolist() == [3, 3, 3]
+    assert values(dataset, "kind").tolist() == [1, 0, 2]
+    assert dataset.targets[""].numpy(np.arange(3)).tolist() == [0.5, 1, 2]
     # A point is not a decimal point then: 1.500 may be a thousand and a half thousand.
     path.write_text("a;y\n1.500;1\n")
     with pytest.raises(RunError, match=r"line 2 of .* has '1\.500' in column 'a', not a number"):
         load_source(Csv(DataPath(str(path)), separator=";", decimal=","), DataFileOpener())
     path.write_text("a\ty\n1\t2\n")
-    examples = load_source(Csv(DataPath(str(path)), separator="\t"), DataFileOpener())
-    assert values(examples, "").tolist() == [[1]]
+    dataset = load_source(Csv(DataPath(str(path)), separator="\t"), DataFileOpener())
+    assert values(dataset, "").tolist() == [[1]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -473,17 +473,17 @@ def test_features_as_targets(tmp_path: Path, kind: str):
         else (Csv if kind == "csv" else Parquet)(path, targets, inputs="a")
     )
     rows = np.arange(4)
-    examples = load_source(source, DataFileOpener(), None, lambda _: rows)
-    assert [*examples.inputs] == [""]
-    assert examples.targets["genres"].numpy(np.arange(5)).tolist() == [
+    dataset = load_source(source, DataFileOpener(), None, lambda _: rows)
+    assert [*dataset.inputs] == [""]
+    assert dataset.targets["genres"].numpy(np.arange(5)).tolist() == [
         *([1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 1, 1], [1, 0, 0])
     ]
     logs = np.log(columns["price"])
     expected = (logs - logs[:4].mean()) / logs[:4].std()
-    np.testing.assert_allclose(examples.targets["price"].numpy(np.arange(5)), expected, rtol=1e-13)
-    assert examples.targets["a"].numpy(rows).tolist() == [0, 1, 2, 3]
-    other_rows = load_source(source, DataFileOpener(), examples.preprocessing)
-    assert other_rows.preprocessing.schema.features == examples.preprocessing.schema.features
+    np.testing.assert_allclose(dataset.targets["price"].numpy(np.arange(5)), expected, rtol=1e-13)
+    assert dataset.targets["a"].numpy(rows).tolist() == [0, 1, 2, 3]
+    other_rows = load_source(source, DataFileOpener(), dataset.preprocessing)
+    assert other_rows.preprocessing.schema.features == dataset.preprocessing.schema.features
 
 
 MULTI_LABEL = """

@@ -5,8 +5,8 @@ import pytest
 
 from archbuilder.compiler.ir import GraphInput, Shape
 from archbuilder.data.columns import ArrayColumn
-from archbuilder.data.dataset import Feature
 from archbuilder.data.input_adapter import make_adapter
+from archbuilder.data.source_dataset import Feature
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.diagnostics.span import SourceText, Span
 

@@ -21,10 +21,10 @@ from hypothesis.extra import numpy as arrays
 from archbuilder.compiler.ir import GraphInput
 from archbuilder.config.sources import Csv, DataPath, DataSource, Jsonl, Npy, Npz, Parquet
 from archbuilder.data.columns import ArrayColumn, LazyColumn, translate_read_errors
-from archbuilder.data.dataset import UNNAMED, Feature
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.indices import LookupTable
-from archbuilder.data.input_checks import make_input_pipeline
+from archbuilder.data.input_checks import adapt_input
+from archbuilder.data.source_dataset import UNNAMED, Feature
 from archbuilder.data.sources import load_source
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.diagnostics.span import SourceText, Span
@@ -56,7 +56,7 @@ def reach(source: DataSource, dtype: str, indices: Sequence[LookupTable] = ()) -
     """The values that reach an input of a dtype."""
     feature = load_source(source, DataFileOpener()).inputs[UNNAMED]
     with translate_read_errors():
-        fitted = make_input_pipeline(feature, network_input(dtype, *feature.shape), indices)
+        fitted = adapt_input(feature, network_input(dtype, *feature.shape), indices)
         return fitted.gather(tf.range(feature.column.count)).numpy()
 
 
@@ -190,7 +190,7 @@ class TestIntegers:
         source = self.table(tmp_path, *(f"{each}.0,0.5,0" for each in self.IDS))
         assert reach(source, "float32").tolist() == [2**24, 2**24]
         feature = Feature(ArrayColumn(np.array(self.IDS)), divide_by=2.0**24)
-        fitted = make_input_pipeline(feature, network_input("float32"))
+        fitted = adapt_input(feature, network_input("float32"))
         assert fitted.gather(tf.range(2)).numpy().tolist() == [1, 1]
 
     @pytest.mark.parametrize("cache", [None, False])
@@ -230,11 +230,11 @@ class TestIndices:
             r" \(input_dim: 10\), which takes integers from 0 to 9"
         )
         with pytest.raises(RunError, match=message):
-            make_input_pipeline(feature, network_input(dtype, 2), self.TABLE)
+            adapt_input(feature, network_input(dtype, 2), self.TABLE)
 
     def test_float_indices(self):
         """Whole ones are indices too."""
-        fitted = make_input_pipeline(
+        fitted = adapt_input(
             Feature(ArrayColumn(np.array([0.0, 9.0]))), network_input("int32"), self.TABLE
         )
         assert fitted.gather(tf.range(2)).numpy().tolist() == [0, 9]
@@ -245,7 +245,7 @@ class TestIndices:
         np.save(tmp_path / "y.npy", np.zeros(2))
         files = [DataPath(str(tmp_path / f"{name}.npy")) for name in "xy"]
         feature = load_source(Npy(*files), DataFileOpener()).inputs[UNNAMED]
-        fitted = make_input_pipeline(feature, network_input("int32"), self.TABLE)
+        fitted = adapt_input(feature, network_input("int32"), self.TABLE)
         assert fitted.gather(tf.constant([0])).numpy().tolist() == [0]
         with (
             pytest.raises(RunError, match=r"example 2 of .*x\.npy' has 10"),
@@ -257,7 +257,7 @@ class TestIndices:
         feature = load_source(source, DataFileOpener()).inputs[UNNAMED]
         assert isinstance(feature.column, LazyColumn)
         with pytest.raises(RunError, match=r"line 3 of .* has 10 in column 'x'"):
-            make_input_pipeline(feature, network_input("int32"), self.TABLE)
+            adapt_input(feature, network_input("int32"), self.TABLE)
 
 
 class TestFiles:
@@ -319,7 +319,7 @@ class TestFiles:
 def test_text_input():
     """Numbers are no text."""
     with pytest.raises(RunError, match="takes strings"):
-        make_input_pipeline(Feature(ArrayColumn(np.zeros(2))), network_input("string"))
+        adapt_input(Feature(ArrayColumn(np.zeros(2))), network_input("string"))
 
 
 @pytest.mark.filterwarnings("error")
@@ -338,6 +338,6 @@ def test_error_suggests_a_wider_dtype(number: int, dtype: str, hint: str):
     column = ArrayColumn(np.array([[number, 0.5]], np.float64))
     feature = Feature(column, integer_mask=np.array([True, False]))
     with pytest.raises(RunError, match=re.escape(hint)):
-        make_input_pipeline(feature, network_input(dtype, 2))
-    fitted = make_input_pipeline(feature, network_input("float64", 2))
+        adapt_input(feature, network_input(dtype, 2))
+    fitted = adapt_input(feature, network_input("float64", 2))
     assert fitted.gather(tf.range(1)).numpy().tolist() == [[number, 0.5]]

@@ -7,7 +7,7 @@ import pytest
 
 from archbuilder.data.columns import ArrayColumn
 from archbuilder.data.input_adapter import InputAdapter
-from archbuilder.data.pipeline import FittedDataset, InputPipeline, train_dataset
+from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, train_batches
 from archbuilder.data.position import TrainingPosition
 from archbuilder.data.targets import Target
 
@@ -18,14 +18,14 @@ def orders(
     start: TrainingPosition, *, shuffle: bool, drop_remainder: bool = False
 ) -> list[list[int]]:
     """Which examples the batches of three epochs have."""
-    table = FittedDataset(
-        {"x": InputPipeline(ArrayColumn(ROWS), InputAdapter((), ()))},
+    table = AdaptedDataset(
+        {"x": AdaptedColumn(ArrayColumn(ROWS), InputAdapter((), ()))},
         {"y": Target(ArrayColumn(ROWS), np.dtype(np.int64))},
         ROWS,
         named_inputs=False,
         named_outputs=False,
     )
-    batches = train_dataset(
+    batches = train_batches(
         table, start, batch_size=4, seed=0, epochs=3, shuffle=shuffle, drop_remainder=drop_remainder
     )
     return [x.tolist() for x, y in batches.as_numpy_iterator() if (x == y).all()]

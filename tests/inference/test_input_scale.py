@@ -16,8 +16,8 @@ import tensorflow as tf
 from archbuilder.cli import main
 from archbuilder.config.data_schema import DatasetSchema, Scale, schema_from_dict, schema_to_dict
 from archbuilder.config.sources import DataPath, Npy
-from archbuilder.data.dataset import UNNAMED, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing
 from archbuilder.data.sources import load_source
 from archbuilder.files.json import JsonError
 
@@ -149,10 +149,10 @@ def test_scale_of_memory_mapped_files(tmp_path: Path):
         images[4, 3, 3] = value
         np.save(tmp_path / f"{value}.npy", images)
         file = DataPath(str(tmp_path / f"{value}.npy"))
-        examples = load_source(Npy(file, file), DataFileOpener())
+        dataset = load_source(Npy(file, file), DataFileOpener())
         largest = {1: 1, 2: 255}[value]
-        assert examples.preprocessing.schema.scales == {UNNAMED: Scale(largest, largest)}
-        scales.append(examples.inputs[UNNAMED].divide_by)
+        assert dataset.preprocessing.schema.scales == {UNNAMED: Scale(largest, largest)}
+        scales.append(dataset.inputs[UNNAMED].divide_by)
     assert scales == [1, 255]
     file = DataPath(str(tmp_path / "1.npy"))
     preprocessing = FittedPreprocessing(DatasetSchema(scales={"image": Scale(255)}))

@@ -81,8 +81,8 @@ def test_target_from_input(tmp_path: Path):
     run = train(tmp_path, AUTOENCODER)
     assert validation_metrics(run)["again_loss"] < 0.03
     model = keras.saving.load_model(run / "net.keras")
-    examples = load_source(data_from_argument("digits").train, DataFileOpener())
-    images = np.asarray(next(iter(examples.inputs.values())).column.gather(np.arange(50))) / 16
+    dataset = load_source(data_from_argument("digits").train, DataFileOpener())
+    images = np.asarray(next(iter(dataset.inputs.values())).column.gather(np.arange(50))) / 16
     again = np.asarray(model(images.astype(np.float32))["again"])
     error = np.square(again - images.reshape(50, 64)).mean()
     assert error < 0.5 * images.var(axis=0).mean()

@@ -21,7 +21,7 @@ from archbuilder.config.sources.base import (
 from archbuilder.config.value_types import or_by_name
 
 if TYPE_CHECKING:
-    from archbuilder.data.dataset import Dataset
+    from archbuilder.data.source_dataset import SourceDataset
     from archbuilder.data.sources.load_context import LoadContext
 
 _PATHS: Final = or_by_name(path())
@@ -33,7 +33,7 @@ class Digits(DataSource):
 
     key = "digits"
 
-    def load(self, context: LoadContext) -> Dataset:  # noqa: ARG002 - nothing is opened
+    def load(self, context: LoadContext) -> SourceDataset:  # noqa: ARG002 - nothing is opened
         """Load the digits."""
         from archbuilder.data.sources.digits import load_digits
 
@@ -55,7 +55,7 @@ class Npz(InferenceSource):
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
     sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
 
-    def load(self, context: LoadContext) -> Dataset:
+    def load(self, context: LoadContext) -> SourceDataset:
         """Load the arrays."""
         from archbuilder.data.sources.npz import load_npz
 
@@ -81,7 +81,7 @@ class Npy(InferenceSource):
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
     sample_weight: DataPaths | None = setting(_PATHS, SAMPLE_WEIGHT, default=None)
 
-    def load(self, context: LoadContext) -> Dataset:
+    def load(self, context: LoadContext) -> SourceDataset:
         """Open the files."""
         from archbuilder.data.sources.npy import load_npy
 
@@ -107,7 +107,7 @@ class Idx(InferenceSource):
     """None for inference."""
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
 
-    def load(self, context: LoadContext) -> Dataset:
+    def load(self, context: LoadContext) -> SourceDataset:
         """Load the images and labels."""
         from archbuilder.data.sources.idx import load_idx
 

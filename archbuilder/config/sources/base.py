@@ -22,7 +22,7 @@ from archbuilder.diagnostics.span import Span
 from archbuilder.yaml.nodes import Tree
 
 if TYPE_CHECKING:
-    from archbuilder.data.dataset import Dataset
+    from archbuilder.data.source_dataset import SourceDataset
     from archbuilder.data.sources.load_context import LoadContext
 
 
@@ -127,7 +127,7 @@ class DataSource(abc.ABC):
         return ""
 
     @abc.abstractmethod
-    def load(self, context: LoadContext) -> Dataset:
+    def load(self, context: LoadContext) -> SourceDataset:
         """Load the examples.
 
         Raises:

@@ -32,7 +32,7 @@ from archbuilder.config.value_types import (
 from archbuilder.yaml.nodes import Tree
 
 if TYPE_CHECKING:
-    from archbuilder.data.dataset import Dataset
+    from archbuilder.data.source_dataset import SourceDataset
     from archbuilder.data.sources.load_context import LoadContext
 
 
@@ -76,7 +76,7 @@ class Images(ImageSource):
 
     directory: DataPath = setting(path(), "The directory.")
 
-    def load(self, context: LoadContext) -> Dataset:
+    def load(self, context: LoadContext) -> SourceDataset:
         """List the images."""
         from archbuilder.data.sources.image_directory import load_images
 
@@ -105,7 +105,7 @@ class Tfrecord(ImageSource):
     )
     sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
 
-    def load(self, context: LoadContext) -> Dataset:
+    def load(self, context: LoadContext) -> SourceDataset:
         """Load the features."""
         from archbuilder.data.sources.tfrecord import load_tfrecord
 
@@ -152,7 +152,7 @@ class Tfds(ImageSource):
         default=None,
     )
 
-    def load(self, context: LoadContext) -> Dataset:
+    def load(self, context: LoadContext) -> SourceDataset:
         """Load the split."""
         from archbuilder.data.sources.tfds import load_tfds
 

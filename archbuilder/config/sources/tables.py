@@ -40,7 +40,7 @@ from archbuilder.diagnostics.errors import quote
 from archbuilder.yaml.nodes import Tree
 
 if TYPE_CHECKING:
-    from archbuilder.data.dataset import Dataset
+    from archbuilder.data.source_dataset import SourceDataset
     from archbuilder.data.sources.load_context import LoadContext
 
 TargetColumns: TypeAlias = str | int | Mapping[str, str | int | FeatureConfig]
@@ -106,7 +106,7 @@ class Csv(SkippableSource, InferenceSource):
         """Return which settings contradict each other, as a sentence; empty if none do."""
         return "'separator' and 'decimal' are the same" if self.separator == self.decimal else ""
 
-    def load(self, context: LoadContext) -> Dataset:
+    def load(self, context: LoadContext) -> SourceDataset:
         """Load the columns."""
         from archbuilder.data.sources.csv import load_csv
 
@@ -143,7 +143,7 @@ class Parquet(SkippableSource, InferenceSource):
     sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
 
-    def load(self, context: LoadContext) -> Dataset:
+    def load(self, context: LoadContext) -> SourceDataset:
         """Load the columns."""
         from archbuilder.data.sources.parquet import load_parquet
 
@@ -179,7 +179,7 @@ class Jsonl(SkippableSource, InferenceSource):
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
     sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
 
-    def load(self, context: LoadContext) -> Dataset:
+    def load(self, context: LoadContext) -> SourceDataset:
         """Load the fields."""
         from archbuilder.data.sources.jsonl import load_jsonl
 

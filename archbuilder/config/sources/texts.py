@@ -10,7 +10,7 @@ from archbuilder.config.sources.base import DataPath, SkippableSource, path
 from archbuilder.config.value_types import boolean, choice, integer, plain_type
 
 if TYPE_CHECKING:
-    from archbuilder.data.dataset import Dataset
+    from archbuilder.data.source_dataset import SourceDataset
     from archbuilder.data.sources.load_context import LoadContext
 
 TokenizerType: TypeAlias = Literal["characters", "words", "bpe", "wordpiece"]
@@ -58,7 +58,7 @@ class Text(SkippableSource):
         """The suffix that files of this source usually have."""
         return ".jsonl" if self.field else ".txt"
 
-    def load(self, context: LoadContext) -> Dataset:
+    def load(self, context: LoadContext) -> SourceDataset:
         """Load the tokens."""
         from archbuilder.data.sources.text import load_text
 
@@ -80,7 +80,7 @@ class Pairs(SkippableSource):
         _SEQUENCE_LENGTH, "Largest number of tokens of each text.", default=128
     )
 
-    def load(self, context: LoadContext) -> Dataset:
+    def load(self, context: LoadContext) -> SourceDataset:
         """Load the tokens."""
         from archbuilder.data.sources.pairs import load_pairs
 

@@ -10,10 +10,10 @@ import numpy as np
 from archbuilder.config.data_schema import Scale
 from archbuilder.config.sources import DataSource
 from archbuilder.data.columns import RowIndices
-from archbuilder.data.dataset import Dataset, FittedPreprocessing
 from archbuilder.data.errors import locate_data_errors, source_span
 from archbuilder.data.features import all_rows, fit_features
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import FittedPreprocessing, SourceDataset
 from archbuilder.data.sources.disk_columns import MEMORY_LIMIT, ColumnStore
 from archbuilder.data.sources.load_context import LoadContext
 
@@ -24,8 +24,8 @@ def load_source(
     source: DataSource,
     opener: DataFileOpener,
     fitted: FittedPreprocessing | None = None,
-    training_rows: Callable[[Dataset], RowIndices] = all_rows,
-) -> Dataset:
+    training_rows: Callable[[SourceDataset], RowIndices] = all_rows,
+) -> SourceDataset:
     """Load the dataset of a source.
 
     `fitted` is the preprocessing of the training data, if this is other data: its classes, scales,
@@ -42,20 +42,20 @@ def load_source(
     # Errors of a source name its line in the blueprint, which the readers do not know.
     span = source_span(source)
     with locate_data_errors(span):
-        raw_examples = source.load(LoadContext(opener, store, fitted))
+        raw_dataset = source.load(LoadContext(opener, store, fitted))
         fitted_features = None if fitted is None else fitted.schema.features
-        examples = fit_features(raw_examples, fitted_features, training_rows).with_value_checks()
+        dataset = fit_features(raw_dataset, fitted_features, training_rows).with_value_checks()
         if source.cache:
-            examples = examples.in_memory()
+            dataset = dataset.in_memory()
         # A run records the schema, so that validation and prediction divide by the same numbers.
         # Images of 16 bits are left out: their divisor follows from the recipe and the recorded bit
         # depth.
         scales = {
             name: Scale(feature.divide_by, feature.max_value)
-            for name, feature in examples.inputs.items()
+            for name, feature in dataset.inputs.items()
             if feature.divide_by is not None
             and (feature.column.dtype == np.uint8 or not feature.image)
         }
-        schema = replace(examples.preprocessing.schema, scales=scales)
-        preprocessing = replace(examples.preprocessing, schema=schema)
-        return replace(examples, preprocessing=preprocessing, span=span)
+        schema = replace(dataset.preprocessing.schema, scales=scales)
+        preprocessing = replace(dataset.preprocessing, schema=schema)
+        return replace(dataset, preprocessing=preprocessing, span=span)

@@ -9,9 +9,9 @@ from typing import Final, TypeVar
 import numpy as np
 
 from archbuilder.data.columns import Array, Column
-from archbuilder.data.dataset import Feature, RawFeature
 from archbuilder.data.dtypes import common_dtype, unrepresentable
 from archbuilder.data.provenance import ColumnOrigin
+from archbuilder.data.source_dataset import Feature, RawFeature
 from archbuilder.data.sources.category_writer import CategoryWriter
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.dates import DATE_DTYPE, Dates, date_parts

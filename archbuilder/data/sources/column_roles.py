@@ -15,7 +15,7 @@ from archbuilder.config.sources import (
     TargetColumns,
     Tfrecord,
 )
-from archbuilder.data.dataset import SourceKeys
+from archbuilder.data.source_dataset import SourceKeys
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import as_mapping
 from archbuilder.diagnostics.errors import RunError, closest_match, quote

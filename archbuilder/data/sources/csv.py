@@ -13,8 +13,8 @@ import numpy as np
 from archbuilder.config.sources import Csv, DataPath
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array
-from archbuilder.data.dataset import Dataset
 from archbuilder.data.provenance import RecordLocations
+from archbuilder.data.source_dataset import SourceDataset
 from archbuilder.data.sources.batch_reader import RawBatch, batched_by_bytes
 from archbuilder.data.sources.cells import (
     find_inexact_integer,
@@ -48,7 +48,7 @@ _Line: TypeAlias = tuple[int, list[str]]
 """The number of a line, and its cells."""
 
 
-def load_csv(source: Csv, context: LoadContext) -> Dataset:
+def load_csv(source: Csv, context: LoadContext) -> SourceDataset:
     """Load the columns of tables; see `load_table`.
 
     Raises:

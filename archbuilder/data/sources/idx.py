@@ -18,8 +18,8 @@ import numpy as np
 
 from archbuilder.config.sources import DataPath, Idx
 from archbuilder.data.columns import Column
-from archbuilder.data.dataset import UNNAMED, Dataset
 from archbuilder.data.provenance import ColumnOrigin
+from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.sources.disk_columns import check_example_size
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import array_feature, lookup_scale
@@ -35,7 +35,7 @@ _IMAGE_RANKS: Final = (3, 4)
 _CHUNK_BYTES: Final = 2**22
 
 
-def load_idx(source: Idx, context: LoadContext) -> Dataset:
+def load_idx(source: Idx, context: LoadContext) -> SourceDataset:
     """Load images and their labels. Each path may be a pattern that matches several files.
 
     Raises:
@@ -60,7 +60,7 @@ def load_idx(source: Idx, context: LoadContext) -> Dataset:
                 f"{quote(source.labels.path, 200)} has {len(labels.shape) + 1} axes, not one label"
                 " each"
             )
-    return Dataset(
+    return SourceDataset(
         name,
         {UNNAMED: replace(feature, image=True)},
         targets,

@@ -19,7 +19,7 @@ from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from archbuilder.config.data_schema import ImageSpec
 from archbuilder.data.columns import Array, Column
-from archbuilder.data.dataset import Feature
+from archbuilder.data.source_dataset import Feature
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.files.parser_errors import ErrorTypes, parser_errors
 

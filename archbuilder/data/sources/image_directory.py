@@ -15,8 +15,8 @@ from archbuilder.config.data_schema import DatasetSchema
 from archbuilder.config.sources import DataPath, Images
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array, ArrayColumn, Column, LazyColumn, RowIndices
-from archbuilder.data.dataset import UNNAMED, Dataset, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing, SourceDataset
 from archbuilder.data.sources.class_directories import ImageListing, PathParts, list_images
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, read_image_file
 from archbuilder.data.sources.load_context import LoadContext
@@ -76,7 +76,7 @@ class _Classes:
         return cls(numbers={each: int(each) for each in sorted(listing.class_counts, key=int)})
 
 
-def load_images(source: Images, context: LoadContext) -> Dataset:
+def load_images(source: Images, context: LoadContext) -> SourceDataset:
     """Load images of one size, and their classes: the indices of their directories by name.
 
     Images are resized to `size` or, without it, to the size of the first image. Colors become gray
@@ -128,7 +128,7 @@ def load_images(source: Images, context: LoadContext) -> Dataset:
     # Classes are recorded, so that other data gets the same indices even if it lacks a class.
     class_names = {UNNAMED: classes.names} if classes.names else {}
     schema = DatasetSchema(classes=class_names, images={UNNAMED: decoder.spec})
-    return Dataset(
+    return SourceDataset(
         name,
         {UNNAMED: decoder.to_feature(images, source.divide_by)},
         targets,

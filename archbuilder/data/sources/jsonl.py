@@ -10,9 +10,9 @@ import numpy as np
 from archbuilder.config.sources import Jsonl
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array
-from archbuilder.data.dataset import Dataset
 from archbuilder.data.dtypes import MAX_EXACT_INT, Mask
 from archbuilder.data.provenance import RecordLocations
+from archbuilder.data.source_dataset import SourceDataset
 from archbuilder.data.sources.batch_reader import Row, stack_rows
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.dates import not_a_date_error, parse_date
@@ -22,7 +22,7 @@ from archbuilder.data.text.line_reader import iter_json_objects
 from archbuilder.diagnostics.errors import RunError, quote, quote_list
 
 
-def load_jsonl(source: Jsonl, context: LoadContext) -> Dataset:
+def load_jsonl(source: Jsonl, context: LoadContext) -> SourceDataset:
     """Load the fields that the source names. String targets become class indices.
 
     Raises:
@@ -40,12 +40,12 @@ def load_jsonl(source: Jsonl, context: LoadContext) -> Dataset:
                 yield row
 
     batches = stack_rows(rows(), roles)
-    examples = make_dataset(source, batches, roles, locations, bad_records, context)
+    dataset = make_dataset(source, batches, roles, locations, bad_records, context)
     inputs = {
         key: replace(feature, integer_mask=parser.integer_masks[roles.inputs[key][0]])
-        for key, feature in examples.inputs.items()
+        for key, feature in dataset.inputs.items()
     }
-    return replace(examples, inputs=inputs)
+    return replace(dataset, inputs=inputs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archbuilder.data.dataset import FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import FittedPreprocessing
 from archbuilder.data.sources.disk_columns import ColumnStore
 
 

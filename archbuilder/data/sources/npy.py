@@ -10,8 +10,8 @@ import numpy as np
 
 from archbuilder.config.sources import DataPath, Npy
 from archbuilder.data.columns import Array, LazyColumn, RowIndices
-from archbuilder.data.dataset import Dataset, SourceKeys
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import SourceDataset, SourceKeys
 from archbuilder.data.sources.disk_columns import concat_columns
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import (
@@ -23,7 +23,7 @@ from archbuilder.data.sources.npy_header import (
 from archbuilder.diagnostics.errors import RunError, quote
 
 
-def load_npy(source: Npy, context: LoadContext) -> Dataset:
+def load_npy(source: Npy, context: LoadContext) -> SourceDataset:
     """Load one array per file; see `array_feature` for which of them are images.
 
     Raises:
@@ -48,7 +48,9 @@ def load_npy(source: Npy, context: LoadContext) -> Dataset:
     source_name = ", ".join(
         dict.fromkeys(each.name for each in (*inputs.values(), *targets.values()))
     )
-    return Dataset(source_name, features, targets, sample_weights=weights, source_keys=SourceKeys())
+    return SourceDataset(
+        source_name, features, targets, sample_weights=weights, source_keys=SourceKeys()
+    )
 
 
 def _map_column(file: DataPath, opener: DataFileOpener) -> LazyColumn:

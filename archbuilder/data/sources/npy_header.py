@@ -11,8 +11,8 @@ import numpy as np
 
 from archbuilder.config.data_schema import Scale
 from archbuilder.data.columns import Array, Column, RowIndices
-from archbuilder.data.dataset import UNNAMED, Feature, FittedPreprocessing
 from archbuilder.data.provenance import ColumnOrigin
+from archbuilder.data.source_dataset import UNNAMED, Feature, FittedPreprocessing
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.files.parser_errors import NPY_HEADER_ERRORS, parser_errors
 

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from archbuilder.config.sources import DataPath, Npz
-from archbuilder.data.dataset import Dataset, SourceKeys, check_lengths
 from archbuilder.data.file_access import DataFileOpener, check_fits_in_memory
+from archbuilder.data.source_dataset import SourceDataset, SourceKeys, check_lengths
 from archbuilder.data.sources.disk_columns import ColumnStore, ColumnWriter, check_example_size
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import (
@@ -27,7 +27,7 @@ _CHUNK_BYTES: Final = 2**22
 _SUFFIX: Final = ".npy"
 
 
-def load_npz(source: Npz, context: LoadContext) -> Dataset:
+def load_npz(source: Npz, context: LoadContext) -> SourceDataset:
     """Load the arrays that the source names, concatenated over all archives.
 
     Arrays of bytes with the rank of images are images: see `array_feature`.
@@ -48,7 +48,7 @@ def load_npz(source: Npz, context: LoadContext) -> Dataset:
     for file in context.opener.match_files(source.file):
         members = _read_archive(file, context.opener, writers, store)
     columns = {each: writer.to_column() for each, writer in writers.items()}
-    return Dataset(
+    return SourceDataset(
         name,
         {
             key: array_feature(

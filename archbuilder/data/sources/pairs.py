@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from archbuilder.config.sources import Pairs
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array, LazyColumn
-from archbuilder.data.dataset import Dataset, Feature, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import Feature, FittedPreprocessing, SourceDataset
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.text import fit_or_load_tokenizer
 from archbuilder.data.text.line_reader import iter_lines
@@ -29,7 +29,7 @@ _NUM_BOUNDARY_TOKENS: Final = 2
 _CHUNK_LINES: Final = 1024
 
 
-def load_pairs(source: Pairs, context: LoadContext) -> Dataset:
+def load_pairs(source: Pairs, context: LoadContext) -> SourceDataset:
     """Load two columns of token ids: `source` and `target`.
 
     A source has `sequence_length` tokens. A target has two more: its begin and its end. Shorter
@@ -64,7 +64,7 @@ def load_pairs(source: Pairs, context: LoadContext) -> Dataset:
         SOURCE: Feature(_token_column(name, tokens[:, : source.sequence_length])),
         TARGET: Feature(_token_column(name, tokens[:, source.sequence_length :])),
     }
-    return Dataset(
+    return SourceDataset(
         name, features, {}, notes, preprocessing=FittedPreprocessing(tokenizer=tokenizer)
     )
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from archbuilder.config.sources import DataPath, Parquet
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array
-from archbuilder.data.dataset import Dataset
 from archbuilder.data.dtypes import unrepresentable
 from archbuilder.data.provenance import RecordLocations
+from archbuilder.data.source_dataset import SourceDataset
 from archbuilder.data.sources.batch_reader import MAX_BATCH_BYTES, MAX_BATCH_ROWS, RawBatch
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.dates import DATE_DTYPE, Dates, not_a_date_error, parse_date
@@ -38,7 +38,7 @@ _MAX_ROW_BYTES: Final = 2**28
 """Size of the largest row that is read."""
 
 
-def load_parquet(source: Parquet, context: LoadContext) -> Dataset:
+def load_parquet(source: Parquet, context: LoadContext) -> SourceDataset:
     """Load the columns of tables; see `load_table`.
 
     A column may contain nested lists of numbers, all of one shape.

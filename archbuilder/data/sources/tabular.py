@@ -10,8 +10,8 @@ from typing import Protocol
 from archbuilder.config.data_schema import DatasetSchema
 from archbuilder.config.sources import Jsonl, TableSource, Tfrecord
 from archbuilder.data.bad_records import BadRecords
-from archbuilder.data.dataset import Dataset, FittedPreprocessing
 from archbuilder.data.provenance import RecordLocations
+from archbuilder.data.source_dataset import FittedPreprocessing, SourceDataset
 from archbuilder.data.sources.batch_reader import RawBatch, collect_columns
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.load_context import LoadContext
@@ -57,7 +57,7 @@ def load_table(
     bad_records: BadRecords,
     locations: RecordLocations,
     context: LoadContext,
-) -> Dataset:
+) -> SourceDataset:
     """Load the columns of tables as inputs, targets and sample weights.
 
     A target of strings becomes class indices: in alphabetical order, or in the order of the classes
@@ -79,7 +79,7 @@ def make_dataset(
     locations: Locations,
     bad_records: BadRecords,
     context: LoadContext,
-) -> Dataset:
+) -> SourceDataset:
     """Read all batches into a dataset. `locations` and `bad_records` grow while these are read.
 
     Raises:
@@ -87,7 +87,7 @@ def make_dataset(
     """
     name = quote(source.file.path, 200)
     columns = collect_columns(batches, roles, locations.describe_row, context)
-    return Dataset(
+    return SourceDataset(
         name,
         {
             key: replace(feature, divide_by=source.divide_by)

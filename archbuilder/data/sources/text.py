@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from archbuilder.config.sources import Text, TokenizerConfig
 from archbuilder.data.bad_records import BadRecords
-from archbuilder.data.dataset import UNNAMED, Dataset, Feature, FittedPreprocessing
+from archbuilder.data.source_dataset import UNNAMED, Feature, FittedPreprocessing, SourceDataset
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.text.line_reader import iter_documents, iter_text_blocks
 from archbuilder.data.text.token_file import TokenArray, encode_texts, load_or_write_tokens
@@ -23,7 +23,7 @@ from archbuilder.formatting import format_count
 TOKENIZER_FILE: Final = "tokenizer.json"
 
 
-def load_text(source: Text, context: LoadContext) -> Dataset:
+def load_text(source: Text, context: LoadContext) -> SourceDataset:
     """Load a text as windows of `length` tokens, with the next tokens as targets.
 
     A run that has the tokens already reads its own file. With `fitted`, the tokenizer is that of
@@ -70,9 +70,9 @@ def load_text(source: Text, context: LoadContext) -> Dataset:
         tokenizer,
         bad_records,
     )
-    examples = make_text_dataset(TokenArray(name, tokenizer, tokens), source.sequence_length)
-    notes = (*examples.notes, *oov_notes(tokens), *bad_records.notes())
-    return replace(examples, notes=notes)
+    dataset = make_text_dataset(TokenArray(name, tokenizer, tokens), source.sequence_length)
+    notes = (*dataset.notes, *oov_notes(tokens), *bad_records.notes())
+    return replace(dataset, notes=notes)
 
 
 def fit_or_load_tokenizer(
@@ -111,13 +111,13 @@ def oov_notes(tokens: NDArray[np.generic]) -> tuple[str, ...]:
     )
 
 
-def make_text_dataset(token_array: TokenArray, length: int) -> Dataset:
+def make_text_dataset(token_array: TokenArray, length: int) -> SourceDataset:
     """Return windows of a text, and as targets the same windows moved by one token."""
     note = (
         f"{token_array.source_name}: {len(token_array.tokens):,} tokens, vocabulary of"
         f" {token_array.tokenizer.vocab_size:,}, sequences of {length:,}"
     )
-    return Dataset(
+    return SourceDataset(
         token_array.source_name,
         {UNNAMED: Feature(token_array.windows(length))},
         {UNNAMED: token_array.windows(length, shift=1)},

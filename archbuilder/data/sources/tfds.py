@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from archbuilder.config.sources import DataPath, Tfds, Tfrecord
-from archbuilder.data.dataset import Dataset, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import FittedPreprocessing, SourceDataset
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import as_mapping
 from archbuilder.data.sources.tfrecord import load_records
@@ -34,7 +34,7 @@ DATA_DIR_VARIABLE: Final = "TFDS_DATA_DIR"
 _FILE_FORMAT: Final = "tfrecord"
 
 
-def load_tfds(source: Tfds, context: LoadContext) -> Dataset:
+def load_tfds(source: Tfds, context: LoadContext) -> SourceDataset:
     """Load a split of a dataset.
 
     Raises:
@@ -69,16 +69,16 @@ def load_tfds(source: Tfds, context: LoadContext) -> Dataset:
     )
     # `_info` checked the whole directory, and the paths are the library's: a plain opener.
     plain_context = replace(context, opener=DataFileOpener())
-    examples = load_records(records, _shards(source, info), plain_context)
+    dataset = load_records(records, _shards(source, info), plain_context)
     # The features ClassLabel have integers in the records, and their names only in the metadata.
     names = {
         key: tuple(info.features[feature].names)
         for key, feature in as_mapping(targets).items()
         if getattr(info.features[feature], "names", None)
     }
-    schema = examples.preprocessing.schema
+    schema = dataset.preprocessing.schema
     schema = replace(schema, classes={**schema.classes, **names})
-    return replace(examples, preprocessing=FittedPreprocessing(schema))
+    return replace(dataset, preprocessing=FittedPreprocessing(schema))
 
 
 def _info(source: Tfds, opener: DataFileOpener) -> Any:

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from archbuilder.config.sources import Tfrecord
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array, Column, LazyColumn, RowIndices
-from archbuilder.data.dataset import Dataset, Feature, FittedPreprocessing
+from archbuilder.data.source_dataset import Feature, FittedPreprocessing, SourceDataset
 from archbuilder.data.sources.batch_reader import Row, stack_rows
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, is_encoded_image
@@ -24,7 +24,7 @@ from archbuilder.diagnostics.errors import RunError, quote, quote_list
 from archbuilder.formatting import plural
 
 
-def load_tfrecord(source: Tfrecord, context: LoadContext) -> Dataset:
+def load_tfrecord(source: Tfrecord, context: LoadContext) -> SourceDataset:
     """Load the features that a source names, from all files that it matches.
 
     Numbers are read once. Encoded images are decoded on demand. String targets become class
@@ -37,7 +37,7 @@ def load_tfrecord(source: Tfrecord, context: LoadContext) -> Dataset:
     return load_records(source, shards, context)
 
 
-def load_records(source: Tfrecord, shards: Sequence[Shard], context: LoadContext) -> Dataset:
+def load_records(source: Tfrecord, shards: Sequence[Shard], context: LoadContext) -> SourceDataset:
     """Load the features of the records in `shards`.
 
     Raises:
@@ -48,26 +48,26 @@ def load_records(source: Tfrecord, shards: Sequence[Shard], context: LoadContext
     reader = _RecordReader(source, roles, context, bad_records)
     batches = stack_rows(reader.rows(shards), roles)
     # This consumes the reader: its index and decoders are complete only then.
-    examples = make_dataset(source, batches, roles, reader, bad_records, context)
+    dataset = make_dataset(source, batches, roles, reader, bad_records, context)
     inputs = {
         key: reader.image_feature(key)
         if key in reader.image_decoders
         else array_feature(
             feature.column, source.divide_by, feature.origin, lookup_scale(context.fitted, key)
         )
-        for key, feature in examples.inputs.items()
+        for key, feature in dataset.inputs.items()
     }
     images = plural(reader.count, "image")
     image_notes = (
-        f"{examples.source_name}: {images} of {decoder}"
+        f"{dataset.source_name}: {images} of {decoder}"
         for decoder in reader.image_decoders.values()
     )
     image_specs = {key: decoder.spec for key, decoder in reader.image_decoders.items()}
-    schema = replace(examples.preprocessing.schema, images=image_specs)
+    schema = replace(dataset.preprocessing.schema, images=image_specs)
     return replace(
-        examples,
+        dataset,
         inputs=inputs,
-        notes=(*image_notes, *examples.notes),
+        notes=(*image_notes, *dataset.notes),
         preprocessing=FittedPreprocessing(schema),
     )
 

@@ -16,8 +16,8 @@ from PIL import Image
 from archbuilder.config.data_schema import ImageSpec
 from archbuilder.config.sources import DataPath, Images, Tfrecord
 from archbuilder.data.columns import translate_read_errors
-from archbuilder.data.dataset import UNNAMED, Dataset, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing, SourceDataset
 from archbuilder.data.sources import load_source
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, is_encoded_image
 from archbuilder.diagnostics.errors import RunError
@@ -241,9 +241,9 @@ def records(path: Path, *contents: bytes) -> Tfrecord:
     return Tfrecord(DataPath(str(path)))
 
 
-def values(examples: Dataset) -> np.ndarray:
+def values(dataset: SourceDataset) -> np.ndarray:
     with translate_read_errors():
-        column = examples.inputs[UNNAMED].column
+        column = dataset.inputs[UNNAMED].column
         return np.asarray(column.gather(tf.range(column.count)))
 
 
@@ -253,13 +253,13 @@ class TestSources:
 
     def test_scale_and_data_schema(self, tmp_path: Path, make: Any):
         """The range of 16 bits is known to whoever divides by it, and to the record of the run."""
-        examples = load_source(
+        dataset = load_source(
             make(tmp_path / "x", encoded(Image.fromarray(DEEP))), DataFileOpener()
         )
-        assert examples.inputs[UNNAMED].divide_by == 65535
-        assert examples.preprocessing.schema.images == {UNNAMED: ImageSpec(3, 4, 1, 16)}
-        assert any("3x4x1 with 16 bits per channel" in each for each in examples.notes)
-        np.testing.assert_array_equal(values(examples)[0, ..., 0], DEEP)
+        assert dataset.inputs[UNNAMED].divide_by == 65535
+        assert dataset.preprocessing.schema.images == {UNNAMED: ImageSpec(3, 4, 1, 16)}
+        assert any("3x4x1 with 16 bits per channel" in each for each in dataset.notes)
+        np.testing.assert_array_equal(values(dataset)[0, ..., 0], DEEP)
 
     def test_higher_bit_depth_than_the_first_image(self, tmp_path: Path, make: Any):
         """The file or record is named."""

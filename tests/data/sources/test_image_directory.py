@@ -14,8 +14,8 @@ from PIL import Image
 from archbuilder.cli import main
 from archbuilder.config.data_schema import DatasetSchema
 from archbuilder.config.sources import DataPath, Images
-from archbuilder.data.dataset import UNNAMED, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing
 from archbuilder.data.sources import load_source
 from archbuilder.diagnostics.errors import BlueprintError, RunError
 from archbuilder.diagnostics.span import SourceText, Span
@@ -62,9 +62,9 @@ def test_classes_from_directories(pets: Path):
     """By the alphabet, whatever is beside them."""
     (pets / "README.md").write_text("pets")
     (pets / "cat" / ".hidden.png").write_text("no image")
-    examples = load(pets)
-    (labels,) = examples.targets.values()
-    assert (examples.count, examples.preprocessing.schema.classes) == (
+    dataset = load(pets)
+    (labels,) = dataset.targets.values()
+    assert (dataset.count, dataset.preprocessing.schema.classes) == (
         40,
         {UNNAMED: ("cat", "dog")},
     )
@@ -115,9 +115,9 @@ def test_invalid_image_files(pets: Path, name: str):
         bomb(path, 2**20, 2**20)
     with pytest.raises(Exception, match=r"pets/cat/05\.png"):
         taken(pets, [5])
-    examples = load(pets, on_error="skip")
-    assert examples.count == 39
-    assert any("skipped 1 of 40 images" in remark for remark in examples.notes)
+    dataset = load(pets, on_error="skip")
+    assert dataset.count == 39
+    assert any("skipped 1 of 40 images" in remark for remark in dataset.notes)
 
 
 def test_directories_are_numbers_if_the_training_classes_have_no_names(tmp_path: Path):
@@ -126,12 +126,12 @@ def test_directories_are_numbers_if_the_training_classes_have_no_names(tmp_path:
     for number in (0, 2, 10):
         draw(tmp_path / "images" / str(number) / "1.png", number)
     source = Images(DataPath(str(tmp_path / "images")))
-    examples = load_source(source, DataFileOpener(), fitted)
-    (labels,) = examples.targets.values()
+    dataset = load_source(source, DataFileOpener(), fitted)
+    (labels,) = dataset.targets.values()
     # In the order of the files: "0", "10", "2".
     np.testing.assert_array_equal(labels.gather(np.arange(3)), [0, 10, 2])
-    assert examples.preprocessing.schema.classes == {}
-    assert "3 classes: '0' = 0, '2' = 2, '10' = 10" in examples.notes
+    assert dataset.preprocessing.schema.classes == {}
+    assert "3 classes: '0' = 0, '2' = 2, '10' = 10" in dataset.notes
     draw(tmp_path / "images" / "three" / "1.png", 3)
     unlabeled = load_source(source, DataFileOpener(), fitted)
     with pytest.raises(RunError, match="'three', but the classes of the training data are numbers"):
@@ -157,9 +157,9 @@ def test_symlinks_of_a_blueprint_are_not_followed(pets: Path):
     (pets / "cat" / "05.png").unlink()
     (pets / "cat" / "05.png").symlink_to(pets / "dog" / "05.bmp")
     span = Span(SourceText("net.yaml", ""), 1, 1, 1, 1)
-    examples = load_source(Images(DataPath("pets", span)), DataFileOpener(pets.parent))
-    assert examples.preprocessing.schema.classes == {UNNAMED: ("cat", "dog")}
-    (feature,) = examples.inputs.values()
+    dataset = load_source(Images(DataPath("pets", span)), DataFileOpener(pets.parent))
+    assert dataset.preprocessing.schema.classes == {UNNAMED: ("cat", "dog")}
+    (feature,) = dataset.inputs.values()
     with pytest.raises(Exception, match=r"cat/05\.png"):
         feature.column.gather(np.array([5]))
     with pytest.raises(BlueprintError):
@@ -186,9 +186,9 @@ def test_image_formats_and_nested_directories(tmp_path: Path):
     for ending in ("png", "webp", "tif", "tiff", "jpeg", "ppm"):
         draw(tmp_path / "cat" / "more" / "deep" / f"1.{ending}", 5)
     draw(tmp_path / "dog" / "2.WEBP", 6)
-    examples = load(tmp_path)
-    assert (examples.count, examples.preprocessing.schema.classes) == (7, {UNNAMED: ("cat", "dog")})
-    assert not any("not read" in each for each in examples.notes)
+    dataset = load(tmp_path)
+    assert (dataset.count, dataset.preprocessing.schema.classes) == (7, {UNNAMED: ("cat", "dog")})
+    assert not any("not read" in each for each in dataset.notes)
 
 
 def test_skipped_files_are_counted(pets: Path):
@@ -200,9 +200,9 @@ def test_skipped_files_are_counted(pets: Path):
     (pets / "cat" / ".hidden").write_text("x")
     draw(pets / "cover.png", 3)
     (pets / "link").symlink_to(pets / "nowhere")
-    examples = load(pets)
-    assert examples.count == 40
-    notes = "\n".join(examples.notes).replace("'", "")
+    dataset = load(pets)
+    assert dataset.count == 40
+    notes = "\n".join(dataset.notes).replace("'", "")
     assert "skipped 5 files without an image suffix (.png, " in notes
     assert "cat/more/0.heic, cat/more/1.heic, cat/more/2.heic, ..." in notes
     assert "skipped 1 image outside the class directories: cover.png" in notes

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from archbuilder.config.sources import Csv, DataPath, DataSource, Digits, Idx, Npy, Npz
 from archbuilder.data.columns import translate_read_errors
-from archbuilder.data.dataset import UNNAMED, Dataset
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.sources import load_source
 from archbuilder.diagnostics.errors import BlueprintError, RunError
 from archbuilder.diagnostics.span import SourceText, Span
@@ -28,7 +28,7 @@ PACKAGE = Path(__file__).parents[3] / "archbuilder"
 MNIST = Path(__file__).parents[4] / "shared" / "data" / "mnist"
 
 
-def load(source: DataSource) -> Dataset:
+def load(source: DataSource) -> SourceDataset:
     return load_source(source, DataFileOpener())
 
 
@@ -81,10 +81,10 @@ class TestIdx:
         """An IDX file may be compressed or not."""
         images = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
         labels = np.array([1, 0], np.uint8)
-        examples = load(self.write(tmp_path, pack(idx(images)), pack(idx(labels))))
-        assert np.array_equal(examples.inputs[UNNAMED].column.values, images)
-        assert examples.inputs[UNNAMED].divide_by == 255
-        assert np.array_equal(examples.targets[UNNAMED].values, labels)
+        dataset = load(self.write(tmp_path, pack(idx(images)), pack(idx(labels))))
+        assert np.array_equal(dataset.inputs[UNNAMED].column.values, images)
+        assert dataset.inputs[UNNAMED].divide_by == 255
+        assert np.array_equal(dataset.targets[UNNAMED].values, labels)
 
     @pytest.mark.parametrize(
         ("images", "message"),
@@ -133,9 +133,9 @@ class TestIdx:
         images, labels = (
             MNIST / f"t10k-{each}.gz" for each in ("images-idx3-ubyte", "labels-idx1-ubyte")
         )
-        examples = load(Idx(DataPath(str(images)), DataPath(str(labels))))
-        assert examples.inputs[UNNAMED].column.values.shape == (10_000, 28, 28)
-        assert np.bincount(examples.targets[UNNAMED].values).tolist()[:3] == [980, 1135, 1032]
+        dataset = load(Idx(DataPath(str(images)), DataPath(str(labels))))
+        assert dataset.inputs[UNNAMED].column.values.shape == (10_000, 28, 28)
+        assert np.bincount(dataset.targets[UNNAMED].values).tolist()[:3] == [980, 1135, 1032]
 
 
 class TestNpz:
@@ -146,9 +146,9 @@ class TestNpz:
     def test_npz_default_names(self, tmp_path: Path):
         """The arrays x and y, where nothing else is said."""
         x = np.asfortranarray(np.arange(6, dtype=">f4").reshape(2, 3))
-        examples = load(self.source(tmp_path, x=x, y=np.array([0, 1])))
-        assert np.array_equal(examples.inputs[UNNAMED].column.values, x)
-        assert examples.inputs[UNNAMED].column.values.dtype.isnative
+        dataset = load(self.source(tmp_path, x=x, y=np.array([0, 1])))
+        assert np.array_equal(dataset.inputs[UNNAMED].column.values, x)
+        assert dataset.inputs[UNNAMED].column.values.dtype.isnative
 
     def test_npz_uint8_images(self, tmp_path: Path):
         """Arrays of bytes with height and width are scaled, floats are not."""
@@ -341,20 +341,20 @@ class TestCsv:
 
     def test_csv_last_column_is_the_target(self, tmp_path: Path):
         """Without a target, the last column is it."""
-        examples = load(self.source(tmp_path, "a,b,c\n1,2,0\n3,4,1\n"))
-        assert examples.inputs[UNNAMED].column.values.tolist() == [[1, 2], [3, 4]]
-        assert examples.targets[UNNAMED].values.tolist() == [0, 1]
+        dataset = load(self.source(tmp_path, "a,b,c\n1,2,0\n3,4,1\n"))
+        assert dataset.inputs[UNNAMED].column.values.tolist() == [[1, 2], [3, 4]]
+        assert dataset.targets[UNNAMED].values.tolist() == [0, 1]
 
     def test_csv_target_labels(self, tmp_path: Path):
         """A target of words is numbered in alphabetical order, and that is said."""
-        examples = load(self.source(tmp_path, "kind,a\ncat,1\nant,2\ncat,3\n", target="kind"))
-        assert examples.targets[UNNAMED].values.tolist() == [1, 0, 1]
-        assert "'ant' = 0, 'cat' = 1" in examples.notes[0]
+        dataset = load(self.source(tmp_path, "kind,a\ncat,1\nant,2\ncat,3\n", target="kind"))
+        assert dataset.targets[UNNAMED].values.tolist() == [1, 0, 1]
+        assert "'ant' = 0, 'cat' = 1" in dataset.notes[0]
 
     def test_csv_columns_by_number(self, tmp_path: Path):
         """Without a line of names, columns are counted from 0."""
-        examples = load(self.source(tmp_path, "7,1.5\n8,2.5\n", target=0, header=False))
-        assert examples.targets[UNNAMED].values.tolist() == [7, 8]
+        dataset = load(self.source(tmp_path, "7,1.5\n8,2.5\n", target=0, header=False))
+        assert dataset.targets[UNNAMED].values.tolist() == [7, 8]
 
     @pytest.mark.parametrize(
         ("text", "options", "message"),
@@ -401,14 +401,14 @@ class TestCsv:
     def test_csv_skips_missing_values(self, tmp_path: Path):
         """Where that is wanted, nobody is told to want it."""
         source = self.source(tmp_path, "a,b\n1,2\n ,3\n", on_error="skip")
-        examples = load(source)
-        assert examples.inputs[UNNAMED].column.values.tolist() == [[1]]
-        assert examples.notes[-1].endswith("has no value in column 'a'")
+        dataset = load(source)
+        assert dataset.inputs[UNNAMED].column.values.tolist() == [[1]]
+        assert dataset.notes[-1].endswith("has no value in column 'a'")
 
     def test_csv_numeric_column_names(self, tmp_path: Path):
         """Pixels may be counted, as long as something has a name."""
-        examples = load(self.source(tmp_path, "0,1,digit\n5,6,7\n"))
-        assert examples.inputs[UNNAMED].column.values.tolist() == [[5, 6]]
+        dataset = load(self.source(tmp_path, "0,1,digit\n5,6,7\n"))
+        assert dataset.inputs[UNNAMED].column.values.tolist() == [[5, 6]]
 
 
 def test_data_files_stay_in_the_directory_of_the_blueprint(tmp_path: Path):

@@ -15,8 +15,8 @@ from archbuilder.cli import main
 from archbuilder.config import data_from_argument
 from archbuilder.config.sources import Csv, DataPath, Parquet
 from archbuilder.data.columns import ArrayColumn
-from archbuilder.data.dataset import UNNAMED, Dataset
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.sources import load_source
 from archbuilder.diagnostics.errors import RunError
 
@@ -51,7 +51,7 @@ def values(column) -> list:
     return np.asarray(column.gather(np.arange(column.count))).tolist()
 
 
-def load(source, fitted: Dataset | None = None) -> Dataset:
+def load(source, fitted: SourceDataset | None = None) -> SourceDataset:
     return load_source(source, DataFileOpener(), None if fitted is None else fitted.preprocessing)
 
 
@@ -59,16 +59,16 @@ def load(source, fitted: Dataset | None = None) -> Dataset:
 class TestColumns:
     def test_default_input_and_target_columns(self, tmp_path: Path, kind: str):
         """The target is the last one, and its words are classes."""
-        examples = load(table(tmp_path, kind, COLUMNS))
-        assert values(examples.inputs[UNNAMED].column) == [[1, 4, 1], [2, 5, 0.5], [3, 6, 2]]
-        assert values(examples.targets[UNNAMED]) == [0, 1, 0]
-        assert examples.preprocessing.schema.classes == {UNNAMED: ("x", "y")}
+        dataset = load(table(tmp_path, kind, COLUMNS))
+        assert values(dataset.inputs[UNNAMED].column) == [[1, 4, 1], [2, 5, 0.5], [3, 6, 2]]
+        assert values(dataset.targets[UNNAMED]) == [0, 1, 0]
+        assert dataset.preprocessing.schema.classes == {UNNAMED: ("x", "y")}
 
     def test_string_labels_of_a_run_with_numbers(self, tmp_path: Path, kind: str):
         """They must be numbers too: names would be numbered in another order."""
         numbers = load(table(tmp_path, kind, {"x": [1.5, 2.5, 3.5], "y": [0, 1, 2]}))
-        examples = load(table(tmp_path, kind, {"x": [1.5, 2.5], "y": ["2", "0"]}), numbers)
-        assert values(examples.targets[UNNAMED]) == [2, 0]
+        dataset = load(table(tmp_path, kind, {"x": [1.5, 2.5], "y": ["2", "0"]}), numbers)
+        assert values(dataset.targets[UNNAMED]) == [2, 0]
         words = table(tmp_path, kind, {"x": [1.5, 2.5], "y": ["one", "zero"]})
         with pytest.raises(RunError, match="'one', but the targets of the training data are num"):
             load(words, numbers)
@@ -76,12 +76,12 @@ class TestColumns:
     def test_columns_by_name(self, tmp_path: Path, kind: str):
         """A column alone has no axis, several stand side by side."""
         options = {"inputs": {"one": "a", "two": ("b", "a")}, "target": {"k": "kind", "n": "b"}}
-        examples = load(table(tmp_path, kind, COLUMNS, sample_weight="w", **options))
-        assert values(examples.inputs["one"].column) == [1, 2, 3]
-        assert values(examples.inputs["two"].column) == [[4, 1], [5, 2], [6, 3]]
-        assert values(examples.targets["k"]) == [0, 1, 0]
-        assert values(examples.targets["n"]) == [4, 5, 6]
-        assert values(examples.sample_weights[UNNAMED]) == [1, 0.5, 2]
+        dataset = load(table(tmp_path, kind, COLUMNS, sample_weight="w", **options))
+        assert values(dataset.inputs["one"].column) == [1, 2, 3]
+        assert values(dataset.inputs["two"].column) == [[4, 1], [5, 2], [6, 3]]
+        assert values(dataset.targets["k"]) == [0, 1, 0]
+        assert values(dataset.targets["n"]) == [4, 5, 6]
+        assert values(dataset.sample_weights[UNNAMED]) == [1, 0.5, 2]
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -113,10 +113,10 @@ class TestColumns:
         self, tmp_path: Path, kind: str, options: dict, message: str
     ):
         """The error has the key, what it lacks, and the columns that are left."""
-        examples = load(table(tmp_path, kind, COLUMNS, **options))
+        dataset = load(table(tmp_path, kind, COLUMNS, **options))
         with pytest.raises(RunError) as caught:
-            examples.select_for(("width", "size"), ("k",))
-        assert str(caught.value) == message.replace("FILE", examples.source_name)
+            dataset.select_for(("width", "size"), ("k",))
+        assert str(caught.value) == message.replace("FILE", dataset.source_name)
 
     @pytest.mark.parametrize(
         ("target", "dtype_kind"),
@@ -131,9 +131,9 @@ class TestColumns:
         """They are one table, whose classes are those of all."""
         table(tmp_path, kind, {"a": [1, 2], "kind": ["y", "z"]}, "part-1")
         source = table(tmp_path, kind, {"a": [3], "kind": ["x"]}, "part-2")
-        examples = load(type(source)(DataPath(str(tmp_path / f"part-*.{kind}"))))
-        assert values(examples.inputs[UNNAMED].column) == [[1], [2], [3]]
-        assert values(examples.targets[UNNAMED]) == [1, 2, 0]
+        dataset = load(type(source)(DataPath(str(tmp_path / f"part-*.{kind}"))))
+        assert values(dataset.inputs[UNNAMED].column) == [[1], [2], [3]]
+        assert values(dataset.targets[UNNAMED]) == [1, 2, 0]
 
     def test_files_with_different_columns(self, tmp_path: Path, kind: str):
         """The file is named."""
@@ -188,8 +188,8 @@ class TestColumns:
         columns = {f"c{number}": [number] for number in range(20_000)}
         start = time.process_time()
         source = table(tmp_path, kind, columns)
-        examples = load(source, load(source))
-        assert values(examples.inputs[UNNAMED].column) == [[*range(19_999)]]
+        dataset = load(source, load(source))
+        assert values(dataset.inputs[UNNAMED].column) == [[*range(19_999)]]
         assert time.process_time() - start < 20
 
     def test_lazy_and_cached_values_agree(self, tmp_path: Path, kind: str):
@@ -207,7 +207,7 @@ class TestColumns:
 class TestColumnsOfTraining:
     """A table to validate with, whose columns are those that were trained on."""
 
-    def trained(self, folder: Path, kind: str, **options) -> Dataset:
+    def trained(self, folder: Path, kind: str, **options) -> SourceDataset:
         return load(table(folder, kind, COLUMNS, "train", **options))
 
     def test_columns_in_any_order(self, tmp_path: Path, kind: str):
@@ -215,23 +215,23 @@ class TestColumnsOfTraining:
         trained = self.trained(tmp_path, kind)
         columns = {key: COLUMNS[key] for key in ("kind", "w", "b", "a")}
         for name in ("csv", "parquet"):
-            examples = load(table(tmp_path, name, columns, "other"), trained)
-            assert values(examples.inputs[UNNAMED].column) == values(trained.inputs[UNNAMED].column)
-            assert values(examples.targets[UNNAMED]) == [0, 1, 0]
+            dataset = load(table(tmp_path, name, columns, "other"), trained)
+            assert values(dataset.inputs[UNNAMED].column) == values(trained.inputs[UNNAMED].column)
+            assert values(dataset.targets[UNNAMED]) == [0, 1, 0]
 
     def test_sample_weight_column_is_not_an_input(self, tmp_path: Path, kind: str):
         """They were no input in training, and are none here."""
         trained = self.trained(tmp_path, kind, sample_weight="w")
-        examples = load(table(tmp_path, kind, COLUMNS, "other"), trained)
-        assert examples.inputs[UNNAMED].shape == (2,)
-        assert not examples.sample_weights
+        dataset = load(table(tmp_path, kind, COLUMNS, "other"), trained)
+        assert dataset.inputs[UNNAMED].shape == (2,)
+        assert not dataset.sample_weights
 
     def test_target_with_named_inputs(self, tmp_path: Path, kind: str):
         """It is that of training even where it is not the last."""
         trained = self.trained(tmp_path, kind, inputs=("a", "b"))
         columns = {key: COLUMNS[key] for key in ("kind", "b", "a")}
-        examples = load(table(tmp_path, kind, columns, "other", inputs=("a", "b")), trained)
-        assert values(examples.targets[UNNAMED]) == [0, 1, 0]
+        dataset = load(table(tmp_path, kind, columns, "other", inputs=("a", "b")), trained)
+        assert values(dataset.targets[UNNAMED]) == [0, 1, 0]
 
     @pytest.mark.parametrize(
         ("names", "options", "message"),
@@ -265,8 +265,8 @@ def test_table_without_header_after_training_with_header(tmp_path: Path):
     with pytest.raises(RunError, match="not column names, which the run was trained with"):
         load(Csv(file), trained)
     plain = load(table(tmp_path, "csv", {"a": [1], "y": [0]}))
-    examples = load(Csv(file, header=False), plain)
-    assert values(examples.inputs[UNNAMED].column) == [[1, 2, 3], [4, 5, 6]]
+    dataset = load(Csv(file, header=False), plain)
+    assert values(dataset.inputs[UNNAMED].column) == [[1, 2, 3], [4, 5, 6]]
 
 
 class TestParquet:
@@ -286,11 +286,11 @@ class TestParquet:
         }
         pq.write_table(pa.table(columns), tmp_path / "d.parquet")
         inputs = {key: key for key in ("grid", "flag", "half")}
-        examples = load(Parquet(DataPath(str(tmp_path / "d.parquet")), inputs=inputs))
-        assert values(examples.inputs["grid"].column)[1] == [[5, 6], [7, 8]]
-        assert values(examples.inputs["flag"].column) == [1, 0]
-        assert values(examples.inputs["half"].column) == [0.5, 1.5]
-        assert values(examples.targets[UNNAMED]) == [1, 0]
+        dataset = load(Parquet(DataPath(str(tmp_path / "d.parquet")), inputs=inputs))
+        assert values(dataset.inputs["grid"].column)[1] == [[5, 6], [7, 8]]
+        assert values(dataset.inputs["flag"].column) == [1, 0]
+        assert values(dataset.inputs["half"].column) == [0.5, 1.5]
+        assert values(dataset.targets[UNNAMED]) == [1, 0]
 
     @pytest.mark.parametrize(
         ("values", "message"),

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from archbuilder.config.sources import DataPath, DataSource, Pairs, Text, TokenizerConfig
-from archbuilder.data.dataset import UNNAMED, Dataset
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.sources import load_source
 from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, PAD_ID
 from archbuilder.diagnostics.errors import RunError
@@ -25,27 +25,27 @@ def write_data(path: Path, content: str | bytes) -> DataPath:
     return DataPath(str(path))
 
 
-def load(source: DataSource, opener: DataFileOpener | None = None) -> Dataset:
+def load(source: DataSource, opener: DataFileOpener | None = None) -> SourceDataset:
     return load_source(source, opener or DataFileOpener())
 
 
-def rows(examples: Dataset, name: str, *numbers: int) -> list[list[int]]:
-    return examples.inputs[name].column.gather(tf.constant(numbers, tf.int64)).numpy().tolist()
+def rows(dataset: SourceDataset, name: str, *numbers: int) -> list[list[int]]:
+    return dataset.inputs[name].column.gather(tf.constant(numbers, tf.int64)).numpy().tolist()
 
 
 class TestText:
     def test_text_windows_and_shifted_targets(self, tmp_path: Path):
         """Pieces lie behind each other, and targets are one token ahead."""
-        examples = load(
+        dataset = load(
             Text(write_data(tmp_path / "a.txt", "abcdefgh"), CHARACTERS, sequence_length=3)
         )
-        assert examples.preprocessing.tokenizer is not None
-        decode = examples.preprocessing.tokenizer.decode
-        assert [decode(row) for row in rows(examples, UNNAMED, 0, 1)] == ["abc", "def"]
-        following = examples.targets[UNNAMED].gather(tf.constant([0, 1], tf.int64)).numpy()
+        assert dataset.preprocessing.tokenizer is not None
+        decode = dataset.preprocessing.tokenizer.decode
+        assert [decode(row) for row in rows(dataset, UNNAMED, 0, 1)] == ["abc", "def"]
+        following = dataset.targets[UNNAMED].gather(tf.constant([0, 1], tf.int64)).numpy()
         assert [decode(row) for row in following] == ["bcd", "efg"]
-        assert examples.count == 2
-        assert "9 tokens, vocabulary of 13, sequences of 3" in examples.notes[0]
+        assert dataset.count == 2
+        assert "9 tokens, vocabulary of 13, sequences of 3" in dataset.notes[0]
 
     def test_documents_end_with_end_token(self, tmp_path: Path):
         """Each JSON line is a document, and ends with a token of its own."""
@@ -109,10 +109,10 @@ class TestPairs:
     def test_pairs_are_padded(self, tmp_path: Path):
         """Sources and targets of one length, with the begin and the end of the target."""
         file = write_data(tmp_path / "a.tsv", "ab\tba\r\n\nc\t\n")
-        examples = load(Pairs(file, CHARACTERS, sequence_length=3))
+        dataset = load(Pairs(file, CHARACTERS, sequence_length=3))
         a, b, c = 5, 6, 7
-        assert rows(examples, "source", 0, 1) == [[a, b, PAD_ID], [c, PAD_ID, PAD_ID]]
-        assert rows(examples, "target", 0, 1) == [
+        assert rows(dataset, "source", 0, 1) == [[a, b, PAD_ID], [c, PAD_ID, PAD_ID]]
+        assert rows(dataset, "target", 0, 1) == [
             [BEGIN_ID, b, a, END_ID, PAD_ID],
             [BEGIN_ID, END_ID, PAD_ID, PAD_ID, PAD_ID],
         ]

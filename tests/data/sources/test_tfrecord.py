@@ -16,8 +16,8 @@ from PIL import Image
 from archbuilder.config import data_from_argument
 from archbuilder.config.sources import DataPath, Tfds, Tfrecord
 from archbuilder.data.columns import ArrayColumn, translate_read_errors
-from archbuilder.data.dataset import UNNAMED, Dataset
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.sources import load_source
 from archbuilder.diagnostics.errors import BlueprintError, RunError, UsageError
 from archbuilder.diagnostics.span import SourceText, Span
@@ -56,7 +56,7 @@ def write(path: Path, *records: bytes, packed: bool = False) -> DataPath:
     return DataPath(str(path))
 
 
-def load(source: Tfrecord | Tfds, fitted: Dataset | None = None) -> Dataset:
+def load(source: Tfrecord | Tfds, fitted: SourceDataset | None = None) -> SourceDataset:
     return load_source(source, DataFileOpener(), None if fitted is None else fitted.preprocessing)
 
 

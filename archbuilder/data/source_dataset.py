@@ -1,4 +1,4 @@
-"""The dataset that a source of data returns, before it is fitted to a network."""
+"""The dataset that a source of data returns, before it is adapted to a network."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class SourceKeys:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Dataset:
+class SourceDataset:
     """Inputs and targets by the names of the network's inputs and outputs, or `UNNAMED`."""
 
     source_name: str
@@ -135,7 +135,7 @@ class Dataset:
         columns = [each.column for each in self.inputs.values()]
         return next(iter([*columns, *(each.column for each in self.raw_features.values())])).count
 
-    def with_value_checks(self) -> Dataset:
+    def with_value_checks(self) -> SourceDataset:
         """Check that columns have equal lengths and finite values; return them with the checks.
 
         Values that are not in memory are checked when they are read.
@@ -163,7 +163,7 @@ class Dataset:
         }
         return replace(self, inputs=inputs, targets=targets, sample_weights=weights)
 
-    def in_memory(self) -> Dataset:
+    def in_memory(self) -> SourceDataset:
         """Return this dataset with every column in memory.
 
         Raises:
@@ -195,7 +195,7 @@ class Dataset:
             make_finite_check(f"{description} of {column.name or self.source_name}", dtype)
         )
 
-    def select_for(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Dataset:
+    def select_for(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> SourceDataset:
         """Return the columns that a network uses, under the names of its inputs and outputs.
 
         Raises:
@@ -240,7 +240,7 @@ class Dataset:
 
 
 def _missing_column_error(
-    dataset: Dataset, arrays: Mapping[str, object], names: tuple[str, ...], role: str
+    dataset: SourceDataset, arrays: Mapping[str, object], names: tuple[str, ...], role: str
 ) -> RunError:
     """Return the error for inputs or outputs of a network of which one has no column.
 
