@@ -5,24 +5,25 @@ Importing this package imports neither Keras nor TensorFlow; compiling and train
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import importlib
+from typing import TYPE_CHECKING, Any, Final
 
-from archbuilder.blueprint import Blueprint, load
-from archbuilder.diagnostics.errors import (
-    ArchbuilderError,
-    BlueprintError,
-    Diagnostic,
-    InternalError,
-    RunError,
-    RunInterruptedError,
-    UsageError,
-)
 from archbuilder.keras_registration import register_classes
-from archbuilder.limits import Limits
 from archbuilder.version import __version__
 
 if TYPE_CHECKING:
     from archbuilder.api import evaluate, generate, load_weights, predict, resume, sample, train
+    from archbuilder.blueprint import Blueprint, load
+    from archbuilder.diagnostics.errors import (
+        ArchbuilderError,
+        BlueprintError,
+        Diagnostic,
+        InternalError,
+        RunError,
+        RunInterruptedError,
+        UsageError,
+    )
+    from archbuilder.limits import Limits
 
 __all__ = [
     "ArchbuilderError",
@@ -50,12 +51,18 @@ __all__ = [
 register_classes()
 
 
-def __getattr__(name: str) -> Any:
-    # Imported on first use: the settings of runs would be a sixth of the time of `validate`.
-    if name in __all__:
-        from archbuilder import api  # noqa: PLC0415
+_MODULES: Final = ("archbuilder.diagnostics.errors", "archbuilder.limits", "archbuilder.blueprint")
 
-        return getattr(api, name)
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use: the settings of runs would be a sixth of the time of `validate`, and
+    # the command line imports this package before it can handle Ctrl-C.
+    if name in __all__:
+        for module_name in (*_MODULES, "archbuilder.api"):
+            module = importlib.import_module(module_name)
+            if name in vars(module):
+                value = globals()[name] = getattr(module, name)
+                return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

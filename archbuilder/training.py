@@ -22,7 +22,7 @@ from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import FittedPreprocessing, SourceDataset
 from archbuilder.data.sources import load_source
 from archbuilder.data.split import split_rows
-from archbuilder.diagnostics.errors import RunInterruptedError
+from archbuilder.diagnostics.errors import CheckpointedInterrupt, RunInterruptedError
 from archbuilder.distribution.collectives import WorkerGroup
 from archbuilder.distribution.strategy import DeviceSetup, setup_devices
 from archbuilder.keras_backend.saving import write_model
@@ -69,7 +69,7 @@ def _wait_for_chief_on_stop(workers: WorkerGroup) -> Iterator[None]:
     with workers.worker_failure_scope():
         try:
             yield
-        except RunInterruptedError:
+        except (RunInterruptedError, CheckpointedInterrupt):
             workers.shutdown_barrier()
             raise
 
@@ -128,6 +128,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
         UsageError: if the objective cannot train these networks, or another run uses the directory.
         RunError: if the data is missing, damaged or does not fit, or the training fails.
         RunInterruptedError: if the process received SIGTERM; the run can be resumed.
+        CheckpointedInterrupt: the same after Ctrl-C.
     """
     provenance = provenance or RunProvenance()
     devices = devices or setup_devices(training.distribute, training.batch_size)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import signal
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -383,22 +385,28 @@ def test_a_directory_without_a_run(tmp_path: Path, name: str) -> None:
 
 
 def test_interrupted_training_says_how_to_resume(tmp_path: Path) -> None:
-    """Ctrl-C reaches the caller, with the command as a note."""
+    """Ctrl-C reaches the caller after the step, and a second one at once."""
+    messages = []
 
-    def interrupt(line: str) -> None:
-        if line.startswith(("Epoch 1", "Epoch 3")):
-            raise KeyboardInterrupt
+    def interrupt(line: str, times: int) -> None:
+        messages.append(line)
+        if line.startswith("Epoch"):
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
 
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt) as caught:
-        archbuilder.train(write(tmp_path, NET), run_dir=run, log=interrupt)
+        archbuilder.train(write(tmp_path, NET), run_dir=run, log=partial(interrupt, times=2))
     command = f"archbuilder train --resume {run}"
     expected = f"interrupted; there is no checkpoint yet; start again with: {command}"
     assert caught.value.__notes__ == [expected]
-    assert len(archbuilder.resume(run).history) == 2
+    assert "Stopping after this step; press Ctrl-C again to stop at once" in messages
     with pytest.raises(KeyboardInterrupt) as caught:
-        archbuilder.resume(run, epochs=3, log=interrupt)
+        archbuilder.resume(run, log=partial(interrupt, times=1))
     assert caught.value.__notes__ == [f"interrupted; resume with: {command}"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert len(archbuilder.resume(run, log=messages.append).history) == 2
+    assert "Resuming after epoch 1" in messages
 
 
 ARGUMENTS_OF_OTHER_TYPES = [

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parent.parent / "archbuilder"
 
 ORDER: Mapping[str, str] = {
     "archbuilder": """
-        version plain_data
+        interrupts version plain_data
         diagnostics
         limits formatting silence_tensorflow
         argument_types

@@ -6,6 +6,10 @@ import takes seconds, and most commands answer without them.
 
 from __future__ import annotations
 
-from archbuilder.cli.application import main, run_command
+from archbuilder.interrupts import exiting_on_interrupt
+
+# These imports take a fraction of a second, in which a user may see that the command was wrong.
+with exiting_on_interrupt():
+    from archbuilder.cli.application import main, run_command
 
 __all__ = ["main", "run_command"]

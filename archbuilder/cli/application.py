@@ -25,10 +25,9 @@ from archbuilder.diagnostics.errors import (
     closest_match,
     quote,
 )
+from archbuilder.interrupts import EXIT_INTERRUPTED, exit_on_interrupt
 from archbuilder.version import __version__
 
-EXIT_INTERRUPTED: Final = 130
-"""Exit code after Ctrl-C: 128 plus the number of SIGINT, as shells report it."""
 EXIT_BROKEN_PIPE: Final = 141
 """Exit code when the reader of the output is gone: 128 plus the number of SIGPIPE."""
 DEBUG_VARIABLE: Final = "ARCHBUILDER_DEBUG"
@@ -99,7 +98,9 @@ def application(console: Console, debug: bool) -> None:  # noqa: FBT001 - click 
 
 def run_command() -> NoReturn:
     """Run the command line of this process and exit."""
-    sys.exit(main(exit_process=end_process))
+    code = main(exit_process=end_process)
+    exit_on_interrupt()
+    sys.exit(code)
 
 
 def main(
@@ -145,7 +146,7 @@ def main(
     except (click.Abort, KeyboardInterrupt) as error:
         # `archbuilder.train` adds a note on how to resume the run.
         for note in getattr(error.__cause__ or error, "__notes__", ()):
-            console.print_stderr(note)
+            console.print_error(note)
         if exit_process is not None:
             exit_process(EXIT_INTERRUPTED)
         return EXIT_INTERRUPTED

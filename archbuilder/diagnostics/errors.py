@@ -12,6 +12,9 @@
      │    └── RunInterruptedError   the run was stopped and can be resumed          exit code 75
      └── InternalError              a bug of archbuilder; asks for a report         exit code 1
 
+    KeyboardInterrupt
+     └── CheckpointedInterrupt      Ctrl-C, after which a checkpoint was saved      exit code 130
+
 `archbuilder.diagnostics.render` formats diagnostics, and `archbuilder.diagnostics.explanations`
 explains each code.
 """
@@ -142,6 +145,11 @@ class RunInterruptedError(ArchbuilderError):
     """A run was stopped by a signal; its state was saved and it can be resumed."""
 
     exit_code = EXIT_TEMPORARY_FAILURE
+
+
+# Not an ArchbuilderError: a program that Ctrl-C ends expects a KeyboardInterrupt.
+class CheckpointedInterrupt(KeyboardInterrupt):
+    """Ctrl-C stopped a run; its state was saved and it can be resumed."""
 
 
 class ClusterError(RunError):

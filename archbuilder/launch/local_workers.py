@@ -23,8 +23,6 @@ from archbuilder.launch.command_line import add_options
 
 _SHUTDOWN_TIMEOUT: Final = 30.0
 """Seconds that the other workers have to exit when one has failed."""
-_INTERRUPT_TIMEOUT: Final = 3.0
-"""Seconds that the chief has to print its message after Ctrl-C."""
 _POLL_INTERVAL: Final = 0.1
 # From <sys/prctl.h>; Python has no binding of prctl(2).
 _PR_SET_PDEATHSIG: Final = 1
@@ -46,7 +44,7 @@ def run_workers(
     """Run `archbuilder` with these arguments as `count` workers, and return the exit code.
 
     Only the chief, the first of them, writes to the terminal. If a worker fails, the others are
-    shut down. `log` receives how to resume the run if Ctrl-C has to kill the chief.
+    shut down. `log` receives how to resume the run if a second Ctrl-C kills the chief.
 
     Raises:
         RunError: if a worker other than the chief failed, with its error message.
@@ -135,14 +133,14 @@ def _forward_sigterm(workers: Sequence[_Worker]) -> Iterator[None]:
 def _wait_for_chief_on_interrupt(
     chief: _Worker, hint: str, log: Callable[[str], None]
 ) -> Iterator[None]:
-    """On Ctrl-C, wait until the chief has printed how to resume the run, or log `hint`."""
+    """On Ctrl-C, wait until the chief has saved a checkpoint; on a second one, log `hint`."""
     try:
         yield
     except KeyboardInterrupt:
-        # A terminal sends SIGINT to the whole process group: the chief has received it as well.
+        # A terminal sends SIGINT to the whole process group: the workers have received it as well.
         try:
-            chief.process.wait(_INTERRUPT_TIMEOUT)
-        except subprocess.TimeoutExpired:
+            chief.process.wait()
+        except KeyboardInterrupt:
             # Python handles the signal after the current step, and the first one, which includes
             # tracing and compilation, may take minutes. The caller kills the chief.
             if hint:

@@ -52,6 +52,7 @@ def fit(setup: FitSetup, context: TrainingContext) -> TrainingResult:
     Raises:
         BlueprintError: if a callback monitors a metric that the run does not log.
         RunInterruptedError: if the process received SIGTERM; a checkpoint was saved.
+        CheckpointedInterrupt: the same after Ctrl-C.
         RunError: if training fails.
     """
     with context.devices.scope():
@@ -70,7 +71,7 @@ def fit(setup: FitSetup, context: TrainingContext) -> TrainingResult:
         ),
     )
     tensorboard = TensorBoardWriter(context.run_dir, checkpoint.history)
-    with checkpoint_callback.handle_sigterm(), closing(tensorboard):
+    with checkpoint_callback.handle_stop_signals(), closing(tensorboard):
         for segment in _fit_segments(
             checkpoint.position, setup.steps_per_epoch, context.config.epochs
         ):
@@ -253,7 +254,8 @@ def _dump_batch(setup: FitSetup, context: TrainingContext, position: TrainingPos
     for batch in setup.batches(position).take(1):
         dump_nan_batch(context.run_dir, batch)
     path = quote(str(context.run_dir.path / NAN_BATCH_FILE), 200)
-    return f"see the batch in {path}; checkpoints are from before it"
+    state = "; the last checkpoint is from before it" if context.checkpoints.has_checkpoint else ""
+    return f"see the batch in {path}{state}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,9 @@ from PIL import Image
 
 from archbuilder import InternalError, RunError
 from archbuilder.cli import application
+from archbuilder.files.json import JsonObject
+from archbuilder.files.sandbox import SandboxPath
+from archbuilder.interrupts import EXIT_INTERRUPTED
 from archbuilder.version import __version__
 
 if TYPE_CHECKING:
@@ -178,7 +181,7 @@ def test_unencodable_characters_are_escaped(lenet: Path) -> None:
 
 
 def test_sigint_during_training(tmp_path: Path) -> None:
-    """A signal in the middle of the work, which is known to be under way and far from its end."""
+    """Ctrl-C saves a checkpoint after the step, so that nothing is lost."""
     run = tmp_path / "run"
     command = ("train", "digits_cnn", "--epochs", "100000", "--run-dir", run)
     process = CommandProcess([command], prepare=hear_interrupts)
@@ -186,10 +189,22 @@ def test_sigint_during_training(tmp_path: Path) -> None:
         assert process.is_alive, process.log
         time.sleep(0.01)
     process.interrupt()
-    assert process.wait() == application.EXIT_INTERRUPTED
-    command = f"archbuilder train --resume {run}"
-    expected = f"interrupted; there is no checkpoint yet; start again with: {command}"
+    assert process.wait() == EXIT_INTERRUPTED
+    assert "Stopping after this step; press Ctrl-C again" in process.output
+    expected = f"error: interrupted; resume with: archbuilder train --resume {run}"
     assert process.errors.strip() == expected
+    assert list((run / "checkpoints").iterdir())
+    assert JsonObject.read(SandboxPath(run).joinpath("run.json")).text("status") == "interrupted"
+
+
+def test_ctrl_c_while_the_program_starts(tmp_path: Path) -> None:
+    """It exits with the code of Ctrl-C and without a traceback, whatever it is importing."""
+    interrupt = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nraise SystemExit(3)\n"
+    (tmp_path / "click.py").write_text(interrupt)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with start("list", env=environment, preexec_fn=hear_interrupts) as process:
+        out, err = process.communicate()
+    assert (process.returncode, out, err) == (EXIT_INTERRUPTED, "", "")
 
 
 def test_sigint_while_decoding_images(tmp_path: Path) -> None:
@@ -205,7 +220,7 @@ def test_sigint_while_decoding_images(tmp_path: Path) -> None:
         assert process.is_alive, process.log
         time.sleep(0.01)
     process.interrupt()
-    assert process.wait() == application.EXIT_INTERRUPTED
+    assert process.wait() == EXIT_INTERRUPTED
 
 
 def hear_interrupts() -> None:

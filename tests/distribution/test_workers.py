@@ -168,7 +168,7 @@ def test_ctrl_c_ends_all_workers(
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=HUNG)
     assert process.returncode == 130
-    assert errors.strip() == f"interrupted; resume with: archbuilder train --resume {run}"
+    assert errors.strip() == f"error: interrupted; resume with: archbuilder train --resume {run}"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells of the end of a parent")

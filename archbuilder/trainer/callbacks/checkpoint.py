@@ -1,18 +1,18 @@
-"""Callback that saves checkpoints on a timer, and stops the run on SIGTERM."""
+"""Callback that saves checkpoints on a timer, and stops the run on SIGTERM and Ctrl-C."""
 
 from __future__ import annotations
 
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final
 
 import keras
 
 from archbuilder.data.position import TrainingPosition
-from archbuilder.diagnostics.errors import RunError, RunInterruptedError
+from archbuilder.diagnostics.errors import CheckpointedInterrupt, RunError, RunInterruptedError
 from archbuilder.files.sandbox import os_error_reason
 from archbuilder.runs.checkpoint_manager import Checkpoint, CheckpointManager
 from archbuilder.runs.state_dict import Arrays, NotFiniteError, load_metric_state, state_dict
@@ -62,16 +62,20 @@ class CheckpointCallback(keras.callbacks.Callback):
         self._terminate_on_nan: TerminateOnNaN | None = None
         self._metric_arrays: Arrays = {}
         self._position = TrainingPosition()
-        self._stop_requested = False
+        self._stop_signal: int | None = None
         self._write_error = ""
         """Reason why the last checkpoint could not be written; empty if it was."""
 
     @contextmanager
-    def handle_sigterm(self) -> Iterator[None]:
-        """Stop after the current execution on SIGTERM; a second one ends the process at once."""
-        old_handler = signal.getsignal(signal.SIGTERM)
+    def handle_stop_signals(self) -> Iterator[None]:
+        """Stop after the current execution on SIGTERM or Ctrl-C; a second one stops at once."""
+        old_handlers = {signal.SIGTERM: signal.getsignal(signal.SIGTERM)}
+        # A program may handle Ctrl-C in its own way, and one in the background ignores it.
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            old_handlers[signal.SIGINT] = signal.default_int_handler
         try:
-            signal.signal(signal.SIGTERM, self._on_signal)
+            for number in old_handlers:
+                signal.signal(number, self._on_signal)
         except ValueError:
             # `signal.signal` works in the main thread only. In another thread, signals are left to
             # the program that calls archbuilder.
@@ -80,7 +84,8 @@ class CheckpointCallback(keras.callbacks.Callback):
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, old_handler)
+            for number, handler in old_handlers.items():
+                signal.signal(number, handler)
 
     def start_segment(
         self, position: TrainingPosition, checkpoint: Checkpoint, terminate_on_nan: TerminateOnNaN
@@ -112,7 +117,8 @@ class CheckpointCallback(keras.callbacks.Callback):
         """Save a checkpoint if one is due, and stop if a signal arrived.
 
         Raises:
-            RunInterruptedError: if a signal arrived at any worker.
+            RunInterruptedError: if SIGTERM arrived at any worker.
+            CheckpointedInterrupt: if Ctrl-C arrived at this one.
         """
         epoch = self._position.epoch
         skipped_batches = self._first_position.batch if epoch == self._first_position.epoch else 0
@@ -129,7 +135,8 @@ class CheckpointCallback(keras.callbacks.Callback):
         """Save a checkpoint if one is due, and stop if a signal arrived.
 
         Raises:
-            RunInterruptedError: if a signal arrived at any worker.
+            RunInterruptedError: if SIGTERM arrived at any worker.
+            CheckpointedInterrupt: if Ctrl-C arrived at this one.
         """
         self._position = TrainingPosition(epoch + 1)
         self._maybe_save()
@@ -140,16 +147,27 @@ class CheckpointCallback(keras.callbacks.Callback):
 
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
         # Nothing is saved here: the signal may arrive in the middle of a step.
-        self._stop_requested = True
-        signal.signal(signum, signal.SIG_DFL)
+        self._stop_signal = signum
+        if signum == signal.SIGINT:
+            signal.signal(signum, signal.default_int_handler)
+            # The step may take minutes. Printing fails if the signal arrived while a line is
+            # printed.
+            with suppress(RuntimeError):
+                self._log("Stopping after this step; press Ctrl-C again to stop at once")
+        else:
+            signal.signal(signum, signal.SIG_DFL)
 
     def _maybe_save(self) -> None:
         # All workers have to save and stop at the same step, but their clocks differ and the signal
         # may reach only one of them. The clock of the chief decides, and a signal at any worker.
         due = time.monotonic() - self._last_save_time >= self._interval
-        stop, due = self._workers.any_and_chief(any_flag=self._stop_requested, chief_flag=due)
+        stop, due = self._workers.any_and_chief(
+            any_flag=self._stop_signal is not None, chief_flag=due
+        )
         if stop or due:
             self._save()
+        if stop and self._stop_signal == signal.SIGINT:
+            raise CheckpointedInterrupt
         if stop:
             raise RunInterruptedError(
                 "stopped by SIGTERM; resume with: archbuilder train --resume"
