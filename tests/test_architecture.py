@@ -80,6 +80,10 @@ ORDER: Mapping[str, str] = {
         run_inputs
         model_target
     """,
+    "archbuilder.config.objectives": """
+        base
+        adversarial contrastive language_models supervised
+    """,
     "archbuilder.config.sources": """
         base features
         arrays images tables texts
@@ -193,7 +197,10 @@ IMPORT_KERAS = {
 """The packages that may import Keras and TensorFlow when they are imported."""
 
 DEFERRED = {
-    ("archbuilder.config.objectives", "archbuilder.objectives"),
+    ("archbuilder.config.objectives.adversarial", "archbuilder.objectives"),
+    ("archbuilder.config.objectives.contrastive", "archbuilder.objectives"),
+    ("archbuilder.config.objectives.language_models", "archbuilder.objectives"),
+    ("archbuilder.config.objectives.supervised", "archbuilder.objectives"),
     ("archbuilder.config.sources.arrays", "archbuilder.data"),
     ("archbuilder.config.sources.images", "archbuilder.data"),
     ("archbuilder.config.sources.tables", "archbuilder.data"),

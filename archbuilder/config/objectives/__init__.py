@@ -1,0 +1,56 @@
+"""The objectives of training: their settings, what they need, and what uses the trained networks.
+
+An objective has a declaration here and an implementation in `archbuilder.objectives`, which builds
+the networks and trains them. Nothing in this package imports Keras, so that `archbuilder validate`
+checks recipes without it; `make_task` imports the implementation.
+
+To add an objective, write its class in a module of this package, name it in `OBJECTIVES`, and write
+the module that its `make_task` imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from archbuilder.config.objectives.adversarial import GAN_NETWORKS, AdversarialConfig, Noise
+from archbuilder.config.objectives.base import ObjectiveConfig, TargetSpec
+from archbuilder.config.objectives.contrastive import ContrastiveConfig, MoCoConfig, SimCLRConfig
+from archbuilder.config.objectives.language_models import (
+    CausalLMConfig,
+    MaskedLMConfig,
+    SequenceToSequenceConfig,
+)
+from archbuilder.config.objectives.supervised import RidgeConfig, SupervisedConfig
+
+__all__ = [
+    "GAN_NETWORKS",
+    "OBJECTIVES",
+    "AdversarialConfig",
+    "CausalLMConfig",
+    "ContrastiveConfig",
+    "MaskedLMConfig",
+    "MoCoConfig",
+    "Noise",
+    "ObjectiveConfig",
+    "RidgeConfig",
+    "SequenceToSequenceConfig",
+    "SimCLRConfig",
+    "SupervisedConfig",
+    "TargetSpec",
+]
+
+OBJECTIVES: Final[Mapping[str, type[ObjectiveConfig]]] = {
+    objective.name: objective
+    for objective in (
+        SupervisedConfig,
+        RidgeConfig,
+        AdversarialConfig,
+        SimCLRConfig,
+        MoCoConfig,
+        CausalLMConfig,
+        MaskedLMConfig,
+        SequenceToSequenceConfig,
+    )
+}
+"""The objectives by name. The first is the default."""

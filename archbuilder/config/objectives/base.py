@@ -1,0 +1,104 @@
+"""What all objectives have in common: their features, what they need, and how they train."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+
+from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.settings import ObjectiveFeature
+from archbuilder.config.value_types import SectionContext
+from archbuilder.diagnostics.errors import UsageError
+
+if TYPE_CHECKING:
+    from archbuilder.trainer.context import TrainableTask, TrainingContext
+
+
+Command: TypeAlias = Literal["predict", "generate", "sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """What outputs are compared with: losses, metrics and weights by output."""
+
+    outputs: Collection[str] = ()
+    losses: Mapping[str, KerasObject] = field(default_factory=dict)
+    metrics: Mapping[str, Sequence[KerasObject]] = field(default_factory=dict)
+    feed_targets_to_inputs: Mapping[str, str] = field(default_factory=dict)
+    """Inputs that receive the target of an output."""
+    target_from_input: Mapping[str, str] = field(default_factory=dict)
+    """Outputs whose target is an input."""
+    class_weight: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveConfig(abc.ABC):
+    """An objective with its settings.
+
+    A field that is declared by `setting` is a key of `training`, and one that is declared by
+    `option` is a key under the name of the objective: `objective: {ridge: {alpha: 0.1}}`.
+    """
+
+    name: ClassVar[str]
+    """The name in a recipe."""
+    networks: ClassVar[tuple[str, ...]] = ()
+    """Names of the networks that it trains; empty if it trains one network of any name."""
+    takes_steps: ClassVar[bool] = True
+    """Whether it trains by gradient descent, in steps."""
+    accumulates_gradients: ClassVar[bool] = True
+    """Whether a batch can be computed in parts."""
+    augment: ClassVar[Literal["unsupported", "optional", "required"]] = "unsupported"
+    """Whether training images are transformed at random, by the layers of the key `augment`."""
+    used_by: ClassVar[Command | None] = None
+    """The command that uses the trained networks; None if only `evaluate` does."""
+    default_num_beams: ClassVar[int | None] = None
+    """Number of beams of `generate`, if it searches beams by default; None if it samples."""
+    evaluation_needs_training_data: ClassVar[bool] = False
+    """Whether another dataset cannot be evaluated without the training set."""
+
+    @property
+    def optimizers(self) -> tuple[KerasObject, ...]:
+        """The optimizers of its networks; empty if it takes no steps."""
+        optimizer: KerasObject | Mapping[str, KerasObject] = getattr(self, "optimizer", {})
+        return (optimizer,) if isinstance(optimizer, KerasObject) else tuple(optimizer.values())
+
+    @classmethod
+    def features(cls) -> Iterator[ObjectiveFeature]:
+        """Yield what the objective supports; settings of `training` may require it."""
+        if cls.takes_steps:
+            yield "steps"
+            if cls.accumulates_gradients:
+                yield "accumulation"
+        if cls.augment != "unsupported":
+            yield "augmentation"
+
+    def target_spec(self) -> TargetSpec:
+        """Return what the outputs are compared with; nothing if there are no targets."""
+        return TargetSpec()
+
+    def require_command(self, command: Command) -> None:
+        """Check that a command can use the trained networks.
+
+        Raises:
+            UsageError: if it cannot, with the command that can.
+        """
+        if self.used_by != command:
+            raise UsageError(
+                f"'archbuilder {command}' cannot use a run with the objective '{self.name}'; use"
+                f" 'archbuilder {self.used_by or 'evaluate'}'"
+            )
+
+    @abc.abstractmethod
+    def make_task(self, context: TrainingContext) -> TrainableTask:
+        """Build the networks, and return the task that trains them.
+
+        Raises:
+            UsageError: if the blueprint has other networks than the objective trains.
+            BlueprintError: if a network does not fit the machine.
+            RunError: if the examples do not fit the networks.
+        """
+
+    def check(self, context: SectionContext) -> None:  # noqa: B027 - few objectives need it
+        """Report settings that do not fit each other."""

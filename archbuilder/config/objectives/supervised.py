@@ -1,0 +1,114 @@
+"""Objectives that compare outputs with targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.metric_checks import check_metrics
+from archbuilder.config.objectives.base import ObjectiveConfig, TargetSpec
+from archbuilder.config.optimizers import DEFAULT_OPTIMIZER, optimizer
+from archbuilder.config.output_types import (
+    class_weights,
+    loss_weights,
+    losses,
+    metrics,
+    names_by_name,
+)
+from archbuilder.config.settings import option, setting
+from archbuilder.config.value_types import SectionContext, integer, number
+
+if TYPE_CHECKING:
+    from archbuilder.trainer.context import TrainableTask, TrainingContext
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisedConfig(ObjectiveConfig):
+    """Supervised learning: each output with a loss is compared with its target."""
+
+    name = "supervised"
+    augment = "optional"
+    used_by = "predict"
+
+    loss: Mapping[str, KerasObject] = setting(
+        losses(),
+        "Loss to minimize.",
+        example="'loss: SparseCategoricalCrossentropy' for class indices",
+    )
+    loss_weights: Mapping[str, float] = setting(
+        loss_weights(), "Weights of the losses in their sum.", default_factory=dict
+    )
+    class_weight: Mapping[str, Mapping[str, float]] = setting(
+        class_weights(),
+        "Weights of examples by their class, by index or name; 1 for classes that are left out.",
+        default_factory=dict,
+    )
+    optimizer: KerasObject = setting(optimizer(), "Optimizer.", default=DEFAULT_OPTIMIZER)
+    metrics: Mapping[str, tuple[KerasObject, ...]] = setting(
+        metrics(), "Metrics to report after each epoch.", default_factory=dict
+    )
+    feed_targets_to_inputs: Mapping[str, str] = setting(
+        names_by_name("input", "output"),
+        "Inputs that receive the target of an output.",
+        default_factory=dict,
+    )
+    target_from_input: Mapping[str, str] = setting(
+        names_by_name("output", "input"),
+        "Outputs whose target is an input, as in an autoencoder.",
+        default_factory=dict,
+    )
+
+    def make_task(self, context: TrainingContext) -> TrainableTask:
+        """Build the network, and return the task that trains it."""
+        from archbuilder.objectives.supervised import make_supervised_task
+
+        return make_supervised_task(context, self)
+
+    def target_spec(self) -> TargetSpec:
+        """Return the losses, metrics and weights of the outputs."""
+        return TargetSpec(
+            {*self.loss, *self.metrics},
+            self.loss,
+            self.metrics,
+            self.feed_targets_to_inputs,
+            self.target_from_input,
+            self.class_weight,
+        )
+
+    def check(self, context: SectionContext) -> None:
+        """Report metrics that do not fit the loss of their output."""
+        check_metrics(self.loss, self.metrics, context.diagnostics)
+
+
+@dataclass(frozen=True, slots=True)
+class RidgeConfig(ObjectiveConfig):
+    """Ridge regression of the last layer in closed form; all other weights stay as initialized.
+
+    It minimizes the squared error plus `alpha` times the sum of squared weights, without the bias.
+    """
+
+    name = "ridge"
+    takes_steps = False
+    used_by = "predict"
+
+    metrics: Mapping[str, tuple[KerasObject, ...]] = setting(
+        metrics(), "Metrics to report after training.", default_factory=dict
+    )
+    alpha: float = option(number(minimum=0), "Weight of the L2 penalty.", default=1e-6)
+    washout: int = option(
+        integer(0, 1_000_000), "Number of first steps of each sequence to ignore.", default=0
+    )
+
+    def make_task(self, context: TrainingContext) -> TrainableTask:
+        """Build the network, and return the task that computes its last layer."""
+        from archbuilder.objectives.ridge import make_ridge_task
+
+        return make_ridge_task(context, self)
+
+    def check(self, context: SectionContext) -> None:
+        """Report metrics of class indices: they do not fit the squared error."""
+        squared_error = KerasObject.from_name("loss", "MeanSquaredError")
+        errors = dict.fromkeys(context.outputs, squared_error)
+        check_metrics(errors, self.metrics, context.diagnostics)
