@@ -17,11 +17,9 @@ from archbuilder.config.run_config import BLUEPRINT_FILE
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import TrainingConfig
-from archbuilder.data.columns import RowIndices
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import FittedPreprocessing, SourceDataset
 from archbuilder.data.sources import load_source
-from archbuilder.data.split import split_rows
 from archbuilder.diagnostics.errors import CheckpointedInterrupt, RunInterruptedError
 from archbuilder.distribution.collectives import WorkerGroup
 from archbuilder.distribution.strategy import DeviceSetup, setup_devices
@@ -241,10 +239,8 @@ def _load_datasets(
         data.directory or Path(), provenance.allow_dirs, cache_dir, spill_dir, data.sandbox
     )
 
-    def training_rows(dataset: SourceDataset) -> RowIndices:
-        return split_rows(dataset, training, has_validation=data.validation is not None).train
-
-    dataset = load_source(data.train, data_files, preprocessing, training_rows)
+    plan = training.split_plan(has_validation=data.validation is not None)
+    dataset = load_source(data.train, data_files, preprocessing, plan)
     validation = (
         load_source(data.validation, data_files, dataset.preprocessing) if data.validation else None
     )

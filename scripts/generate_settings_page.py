@@ -12,6 +12,7 @@ from archbuilder.config.initial_weights import InitialWeightsConfig
 from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
 from archbuilder.config.settings import Setting, settings_of
 from archbuilder.config.sources import SOURCES, FeatureConfig
+from archbuilder.config.split import SplitConfig
 from archbuilder.config.training import TrainingConfig, training_keys
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "settings.md"
@@ -38,6 +39,9 @@ def training() -> Iterator[str]:
         " which does not train in steps."
     )
     yield from table(settings_of(TrainingConfig))
+    yield "### Splits\n"
+    yield f"{inspect.cleandoc(SplitConfig.__doc__ or '')}\n"
+    yield from table(settings_of(SplitConfig))
     yield "### `training: weights`\n"
     yield from paragraph(
         "A mapping, or a list of them. A path alone is `file`: `weights: runs/encoder-1`."

@@ -71,7 +71,7 @@ ORDER: Mapping[str, str] = {
         augment_layers callbacks layer_patterns loss_traits optimizers output_types relative_steps
         settings
         metric_checks
-        objectives save_best sources
+        objectives save_best sources split
         initial_weights
         data data_cli training
         fingerprint json_schema training_parser
@@ -94,8 +94,8 @@ ORDER: Mapping[str, str] = {
         provenance shuffle
         dtypes indices targets text
         source_dataset sample_weights
-        features
-        digest input_adapter sources split
+        features split
+        digest input_adapter sources
         pipeline
         augmented_batches input_checks
         inspect

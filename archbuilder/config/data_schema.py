@@ -28,6 +28,8 @@ class ColumnNames:
     """Columns that were concatenated into the one input; empty if the recipe maps inputs itself."""
     targets: Mapping[str, str]
     weights: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    """Columns that the split of the data follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ def schema_to_dict(schema: DatasetSchema) -> PlainData:
             "inputs": [*column_names.inputs],
             "targets": {**column_names.targets},
             "weights": [*column_names.weights],
+            "keys": [*column_names.keys],
         }
     return {
         "columns": columns,
@@ -169,6 +172,7 @@ def schema_from_dict(value: PlainData) -> DatasetSchema:
             columns.texts("inputs"),
             {target: targets.text(target) for target in targets.values},
             columns.texts("weights"),
+            columns.texts("keys"),
         )
     classes = fields.object("classes")
     class_names = {target: classes.texts(target) for target in classes.values}

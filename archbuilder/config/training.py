@@ -14,6 +14,7 @@ from archbuilder.config.objectives import ObjectiveConfig
 from archbuilder.config.save_best import SaveBest, save_best
 from archbuilder.config.settings import setting, settings_of
 from archbuilder.config.sources import DataConfig
+from archbuilder.config.split import SplitPlan, SplitSetting, split, to_split_config
 from archbuilder.config.value_types import boolean, choice, either, integer, number
 
 StrategyName: TypeAlias = Literal["auto", "none", "mirrored", "multi_worker", "tpu"]
@@ -40,9 +41,10 @@ class TrainingConfig:
         "Global batch size: examples per step on all devices together.",
         default=32,
     )
-    validation_split: float = setting(
-        number(minimum=0, below=1),
-        "Fraction of the examples in the validation set, if the data has no source for it.",
+    validation_split: SplitSetting = setting(
+        split(),
+        "Fraction of the examples in the validation set, or which ones, if the data has no source"
+        " for it.",
         default=0.2,
     )
     # keras.utils.set_random_seed passes it to numpy.random.seed, which takes 32 bits.
@@ -135,6 +137,14 @@ class TrainingConfig:
         requires="steps",
         is_resumable=True,
     )
+
+    def split_plan(self, *, has_validation: bool) -> SplitPlan:
+        """Return how the training data is split: a set that has a source is not held out."""
+        return SplitPlan(
+            None if has_validation else to_split_config(self.validation_split),
+            seed=self.seed,
+            shuffle=self.shuffle,
+        )
 
 
 def training_keys(objective: type[ObjectiveConfig]) -> tuple[str, ...]:

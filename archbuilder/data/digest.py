@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Final
 
 import numpy as np
@@ -34,6 +35,10 @@ def dataset_digest(*datasets: SourceDataset | None) -> str:
             rows = np.linspace(0, column.count - 1, min(column.count, _SAMPLED_ROWS))
             values = column.numpy(rows.astype(np.int64))
             sha256.update(np.ascontiguousarray(values).tobytes())
+        # Whole, since each of their values decides in which set an example is.
+        for name, key in sorted(dataset.key_columns.items()) if dataset is not None else ():
+            sha256.update(f"key {name} {json.dumps(key.words)}\n".encode())
+            sha256.update(key.read().tobytes())
         # Keeps a column of one dataset from counting as one of the next.
         sha256.update(b"\n")
     return sha256.hexdigest()

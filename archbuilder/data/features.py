@@ -39,22 +39,17 @@ _LINE_BYTES: Final = 16
 """Size of the indentation and the end of a line there."""
 
 
-def all_rows(dataset: SourceDataset) -> RowIndices:
-    """Return the indices of all examples."""
-    return np.arange(dataset.count, dtype=np.int64)
-
-
 def fit_features(
     dataset: SourceDataset,
     fitted: Mapping[str, FittedFeature] | None = None,
-    choose_rows: Callable[[SourceDataset], RowIndices] = all_rows,
+    rows: RowIndices | None = None,
 ) -> SourceDataset:
     """Return a dataset whose features are inputs and targets.
 
     Args:
         dataset: The columns as they are in the file.
         fitted: What the features have learned before; then they learn nothing.
-        choose_rows: Returns the rows of the training set, from which the features learn.
+        rows: The rows of the training set, from which the features learn; None for all.
 
     Raises:
         RunError: if a number is outside of the domain of its transform, there is nothing to learn
@@ -64,12 +59,12 @@ def fit_features(
         return dataset
     inputs, targets, notes = {**dataset.inputs}, {**dataset.targets}, [*dataset.notes]
     learned: dict[str, FittedFeature] = {}
+    training_rows = np.arange(dataset.count, dtype=np.int64) if rows is None else rows
     for name, raw in dataset.raw_features.items():
         _check_domain(raw)
         if fitted is None:
-            rows = choose_rows(dataset)
             fit = _fit_categories if raw.config.is_category else _fit_numbers
-            learned[name], note = fit(raw, rows)
+            learned[name], note = fit(raw, training_rows)
             notes.append(note)
         else:
             learned[name] = _recorded_feature(name, raw, fitted)

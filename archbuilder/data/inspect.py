@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.sources import DataConfig
+from archbuilder.config.split import SplitPlan
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmentation import Augmentation
 from archbuilder.data.columns import Column, translate_read_errors
@@ -94,13 +94,15 @@ def inspect_data(
         RunError: if the data is missing or damaged, or does not fit the network.
     """
     opener = DataFileOpener(data.directory or Path(), allow_dirs)
-    choose_rows = partial(split_rows, config=training, has_validation=data.validation is not None)
-    dataset = load_source(data.train, opener, training_rows=lambda raw: choose_rows(raw).train)
+    plan = SplitPlan()
+    if training is not None:
+        plan = training.split_plan(has_validation=data.validation is not None)
+    dataset = load_source(data.train, opener, plan=plan)
     validation = (
         load_source(data.validation, opener, dataset.preprocessing) if data.validation else None
     )
     seed = training.seed if training else 0
-    split = choose_rows(dataset)
+    split = dataset.split or split_rows(dataset, plan)
     train_set, val_set = _Subset(dataset, split.train), None
     if split.validation is not None:
         val_set = _Subset(dataset, split.validation)

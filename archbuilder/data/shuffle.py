@@ -7,14 +7,21 @@ whose streams stay the same between numpy versions; those of `Generator.permutat
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Part of the seed, so that the split and the epochs draw independent numbers.
-_SPLIT_STREAM: Final = 0
+# Part of the seed, so that the splits and the epochs draw independent numbers.
 _EPOCH_STREAM: Final = 1
+
+
+class SplitStream(IntEnum):
+    """The random numbers of a split; those of a test set differ from those of a validation set."""
+
+    VALIDATION = 0
+    TEST = 2
 
 
 def epoch_permutation(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -22,28 +29,14 @@ def epoch_permutation(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
     return _permutation(count, seed, _EPOCH_STREAM, epoch)
 
 
-def random_split(
-    count: int, seed: int, fraction: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Split examples at random into the indices of a training and a validation set.
-
-    Both are in the order of the data. If `fraction` is not 0, each set has at least one example.
-    """
-    num_validation = _validation_size(count, fraction)
-    order = _permutation(count, seed, _SPLIT_STREAM)
-    return np.sort(order[num_validation:]), np.sort(order[:num_validation])
+def split_order(count: int, seed: int, stream: SplitStream) -> NDArray[np.int64]:
+    """Return the indices below `count` in the order in which a split holds them out."""
+    return _permutation(count, seed, stream)
 
 
-def tail_split(
-    count: int, _seed: int, fraction: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Split examples like `random_split`, but take the last ones for validation."""
-    num_train = count - _validation_size(count, fraction)
-    return np.arange(num_train), np.arange(num_train, count)
-
-
-def _validation_size(count: int, fraction: float) -> int:
-    return min(max(round(count * fraction), 1), count - 1) if fraction > 0 else 0
+def held_out_count(total: int, fraction: float, available: int) -> int:
+    """Return the size of a fraction of a total: at least one, and one less than are available."""
+    return min(max(round(total * fraction), 1), available - 1) if fraction > 0 else 0
 
 
 def _permutation(count: int, *key: int) -> NDArray[np.int64]:

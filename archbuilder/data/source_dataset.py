@@ -8,10 +8,17 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archbuilder.config.data_schema import DatasetSchema
 from archbuilder.config.sources import FeatureConfig
-from archbuilder.data.columns import Column, check_non_negative, load_into_memory, make_finite_check
+from archbuilder.data.columns import (
+    Column,
+    RowIndices,
+    check_non_negative,
+    load_into_memory,
+    make_finite_check,
+)
 from archbuilder.data.dtypes import Mask
 from archbuilder.data.file_access import check_fits_in_memory
 from archbuilder.data.provenance import ColumnOrigin
@@ -74,6 +81,36 @@ class RawFeature:
     """The output whose target it is; None for an input."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyColumn:
+    """A column that says which examples belong together; no network receives it."""
+
+    title: str
+    """The name of the column for messages."""
+    codes: Column
+    """Indices into `words`; -1 for a missing value."""
+    words: tuple[str, ...]
+    """The distinct values as text."""
+    origin: ColumnOrigin
+
+    def read(self) -> NDArray[np.int64]:
+        """Return the codes of all examples."""
+        return self.codes.numpy(np.arange(self.codes.count)).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Indices of the examples of each set, in the order of the data."""
+
+    train: RowIndices
+    validation: RowIndices | None = None
+    """None if there is no validation set, or it is a dataset of its own."""
+    test: RowIndices | None = None
+    """None if there is no test set, or it is a dataset of its own."""
+    note: str = ""
+    """How examples were held out, to follow their numbers."""
+
+
 @dataclass(frozen=True, slots=True)
 class FittedPreprocessing:
     """Preprocessing that was fitted to the training data, to be applied to other examples."""
@@ -128,6 +165,10 @@ class SourceDataset:
     """Location of the source in the blueprint, for errors about the data."""
     raw_features: Mapping[str, RawFeature] = field(default_factory=dict)
     """Features that are not fitted yet; `fit_features` turns them into `inputs` and `targets`."""
+    key_columns: Mapping[str, KeyColumn] = field(default_factory=dict)
+    """Columns that the split of the data follows, by name."""
+    split: Split | None = None
+    """The examples of each set; None if the dataset is one of them."""
 
     @property
     def count(self) -> int:

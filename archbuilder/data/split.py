@@ -1,48 +1,166 @@
-"""Choice of the training and validation rows of a dataset, before it is adapted to a network."""
+"""Choice of the training, validation and test rows of a dataset, before it is fitted to a network.
+
+The choice is a function of the seed, the number of examples, and the column or classes that the
+recipe names. A resumed run, every worker and `evaluate` make it again.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from archbuilder.config.training import TrainingConfig
+from archbuilder.config.split import SplitConfig, SplitPlan
 from archbuilder.data.columns import RowIndices
-from archbuilder.data.shuffle import random_split, tail_split
-from archbuilder.data.source_dataset import SourceDataset
+from archbuilder.data.shuffle import SplitStream, held_out_count, split_order
+from archbuilder.data.source_dataset import SourceDataset, Split
+from archbuilder.diagnostics.errors import RunError, quote, quote_list
+
+_MIN_GROUPS = 2
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SplitRows:
-    """Indices of the examples for training and validation, each in the order of the data."""
-
-    train: RowIndices
-    validation: RowIndices | None = None
-    """None if there is no validation set, or it is a dataset of its own."""
-    note: str = ""
-    """How the validation set was split off, to follow its number of examples."""
-
-
-def split_rows(
-    dataset: SourceDataset,
-    config: TrainingConfig | None,
-    *,
-    has_validation: bool,
-    count: int | None = None,
-) -> SplitRows:
-    """Choose the training and validation rows of the training data.
+def split_rows(dataset: SourceDataset, plan: SplitPlan, count: int | None = None) -> Split:
+    """Choose the rows of the training data for each set: first those of the test set.
 
     `count` is the number of rows where an objective makes its own of a text.
 
-    Without a validation source, a fraction of the examples is split off: random ones, or the last
-    ones for text, whose neighboring pieces resemble each other, and for data that is not shuffled,
-    such as a time series. Validating between training examples would overstate the quality.
+    Fractions are those of all examples. A plain one takes random examples, or the last ones for
+    text, whose neighboring pieces resemble each other, and for data that is not shuffled, such as a
+    time series. Validating between training examples would overstate the quality.
+
+    Raises:
+        RunError: if the data has no such column or classes, or nothing is left to train on.
     """
     rows = np.arange(dataset.count if count is None else count, dtype=np.int64)
+    splitter = _Splitter(dataset, plan, len(rows))
     # A single example cannot be split.
-    if has_validation or config is None or config.validation_split == 0 or len(rows) <= 1:
-        return SplitRows(rows)
-    is_tail = dataset.token_array is not None or not config.shuffle
-    split = tail_split if is_tail else random_split
-    train, validation = split(len(rows), config.seed, config.validation_split)
-    return SplitRows(train, validation, " (last examples)" if is_tail else " (random split)")
+    test, rows = splitter.hold_out(rows, plan.test, SplitStream.TEST)
+    validation, rows = splitter.hold_out(rows, plan.validation, SplitStream.VALIDATION)
+    notes = [] if plan.validation is None else [splitter.describe(plan.validation)]
+    if plan.test is not None and plan.test != plan.validation:
+        text = splitter.describe(plan.test)
+        notes += [f"test: {text}" if notes else text]
+    is_split = validation is not None or test is not None
+    return Split(rows, validation, test, f" ({'; '.join(notes)})" if is_split else "")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Splitter:
+    """Holds out rows of one dataset."""
+
+    dataset: SourceDataset
+    plan: SplitPlan
+    count: int
+    """Number of rows, of which fractions are meant."""
+
+    def hold_out(
+        self, rows: RowIndices, config: SplitConfig | None, stream: SplitStream
+    ) -> tuple[RowIndices | None, RowIndices]:
+        """Return the rows that are held out, or None, and the remaining ones.
+
+        Raises:
+            RunError: if the data has no such column or classes, or no rows remain.
+        """
+        if config is None or self.count <= 1:
+            return None, rows
+        if config.column is not None:
+            is_held_out = self._has_value(config.column, config.value)[rows]
+        elif config.by is not None:
+            is_held_out = self._in_groups(config.by, config.fraction or 0, rows, stream)
+        elif config.stratify:
+            is_held_out = self._by_class(config, rows, stream)
+        else:
+            size = held_out_count(self.count, config.last or config.fraction or 0, len(rows))
+            order = np.arange(len(rows))[::-1]
+            if not self._takes_last(config):
+                order = split_order(len(rows), self.plan.seed, stream)
+            is_held_out = np.zeros(len(rows), bool)
+            is_held_out[order[:size]] = True
+        if is_held_out.all():
+            raise RunError(
+                f"{self.dataset.source_name} has no training examples left after the split"
+            )
+        return rows[is_held_out], rows[~is_held_out]
+
+    def describe(self, config: SplitConfig) -> str:
+        """Return how rows are held out, in words."""
+        if config.column is not None:
+            return f"{config.column} = {config.value}"
+        if config.by is not None:
+            return f"random split by {quote(config.by)}"
+        if config.stratify:
+            return "stratified random split"
+        return "last examples" if self._takes_last(config) else "random split"
+
+    def _takes_last(self, config: SplitConfig) -> bool:
+        is_ordered = self.dataset.token_array is not None or not self.plan.shuffle
+        return config.last is not None or is_ordered
+
+    def _has_value(self, column: str, value: str | int | None) -> NDArray[np.bool_]:
+        key = self.dataset.key_columns[column]
+        if str(value) not in key.words:
+            raise RunError(
+                f"{key.title} of {self.dataset.source_name} has no value {quote(str(value))}; it"
+                f" has {quote_list(key.words, 8)}"
+            )
+        return key.read() == key.words.index(str(value))
+
+    def _in_groups(
+        self, column: str, fraction: float, rows: RowIndices, stream: SplitStream
+    ) -> NDArray[np.bool_]:
+        """Return which rows are in a fraction of the groups, as `GroupShuffleSplit` of sklearn."""
+        key = self.dataset.key_columns[column]
+        groups = key.read()
+        missing = groups < 0
+        if missing.any():
+            row = int(missing.argmax())
+            raise RunError(f"{key.origin.describe_row(row)} has no group in {key.title}")
+        remaining_groups = np.unique(groups[rows])
+        if len(remaining_groups) < _MIN_GROUPS:
+            raise RunError(
+                f"{key.title} of {self.dataset.source_name} has one group, which cannot be split"
+            )
+        size = held_out_count(len(key.words), fraction, len(remaining_groups))
+        order = split_order(len(remaining_groups), self.plan.seed, stream)
+        return np.isin(groups[rows], remaining_groups[order[:size]])
+
+    def _by_class(
+        self, config: SplitConfig, rows: RowIndices, stream: SplitStream
+    ) -> NDArray[np.bool_]:
+        """Return which rows are held out, with the same fraction of each class.
+
+        What the rounded parts of the classes lack goes to those that were rounded down most, as in
+        `StratifiedShuffleSplit` of sklearn. The last example of a class stays for training.
+        """
+        labels = self._labels(config.stratify)[rows]
+        size = held_out_count(self.count, config.fraction or 0, len(rows))
+        _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        shares = counts * (size / len(rows))
+        sizes = np.floor(shares).astype(np.int64)
+        most_lacking = np.argsort(sizes - shares, kind="stable")
+        sizes[most_lacking[: size - int(sizes.sum())]] += 1
+        sizes = np.minimum(sizes, counts - 1)
+        order = split_order(len(rows), self.plan.seed, stream)
+        # Grouped by class, each in random order; the number of a row within its class.
+        by_class = order[np.argsort(classes[order], kind="stable")]
+        numbers = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        is_held_out = np.zeros(len(rows), bool)
+        is_held_out[by_class] = numbers < sizes[classes[by_class]]
+        return is_held_out
+
+    def _labels(self, stratify: Literal[True] | str | None) -> NDArray[np.int64]:
+        name, targets = self.dataset.source_name, self.dataset.targets
+        if stratify is True and len(targets) > 1:
+            raise RunError(
+                f"{name} has targets for {quote_list(targets)}; write which of them counts, as in"
+                f" 'stratify: {next(iter(targets))}'"
+            )
+        output = next(iter(targets), "") if stratify is True else str(stratify)
+        column = targets.get(output)
+        # A count of distinct numbers would tell classes from quantities no better than the dtype.
+        if column is None or column.dtype.kind not in "bui" or column.shape not in ((), (1,)):
+            target = f"target for {quote(output)}" if output else "target"
+            raise RunError(f"{name} has no {target} with one class per example to stratify by")
+        return column.numpy(np.arange(column.count)).astype(np.int64).reshape(-1)

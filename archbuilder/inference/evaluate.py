@@ -183,7 +183,8 @@ def _load_datasets(
     run_opener = DataFileOpener(
         data.directory or Path(), config.allow_dirs, cache_dir, sandbox=data.sandbox
     )
-    dataset = load_source(data.train, run_opener, preprocessing_from_schema(config.schema))
+    plan = config.training.split_plan(has_validation=data.validation is not None)
+    dataset = load_source(data.train, run_opener, preprocessing_from_schema(config.schema), plan)
     if data_source is not None:
         # Without `run_opener`: the tokens in the run directory are those of its own texts.
         return dataset, load_source(data_source, opener, dataset.preprocessing)

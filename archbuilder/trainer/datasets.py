@@ -102,15 +102,13 @@ def train_val_split(
     context: TrainingContext,
     adapt: Callable[[SourceDataset], AdaptedDataset],
 ) -> TrainValSplit:
-    """Return the training and validation set, of the rows that `split_rows` chooses."""
+    """Return the training and validation set, of the rows that the split chooses."""
     with locate_data_errors(context.dataset.span):
         adapted = adapt(context.dataset)
-    split = split_rows(
-        context.dataset,
-        context.config,
-        has_validation=context.validation_dataset is not None,
-        count=len(adapted.rows),
-    )
+    split = context.dataset.split
+    if split is None or len(adapted.rows) != context.dataset.count:
+        plan = context.config.split_plan(has_validation=context.validation_dataset is not None)
+        split = split_rows(context.dataset, plan, len(adapted.rows))
     train = replace(adapted, rows=split.train)
     if context.validation_dataset is not None:
         with locate_data_errors(context.validation_dataset.span):

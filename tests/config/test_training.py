@@ -4,6 +4,7 @@ import pytest
 
 from archbuilder.config import TrainingConfig, parse_training
 from archbuilder.config.objectives import RidgeConfig, SupervisedConfig
+from archbuilder.config.split import SplitConfig
 from archbuilder.diagnostics.errors import Diagnostic, Diagnostics
 from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.limits import Limits
@@ -281,3 +282,41 @@ def test_output_named_val(key: str):
     (error,) = decode(options, ("val", "b"))[1]
     assert "the metrics of the output 'val' would have the prefix 'val_' of" in error.message
     right({"loss": {"val": LOSS}}, ("val",))
+
+
+@pytest.mark.parametrize(
+    ("value", "config"),
+    [
+        (0.3, 0.3),
+        ({"last": 0.2}, SplitConfig(last=0.2)),
+        ({"fraction": 0.2, "by": "patient"}, SplitConfig(0.2, by="patient")),
+        ({"fraction": 0.2, "stratify": True}, SplitConfig(0.2, stratify=True)),
+        ({"column": "split", "value": "val"}, SplitConfig(column="split", value="val")),
+    ],
+)
+def test_splits(value: PlainData, config: float | SplitConfig):
+    """A fraction, or a mapping."""
+    assert right({"loss": LOSS, "validation_split": value}).validation_split == config
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (1, "'validation_split' must be a number of at least 0 and less than 1"),
+        ("val", "'validation_split' must be a number"),
+        ({"last": 0}, "'last' must be a number of more than 0"),
+        ({"first": 0.2}, "'validation_split' has no key 'first'"),
+        ({}, "'validation_split' has neither 'fraction' nor 'last' nor 'column'"),
+        ({"last": 0.2, "fraction": 0.2}, "has 'fraction', 'last', of which it takes one"),
+        ({"last": 0.2, "by": "x"}, "has 'by', which needs 'fraction'"),
+        ({"column": "x", "value": 1, "stratify": True}, "has 'stratify', which needs 'fraction'"),
+        ({"fraction": 0.2, "by": "x", "stratify": True}, "has both 'by' and 'stratify'"),
+        ({"column": "x"}, "has a 'column' and no 'value'"),
+        ({"fraction": 0.2, "value": 1}, "has a 'value' and no 'column'"),
+        ({"fraction": 0.2, "stratify": False}, "'stratify'"),
+    ],
+)
+def test_wrong_splits(value: PlainData, message: str):
+    """Settings that contradict each other are errors."""
+    _, errors = decode({"loss": LOSS, "validation_split": value})
+    assert [message in each.message for each in errors] == [True], errors

@@ -19,6 +19,7 @@ from helpers.subprocesses import in_workers
 
 from archbuilder.cli import main
 from archbuilder.config.sources import Csv, DataPath, DataSource, FeatureConfig, Jsonl, Parquet
+from archbuilder.config.split import SplitConfig, SplitPlan
 from archbuilder.data import columns as columns_module
 from archbuilder.data import features as features_module
 from archbuilder.data.columns import LazyColumn
@@ -29,6 +30,10 @@ from archbuilder.diagnostics.errors import RunError
 
 Values = list[float | int | str | None]
 TRAIN = np.array([0, 1, 2, 4, 5, 7])
+PLAN = SplitPlan(SplitConfig(0.25), seed=7)
+"""Holds out the other two of eight rows."""
+LAST = SplitPlan(SplitConfig(last=0.2))
+"""Holds out the last row of two to five."""
 COLUMNS: Mapping[str, Values] = {
     "age": [39, None, 38, 53, 28.5, 37, None, 52],
     "gain": [0, 2174, 0, 14084, 3, 7, 100, 9],
@@ -63,7 +68,7 @@ def source_of(path: DataPath, cache: bool | None = None, **features: FeatureConf
 
 def load(source: DataSource, fitted: SourceDataset | None = None) -> SourceDataset:
     preprocessing = None if fitted is None else fitted.preprocessing
-    return load_source(source, DataFileOpener(), preprocessing, lambda _: TRAIN)
+    return load_source(source, DataFileOpener(), preprocessing, PLAN)
 
 
 def values(dataset: SourceDataset, name: str) -> np.ndarray:
@@ -183,7 +188,7 @@ class TestNumbers:
         with pytest.raises(
             RunError, match="'a' has no value in the training set, and 'missing: me"
         ):
-            load_source(source, DataFileOpener(), None, lambda _: np.array([0]))
+            load_source(source, DataFileOpener(), None, LAST)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -333,7 +338,7 @@ class TestSeveralCategories:
             self.source(tmp_path, kind, vocabulary=True),
             DataFileOpener(),
             None,
-            lambda _: np.arange(4),
+            LAST,
         )
         # Each of the first two is in two of the four rows.
         vocabulary = dataset.preprocessing.schema.features["x"].vocabulary
@@ -473,7 +478,7 @@ def test_features_as_targets(tmp_path: Path, kind: str):
         else (Csv if kind == "csv" else Parquet)(path, targets, inputs="a")
     )
     rows = np.arange(4)
-    dataset = load_source(source, DataFileOpener(), None, lambda _: rows)
+    dataset = load_source(source, DataFileOpener(), None, LAST)
     assert [*dataset.inputs] == [""]
     assert dataset.targets["genres"].numpy(np.arange(5)).tolist() == [
         *([1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 1, 1], [1, 0, 0])

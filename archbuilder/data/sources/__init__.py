@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from archbuilder.config.data_schema import Scale
 from archbuilder.config.sources import DataSource
-from archbuilder.data.columns import RowIndices
+from archbuilder.config.split import SplitPlan
 from archbuilder.data.errors import locate_data_errors, source_span
-from archbuilder.data.features import all_rows, fit_features
+from archbuilder.data.features import fit_features
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import FittedPreprocessing, SourceDataset
 from archbuilder.data.sources.disk_columns import MEMORY_LIMIT, ColumnStore
 from archbuilder.data.sources.load_context import LoadContext
+from archbuilder.data.split import split_rows
+from archbuilder.diagnostics.errors import RunError, quote
 
 __all__ = ["load_source"]
 
@@ -24,14 +26,14 @@ def load_source(
     source: DataSource,
     opener: DataFileOpener,
     fitted: FittedPreprocessing | None = None,
-    training_rows: Callable[[SourceDataset], RowIndices] = all_rows,
+    plan: SplitPlan | None = None,
 ) -> SourceDataset:
     """Load the dataset of a source.
 
     `fitted` is the preprocessing of the training data, if this is other data: its classes, scales,
     features and tokenizer apply here too. Without it, the features of a table learn from the
-    `training_rows` alone. Large columns are read on demand, and never held in memory as a whole
-    unless the source says `cache: true`.
+    training rows of the `plan` alone. Large columns are read on demand, and never held in memory as
+    a whole unless the source says `cache: true`.
 
     Raises:
         BlueprintError: if a blueprint names a file that it may not read.
@@ -42,9 +44,15 @@ def load_source(
     # Errors of a source name its line in the blueprint, which the readers do not know.
     span = source_span(source)
     with locate_data_errors(span):
-        raw_dataset = source.load(LoadContext(opener, store, fitted))
+        key_columns = () if plan is None else plan.key_columns
+        context = LoadContext(opener, store, fitted, key_columns=key_columns)
+        raw_dataset = source.load(context)
+        _check_key_columns(raw_dataset, key_columns)
+        split = None if plan is None else split_rows(raw_dataset, plan)
         fitted_features = None if fitted is None else fitted.schema.features
-        dataset = fit_features(raw_dataset, fitted_features, training_rows).with_value_checks()
+        dataset = fit_features(
+            raw_dataset, fitted_features, None if split is None else split.train
+        ).with_value_checks()
         if source.cache:
             dataset = dataset.in_memory()
         # A run records the schema, so that validation and prediction divide by the same numbers.
@@ -58,4 +66,18 @@ def load_source(
         }
         schema = replace(dataset.preprocessing.schema, scales=scales)
         preprocessing = replace(dataset.preprocessing, schema=schema)
-        return replace(dataset, preprocessing=preprocessing, span=span)
+        return replace(dataset, preprocessing=preprocessing, span=span, split=split)
+
+
+def _check_key_columns(dataset: SourceDataset, columns: Sequence[str]) -> None:
+    """Check that a source has read the columns that the split follows.
+
+    Raises:
+        RunError: if it has no columns.
+    """
+    missing = next((each for each in columns if each not in dataset.key_columns), None)
+    if missing is not None:
+        raise RunError(
+            f"{dataset.source_name} has no column {quote(missing)} to split by; the sources csv,"
+            " parquet, jsonl and npz have columns"
+        )

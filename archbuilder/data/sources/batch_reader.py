@@ -11,7 +11,7 @@ import numpy as np
 from archbuilder.data.columns import Array, Column
 from archbuilder.data.dtypes import common_dtype, unrepresentable
 from archbuilder.data.provenance import ColumnOrigin
-from archbuilder.data.source_dataset import Feature, RawFeature
+from archbuilder.data.source_dataset import Feature, KeyColumn, RawFeature
 from archbuilder.data.sources.category_writer import CategoryWriter
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.dates import DATE_DTYPE, Dates, date_parts
@@ -87,6 +87,7 @@ class CollectedColumns:
 
     inputs: Mapping[str, Feature]
     raw_features: Mapping[str, RawFeature]
+    key_columns: Mapping[str, KeyColumn]
     targets: Mapping[str, Column]
     sample_weights: Mapping[str, Column]
     classes: Mapping[str, tuple[str, ...]]
@@ -144,6 +145,8 @@ class _InputWriters:
         """Return the inputs and targets that learn from the training set."""
         raw_features: dict[str, RawFeature] = {}
         for name, config in self._roles.features.items():
+            if name in self._roles.key_columns:
+                continue
             columns = self._roles.inputs[name]
             if config.is_category:
                 words = self._categories[name]
@@ -158,6 +161,14 @@ class _InputWriters:
             output = self._roles.target_features.get(name)
             raw_features[name] = replace(raw_features[name], output=output)
         return raw_features
+
+    def key_columns(self) -> Mapping[str, KeyColumn]:
+        """Return the columns that the split of the data follows, by their names."""
+        writers = {column: self._categories[key] for key, column in self._roles.key_columns.items()}
+        return {
+            column: KeyColumn(self._roles.title(column), each.to_column(), each.words, each.origin)
+            for column, each in writers.items()
+        }
 
 
 def collect_columns(
@@ -197,6 +208,7 @@ def collect_columns(
     return CollectedColumns(
         inputs.plain_features(),
         inputs.raw_features(),
+        inputs.key_columns(),
         {name: column for name, (column, _, _) in finished.items()},
         {name: each.to_column() for name, each in weights.items()},
         {name: classes for name, (_, classes, _) in finished.items() if classes is not None},

@@ -49,9 +49,13 @@ class ColumnRoles:
     """The outputs whose targets are features, by the name in `inputs`."""
     decimal: str = "."
     """The decimal point of text cells."""
+    key_columns: Mapping[str, str] = field(default_factory=dict)
+    """The columns that the split of the data follows, by the name in `inputs`."""
 
     @classmethod
-    def from_fields(cls, source: Jsonl | Tfrecord, noun: str) -> ColumnRoles:
+    def from_fields(
+        cls, source: Jsonl | Tfrecord, noun: str, key_columns: Sequence[str] = ()
+    ) -> ColumnRoles:
         """Return the roles that a source assigns to the fields of records.
 
         Raises:
@@ -68,13 +72,15 @@ class ColumnRoles:
             inputs[key] = _columns_of(names)
             if not inputs[key]:
                 raise RunError(f"the input {quote(key)} needs a 'column': records have no header")
+        keys = {_key_name(each): each for each in key_columns}
         return cls(
-            inputs,
+            {**inputs, **{key: (each,) for key, each in keys.items()}},
             {name: each for name, each in targets.items() if isinstance(each, str)},
             as_mapping(source.sample_weight or {}),
             noun,
-            features=_features_of(names_by_input),
+            features={**_features_of(names_by_input), **_key_features(keys)},
             target_features=outputs,
+            key_columns=keys,
         )
 
     @classmethod
@@ -96,12 +102,14 @@ class ColumnRoles:
         lacks_targets = context.inputs_only and (
             fitted is not None or context.num_values == len(names)
         )
+        keys = {_key_name(each): header.column(each) for each in context.key_columns}
         targets: Mapping[str, str] = {}
         target_configs: Mapping[str, FeatureConfig] = {}
         weights: Mapping[str, str] = {}
         if not lacks_targets:
             # The last column is the target by default, as in most published tables.
-            target: TargetColumns = fitted.targets if fitted else len(names) - 1
+            default_targets = [each for each in names if each not in keys.values()]
+            target: TargetColumns = fitted.targets if fitted else default_targets[-1]
             if source.target is not None:
                 target = source.target
             target_columns: Mapping[str, str | int | FeatureConfig] = as_mapping(target)
@@ -117,20 +125,27 @@ class ColumnRoles:
         remaining_columns: tuple[str, ...] = ()
         for key in [key for key, columns in inputs.items() if not columns]:
             named = (column for columns in inputs.values() for column in columns)
-            used = {*targets.values(), *weights.values(), *named}
+            used = {*targets.values(), *weights.values(), *keys.values(), *named}
             inputs[key] = header.remaining(used, fitted, allow_unknown=lacks_targets)
             remaining_columns = inputs[key]
         # Recorded before targets are dropped: they are the columns of the table, used or not.
-        recorded = ColumnNames(remaining_columns, targets, tuple(weights.values()))
+        recorded = ColumnNames(
+            remaining_columns, targets, tuple(weights.values()), tuple(keys.values())
+        )
         if context.inputs_only:
             targets, target_configs, weights = {}, {}, {}
         feature_targets = {_feature_key(name): name for name in target_configs}
         features = {
             **_features_of(columns_by_input),
             **{key: target_configs[name] for key, name in feature_targets.items()},
+            **_key_features(keys),
         }
         return cls(
-            {**inputs, **{key: (targets[name],) for key, name in feature_targets.items()}},
+            {
+                **inputs,
+                **{key: (targets[name],) for key, name in feature_targets.items()},
+                **{key: (column,) for key, column in keys.items()},
+            },
             {name: each for name, each in targets.items() if name not in target_configs},
             weights,
             target_key="target",
@@ -145,6 +160,7 @@ class ColumnRoles:
             features=features,
             target_features=feature_targets,
             decimal=source.decimal,
+            key_columns=keys,
         )
 
     @property
@@ -231,6 +247,15 @@ def _feature_key(output: str) -> str:
     return f"target {output}"
 
 
+def _key_name(column: str) -> str:
+    return f"key {column}"
+
+
+def _key_features(keys: Mapping[str, str]) -> Mapping[str, FeatureConfig]:
+    """Return how columns of keys are read: as categories, which need not be numbers."""
+    return {key: FeatureConfig(column, vocabulary=True) for key, column in keys.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class _Header:
     """The column names of a table."""
@@ -295,7 +320,9 @@ class _Header:
                 f"column {quote(conflict)} of {self.table} was an input in training, and cannot"
                 " be a target or weight"
             )
-        fitted_names = {*inputs, *fitted.targets.values(), *fitted.weights, *used}
+        fitted_names = {
+            *inputs, *fitted.targets.values(), *fitted.weights, *fitted.keys, *used
+        }  # fmt: skip
         # An unknown column is more likely a mistake than superfluous; for predictions it does no
         # harm.
         unexpected = next((each for each in self.names if each not in fitted_names), None)

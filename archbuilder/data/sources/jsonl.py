@@ -29,7 +29,7 @@ def load_jsonl(source: Jsonl, context: LoadContext) -> SourceDataset:
         RunError: if a line is not an object, lacks a field, or differs in shape from the first.
     """
     bad_records = BadRecords(source.on_error, "lines")
-    roles = ColumnRoles.from_fields(source, "the field")
+    roles = ColumnRoles.from_fields(source, "the field", context.key_columns)
     parser = _FieldParser(roles)
     locations = RecordLocations("line")
 

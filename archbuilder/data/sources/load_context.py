@@ -21,3 +21,5 @@ class LoadContext:
     """Whether to read only inputs, to predict on: the target columns may be missing."""
     num_values: int | None = None
     """Number of values of an input: a table to predict on with as many columns has no target."""
+    key_columns: tuple[str, ...] = ()
+    """Columns to read that are neither inputs nor targets: they say how the data is split."""

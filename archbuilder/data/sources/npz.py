@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 
 from archbuilder.config.sources import DataPath, Npz
+from archbuilder.data.columns import ArrayColumn, Column
 from archbuilder.data.file_access import DataFileOpener, check_fits_in_memory
-from archbuilder.data.source_dataset import SourceDataset, SourceKeys, check_lengths
+from archbuilder.data.source_dataset import KeyColumn, SourceDataset, SourceKeys, check_lengths
 from archbuilder.data.sources.disk_columns import ColumnStore, ColumnWriter, check_example_size
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import (
@@ -38,7 +39,8 @@ def load_npz(source: Npz, context: LoadContext) -> SourceDataset:
     name, store = quote(source.file.path, 200), context.store
     inputs, targets = as_mapping(source.inputs), as_mapping(source.targets)
     weights = as_mapping(source.sample_weight or {})
-    array_names = {*inputs.values(), *targets.values(), *weights.values()}
+    keys = context.key_columns
+    array_names = {*inputs.values(), *targets.values(), *weights.values(), *keys}
     # Sorted, since the order of a set of strings differs between processes.
     writers = {
         each: store.create_writer(f"the array {quote(each)} of {name}")
@@ -61,7 +63,25 @@ def load_npz(source: Npz, context: LoadContext) -> SourceDataset:
         },
         {key: columns[array] for key, array in targets.items()},
         sample_weights={key: columns[array] for key, array in weights.items()},
+        key_columns={each: _key_column(columns[each], writers[each]) for each in keys},
         source_keys=SourceKeys(unused=tuple(each for each in members if each not in array_names)),
+    )
+
+
+def _key_column(column: Column, writer: ColumnWriter) -> KeyColumn:
+    """Return an array of integers as a key.
+
+    Raises:
+        RunError: if it has other values, or several per example.
+    """
+    if column.shape or column.dtype.kind not in "bui":
+        raise RunError(
+            f"{writer.name} has {column.dtype} of the shape {list(column.shape)} per example; a"
+            " column to split by has one integer"
+        )
+    words, codes = np.unique(column.numpy(np.arange(column.count)), return_inverse=True)
+    return KeyColumn(
+        writer.name, ArrayColumn(codes), tuple(map(str, words.tolist())), writer.origin
     )
 
 

@@ -197,8 +197,7 @@ class _RowBatch:
         valid_rows = self.record_batch.filter(pa.array(valid))
         categories = self.roles.categories
         optional = {*self.roles.optional_columns}
-        with_values = {*self.roles.columns} - {*self.roles.texts.values()}
-        with_values |= {*self.roles.targets.values()}
+        with_values = {*self.roles.numeric_columns, *optional, *self.roles.targets.values()}
         columns = {
             each: self._optional_numbers(each, valid_rows.column(each))
             if each in optional

@@ -99,4 +99,5 @@ def make_dataset(
         preprocessing=FittedPreprocessing(DatasetSchema(roles.column_names, columns.classes)),
         source_keys=roles.source_keys,
         raw_features=columns.raw_features,
+        key_columns=columns.key_columns,
     )

@@ -1,0 +1,136 @@
+"""The settings `validation_split` and `test_split`: which examples are held out from training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal, TypeAlias
+
+from archbuilder.config.settings import (
+    make_section,
+    mapping_schema,
+    parse_settings,
+    setting,
+    setting_trees,
+    settings_of,
+)
+from archbuilder.config.value_types import (
+    SectionContext,
+    ValueType,
+    either,
+    number,
+    plain_type,
+    text,
+)
+from archbuilder.diagnostics.errors import quote_list
+from archbuilder.yaml.nodes import MappingNode, Tree
+
+_FRACTION: Final = number(minimum=0, below=1)
+_VALUE: Final = plain_type(
+    {"type": ["string", "integer"], "minLength": 1, "maxLength": 1000}, "text or integer"
+)
+_WAYS: Final = ("fraction", "last", "column")
+
+
+@dataclass(frozen=True, slots=True)
+class SplitConfig:
+    """The examples that are held out: a `fraction`, the `last` ones, or those that a column names.
+
+    A number alone is `fraction`: `validation_split: 0.2`.
+    """
+
+    fraction: float | None = setting(
+        _FRACTION, "Fraction of the examples, chosen at random.", default=None
+    )
+    by: str | None = setting(
+        text(),
+        "With `fraction`: column of the groups. All examples of a group are in the same set, and"
+        " the fraction is that of the groups.",
+        default=None,
+    )
+    stratify: Literal[True] | str | None = setting(
+        either(plain_type({"enum": [True]}, "`true`"), text()),
+        "With `fraction`: each class has the same share of both sets. With several targets,"
+        " the output whose classes count.",
+        default=None,
+    )
+    last: float | None = setting(
+        number(above=0, below=1),
+        "Fraction of the examples, the last ones of the data; the others are still shuffled.",
+        default=None,
+    )
+    column: str | None = setting(
+        text(), "Column that says to which set an example belongs, with `value`.", default=None
+    )
+    value: str | int | None = setting(
+        _VALUE, "Value of the column in the examples that are held out.", default=None
+    )
+
+    def find_conflict(self) -> str:
+        """Return what contradicts itself, as a sentence about keys; empty if nothing does."""
+        keys = [each.name for each in fields(self) if getattr(self, each.name) is not None]
+        ways = [each for each in keys if each in _WAYS]
+        of_fraction = [each for each in keys if each in ("by", "stratify")]
+        conflicts = {
+            f"has {quote_list(ways)}, of which it takes one": len(ways) > 1,
+            "has neither 'fraction' nor 'last' nor 'column'": not ways,
+            f"has {quote_list(of_fraction)}, which needs 'fraction'": (
+                of_fraction and self.fraction is None
+            ),
+            "has both 'by' and 'stratify'": self.by is not None and bool(self.stratify),
+            "has a 'column' and no 'value'": self.column is not None and self.value is None,
+            "has a 'value' and no 'column'": self.value is not None and self.column is None,
+        }
+        return next((message for message, applies in conflicts.items() if applies), "")
+
+    @property
+    def key_column(self) -> str | None:
+        """The column that decides about an example besides its position."""
+        return self.by or self.column
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPlan:
+    """How the rows of the training data are divided into a training, validation and test set."""
+
+    validation: SplitConfig | None = None
+    """None if nothing is held out, or the data has a source for it."""
+    test: SplitConfig | None = None
+    seed: int = 0
+    shuffle: bool = True
+    """Whether a plain fraction is chosen at random; otherwise it is the last part of the data."""
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns that decide about examples."""
+        columns = (each.key_column for each in (self.validation, self.test) if each is not None)
+        return tuple(dict.fromkeys(each for each in columns if each is not None))
+
+
+SplitSetting: TypeAlias = float | SplitConfig
+"""A fraction, or another way to split."""
+
+
+def to_split_config(value: SplitSetting) -> SplitConfig | None:
+    """Return how examples are held out; None if none are."""
+    config = SplitConfig(value) if isinstance(value, int | float) else value
+    return None if config.fraction == 0 else config
+
+
+def split() -> ValueType[SplitSetting]:
+    """Return the type of a fraction, or of a mapping that says which examples are held out."""
+    settings = settings_of(SplitConfig)
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> SplitSetting:
+        if not isinstance(tree, MappingNode):
+            return _FRACTION.parse(tree, what, context)
+        tracker = context.diagnostics.track_errors()
+        trees = setting_trees(settings, tree, what, context)
+        values: dict[str, Any] = parse_settings(settings, trees, (what, tree.span), context)
+        config = make_section(SplitConfig, values)
+        conflict = "" if tracker.has_errors() else config.find_conflict()
+        if conflict:
+            context.diagnostics.error("invalid-structure", f"{what} {conflict}", tree.span)
+        return config
+
+    schema = {"anyOf": [_FRACTION.schema, mapping_schema(settings)]}
+    return ValueType(schema, parse, f"{_FRACTION.text}, or a [split](#splits)")
