@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from helpers import example_data as data
+from helpers import example_tables as tables
 
 from archbuilder.plain_data import PlainData
 
@@ -211,4 +212,22 @@ EXAMPLES: Mapping[str, Example] = {
     "vision/vit_small_ds": Example(
         data.cifar, {"image_size": 24, "width": 8, "heads": 2, "depth": 1, "head_units": [32]}
     ),
+    "keras_recipes/memory_efficient_embeddings": Example(
+        tables.ratings_of_users,
+        {"users": 10, "movies": 15, "width": 8, "buckets": 4, "bounds": [0, 4, 8]},
+        epochs=5,
+    ),
+    "structured_data/collaborative_filtering_movielens": Example(
+        tables.ratings, {"users": 10, "movies": 15, "width": 8}, epochs=5
+    ),
+    "structured_data/deep_neural_decision_forests": Example(
+        tables.adult, {"trees": 2, "depth": 3}, epochs=5
+    ),
+    "structured_data/structured_data_classification_from_scratch": Example(
+        tables.heart, {"units": 16}, is_quick=True
+    ),
+    "structured_data/tabtransformer": Example(
+        tables.adult, {"width": 4, "heads": 2, "depth": 1}, epochs=5
+    ),
+    "structured_data/wide_deep_cross_networks": Example(tables.covertype, epochs=4),
 }
