@@ -318,3 +318,71 @@ def coco_records(folder: Path) -> None:
                 }
                 example = tf.train.Example(features={"feature": features})
                 file.write(example.SerializeToString())
+
+
+def video_frames(folder: Path, *, length: int = 6, features: int = 8) -> None:
+    """Write features of the frames of videos, with zeros behind the last frame of each."""
+    y = labels(40, 5)
+    frames = patterns((1, features), y) + np.zeros((40, length, features), np.float32)
+    lengths = np.random.default_rng(0).integers(2, length + 1, 40)
+    masks = np.arange(length) < lengths[:, None]
+    frames = (frames * masks[..., None]).astype(np.float32)
+    np.savez(folder / "ucf101_top5.npz", features=frames, masks=masks, labels=y[:, None])
+    np.save(folder / "train_data.npy", frames)
+    np.save(folder / "train_labels.npy", y)
+
+
+def scene(folder: Path, *, size: int = 8) -> None:
+    """Write poses of a camera around a bright square, and what it shows."""
+    angles = np.linspace(0, 2 * np.pi, 10, endpoint=False)
+    poses = np.tile(np.eye(4, dtype=np.float32), (10, 1, 1))
+    poses[:, 0, 0] = poses[:, 2, 2] = np.cos(angles)
+    poses[:, 0, 2], poses[:, 2, 0] = np.sin(angles), -np.sin(angles)
+    poses[:, :3, 3] = 4 * poses[:, :3, 2]
+    images = np.zeros((10, size, size, 3), np.float32)
+    images[:, size // 4 : -size // 4, size // 4 : -size // 4] = [0.9, 0.5, 0.1]
+    np.savez(folder / "tiny_nerf_data.npz", images=images, poses=poses, focal=np.array(138.88))
+
+
+def binary_mnist(folder: Path) -> None:
+    """Write images of bytes that are 0 or 1."""
+    x = (patterns((12, 12, 1), labels(32, 2), noise=0) > 0.5).astype(np.uint8)
+    np.savez(folder / "binary_mnist.npz", x=x)
+
+
+def molecules(folder: Path) -> None:
+    """Write rings and chains of atoms, with zeros behind those that are smaller."""
+    random = np.random.default_rng(0)
+    y = labels(40, 2)
+    atoms = np.zeros((40, 6, 5), np.float32)
+    bonds = np.zeros((40, 20, 3), np.float32)
+    pairs = np.zeros((40, 20, 2), np.int64)
+    for number, is_ring in enumerate(y):
+        size = random.integers(3, 7)
+        atoms[number, np.arange(size), random.integers(2, size=size) + 2 * is_ring] = 1
+        ends = [(a, (a + 1) % size) for a in range(size if is_ring else size - 1)]
+        ends += [(b, a) for a, b in ends] + [(a, a) for a in range(size)]
+        pairs[number, : len(ends)] = ends
+        bonds[number, np.arange(len(ends)), [2 if a == b else a % 2 for a, b in ends]] = 1
+    np.savez(folder / "bbbp.npz", atoms=atoms, bonds=bonds, pairs=pairs, permeable=y)
+
+
+def melanomas(folder: Path) -> None:
+    """Write records of JPEG images, whether they show a melanoma, and features of other kinds."""
+    import tensorflow as tf
+
+    (folder / "tfrecords").mkdir()
+    y = labels(24, 2)
+    pixels = (255 * patterns((72, 72, 3), y)).astype(np.uint8)
+    with tf.io.TFRecordWriter(str(folder / "tfrecords" / "train00-24.tfrec")) as file:
+        for image, label in zip(pixels, y, strict=True):
+            jpeg = io.BytesIO()
+            Image.fromarray(image).save(jpeg, "JPEG")
+            features = {
+                "image": tf.train.Feature(bytes_list={"value": [jpeg.getvalue()]}),
+                "image_name": tf.train.Feature(bytes_list={"value": [b"ISIC_0149568"]}),
+                "age_approx": tf.train.Feature(int64_list={"value": [55]}),
+                "target": tf.train.Feature(int64_list={"value": [int(label)]}),
+            }
+            example = tf.train.Example(features={"feature": features})
+            file.write(example.SerializeToString())

@@ -137,3 +137,97 @@ def ratings_of_users(folder: Path) -> None:
         "timestamp": (978300760 + 60 * np.arange(200)).tolist(),
     }
     table(folder / "ratings.csv", columns, separator="|")
+
+
+def bank(folder: Path) -> None:
+    """Write calls of a bank with unknown categories; a number stands for a missing one."""
+    y = labels(80, 2)
+    pdays = [999 if each % 3 else 6 for each in range(80)]
+    columns = {
+        "age": numbers(y, low=18, high=88),
+        "job": words(y, ["blue-collar", "admin.", "unknown"]),
+        "marital": words(y, ["married", "single"], seed=1),
+        "education": words(y, ["basic.9y", "university.degree"], seed=2),
+        "default": words(y, ["no", "unknown"], seed=3),
+        "housing": words(y, ["yes", "no", "unknown"], seed=4),
+        "loan": words(y, ["no", "yes"], seed=5),
+        "contact": words(y, ["telephone", "cellular"], seed=6),
+        "month": words(y, ["may", "mar"], seed=7),
+        "day_of_week": words(y, ["mon", "fri"], seed=8),
+        "duration": numbers(y, low=0, high=3643, seed=9),
+        "campaign": numbers(y, low=1, high=35, seed=10),
+        "pdays": pdays,
+        "previous": numbers(y, low=0, high=6, seed=11),
+        "poutcome": words(y, ["nonexistent", "success"], seed=12),
+        "emp.var.rate": [each / 10 for each in numbers(y, low=-34, high=14, seed=13)],
+        "cons.price.idx": [each / 1000 for each in numbers(y, low=92201, high=94767, seed=14)],
+        "cons.conf.idx": [each / 10 for each in numbers(y, low=-508, high=-269, seed=15)],
+        "euribor3m": [each / 1000 for each in numbers(y, low=635, high=5045, seed=16)],
+        "nr.employed": [each / 10 for each in numbers(y, low=49636, high=52281, seed=17)],
+        "y": [("no", "yes")[each] for each in y],
+        "previously_contacted": [int(each != 999) for each in pdays],
+    }
+    table(folder / "bank.csv", columns, separator=";")
+
+
+CENSUS_WORDS = [
+    "class_of_worker",
+    "education",
+    "enroll_in_edu_inst_last_wk",
+    "marital_stat",
+    "major_industry_code",
+    "major_occupation_code",
+    "race",
+    "hispanic_origin",
+    "sex",
+    "member_of_a_labor_union",
+    "reason_for_unemployment",
+    "full_or_part_time_employment_stat",
+    "tax_filer_stat",
+    "region_of_previous_residence",
+    "state_of_previous_residence",
+    "detailed_household_and_family_stat",
+    "detailed_household_summary_in_household",
+    "migration_code-change_in_msa",
+    "migration_code-change_in_reg",
+    "migration_code-move_within_reg",
+    "live_in_this_house_1_year_ago",
+    "migration_prev_res_in_sunbelt",
+    "family_members_under_18",
+    "country_of_birth_father",
+    "country_of_birth_mother",
+    "country_of_birth_self",
+    "citizenship",
+    "fill_inc_questionnaire_for_veteran's_admin",
+]
+CENSUS_CODES = [
+    "detailed_industry_recode",
+    "detailed_occupation_recode",
+    "own_business_or_self_employed",
+    "veterans_benefits",
+    "year",
+]
+CENSUS_NUMBERS = [
+    "age",
+    "wage_per_hour",
+    "capital_gains",
+    "capital_losses",
+    "dividends_from_stocks",
+    "num_persons_worked_for_employer",
+    "weeks_worked_in_year",
+]
+
+
+def census(folder: Path) -> None:
+    """Write people with weights; categories are words or codes, some of them with a quote mark."""
+    y = labels(80, 2)
+    columns: dict[str, Sequence[object]] = {}
+    for seed, name in enumerate(CENSUS_WORDS):
+        columns[name] = words(y, ["?", 'Head "of" household, under 18'], seed=seed)
+    for seed, name in enumerate(CENSUS_CODES):
+        columns[name] = numbers(y, low=94, high=96, seed=seed)
+    for seed, name in enumerate(CENSUS_NUMBERS):
+        columns[name] = numbers(y, low=0, high=50, seed=seed)
+    columns["instance_weight"] = [0.5 + each % 3 for each in range(80)]
+    columns["income_level"] = [("- 50000.", "50000+.")[each] for each in y]
+    table(folder / "census_income.csv", columns)

@@ -19,8 +19,8 @@ FOLDER = Path(__file__).parent.parent.parent / "blueprints" / "examples"
 class Example:
     """A blueprint of an example, what its data is in tests, and for how long it is trained.
 
-    `loss` is the metric that has to fall. A quick example is trained by `make test`, the others by
-    `make thorough`.
+    `loss` is the metric that has to fall, and `weights` a file with which it begins; in tests that
+    has random ones. A quick example is trained by `make test`, the others by `make thorough`.
     """
 
     write_data: Callable[[Path], None]
@@ -28,6 +28,7 @@ class Example:
     epochs: int = 3
     batch_size: int = 8
     loss: str = "loss"
+    weights: str = ""
     is_quick: bool = False
 
 
@@ -230,4 +231,43 @@ EXAMPLES: Mapping[str, Example] = {
         tables.adult, {"width": 4, "heads": 2, "depth": 1}, epochs=5
     ),
     "structured_data/wide_deep_cross_networks": Example(tables.covertype, epochs=4),
+    "structured_data/classification_with_grn_and_vsn": Example(tables.census, {"width": 4}),
+    "structured_data/feature_space_advanced": Example(tables.bank, {"units": 16}),
+    "structured_data/structured_data_classification_with_feature_space": Example(
+        tables.heart, {"units": 16}
+    ),
+    "vision/video_classification": Example(
+        data.video_frames, {"length": 6, "features": 8}, epochs=10
+    ),
+    "vision/video_transformers": Example(
+        data.video_frames, {"length": 6, "features": 8}, epochs=10
+    ),
+    "vision/nerf": Example(
+        data.scene,
+        {"image_size": 8, "samples": 6, "frequencies": 3, "units": 16, "depth": 6},
+        epochs=8,
+        batch_size=2,
+    ),
+    "generative/pixelcnn": Example(
+        data.binary_mnist, {"image_size": 12, "filters": 8, "depth": 1}, epochs=5
+    ),
+    "graph/mpnn-molecular-graphs": Example(
+        data.molecules,
+        {
+            "atoms": 6,
+            "bonds": 20,
+            "atom_features": 5,
+            "bond_features": 3,
+            "units": 8,
+            "steps": 2,
+            "heads": 2,
+            "dense": 16,
+        },
+    ),
+    "keras_recipes/tfrecord": Example(
+        data.melanomas,
+        {"image_size": 72, "width": 0.05, "depth": 1},
+        epochs=6,
+        weights="xception_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    ),
 }
