@@ -194,7 +194,7 @@ def _warn_of_changed_schedule(
     previous_epochs: int | None, training: TrainingConfig, log: LogFn
 ) -> None:
     """Warn if a schedule depends on the length of a run, and the run is resumed with another."""
-    is_relative = any(map(has_relative_steps, training.objective.optimizers))
+    is_relative = any(map(has_relative_steps, training.objective.optimizers.values()))
     if is_relative and previous_epochs not in (None, training.epochs):
         log(
             f"warning: the schedule of the learning rate now spans {training.epochs:,} epochs"

@@ -297,6 +297,12 @@ def object_entry(kind: str, name: str, value: type, unreviewed: list[str]) -> En
             unreviewed.append(f"{kind} {name}.{argument} = {parameter.default}")
             continue
         arguments[argument] = argument_entry(schema, parameter, documentation.get(argument, ""))
+    for argument, schema in rules.ADDED_OBJECT_ARGUMENTS.get(kind, {}).items():
+        arguments[argument] = {
+            **typed(schema),
+            "default": None,
+            "summary": sentence(schema["description"]),
+        }
     entry: Entry = {"summary": summary_of(value), "arguments": arguments}
     return {**entry, "unsupported": unsupported} if unsupported else entry
 

@@ -564,6 +564,7 @@ OBJECTS: dict[str, dict[str, Schema]] = {
 """Types of the arguments of nested objects, by kind."""
 
 _BASE = "it is an abstract base class"
+_BY_LAYER = "write a mapping by layers, such as {head: {Adam: 1e-3}, '*': {Adam: 1e-5}}"
 _CHECKPOINTS = "a run saves checkpoints; set 'checkpoint_every_seconds' under 'training'"
 UNSUPPORTED_OBJECTS = {
     "Initializer": _BASE,
@@ -576,8 +577,8 @@ UNSUPPORTED_OBJECTS = {
     "Mean": "it averages values, not predictions; name the metric, such as MeanSquaredError",
     "Sum": "it adds values, not predictions; name the metric, such as MeanSquaredError",
     "Optimizer": _BASE,
-    "MultiOptimizer": "one optimizer trains all weights; name it, such as Adam",
-    "OptimizerMap": "one optimizer trains all weights; name it, such as Adam",
+    "MultiOptimizer": _BY_LAYER,
+    "OptimizerMap": _BY_LAYER,
     "LossScaleOptimizer": "write 'dtype_policy: mixed_float16' under 'training'",
     "LearningRateSchedule": _BASE,
     "binary_focal_crossentropy": "Keras has it as a loss only, BinaryFocalCrossentropy",
@@ -613,6 +614,19 @@ UNSUPPORTED_OBJECT_ARGUMENTS = {
     "callback": {"verbose": "the log of a run always shows the effects of its callbacks"},
 }
 """Arguments that a blueprint cannot set, by kind of object, each with the reason."""
+
+ADDED_OBJECT_ARGUMENTS: dict[str, dict[str, Schema]] = {
+    "optimizer": {
+        "exclude_from_weight_decay": {
+            **optional(any_of(TEXT, array(TEXT, 1, 64))),
+            "description": "names of weights such as bias, or paths of layers such as *norm*",
+        }
+    }
+}
+"""Arguments that archbuilder adds to those of the constructor, by kind of object.
+
+Keras has a method of the optimizer in place of this one.
+"""
 
 IGNORED_OBJECT_ARGUMENTS = {"name", "dtype", "exclude_layers"}
 

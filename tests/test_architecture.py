@@ -68,8 +68,8 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.config": """
         data_sandbox data_schema value_types
-        augment_layers callbacks layer_patterns loss_traits optimizers output_types relative_steps
-        settings
+        augment_layers callbacks layer_patterns loss_traits output_types relative_steps settings
+        optimizers
         metric_checks
         objectives save_best sources split
         initial_weights
@@ -164,7 +164,7 @@ ORDER: Mapping[str, str] = {
         datasets train_loop
     """,
     "archbuilder.trainer.callbacks": """
-        callback_list history monitors nan_batch_dump progress_bar sample_images
+        callback_list history learning_rates monitors nan_batch_dump progress_bar sample_images
         steps_per_execution swap_ema_weights tensorboard terminate_on_nan
         recipe_callbacks
         checkpoint

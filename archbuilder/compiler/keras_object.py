@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archbuilder import registry
 from archbuilder.diagnostics.span import SourceText, Span
@@ -52,6 +52,17 @@ class KerasObject:
         """Return where the recipe gives an argument by name; the whole object if it does not."""
         spans = (each.value.span for each in self.argument_entries if each.key == name)
         return next(spans, self.span)
+
+    def without_argument(self, name: str) -> KerasObject:
+        """Return the object without an argument that is given by name."""
+        if not isinstance(self.tree, MappingNode):
+            return self
+        entry = self.tree.entries[0]
+        if not isinstance(entry.value, MappingNode):
+            return self
+        arguments = tuple(each for each in entry.value if each.key != name)
+        value = replace(entry.value, entries=arguments)
+        return replace(self, tree=replace(self.tree, entries=(replace(entry, value=value),)))
 
     @property
     def arguments(self) -> PlainData:

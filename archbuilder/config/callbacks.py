@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from archbuilder.compiler.keras_object import KerasObject
@@ -19,28 +19,31 @@ def callbacks() -> ValueType[tuple[KerasObject, ...]]:
 
 
 def check_learning_rates(
-    callbacks: Iterable[KerasObject], optimizer: KerasObject | None, diagnostics: Diagnostics
+    callbacks: Iterable[KerasObject],
+    optimizers: Mapping[str, KerasObject],
+    diagnostics: Diagnostics,
 ) -> None:
     """Report callbacks that reduce a learning rate which they cannot set.
 
     Args:
         callbacks: The callbacks of a recipe.
-        optimizer: The optimizer of its objective; None if it has one for each network.
+        optimizers: The optimizers of its objective, by the networks and layers that they train.
         diagnostics: Receives the errors.
     """
+    only_optimizer = optimizers.get("")
     for callback in callbacks:
         if callback.class_name != _REDUCES_LEARNING_RATE:
             continue
-        if optimizer is None:
+        if only_optimizer is None:
             diagnostics.error(
                 "invalid-choice",
                 f"'{_REDUCES_LEARNING_RATE}' does not support several optimizers, one for each"
-                " network",
+                " network or part",
                 callback.span,
                 label="use learning rate schedules",
             )
         # Keras refuses to set the learning rate of such an optimizer, in the middle of the run.
-        elif isinstance(optimizer.argument("learning_rate"), str | dict):
+        elif isinstance(only_optimizer.argument("learning_rate"), str | dict):
             diagnostics.error(
                 "invalid-choice",
                 f"'{_REDUCES_LEARNING_RATE}' cannot change the learning rate: it follows a"

@@ -12,10 +12,18 @@ from typing import Final
 from archbuilder.compiler.value_check import check_value
 from archbuilder.config.value_types import JsonSchema, SectionContext, ValueType
 from archbuilder.diagnostics.errors import closest_match, quote, quote_list
+from archbuilder.diagnostics.span import Span
 from archbuilder.yaml.nodes import SequenceNode, Tree, to_plain
 
 _TEXT: Final[JsonSchema] = {"type": "string", "minLength": 1, "maxLength": 200}
-_LIST: Final[JsonSchema] = {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 64}
+MAX_PATTERNS: Final = 64
+"""Largest number of patterns in a setting."""
+_LIST: Final[JsonSchema] = {
+    "type": "array",
+    "items": _TEXT,
+    "minItems": 1,
+    "maxItems": MAX_PATTERNS,
+}
 _WITHIN: Final = ".*"
 """End of a pattern for the layers within a block."""
 _MAX_PATHS: Final = 10_000
@@ -62,14 +70,14 @@ def _parse(tree: Tree, what: str, context: SectionContext) -> tuple[str, ...]:
         return ()
     nodes = tree.items if isinstance(tree, SequenceNode) else (tree,)
     for node in nodes:
-        pattern = str(to_plain(node))
-        if not any(selects((pattern,), path) for path in context.layers):
-            _report_unmatched(pattern, node, context)
+        check_layer_pattern(str(to_plain(node)), node.span, context)
     return tuple(str(to_plain(node)) for node in nodes)
 
 
-def _report_unmatched(pattern: str, node: Tree, context: SectionContext) -> None:
-    """Report a pattern that no layer matches, with the most similar path."""
+def check_layer_pattern(pattern: str, span: Span, context: SectionContext) -> bool:
+    """Return whether a pattern matches a layer; report it with the most similar path if not."""
+    if any(selects((pattern,), path) for path in context.layers):
+        return True
     # Blocks first, whose names people write; then the layers in them.
     paths = [path.split(".") for path in context.layers[:_MAX_PATHS]]
     depth = max(map(len, paths), default=0)
@@ -84,7 +92,8 @@ def _report_unmatched(pattern: str, node: Tree, context: SectionContext) -> None
     context.diagnostics.error(
         "unknown-name",
         f"no layer of the network matches {quote(pattern)}",
-        node.span,
+        span,
         suggestion=suggestion,
         notes=() if suggestion else (f"blocks and layers are: {shown}",),
     )
+    return False

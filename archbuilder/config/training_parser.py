@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from archbuilder.compiler.value_check import check_value
 from archbuilder.config.callbacks import check_learning_rates
 from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
-from archbuilder.config.optimizers import DEFAULT_OPTIMIZER
 from archbuilder.config.settings import parse_settings, setting_trees, settings_of
 from archbuilder.config.training import TrainingConfig, training_keys
 from archbuilder.config.value_types import SectionContext
@@ -73,9 +72,9 @@ def _parse_training(mapping: MappingNode, context: SectionContext) -> TrainingCo
         return None
     objective = objective_class(**values)
     objective.check(context)
-    # An objective that trains several networks has an optimizer for each.
-    optimizer = None if objective.networks else values.get("optimizer", DEFAULT_OPTIMIZER)
-    check_learning_rates(loop_values.get("callbacks", ()), optimizer, context.diagnostics)
+    check_learning_rates(
+        loop_values.get("callbacks", ()), objective.optimizers, context.diagnostics
+    )
     if tracker.has_errors():
         return None
     return TrainingConfig(objective, **loop_values)

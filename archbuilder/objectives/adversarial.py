@@ -64,10 +64,11 @@ def make_adversarial_task(context: TrainingContext, config: AdversarialConfig) -
     steps_per_epoch = datasets.train.steps_per_epoch(size, drop_remainder=True)
     # After the data, whose size decides the steps of a schedule.
     steps = {"generator": 1, "discriminator": config.discriminator_steps}
+    models = {"generator": generator, "discriminator": discriminator}
     with context.devices.scope():
         optimizers = [
-            context.make_optimizer(config.optimizer[name], steps_per_epoch * steps[name])
-            for name in GAN_NETWORKS
+            context.make_optimizer(config.optimizer[name], model, steps_per_epoch * steps[name])
+            for name, model in models.items()
         ]
         training_model = GANModel(
             generator,
@@ -77,7 +78,6 @@ def make_adversarial_task(context: TrainingContext, config: AdversarialConfig) -
             context.execution,
             logits=not ends_in_sigmoid,
         )
-    models = {"generator": generator, "discriminator": discriminator}
     fit_setup = _make_fit_setup(context, training_model, datasets, config)
     return make_trainable_task(fit_setup, context, models)
 

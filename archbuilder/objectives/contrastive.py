@@ -124,7 +124,7 @@ def _make_task(
     # dropped: SimCLR would have fewer negatives in it.
     steps_per_epoch = datasets.train.steps_per_epoch(context.config.batch_size, drop_remainder=True)
     with context.devices.scope():
-        optimizer = context.make_optimizer(config.optimizer, steps_per_epoch)
+        optimizer = context.make_optimizer(config.optimizer, projection_model, steps_per_epoch)
         training_model = make_model(graph, projection_model, optimizer)
     # The features are the first output. A network with one output has no projection head.
     encoder = model

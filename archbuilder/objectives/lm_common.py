@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph
-from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.optimizers import OptimizerConfig
 from archbuilder.data.columns import Column
 from archbuilder.data.input_adapter import InputAdapter
 from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, eval_batches, train_batches
@@ -49,7 +49,7 @@ class LanguageObjective:
     select_columns: Callable[[SourceDataset], Mapping[str, Column]]
     make_inputs: InputFn
     losses: Mapping[str, keras.losses.Loss]
-    optimizer: KerasObject
+    optimizer: OptimizerConfig
     has_perplexity: bool = False
     """Whether the only loss is the crossentropy of the next token, whose exponential is logged."""
 
@@ -157,7 +157,7 @@ def make_language_task(
     # After the data, whose size decides the steps of a schedule.
     steps_per_epoch = datasets.train.steps_per_epoch(context.config.batch_size)
     with context.devices.scope():
-        optimizer = context.make_optimizer(objective.optimizer, steps_per_epoch)
+        optimizer = context.make_optimizer(objective.optimizer, model, steps_per_epoch)
         training_model = _make_training_model(model, graph, objective, optimizer, context.execution)
     return make_trainable_task(
         _make_fit_setup(context, training_model, datasets, objective), context, {name: model}

@@ -85,7 +85,7 @@ def make_network_task(
             training_model,
             model,
             objective,
-            context.make_optimizer(objective.optimizer, steps_per_epoch),
+            context.make_optimizer(objective.optimizer, model, steps_per_epoch),
             context.execution,
         )
     for warning in _warnings(graph, model, objective):

@@ -180,6 +180,13 @@ def optimizer_groups(
     return [(model.optimizer, model.trainable_variables)] if groups is None else groups
 
 
+def optimizer_parts(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
+    """Return the optimizers that update the weights: one, or those of a `MultiOptimizer`."""
+    inner_optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    parts = getattr(inner_optimizer, "optimizers", None)
+    return [inner_optimizer] if parts is None else [*parts]
+
+
 def _number_variables(
     prefix: str, variables: Iterable[keras.Variable]
 ) -> list[tuple[str, keras.Variable]]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import keras
 
 from archbuilder.compiler.ir import Graph
-from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.layer_patterns import layer_path_prefix
+from archbuilder.config.optimizers import OptimizerConfig
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.indices import lookup_nodes
@@ -84,16 +84,17 @@ class TrainingContext:
         return model
 
     def make_optimizer(
-        self, config: KerasObject, steps_per_epoch: int
+        self, config: OptimizerConfig, network: keras.Model, steps_per_epoch: int
     ) -> keras.optimizers.Optimizer:
-        """Return the optimizer of a recipe, with the loss scale that the dtype policy needs.
+        """Return the optimizer of a network, with the loss scale that the dtype policy needs.
 
         Its schedule may depend on the number of steps that it takes in the run.
 
         Raises:
-            BlueprintError: if Keras rejects it.
+            BlueprintError: if Keras rejects it, or it does not fit the weights of the network.
         """
-        return make_optimizer(config, self.execution, steps_per_epoch * self.config.epochs)
+        total_steps = steps_per_epoch * self.config.epochs
+        return make_optimizer(config, network, self.execution, total_steps)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

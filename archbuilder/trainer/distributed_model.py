@@ -18,7 +18,7 @@ import keras
 import tensorflow as tf
 
 from archbuilder.distribution.slices import Batch, BatchSlice, all_reduce_sum, count_examples
-from archbuilder.runs.state_dict import optimizer_groups
+from archbuilder.runs.state_dict import optimizer_groups, optimizer_parts
 from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig
 from archbuilder.trainer.gradient_accumulation import (
     Gradients,
@@ -86,10 +86,10 @@ class DistributedModel(keras.Model):
             # finite, so each replica would clip and check its own part.
             sums = iter(all_reduce_sum([each for each in gradients if each is not None]))
             gradients = [None if each is None else next(sums) for each in gradients]
-            inner_optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-            # The optimizer must not sum a second time. Keras 3.15 has no option for that: its
-            # `TFOptimizer._backend_update_step` always calls this method.
-            inner_optimizer._all_reduce_sum_gradients = list  # noqa: SLF001
+            for inner in optimizer_parts(optimizer):
+                # The optimizer must not sum a second time. Keras 3.15 has no option for that: its
+                # `TFOptimizer._backend_update_step` always calls this method.
+                inner._all_reduce_sum_gradients = list  # noqa: SLF001
         optimizer.apply(gradients, variables)
 
     def replica_slice(self, batch: Batch, is_duplicate: tf.Tensor | None) -> BatchSlice[Batch]:
@@ -141,7 +141,7 @@ class DistributedModel(keras.Model):
         traced twice.
         """
         groups = optimizer_groups(self)
-        self._ema_configs = tuple(take_ema(optimizer) for optimizer, _ in groups)
+        self._ema_configs = tuple(map(take_ema, self.optimizer_parts()))
         for optimizer, variables in groups:
             if not optimizer.built:
                 optimizer.build(variables)
@@ -169,10 +169,15 @@ class DistributedModel(keras.Model):
         """Return the weights that optimizers average, each with the settings of its optimizer."""
         return [
             (ema, variable)
-            for ema, (_, variables) in zip(self._ema_configs, optimizer_groups(self), strict=True)
+            for ema, inner in zip(self._ema_configs, self.optimizer_parts(), strict=True)
             if ema is not None
-            for variable in variables
+            # Keras has no public name for the variables that an optimizer was built with.
+            for variable in inner._trainable_variables  # noqa: SLF001
         ]
+
+    def optimizer_parts(self) -> list[keras.optimizers.Optimizer]:
+        """Return the optimizers that update the weights, in the order of the recipe."""
+        return [inner for each, _ in optimizer_groups(self) for inner in optimizer_parts(each)]
 
     def make_train_function(self, force: bool = False) -> None:  # noqa: FBT001, FBT002
         """Create what `fit` calls for `execution_steps` steps."""

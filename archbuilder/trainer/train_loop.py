@@ -21,6 +21,7 @@ from archbuilder.runs.state_dict import load_state_dict
 from archbuilder.trainer.callbacks.callback_list import TensorLogsCallbackList
 from archbuilder.trainer.callbacks.checkpoint import CheckpointCallback
 from archbuilder.trainer.callbacks.history import HistoryWriter
+from archbuilder.trainer.callbacks.learning_rates import LogLearningRates
 from archbuilder.trainer.callbacks.nan_batch_dump import NAN_BATCH_FILE, dump_nan_batch
 from archbuilder.trainer.callbacks.progress_bar import ProgressBar
 from archbuilder.trainer.callbacks.recipe_callbacks import RecipeCallbacks
@@ -82,11 +83,13 @@ def fit(setup: FitSetup, context: TrainingContext) -> TrainingResult:
             )
             checkpoint_callback.start_segment(segment.start, checkpoint, terminate_on_nan)
             # The order matters:
+            # - LogLearningRates: first, as it adds to the logs that the others receive.
             # - writer: creates the history files before a callback may end the run at a step, and
             #   logs an epoch before the callbacks of the recipe log what follows from it.
             # - checkpoint_callback: last, as it saves the history and the state of the others,
             #   after the loss was checked.
             callbacks = [
+                LogLearningRates(context.config.objective.logged_optimizers),
                 writer,
                 terminate_on_nan,
                 tensorboard,

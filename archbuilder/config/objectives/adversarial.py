@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.objectives.base import ObjectiveConfig
-from archbuilder.config.optimizers import DEFAULT_OPTIMIZER, optimizer_by_network
+from archbuilder.config.optimizers import DEFAULT_OPTIMIZER, OptimizerConfig, optimizer_by_network
 from archbuilder.config.settings import option, setting
 from archbuilder.config.value_types import choice, integer, number
 
@@ -37,7 +36,7 @@ class AdversarialConfig(ObjectiveConfig):
     # The discriminator is evaluated on batches of the size that it was trained on.
     evaluation_needs_training_data = True
 
-    optimizer: Mapping[str, KerasObject] = setting(
+    optimizer: Mapping[str, OptimizerConfig] = setting(
         optimizer_by_network(GAN_NETWORKS),
         "Optimizer of both networks, or one for each.",
         default_factory=lambda: dict.fromkeys(GAN_NETWORKS, DEFAULT_OPTIMIZER),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.optimizers import OptimizerConfig
 from archbuilder.config.settings import ObjectiveFeature
 from archbuilder.config.value_types import SectionContext
 from archbuilder.diagnostics.errors import UsageError
@@ -59,10 +60,28 @@ class ObjectiveConfig(abc.ABC):
     """Whether another dataset cannot be evaluated without the training set."""
 
     @property
-    def optimizers(self) -> tuple[KerasObject, ...]:
-        """The optimizers of its networks; empty if it takes no steps."""
-        optimizer: KerasObject | Mapping[str, KerasObject] = getattr(self, "optimizer", {})
-        return (optimizer,) if isinstance(optimizer, KerasObject) else tuple(optimizer.values())
+    def optimizers(self) -> Mapping[str, KerasObject]:
+        """The optimizers by the networks and layers that they train; empty without steps.
+
+        The name of the only optimizer is empty. Others are in the order in which the model of the
+        objective has them.
+        """
+        config: OptimizerConfig | Mapping[str, OptimizerConfig] = getattr(self, "optimizer", {})
+        if isinstance(config, KerasObject):
+            return {"": config}
+        optimizers: dict[str, KerasObject] = {}
+        for name, value in config.items():
+            if isinstance(value, KerasObject):
+                optimizers[name] = value
+            else:
+                optimizers |= {f"{name}.{pattern}": each for pattern, each in value.items()}
+        return optimizers
+
+    @property
+    def logged_optimizers(self) -> tuple[str, ...]:
+        """The optimizers whose learning rates the history has: none if a network has only one."""
+        optimizers = self.optimizers
+        return tuple(optimizers) if len(optimizers) > max(len(self.networks), 1) else ()
 
     @classmethod
     def features(cls) -> Iterator[ObjectiveFeature]:

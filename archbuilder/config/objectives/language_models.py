@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.objectives.base import ObjectiveConfig
-from archbuilder.config.optimizers import DEFAULT_OPTIMIZER, optimizer
+from archbuilder.config.optimizers import DEFAULT_OPTIMIZER, OptimizerConfig, optimizer
 from archbuilder.config.settings import option, setting
 from archbuilder.config.value_types import number
 
@@ -19,7 +18,11 @@ if TYPE_CHECKING:
 class LanguageModelConfig(ObjectiveConfig):
     """Base of the objectives that predict tokens."""
 
-    optimizer: KerasObject = setting(optimizer(), "Optimizer.", default=DEFAULT_OPTIMIZER)
+    optimizer: OptimizerConfig = setting(
+        optimizer(),
+        "Optimizer, or one for each part of the network.",
+        default=DEFAULT_OPTIMIZER,
+    )
 
 
 @dataclass(frozen=True, slots=True)

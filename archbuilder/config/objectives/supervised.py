@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.metric_checks import check_metrics
 from archbuilder.config.objectives.base import ObjectiveConfig, TargetSpec
-from archbuilder.config.optimizers import DEFAULT_OPTIMIZER, optimizer
+from archbuilder.config.optimizers import DEFAULT_OPTIMIZER, OptimizerConfig, optimizer
 from archbuilder.config.output_types import (
     class_weights,
     loss_weights,
@@ -45,7 +45,11 @@ class SupervisedConfig(ObjectiveConfig):
         "Weights of examples by their class, by index or name; 1 for classes that are left out.",
         default_factory=dict,
     )
-    optimizer: KerasObject = setting(optimizer(), "Optimizer.", default=DEFAULT_OPTIMIZER)
+    optimizer: OptimizerConfig = setting(
+        optimizer(),
+        "Optimizer, or one for each part of the network.",
+        default=DEFAULT_OPTIMIZER,
+    )
     metrics: Mapping[str, tuple[KerasObject, ...]] = setting(
         metrics(), "Metrics to report after each epoch.", default_factory=dict
     )

@@ -27,6 +27,7 @@ from archbuilder.runs.state_dict import (
     Arrays,
     best_weights,
     best_weights_state,
+    optimizer_parts,
 )
 from archbuilder.trainer.callbacks.monitors import resolve_mode
 from archbuilder.trainer.log_format import LogFn
@@ -274,7 +275,9 @@ class RecipeCallbacks(keras.callbacks.Callback):
             yield SAVE_BEST if is_save_best else f"{CALLBACKS_PREFIX}{number}.", callback
 
     def _learning_rate(self) -> float:
-        return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        # A callback changes that of an only optimizer.
+        first_optimizer = optimizer_parts(self.model.optimizer)[0]
+        return float(keras.ops.convert_to_numpy(first_optimizer.learning_rate))
 
 
 def _scalar(arrays: Arrays, name: str, dtype: type[np.generic]) -> float:

@@ -1,0 +1,79 @@
+"""The setting `optimizer`: for a network, and for parts of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from config.test_callbacks import GAN, error, parse
+from config.test_initial_weights import NET
+
+from archbuilder.compiler.keras_object import KerasObject
+
+
+def test_forms(tmp_path: Path):
+    """An optimizer, or optimizers by patterns of layers, in the order of the file."""
+
+    def classes(value: str, text: str = NET) -> dict[str, str]:
+        objective = parse(tmp_path, f"{text}  optimizer: {value}\n").objective
+        return {name: each.class_name for name, each in objective.optimizers.items()}
+
+    assert classes("sgd") == {"": "SGD"}
+    assert classes("{Adam: {learning_rate: {Noam: {model_size: 4}}}}") == {"": "Adam"}
+    assert classes("{head: sgd, backbone.*: {Adam: 1e-5}}") == {"head": "SGD", "backbone.*": "Adam"}
+    by_network = "{discriminator: {dense0: sgd}, generator: {Lion: 0.1}}"
+    assert classes(by_network, GAN) == {"generator": "Lion", "discriminator.dense0": "SGD"}
+    assert classes("{discriminator: sgd}", GAN) == {"generator": "Adam", "discriminator": "SGD"}
+    weight_decay = "{AdamW: {exclude_from_weight_decay: [bias, '*norm*']}}"
+    (optimizer,) = parse(
+        tmp_path, f"{NET}  optimizer: {weight_decay}\n"
+    ).objective.optimizers.values()
+    assert isinstance(optimizer, KerasObject)
+    assert optimizer.argument("exclude_from_weight_decay") == ["bias", "*norm*"]
+    assert optimizer.without_argument("exclude_from_weight_decay").arguments == {}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "code", "message"),
+    [
+        (
+            "{haed: {Adam: 1e-3}, '*': sgd}",
+            "unknown-name",
+            "no layer of the network matches 'haed'",
+        ),
+        ("{head: {Adm: 1e-3}, '*': sgd}", "unknown-keras-object", "there is no optimizer 'Adm'"),
+        ("{head: {Adam: {rate: 1}}}", "unknown-argument", "Adam has no argument 'rate'"),
+        (
+            "{'*': sgd, head: {Adam: 1e-3}}",
+            "invalid-structure",
+            "earlier patterns match all layers",
+        ),
+        ("{Adm: 1e-3}", "unknown-keras-object", "there is no optimizer 'Adm'"),
+        ("{Adam: 1e-3, SGD: 1}", "type-mismatch", "an optimizer must be a name"),
+        (
+            "{Adam: {exclude_from_weight_decay: bias}}",
+            "missing-argument",
+            "'exclude_from_weight_decay' has no effect without 'weight_decay'",
+        ),
+        ("{AdamW: {exclude_from_weight_decay: 3}}", "type-mismatch", "must be"),
+        (
+            "{" + ", ".join(f"layer{number}: sgd" for number in range(65)) + "}",
+            "invalid-structure",
+            "at most 64 optimizers",
+        ),
+    ],
+)
+def test_invalid_optimizers(tmp_path: Path, optimizer: str, code: str, message: str):
+    """Each error has the location of the value or the pattern."""
+    diagnostic = error(tmp_path, f"{NET}  optimizer: {optimizer}\n")
+    assert diagnostic.code == code
+    assert message in diagnostic.message
+    assert diagnostic.span.line == 13
+
+
+def test_callback_that_needs_one_optimizer(tmp_path: Path):
+    """Keras cannot reduce the learning rates of several optimizers."""
+    text = (
+        f"{NET}  optimizer: {{head: sgd, '*': {{Adam: 1e-5}}}}\n  callbacks: [ReduceLROnPlateau]\n"
+    )
+    assert "does not support several optimizers" in error(tmp_path, text).message
