@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -128,66 +127,98 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
         RunInterruptedError: if the process received SIGTERM; the run can be resumed.
         CheckpointedInterrupt: the same after Ctrl-C.
     """
-    provenance = provenance or RunProvenance()
-    devices = devices or setup_devices(training.distribute, training.batch_size)
-    with _wait_for_chief_on_stop(devices.workers), run_dir.lock(), run_dir.delete_unless_started():
-        log(f"Device{'s' if devices.replicas > 1 else ''}: {devices.description}")
-        log(f"Run directory: {run_dir.path}")
-        if provenance.blueprint:
-            # Before run.json, whose presence means that the run can be resumed.
-            run_dir.write_text(BLUEPRINT_FILE, provenance.blueprint)
-        manifest = RunManifest(run_dir, data, training, provenance, devices.description)
+    run = _Run(
+        graphs,
+        data,
+        training,
+        run_dir,
+        provenance or RunProvenance(),
+        limits or Limits(),
+        log,
+        devices or setup_devices(training.distribute, training.batch_size),
+        progress,
+    )
+    workers = run.devices.workers
+    with _wait_for_chief_on_stop(workers), run_dir.lock(), run_dir.delete_unless_started():
+        manifest = run.start()
         with manifest.track_status():
-            dataset, validation = _load_datasets(
-                data, training, run_dir, provenance, devices.workers, manifest.preprocessing
-            )
-            manifest.record_data(dataset, validation)
-            _warn_of_changed_schedule(manifest.previous_epochs, training, log)
-            fingerprint = run_fingerprint(provenance.blueprint, manifest.recipe)
-            checkpoints = CheckpointManager(run_dir.root, fingerprint, devices.workers)
-            checkpoint = checkpoints.latest(log)
-            # The weights of a resumed run are those of its checkpoint.
-            initial_weights = InitialWeights(
-                training.weights if checkpoint is None else (),
-                provenance.allow_dirs,
-                data.sandbox,
-                devices.workers,
-                log,
-            )
-            context = TrainingContext(
-                graphs=graphs,
-                dataset=dataset,
-                validation_dataset=validation,
-                config=training,
-                devices=devices,
-                execution=choose_execution(training, devices.replicas, graphs.values()),
-                limits=limits or Limits(),
-                run_dir=run_dir,
-                checkpoints=checkpoints,
-                log=log,
-                initial_weights=initial_weights,
-                checkpoint=checkpoint,
-                progress=progress,
-            )
+            context = run.make_context(manifest)
             task, result = _run_objective(context, manifest)
-            files, best_files = _save_models(task.models, run_dir, "last"), {}
-            if result.best_weights is not None:
-                with result.best_weights.loaded():
-                    best_files = _save_models(task.models, run_dir, "best")
-            plot_history(run_dir, result.history)
+            run_result = _save_result(run_dir, task.models, result)
             # If a worker was lost, the run fails here, and is not recorded as finished.
-            devices.workers.shutdown_barrier()
-        early_stop = None if result.early_stop is None else dataclasses.asdict(result.early_stop)
-        best = None if result.best_weights is None else result.best_weights.best_epoch
-        best_epoch = None if best is None else dataclasses.asdict(best)
-        manifest.finish(result.val_metrics, early_stop, best_epoch)
+            workers.shutdown_barrier()
+        manifest.finish(result.val_metrics, result.early_stop, run_result.best_epoch)
     if result.val_metrics:
         log(f"Validation - {format_metrics(result.val_metrics)}")
-    for path in (*files.values(), *best_files.values()):
+    for path in (*run_result.files.values(), *run_result.best_files.values()):
         log(f"Saved {path}")
-    return RunResult(
-        run_dir.path, task.models, files, result.history, result.val_metrics, best, best_files
-    )
+    return run_result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """A run before its data is loaded: the arguments of `train`."""
+
+    graphs: Mapping[str, Graph]
+    data: DataConfig
+    training: TrainingConfig
+    run_dir: RunDir
+    provenance: RunProvenance
+    limits: Limits
+    log: LogFn
+    devices: DeviceSetup
+    progress: ProgressFn | None
+
+    def start(self) -> RunManifest:
+        """Log the devices and the directory, and write the blueprint and the manifest."""
+        self.log(f"Device{'s' if self.devices.replicas > 1 else ''}: {self.devices.description}")
+        self.log(f"Run directory: {self.run_dir.path}")
+        if self.provenance.blueprint:
+            # Before run.json, whose presence means that the run can be resumed.
+            self.run_dir.write_text(BLUEPRINT_FILE, self.provenance.blueprint)
+        return RunManifest(
+            self.run_dir, self.data, self.training, self.provenance, self.devices.description
+        )
+
+    def make_context(self, manifest: RunManifest) -> TrainingContext:
+        """Load the data and the newest checkpoint, and return what the objective receives."""
+        workers = self.devices.workers
+        dataset, validation = _load_datasets(
+            self.data,
+            self.training,
+            self.run_dir,
+            self.provenance,
+            workers,
+            manifest.preprocessing,
+        )
+        manifest.record_data(dataset, validation)
+        _warn_of_changed_schedule(manifest.previous_epochs, self.training, self.log)
+        fingerprint = run_fingerprint(self.provenance.blueprint, manifest.recipe)
+        checkpoints = CheckpointManager(self.run_dir.root, fingerprint, workers)
+        checkpoint = checkpoints.latest(self.log)
+        # The weights of a resumed run are those of its checkpoint.
+        initial_weights = InitialWeights(
+            self.training.weights if checkpoint is None else (),
+            self.provenance.allow_dirs,
+            self.data.sandbox,
+            workers,
+            self.log,
+        )
+        return TrainingContext(
+            graphs=self.graphs,
+            dataset=dataset,
+            validation_dataset=validation,
+            config=self.training,
+            devices=self.devices,
+            execution=choose_execution(self.training, self.devices.replicas, self.graphs.values()),
+            limits=self.limits,
+            run_dir=self.run_dir,
+            checkpoints=checkpoints,
+            log=self.log,
+            initial_weights=initial_weights,
+            checkpoint=checkpoint,
+            progress=self.progress,
+        )
 
 
 def _warn_of_changed_schedule(
@@ -201,6 +232,27 @@ def _warn_of_changed_schedule(
             f" instead of {previous_epochs:,}; training continues with the rate that the new"
             " schedule has at this step"
         )
+
+
+def _save_result(
+    run_dir: RunDir, models: Mapping[str, keras.Model], result: TrainingResult
+) -> RunResult:
+    """Save the models with their last and their best weights, and the curves of the metrics."""
+    files, best_files, best_epoch = _save_models(models, run_dir, "last"), {}, None
+    if result.best_weights is not None:
+        best_epoch = result.best_weights.best_epoch
+        with result.best_weights.loaded():
+            best_files = _save_models(models, run_dir, "best")
+    plot_history(run_dir, result.history)
+    return RunResult(
+        run_dir.path,
+        models,
+        files,
+        result.history,
+        result.val_metrics,
+        best_epoch,
+        best_files,
+    )
 
 
 def _save_models(

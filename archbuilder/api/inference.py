@@ -188,29 +188,24 @@ def generate(  # noqa: PLR0913 - keyword arguments with defaults
     if num_beams is not None and (temperature is not None or top_k is not None):
         raise UsageError("'num_beams' cannot be used with 'temperature' or 'top_k'")
     request = blueprint_request(limits=limits)
-    arguments: dict[str, object] = {
+    arguments = {
         "max_new_tokens": max_new_tokens,
         "temperature": temperature,
         "top_k": top_k,
+        "num_beams": num_beams,
+        "seed": seed,
+        "weights": weights,
     }
-    arguments |= {"num_beams": num_beams, "seed": seed, "weights": weights}
     values = check_arguments(arguments, request.limits)
     STRING.check("prompt", prompt)
     path = required_path("run", run)
     inputs = load_run_inputs(path, request)
-    top_k, num_beams = values.get("top_k"), values.get("num_beams")
-    if temperature is None and top_k is None:
-        num_beams = num_beams or inputs.config.training.objective.default_num_beams
     import_tensorflow()
     from archbuilder.inference.generate import GenerationConfig
     from archbuilder.inference.generate import generate as generate_text
-    from archbuilder.inference.samplers import SamplingConfig
 
-    # Beam search is deterministic; with one beam it is greedy decoding.
-    sampling = None
-    if num_beams is None:
-        sampling = SamplingConfig(values.get("temperature", 1.0), top_k, values["seed"])
-    generation = GenerationConfig(values["max_new_tokens"], sampling, num_beams or 1)
+    default_num_beams = inputs.config.training.objective.default_num_beams
+    generation = GenerationConfig.from_arguments(values, default_num_beams)
     return generate_text(
         path, inputs.graphs, inputs.config, request.limits, prompt, generation, weights
     )

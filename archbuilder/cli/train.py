@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -19,7 +19,7 @@ from archbuilder.cli.recipe_options import data_option, recipe_option
 from archbuilder.cli.setting_option import option_name, setting_option
 from archbuilder.config import TrainingConfig
 from archbuilder.config.run_config import RUN_JSON
-from archbuilder.config.run_inputs import load_run_inputs, new_run_inputs
+from archbuilder.config.run_inputs import RunInputs, load_run_inputs, new_run_inputs
 from archbuilder.config.settings import settings_of
 from archbuilder.config.training import StrategyName
 from archbuilder.diagnostics.errors import UsageError
@@ -28,9 +28,13 @@ from archbuilder.files import path_status
 from archbuilder.limits import Limits
 
 
-class _Overrides(TypedDict):
-    """Options that override settings of the recipe; None if not given."""
+class _Options(TypedDict):
+    """Options of a new run; None if not given."""
 
+    recipe: Path | None
+    data: str | None
+    weights: Path | None
+    run_dir: Path | None
     epochs: int | None
     batch_size: int | None
     seed: int | None
@@ -94,20 +98,16 @@ class _RunArguments(TypedDict):
 @click.argument("blueprint", required=False)
 @blueprint_options
 @click.pass_obj
-def train_command(  # noqa: PLR0913 - an option each
+def train_command(
     console: Console,
     /,
     *,
     request: BlueprintRequest,
     blueprint: str | None,
-    recipe: Path | None,
-    data: str | None,
-    weights: Path | None,
-    run_dir: Path | None,
     resume: Path | None,
     workers: int | None,
     auto_resume: bool,
-    **overrides: Unpack[_Overrides],
+    **options: Unpack[_Options],
 ) -> int:
     """Train the networks of a blueprint.
 
@@ -115,10 +115,10 @@ def train_command(  # noqa: PLR0913 - an option each
     from --recipe. The model, checkpoints and a record of the run are saved in a run directory. Use
     --resume to continue an interrupted run.
     """
-    epochs, distribute = overrides["epochs"], overrides["distribute"]
-    exit_code = spawn_workers(console, workers, distribute)
+    exit_code = spawn_workers(console, workers, options["distribute"])
     if exit_code is not None:
         return exit_code
+    run_dir = options["run_dir"]
     if auto_resume and run_dir is None:
         raise UsageError("--auto-resume needs --run-dir DIR, the directory of the run to resume")
     # A run writes its record before it trains: without one there is nothing to resume.
@@ -126,22 +126,10 @@ def train_command(  # noqa: PLR0913 - an option each
         # A restarted job repeats the whole command, with the options that --resume refuses.
         resume = run_dir
         if blueprint is not None:
-            inputs = new_run_inputs(blueprint, request, recipe, data)
-            inputs = inputs.override(overrides, request.limits)
-            inputs = inputs if weights is None else inputs.start_from(weights)
+            inputs = _new_run_inputs(blueprint, request, options)
             inputs.check_same_run(load_run_inputs(run_dir, request), run_dir)
     elif resume is not None:
-        _check_resume_options(
-            {
-                "BLUEPRINT": blueprint,
-                "--recipe": recipe,
-                "--data": data,
-                "--weights": weights,
-                "--run-dir": run_dir,
-            },
-            request,
-            overrides,
-        )
+        _check_resume_options(blueprint, request, options)
     arguments: _RunArguments = {
         "limits": request.limits,
         "allow_dirs": request.allow_dirs,
@@ -150,17 +138,13 @@ def train_command(  # noqa: PLR0913 - an option each
         "command": ("archbuilder", *console.arguments),
     }
     if resume is not None:
-        api.resume(resume, epochs=epochs, distribute=distribute, **arguments)
+        api.resume(resume, epochs=options["epochs"], distribute=options["distribute"], **arguments)
     elif blueprint is not None:
         api.train(
             blueprint,
-            run_dir=run_dir,
-            data=data,
-            recipe=recipe,
-            weights=weights,
             variant=request.variant,
             params=request.params,
-            **overrides,
+            **options,
             **arguments,
         )
     else:
@@ -168,26 +152,33 @@ def train_command(  # noqa: PLR0913 - an option each
     return 0
 
 
+def _new_run_inputs(blueprint: str, request: BlueprintRequest, options: _Options) -> RunInputs:
+    """Return the inputs of the run that a command would start, as `api.train` does."""
+    inputs = new_run_inputs(blueprint, request, options["recipe"], options["data"])
+    overrides = {
+        "epochs": options["epochs"],
+        "batch_size": options["batch_size"],
+        "seed": options["seed"],
+        "distribute": options["distribute"],
+    }
+    inputs = inputs.override(overrides, request.limits)
+    return inputs if options["weights"] is None else inputs.start_from(options["weights"])
+
+
 def _check_resume_options(
-    new_run_options: Mapping[str, str | Path | None],
-    request: BlueprintRequest,
-    overrides: _Overrides,
+    blueprint: str | None, request: BlueprintRequest, options: _Options
 ) -> None:
     """Check that only resumable settings are overridden in a resumed run.
 
     Raises:
         UsageError: if an option belongs to a new run.
     """
-    values_by_name: dict[str, object] = {**overrides}
+    resumable = {each.name for each in settings_of(TrainingConfig) if each.is_resumable}
     values = {
-        **new_run_options,
+        "BLUEPRINT": blueprint,
         "--set": request.params or None,
         "--variant": request.variant,
-        **{
-            option_name(each.name): values_by_name[each.name]
-            for each in settings_of(TrainingConfig)
-            if each.name in values_by_name and not each.is_resumable
-        },
+        **{option_name(key): value for key, value in options.items() if key not in resumable},
     }
     names = [name for name, value in values.items() if value is not None]
     if names:

@@ -107,6 +107,56 @@ def recipe_to_dict(
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _RunRecord:
+    """The fields of a record, before the recipe in it is parsed."""
+
+    run_dir: SandboxPath
+    """Pinned: the record that was read and the one whose owner is checked are in the same place."""
+    schema: DatasetSchema
+    directory: Path
+    allow_dirs: tuple[Path, ...]
+    cli_argument: str | None
+    data: PlainData
+    """The `data` section of the recipe; None if it has none."""
+    training: PlainData
+    data_digest: str | None
+
+    @classmethod
+    def read(cls, run_dir: Path) -> _RunRecord:
+        """Read the record of a run.
+
+        Raises:
+            UsageError: if there is none, or it is damaged.
+        """
+        try:
+            pinned_dir = SandboxPath.pinned(run_dir)
+            fields = JsonObject.read(pinned_dir.joinpath(RUN_JSON))
+            recipe = fields.object("recipe")
+            digest = fields.get("data_digest")
+            return cls(
+                pinned_dir,
+                schema_from_dict(fields.get("schema")),
+                recipe.path("directory"),
+                recipe.paths("allow_dirs"),
+                recipe.text("cli_argument") if "cli_argument" in recipe.values else None,
+                recipe.get("data"),
+                {**recipe.object("training").values},
+                digest if isinstance(digest, str) else None,
+            )
+        except OSError as error:
+            raise UsageError(
+                f"{quote(str(run_dir), 200)} is not a run directory: {RUN_JSON}:"
+                f" {os_error_reason(error)}"
+            ) from None
+        except JsonError as error:
+            raise _invalid_record_error(run_dir, error) from None
+
+
+def _invalid_record_error(run_dir: Path, error: Exception) -> UsageError:
+    return UsageError(f"{quote(str(run_dir / RUN_JSON), 200)} is not a valid run record: {error}")
+
+
 def load_run_config(
     run_dir: Path, graphs: Mapping[str, Graph], limits: Limits, *, allow_dirs: Sequence[Path] = ()
 ) -> RunConfig:
@@ -125,37 +175,20 @@ def load_run_config(
         UsageError: if there is no record, or it is damaged.
         BlueprintError: with all errors in the recipe.
     """
-    run_json = SandboxPath(run_dir).joinpath(RUN_JSON)
-    name = quote(str(run_json.path), 200)
-    try:
-        # The record that is read and the one whose owner is checked are in the same directory.
-        pinned_dir = SandboxPath.pinned(run_dir)
-        fields = JsonObject.read(pinned_dir.joinpath(RUN_JSON))
-        recipe = fields.object("recipe")
-        schema = schema_from_dict(fields.get("schema"))
-        directory, recorded_allow_dirs = recipe.path("directory"), recipe.paths("allow_dirs")
-        data_argument = recipe.text("cli_argument") if "cli_argument" in recipe.values else None
-        training = recipe.object("training")
-    except OSError as error:
-        raise UsageError(
-            f"{quote(str(run_dir), 200)} is not a run directory: {RUN_JSON}:"
-            f" {os_error_reason(error)}"
-        ) from None
-    except JsonError as error:
-        raise UsageError(f"{name} is not a valid run record: {error}") from None
+    record = _RunRecord.read(run_dir)
     # A program wrote the record, so errors in it have a path but no source line to show.
-    span = Span(SourceText(str(run_json.path), ""), 1, 1, 1, 2)
+    span = Span(SourceText(str(run_dir / RUN_JSON), ""), 1, 1, 1, 2)
     # from_plain(None) is a null node, which would be reported as a source of the wrong type.
-    data_tree = from_plain(recipe.get("data"), span) if "data" in recipe.values else None
-    parsed_recipe = parse_recipe(data_tree, from_plain({**training.values}, span), graphs, limits)
+    data_tree = None if record.data is None else from_plain(record.data, span)
+    parsed_recipe = parse_recipe(data_tree, from_plain(record.training, span), graphs, limits)
     if parsed_recipe.data is None or parsed_recipe.training is None:
-        raise UsageError(f"{name} has no 'data' or 'training'")
+        raise UsageError(f"{quote(str(run_dir / RUN_JSON), 200)} has no 'data' or 'training'")
     # parse_recipe resolves paths against the directory of the parsed file, here the run directory.
     # The recorded paths are relative to the directory of the blueprint.
-    data = dataclasses.replace(parsed_recipe.data, directory=directory)
-    owned_by_user = _is_owned_by_user(pinned_dir)
+    data = dataclasses.replace(parsed_recipe.data, directory=record.directory)
+    owned_by_user = _is_owned_by_user(record.run_dir)
     # 'tfds:NAME' reads the user's own data directory: a record of another user may not do that.
-    if data_argument is not None and (owned_by_user or is_path_argument(data_argument)):
+    if record.cli_argument is not None and (owned_by_user or is_path_argument(record.cli_argument)):
         # The record has the files that `--data` named then, without spans as all of a user's paths.
         # To look for them again in its directory would fail in commands that do not need them, if
         # it has been moved.
@@ -163,17 +196,15 @@ def load_run_config(
             source if isinstance(source, Tfds) and not owned_by_user else _without_spans(source)
             for source in (data.train, data.validation)
         )
-        data = DataConfig(train, validation, directory, cli_argument=data_argument)
+        data = DataConfig(train, validation, record.directory, cli_argument=record.cli_argument)
     # As those of `--data`: the record has absolute paths, which were allowed when the run started.
     training_config = dataclasses.replace(
         parsed_recipe.training, weights=tuple(map(_without_spans, parsed_recipe.training.weights))
     )
-    digest = fields.get("data_digest")
-    data_digest = digest if isinstance(digest, str) else None
-    config = RunConfig(data, training_config, recorded_allow_dirs, schema, data_digest)
+    config = RunConfig(data, training_config, record.allow_dirs, record.schema, record.data_digest)
     if owned_by_user:
         return config
-    sandbox = DataSandbox.from_directories((pinned_dir, *map(SandboxPath.pinned, allow_dirs)))
+    sandbox = DataSandbox.from_directories((record.run_dir, *map(SandboxPath.pinned, allow_dirs)))
     return _in_sandbox(config, sandbox)
 
 
@@ -189,8 +220,7 @@ def load_dataset_schema(run_dir: Path) -> DatasetSchema:
     try:
         return schema_from_dict(JsonObject.read(run_json).get("schema"))
     except (OSError, JsonError) as error:
-        name = quote(str(run_json.path), 200)
-        raise UsageError(f"{name} is not a valid run record: {error}") from None
+        raise _invalid_record_error(run_dir, error) from None
 
 
 def _is_owned_by_user(run_dir: SandboxPath) -> bool:

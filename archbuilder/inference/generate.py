@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,25 @@ class GenerationConfig:
     """Largest number of generated tokens."""
     sampling: SamplingConfig | None
     num_beams: int = 1
+
+    @classmethod
+    def from_arguments(
+        cls, arguments: Mapping[str, Any], default_num_beams: int | None
+    ) -> GenerationConfig:
+        """Return the configuration of the arguments of `generate` that are given.
+
+        Beam search is deterministic; with one beam it is greedy decoding. It is the default of
+        models that have a `default_num_beams`, unless an argument of sampling is given.
+        """
+        num_beams = arguments.get("num_beams")
+        if "temperature" not in arguments and "top_k" not in arguments:
+            num_beams = num_beams or default_num_beams
+        sampling = None
+        if num_beams is None:
+            sampling = SamplingConfig(
+                arguments.get("temperature", 1.0), arguments.get("top_k"), arguments["seed"]
+            )
+        return cls(arguments["max_new_tokens"], sampling, num_beams or 1)
 
 
 def generate(
@@ -70,21 +90,15 @@ def generate(
         initial_tokens = np.array([[BEGIN_ID]])
         log_prob_fn = seq2seq_log_probs(network, tokenizer, tokens[np.newaxis], length)
         # Targets of the run have at most `length` tokens, and then END_ID.
-        generation = GenerationConfig(
-            min(generation.max_new_tokens, length + 1),
-            generation.sampling,
-            generation.num_beams,
-        )
+        max_new_tokens = min(generation.max_new_tokens, length + 1)
+        generation = replace(generation, max_new_tokens=max_new_tokens)
     with translate_tf_errors("the generation of text", graphs.values()):
         if generation.sampling is None:
-            # One beam is greedy search.
-            return tokenizer.decode(
-                beam_search(
-                    log_prob_fn, initial_tokens, generation.max_new_tokens, generation.num_beams
-                )
+            output_tokens = beam_search(
+                log_prob_fn, initial_tokens, generation.max_new_tokens, generation.num_beams
             )
-        return tokenizer.decode(
-            sample_tokens(
+        else:
+            (output_tokens,) = sample_tokens(
                 log_prob_fn, initial_tokens, generation.max_new_tokens, generation.sampling
-            )[0]
-        )
+            )
+    return tokenizer.decode(output_tokens)

@@ -6,9 +6,10 @@ import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -31,6 +32,9 @@ from archbuilder.plain_data import PlainData
 from archbuilder.runs.git_state import git_state
 from archbuilder.runs.run_dir import EpochLogs, RunDir
 from archbuilder.version import __version__
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,19 +175,22 @@ class RunManifest:
             self._write()
 
     def finish(
-        self, val_metrics: EpochLogs, early_stop: PlainData = None, best_epoch: PlainData = None
+        self,
+        val_metrics: EpochLogs,
+        early_stop: DataclassInstance | None = None,
+        best_epoch: DataclassInstance | None = None,
     ) -> None:
         """Record that the run has finished, its duration and its validation metrics.
 
         `early_stop` says how callbacks ended it; None if they did not. `best_epoch` says which
         epoch `save_best` saved; None if none.
         """
+        details = {"early_stop": early_stop, "best_epoch": best_epoch}
         self._write(
             status="finished",
             seconds=round(time.monotonic() - self._start_time, 1),
             validation_metrics=dict(val_metrics),
-            **({} if early_stop is None else {"early_stop": early_stop}),
-            **({} if best_epoch is None else {"best_epoch": best_epoch}),
+            **{key: asdict(each) for key, each in details.items() if each is not None},
         )
 
     def _write(self, **updates: PlainData) -> None:

@@ -58,6 +58,7 @@ def fit(setup: FitSetup, context: TrainingContext) -> TrainingResult:
     """
     with context.devices.scope():
         setup.model.build_optimizers()
+    graphs = tuple(context.graphs.values())
     recipe_callbacks = _make_recipe_callbacks(setup, context)
     checkpoint = _resume(setup, context, recipe_callbacks)
     writer = HistoryWriter(context.run_dir, context.config.epochs, context.log, checkpoint.history)
@@ -67,9 +68,7 @@ def fit(setup: FitSetup, context: TrainingContext) -> TrainingResult:
         context.log,
         context.config.checkpoint_every_seconds,
         recipe_callbacks,
-        partial(
-            not_finite_error, setup.model, tuple(context.graphs.values()), setup.steps_per_epoch
-        ),
+        partial(not_finite_error, setup.model, graphs, setup.steps_per_epoch),
     )
     tensorboard = TensorBoardWriter(context.run_dir, checkpoint.history)
     with checkpoint_callback.handle_stop_signals(), closing(tensorboard):
@@ -98,23 +97,23 @@ def fit(setup: FitSetup, context: TrainingContext) -> TrainingResult:
                 checkpoint_callback,
             ]
             if context.progress is not None:
-                callbacks.insert(
-                    0,
-                    ProgressBar(
-                        context.progress,
-                        segment.start,
-                        setup.steps_per_epoch,
-                        context.config.epochs,
-                    ),
+                progress_bar = ProgressBar(
+                    context.progress, segment.start, setup.steps_per_epoch, context.config.epochs
                 )
+                callbacks.insert(0, progress_bar)
             _fit_segment(setup, context.devices, segment, callbacks)
-    # After the last checkpoint, which has the trained weights. Restore the best epoch before
-    # swapping in EMA weights: they are restored with it.
+    # After the last checkpoint, which has the trained weights.
+    return _finish_training(setup.model, tuple(writer.history), recipe_callbacks)
+
+
+def _finish_training(
+    model: DistributedModel, history: tuple[EpochLogs, ...], recipe_callbacks: RecipeCallbacks
+) -> TrainingResult:
+    """Load the weights that the run ends with, and return its result with their metrics."""
+    # Restore the best epoch before swapping in EMA weights: they are restored with it.
     early_stop = recipe_callbacks.finish()
-    if setup.model.ema_variables:
-        setup.model.swap_ema_weights()
-    history = tuple(writer.history)
-    # The metrics of the weights that are saved.
+    if model.ema_variables:
+        model.swap_ema_weights()
     epochs = None if early_stop is None else early_stop.restored_epoch
     val_metrics = final_val_metrics(history[:epochs])
     return TrainingResult(history, val_metrics, early_stop, recipe_callbacks.best_weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -75,6 +76,14 @@ class _Classes:
                 )
         return cls(numbers={each: int(each) for each in sorted(listing.class_counts, key=int)})
 
+    def notes(self) -> list[str]:
+        """Return the index of the first classes, for the user; nothing if there are none."""
+        if not self.numbers:
+            return []
+        pairs = itertools.islice(self.numbers.items(), 10)
+        examples = ", ".join(f"{quote(name)} = {number}" for name, number in pairs)
+        return [f"{plural(len(self.numbers), 'class', 'classes')}: {examples}"]
+
 
 def load_images(source: Images, context: LoadContext) -> SourceDataset:
     """Load images of one size, and their classes: the indices of their directories by name.
@@ -99,7 +108,6 @@ def load_images(source: Images, context: LoadContext) -> SourceDataset:
     # To skip damaged images, all have to be decoded once: the number of examples is needed now.
     if source.on_error == "skip":
         image_files = _decodable(image_files, opener, bad_records)
-    listing_notes = (*listing.notes, *bad_records.summary(len(image_files), name))
     first = image_files[0]
     decoder = ImageDecoder.from_first(
         decode_image(first.read(opener), first.name),
@@ -108,14 +116,7 @@ def load_images(source: Images, context: LoadContext) -> SourceDataset:
         source.bits,
         fitted_schema.images.get(UNNAMED),
     )
-
-    def read(rows: RowIndices) -> Array:
-        return np.stack(
-            [decoder.decode(image_files[row].read(opener), image_files[row].name) for row in rows]
-        )
-
-    images = LazyColumn(name, len(image_files), decoder.shape, decoder.dtype, read)
-    notes = [f"{name}: {plural(len(image_files), 'image')} of {decoder}"]
+    images = _decoded_column(name, image_files, decoder, opener)
     classes = _Classes()
     targets: dict[str, Column] = {}
     if len(first.parts) > 1:
@@ -123,8 +124,6 @@ def load_images(source: Images, context: LoadContext) -> SourceDataset:
     if classes.numbers:
         labels = _labels(image_files, classes.numbers, name, all_needed=fitted is None)
         targets[UNNAMED] = ArrayColumn(labels)
-        numbered = (f"{quote(each)} = {number}" for each, number in [*classes.numbers.items()][:10])
-        notes.append(f"{plural(len(classes.numbers), 'class', 'classes')}: {', '.join(numbered)}")
     # Classes are recorded, so that other data gets the same indices even if it lacks a class.
     class_names = {UNNAMED: classes.names} if classes.names else {}
     schema = DatasetSchema(classes=class_names, images={UNNAMED: decoder.spec})
@@ -132,11 +131,29 @@ def load_images(source: Images, context: LoadContext) -> SourceDataset:
         name,
         {UNNAMED: decoder.to_feature(images, source.divide_by)},
         targets,
-        (*notes, *listing_notes),
+        (
+            f"{name}: {plural(len(image_files), 'image')} of {decoder}",
+            *classes.notes(),
+            *listing.notes,
+            *bad_records.summary(len(image_files), name),
+        ),
         preprocessing=FittedPreprocessing(schema),
         missing_targets=classes.error,
         target_description="the class of an image",
     )
+
+
+def _decoded_column(
+    name: str, image_files: Sequence[_ImageFile], decoder: ImageDecoder, opener: DataFileOpener
+) -> LazyColumn:
+    """Return the column of images, which are decoded when they are read."""
+
+    def read(rows: RowIndices) -> Array:
+        return np.stack(
+            [decoder.decode(image_files[row].read(opener), image_files[row].name) for row in rows]
+        )
+
+    return LazyColumn(name, len(image_files), decoder.shape, decoder.dtype, read)
 
 
 def _decodable(
