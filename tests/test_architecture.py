@@ -85,7 +85,9 @@ ORDER: Mapping[str, str] = {
         adversarial contrastive language_models supervised
     """,
     "archbuilder.config.sources": """
-        base features
+        base tokenizers
+        features
+        feature_parser
         arrays images tables texts
     """,
     "archbuilder.data": """
@@ -94,6 +96,7 @@ ORDER: Mapping[str, str] = {
         provenance shuffle
         dtypes indices targets text
         source_dataset sample_weights
+        number_features text_features
         features split
         digest input_adapter sources
         pipeline
@@ -102,7 +105,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.data.sources": """
         cells class_directories digits disk_columns image_decoding npy_header parquet_footer
-        category_writer dates label_encoder load_context tfrecord_io
+        category_writer dates label_encoder load_context text_writer tfrecord_io
         column_roles idx image_directory npy npz text
         batch_reader pairs
         tabular

@@ -72,13 +72,17 @@ class FittedFeature:
     std: tuple[float, ...] = ()
     """Both are empty if numbers are not normalized. A constant column has the deviation 1."""
     vocabulary: tuple[str, ...] = ()
-    """Categories in the order of their indices, from index 1."""
+    """Categories in the order of their indices, from index 1; or tokens after the special ones."""
+    merges: tuple[tuple[str, str], ...] = ()
+    """Pairs of tokens that byte pair encoding joins, in this order."""
+    idf: tuple[float, ...] = ()
+    """Inverse document frequencies of other tokens and of those of the vocabulary, for `tf_idf`."""
 
     @property
     def is_valid(self) -> bool:
         """Whether all numbers are finite, and no category is there twice."""
         return (
-            all(map(math.isfinite, (*self.fill, *self.mean, *self.std)))
+            all(map(math.isfinite, (*self.fill, *self.mean, *self.std, *self.idf)))
             and len(self.mean) == len(self.std)
             and all(each > 0 for each in self.std)
             and len({*self.vocabulary}) == len(self.vocabulary)
@@ -149,6 +153,8 @@ def schema_to_dict(schema: DatasetSchema) -> PlainData:
                 "mean": [*each.mean],
                 "std": [*each.std],
                 "vocabulary": [*each.vocabulary],
+                "merges": [" ".join(pair) for pair in each.merges],
+                "idf": [*each.idf],
             }
             for name, each in schema.features.items()
         },
@@ -202,16 +208,20 @@ def schema_from_dict(value: PlainData) -> DatasetSchema:
 
 
 def _parse_feature(fields: JsonObject, name: str) -> FittedFeature:
-    numbers = {
-        key: [each for each in fields.items(key) if type(each) in (int, float)]
-        for key in ("fill", "mean", "std")
-    }
-    fill, mean, std = (
-        tuple(float(each) for each in values if isinstance(each, int | float))
-        for values in numbers.values()
+    fill, mean, std, idf = (
+        tuple(
+            float(each) if isinstance(each, int | float) and type(each) is not bool else math.nan
+            for each in fields.items(key)
+        )
+        for key in ("fill", "mean", "std", "idf")
     )
-    feature = FittedFeature(fields.texts("columns"), fill, mean, std, fields.texts("vocabulary"))
-    lengths_differ = any(len(values) != len(fields.items(key)) for key, values in numbers.items())
-    if lengths_differ or not feature.is_valid:
+    merges: list[tuple[str, str]] = []
+    for pair in fields.texts("merges"):
+        # Byte pair encoding has a letter of its own for the space.
+        first, _, second = pair.partition(" ")
+        merges.append((first, second))
+    columns, vocabulary = fields.texts("columns"), fields.texts("vocabulary")
+    feature = FittedFeature(columns, fill, mean, std, vocabulary, tuple(merges), idf)
+    if not feature.is_valid:
         raise JsonError(f"the field 'features.{name}' has statistics that are not valid")
     return feature

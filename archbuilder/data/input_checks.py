@@ -51,7 +51,7 @@ def adapt_input(
                 f"the vocabulary of the input '{graph_input.name}' has {feature.num_categories:,}"
                 f" entries with that for other values, and {table.description} takes integers from"
                 f" 0 to {table.size - 1}: write {feature.num_categories}, or limit the vocabulary"
-                " with 'max_size' or 'min_count'"
+                f" with {feature.vocabulary_limit}"
             )
         column = column.with_check(_make_index_check(table, origin, graph_input))
     if not always_fits(column.dtype, dtype) and not (scaled and is_integer(column.dtype)):

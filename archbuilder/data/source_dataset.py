@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from archbuilder.config.data_schema import DatasetSchema
 from archbuilder.config.sources import FeatureConfig
 from archbuilder.data.columns import (
+    ArrayColumn,
     Column,
     RowIndices,
     check_non_negative,
@@ -22,6 +23,7 @@ from archbuilder.data.columns import (
 from archbuilder.data.dtypes import Mask
 from archbuilder.data.file_access import check_fits_in_memory
 from archbuilder.data.provenance import ColumnOrigin
+from archbuilder.data.text.text_column import TextColumn
 from archbuilder.data.text.token_file import TokenArray
 from archbuilder.data.text.tokenizer import TextTokenizer
 from archbuilder.diagnostics.errors import RunError, quote, quote_list
@@ -47,7 +49,9 @@ class Feature:
     integer_mask: Mask | None = None
     """Positions of an example whose values are integers, if the column has a floating dtype."""
     num_categories: int | None = None
-    """Number of categories with index 0, if the values are indices of a vocabulary."""
+    """Number of entries with that for other values, if the values are indices of a vocabulary."""
+    vocabulary_limit: str = "'max_size' or 'min_count'"
+    """The settings that limit the vocabulary, for messages."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -77,8 +81,28 @@ class RawFeature:
     integer_mask: Mask | None = None
     """Positions of an example whose values are integers, if the column has a floating dtype."""
     words: tuple[str, ...] = ()
+    texts: tuple[TextColumn, ...] = ()
+    """The columns of a feature with a tokenizer; `column` then has the numbers of the examples."""
     output: str | None = None
     """The output whose target it is; None for an input."""
+
+    @property
+    def title(self) -> str:
+        """The name in messages: its column, or the first of several."""
+        others = f" and {len(self.names) - 1:,} more" if self.names[1:] else ""
+        return f"{self.origin.fields[0]}{others}"
+
+    @classmethod
+    def from_texts(
+        cls,
+        config: FeatureConfig,
+        names: tuple[str, ...],
+        texts: tuple[TextColumn, ...],
+        origin: ColumnOrigin,
+    ) -> RawFeature:
+        """Return the raw feature of texts in columns of some names."""
+        numbers = ArrayColumn(np.arange(texts[0].count, dtype=np.int64))
+        return cls(config, names, numbers, origin, texts=texts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

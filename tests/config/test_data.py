@@ -224,6 +224,42 @@ def test_unknown_keys_beside_a_source(value: PlainData, note: str):
             {"column": "a", "transform": "log", "missing": 0},
             "replaces missing values by 0, and 'log' takes numbers above 0",
         ),
+        (
+            {"column": "a", "tokenizer": "words", "sequence_length": 2, "clip": [0, 1]},
+            "has 'clip' for numbers and 'tokenizer' for text",
+        ),
+        (
+            {"column": "a", "tokenizer": "words", "vocabulary": True, "sequence_length": 2},
+            "has both 'vocabulary' and 'tokenizer'",
+        ),
+        (
+            {"column": "a", "lowercase": True, "output": "count"},
+            "has 'lowercase', 'output', which needs a 'tokenizer'",
+        ),
+        (
+            {"tokenizer": "words", "sequence_length": 2},
+            "has a 'tokenizer', which needs a 'column' or 'columns'",
+        ),
+        (
+            {"column": "a", "tokenizer": "words"},
+            "has a 'tokenizer', which needs a 'sequence_length' for ids, or an 'output'",
+        ),
+        (
+            {"column": "a", "tokenizer": "bpe", "sequence_length": 2, "output": "count"},
+            "has a 'sequence_length' for ids, and an 'output' without an order of tokens",
+        ),
+        (
+            {"columns": ["a", "b"], "tokenizer": "bpe", "output": "count"},
+            "has an 'output', which needs one 'column'",
+        ),
+        (
+            {"columns": ["a", "b"], "tokenizer": "bpe", "sequence_length": 4},
+            "has a 'sequence_length' of 4, but 3 special tokens and a token of each column are 5",
+        ),
+        (
+            {"column": "a", "segments_of": "y"},
+            "has 'column', 'segments_of', but 'segments_of' stands alone",
+        ),
     ],
 )
 def test_contradictory_feature(settings: PlainData, message: str):
@@ -238,6 +274,18 @@ def test_contradictory_feature(settings: PlainData, message: str):
     [
         ({"inputs": {"x": {"colum": "a"}}}, "'inputs' of 'x' has no key 'colum'"),
         ({"inputs": {"x": {}, "z": {"normalize": True}}}, "the inputs 'x', 'z' have no column"),
+        (
+            {"inputs": {"x": {"segments_of": "z"}, "z": {"column": "a"}}},
+            "the input 'x' has the segments of 'z', which is not an input with a 'tokenizer'",
+        ),
+        (
+            {"target": {"x": {"segments_of": "z"}}},
+            "'target' of 'x' has 'segments_of', which a target cannot be",
+        ),
+        (
+            {"target": {"x": {"column": "a", "tokenizer": "words", "sequence_length": 1}}},
+            "'target' of 'x' has a 'tokenizer', which a target cannot have",
+        ),
         (
             {"inputs": {"x": {"column": "a", "missing": "zero"}}},
             "'missing' must be mean, median or indicator or a number",

@@ -42,13 +42,8 @@ from archbuilder.config.sources.tables import (
     TableSource,
     TargetColumns,
 )
-from archbuilder.config.sources.texts import (
-    TEXT_SOURCES,
-    Pairs,
-    Text,
-    TokenizerConfig,
-    TokenizerType,
-)
+from archbuilder.config.sources.texts import TEXT_SOURCES, Pairs, Text
+from archbuilder.config.sources.tokenizers import TokenizerConfig, TokenizerType
 
 __all__ = [
     "DATA_SUFFIXES",

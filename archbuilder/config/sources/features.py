@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
-from archbuilder.config.settings import (
-    make_section,
-    mapping_schema,
-    parse_settings,
-    setting,
-    setting_trees,
-    settings_of,
+from archbuilder.config.settings import setting
+from archbuilder.config.sources.tokenizers import (
+    SEQUENCE_LENGTH,
+    TOKENIZER,
+    VOCABULARY_SIZE,
+    TokenizerConfig,
+    TokenizerType,
 )
 from archbuilder.config.value_types import (
-    SectionContext,
     ValueType,
     boolean,
     choice,
@@ -28,15 +27,14 @@ from archbuilder.config.value_types import (
     plain_type,
     text,
 )
-from archbuilder.diagnostics.errors import quote_list
-from archbuilder.yaml.nodes import MappingNode, Tree
+from archbuilder.diagnostics.errors import quote, quote_list
 
-_T = TypeVar("_T")
 MissingRule: TypeAlias = Literal["mean", "median", "indicator"] | float
 DatePart: TypeAlias = Literal[
     "year", "month", "day", "weekday", "hour", "minute", "second", "day_of_year", "timestamp"
 ]
 TransformName: TypeAlias = Literal["log", "log1p", "sqrt"]
+TokenCounts: TypeAlias = Literal["multi_hot", "count", "tf_idf"]
 MAX_CATEGORIES: Final = 2**20
 """Largest size of a vocabulary."""
 
@@ -46,10 +44,16 @@ _WORD: Final = plain_type(
     {"type": ["string", "integer"], "minLength": 1, "maxLength": 1000}, "text or integer"
 )
 _TRANSFORM: Final[ValueType[Any]] = choice("log", "log1p", "sqrt")
+_COUNTS: Final[ValueType[Any]] = choice("multi_hot", "count", "tf_idf")
+_TOKENIZER: Final[ValueType[Any]] = TOKENIZER
 _TRUE: Final = plain_type({"enum": [True]}, "`true`")
 _DATE_PART: Final = choice(*get_args(DatePart))
 _NUMBER_KEYS: Final = ("normalize", "missing", "transform", "clip")
 _VOCABULARY_KEYS: Final = ("min_count", "max_size")
+_KIND_KEYS: Final = ("vocabulary", "date", "tokenizer")
+_TOKENIZER_KEYS: Final = (
+    *("vocabulary_size", "lowercase", "strip_punctuation", "sequence_length", "output"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,37 @@ class FeatureConfig:
     max_size: int | None = setting(
         integer(1, MAX_CATEGORIES), "Largest number of categories, without index 0.", default=None
     )
+    tokenizer: TokenizerType | None = setting(
+        _TOKENIZER,
+        "How text is split into tokens, which become ids of a vocabulary of the training set."
+        " Several `columns` are joined with the special tokens of BERT.",
+        default=None,
+    )
+    vocabulary_size: int | None = setting(
+        VOCABULARY_SIZE, "Largest size of the vocabulary; by default 30,000.", default=None
+    )
+    lowercase: bool | None = setting(
+        boolean(), "Whether text is converted to lower case.", default=None
+    )
+    strip_punctuation: bool | None = setting(
+        boolean(), "Whether ASCII punctuation is removed from text.", default=None
+    )
+    sequence_length: int | None = setting(
+        SEQUENCE_LENGTH,
+        "Number of ids, to which texts are truncated, or padded with 0.",
+        default=None,
+    )
+    output: TokenCounts | None = setting(
+        _COUNTS,
+        "A value for each token of the vocabulary instead of ids: whether it occurs, how often, or"
+        " how often by its rarity.",
+        default=None,
+    )
+    segments_of: str | None = setting(
+        COLUMN,
+        "The input with the texts of several `columns`: this input numbers them, from 0.",
+        default=None,
+    )
 
     @property
     def is_category(self) -> bool:
@@ -136,9 +171,26 @@ class FeatureConfig:
         return self.vocabulary is not None
 
     @property
+    def is_text(self) -> bool:
+        """Whether the values are texts, which a tokenizer splits."""
+        return self.tokenizer is not None
+
+    @property
+    def is_string(self) -> bool:
+        """Whether columns are read as strings rather than as numbers."""
+        return self.is_category or self.is_text or self.date is not None
+
+    @property
     def takes_missing(self) -> bool:
         """Whether values may be missing."""
-        return self.is_category or self.missing is not None
+        return self.is_category or self.is_text or self.missing is not None
+
+    @property
+    def tokenizer_config(self) -> TokenizerConfig:
+        """The tokenizer of a text."""
+        names = ("tokenizer", "vocabulary_size", "lowercase", "strip_punctuation")
+        values = {name: getattr(self, name) for name in names}
+        return TokenizerConfig(**{name: each for name, each in values.items() if each is not None})
 
     @property
     def domain(self) -> Domain | None:
@@ -152,28 +204,73 @@ class FeatureConfig:
 
     def find_conflict(self) -> str:
         """Return what contradicts itself, as a sentence about keys; empty if nothing does."""
-        keys = [each.name for each in fields(self) if getattr(self, each.name) is not None]
-        text_keys = [each for each in keys if each in ("vocabulary", "date")]
-        number_keys = [each for each in keys if each in _NUMBER_KEYS]
-        learned_keys = [each for each in keys if each in _VOCABULARY_KEYS]
-        words = [*map(str, self.vocabulary)] if isinstance(self.vocabulary, tuple) else []
-        repeated = [word for word, count in Counter(words).items() if count > 1]
-        fill = self.missing if isinstance(self.missing, int | float) else None
-        conflicts = {
-            "has both 'column' and 'columns'": self.column is not None and self.columns is not None,
-            "has both 'vocabulary' and 'date'": len(text_keys) > 1,
-            f"has {quote_list(number_keys)} for numbers and 'vocabulary' for categories": (
-                self.is_category and number_keys
+        conflicts = {**self._key_conflicts(), **self._text_conflicts(), **self._value_conflicts()}
+        return next((message for message, applies in conflicts.items() if applies), "")
+
+    @property
+    def _keys(self) -> list[str]:
+        return [each.name for each in fields(self) if getattr(self, each.name) is not None]
+
+    def _key_conflicts(self) -> Mapping[str, object]:
+        """Return sentences about keys that exclude or need each other, and whether each applies."""
+        kinds, numbers, learned, of_tokenizer = (
+            [each for each in self._keys if each in group]
+            for group in (_KIND_KEYS, _NUMBER_KEYS, _VOCABULARY_KEYS, _TOKENIZER_KEYS)
+        )
+        kind_list = " and ".join(map(quote, kinds))
+        value_name = "categories" if self.is_category else "text"
+        return {
+            f"has {quote_list(self._keys)}, but 'segments_of' stands alone": (
+                self.segments_of is not None and len(self._keys) > 1
             ),
-            f"has {quote_list(text_keys)}, which needs one 'column'": (
-                text_keys and self.column is None
+            "has both 'column' and 'columns'": self.column is not None and self.columns is not None,
+            f"has both {kind_list}": len(kinds) > 1,
+            f"has {quote_list(numbers)} for numbers and {kind_list} for {value_name}": (
+                (self.is_category or self.is_text) and numbers
+            ),
+            f"has {quote_list(kinds)}, which needs one 'column'": (
+                kinds and not self.is_text and self.column is None
             ),
             "has a 'separator', which needs a 'vocabulary'": (
                 self.separator is not None and not self.is_category
             ),
-            f"has {quote_list(learned_keys)}, which needs 'vocabulary: true'": (
-                learned_keys and self.vocabulary is not True
+            f"has {quote_list(learned)}, which needs 'vocabulary: true'": (
+                learned and self.vocabulary is not True
             ),
+            f"has {quote_list(of_tokenizer)}, which needs a 'tokenizer'": (
+                of_tokenizer and not self.is_text
+            ),
+        }
+
+    def _text_conflicts(self) -> Mapping[str, object]:
+        num_special = 0 if self.columns is None else 1 + len(self.columns)
+        shortest = num_special + len(self.columns or ())
+        if not self.is_text:
+            return {}
+        return {
+            "has a 'tokenizer', which needs a 'column' or 'columns'": (
+                self.column is None and self.columns is None
+            ),
+            "has a 'tokenizer', which needs a 'sequence_length' for ids, or an 'output'": (
+                self.sequence_length is None and self.output is None
+            ),
+            "has a 'sequence_length' for ids, and an 'output' without an order of tokens": (
+                self.sequence_length is not None and self.output is not None
+            ),
+            "has an 'output', which needs one 'column'": (
+                self.output is not None and self.column is None
+            ),
+            f"has a 'sequence_length' of {self.sequence_length}, but {num_special} special tokens"
+            f" and a token of each column are {shortest}": (
+                self.sequence_length is not None and self.sequence_length < shortest
+            ),
+        }
+
+    def _value_conflicts(self) -> Mapping[str, object]:
+        words = [*map(str, self.vocabulary)] if isinstance(self.vocabulary, tuple) else []
+        repeated = [word for word, count in Counter(words).items() if count > 1]
+        fill = self.missing if isinstance(self.missing, int | float) else None
+        return {
             f"has {quote_list(repeated)} twice in 'vocabulary'": repeated,
             "has a part of 'date' twice": len({*(self.date or ())}) < len(self.date or ()),
             f"replaces missing values by {fill}, and {self.domain}": (
@@ -183,13 +280,14 @@ class FeatureConfig:
                 self.clip is not None and self.clip[0] >= self.clip[1]
             ),
         }
-        return next((message for message, applies in conflicts.items() if applies), "")
 
     def find_target_conflict(self) -> str:
         """Return what is not possible for a target, as a sentence; empty if nothing."""
         conflicts = {
+            "has 'segments_of', which a target cannot be": self.segments_of is not None,
             "has no 'column'": self.column is None,
             "has a 'date', which a target cannot be": self.date is not None,
+            "has a 'tokenizer', which a target cannot have": self.is_text,
             "has 'missing', but a target cannot be missing": self.missing is not None,
             "has a 'vocabulary' but no 'separator'; the strings of a plain column are classes": (
                 self.is_category and self.separator is None
@@ -200,69 +298,3 @@ class FeatureConfig:
 
 InputColumns: TypeAlias = str | tuple[str, ...] | FeatureConfig
 """A column of a table, several that are concatenated into one input, or a feature."""
-
-
-def feature(find_conflict: Callable[[FeatureConfig], str]) -> ValueType[FeatureConfig]:
-    """Return the type of features; `find_conflict` returns what contradicts itself, if anything."""
-    settings = settings_of(FeatureConfig)
-
-    def parse(tree: Tree, what: str, context: SectionContext) -> FeatureConfig:
-        if not isinstance(tree, MappingNode):
-            context.fields.report_unexpected(tree, what, "a mapping")
-            return FeatureConfig()
-        tracker = context.diagnostics.track_errors()
-        trees = setting_trees(settings, tree, what, context)
-        config = make_section(
-            FeatureConfig, parse_settings(settings, trees, (what, tree.span), context)
-        )
-        conflict = "" if tracker.has_errors() else find_conflict(config)
-        if conflict:
-            context.diagnostics.error("invalid-structure", f"{what} {conflict}", tree.span)
-        return config
-
-    return ValueType(mapping_schema(settings), parse, "[feature](#features)")
-
-
-def features_by_name(
-    plain: ValueType[_T],
-    find_conflict: Callable[[FeatureConfig], str] = FeatureConfig.find_conflict,
-) -> ValueType[_T | Mapping[str, _T | FeatureConfig]]:
-    """Return the type of columns: a plain value for one, or values or features by name."""
-    feature_type = feature(find_conflict)
-
-    def parse(
-        tree: Tree, what: str, context: SectionContext
-    ) -> _T | Mapping[str, _T | FeatureConfig]:
-        if not isinstance(tree, MappingNode):
-            return plain.parse(tree, what, context)
-        inputs: dict[str, _T | FeatureConfig] = {}
-        for entry in tree:
-            is_feature = isinstance(entry.value, MappingNode)
-            parse_value = feature_type.parse if is_feature else plain.parse
-            inputs[entry.key] = parse_value(entry.value, f"{what} of '{entry.key}'", context)
-        rest = [
-            name
-            for name, each in inputs.items()
-            if isinstance(each, FeatureConfig) and each.column is None and each.columns is None
-        ]
-        if len(rest) > 1:
-            message = f"the inputs {quote_list(rest)} have no column; only one may have the rest"
-            context.diagnostics.error("invalid-structure", message, tree.span)
-        return inputs
-
-    by_name = {
-        "type": "object",
-        "additionalProperties": {"anyOf": [plain.schema, feature_type.schema]},
-    }
-    return ValueType(
-        {"anyOf": [plain.schema, by_name]},
-        parse,
-        f"{plain.text}, or a mapping by name of them or of [features](#features)",
-    )
-
-
-def targets_by_name(plain: ValueType[_T]) -> ValueType[_T | Mapping[str, _T | FeatureConfig]]:
-    """Return the type of targets: a plain value for one, or values or features by name."""
-    return features_by_name(
-        plain, lambda config: config.find_conflict() or config.find_target_conflict()
-    )

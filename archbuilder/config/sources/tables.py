@@ -19,14 +19,8 @@ from archbuilder.config.sources.base import (
     SkippableSource,
     path,
 )
-from archbuilder.config.sources.features import (
-    COLUMN,
-    COLUMNS,
-    FeatureConfig,
-    InputColumns,
-    features_by_name,
-    targets_by_name,
-)
+from archbuilder.config.sources.feature_parser import features_by_name, targets_by_name
+from archbuilder.config.sources.features import COLUMN, COLUMNS, FeatureConfig, InputColumns
 from archbuilder.config.value_types import (
     SectionContext,
     ValueType,

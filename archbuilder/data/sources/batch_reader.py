@@ -18,6 +18,7 @@ from archbuilder.data.sources.dates import DATE_DTYPE, Dates, date_parts
 from archbuilder.data.sources.disk_columns import ColumnStore
 from archbuilder.data.sources.label_encoder import Strings, TargetWriter
 from archbuilder.data.sources.load_context import LoadContext
+from archbuilder.data.sources.text_writer import TextWriter
 from archbuilder.diagnostics.errors import RunError
 
 MAX_BATCH_ROWS: Final = 1024
@@ -56,6 +57,8 @@ class Row:
     sample_weights: Mapping[str, Array] = field(default_factory=dict)
     categories: Mapping[str, str | None] = field(default_factory=dict)
     dates: Mapping[str, np.datetime64] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """The texts for a tokenizer, by field."""
 
     @property
     def num_bytes(self) -> int:
@@ -63,6 +66,7 @@ class Row:
         columns = (column for each in self.inputs.values() for column in each)
         values = (*columns, *self.targets.values(), *self.sample_weights.values())
         words = sum(len(each or "") for each in self.categories.values())
+        words += sum(map(len, self.texts.values()))
         return words + sum(len(each) if isinstance(each, str) else each.nbytes for each in values)
 
 
@@ -79,6 +83,8 @@ class RawBatch:
     sample_weights: Mapping[str, Array] = field(default_factory=dict)
     categories: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     dates: Mapping[str, Dates] = field(default_factory=dict)
+    texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The texts for a tokenizer, by column."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,18 +109,20 @@ class _InputWriters:
         self, roles: ColumnRoles, describe_row: Callable[[int], str], store: ColumnStore
     ) -> None:
         self._roles = roles
-        origins = {
+        self._origins = {
             name: ColumnOrigin(describe_row, tuple(map(roles.title, columns)))
             for name, columns in roles.inputs.items()
         }
         self._numbers = {
-            name: store.create_writer("the input", origins[name])
+            name: store.create_writer("the input", self._origins[name])
             for name in (*roles.number_inputs, *roles.dates)
         }
         self._categories = {
-            name: CategoryWriter(roles.title(column), store, origins[name])
+            name: CategoryWriter(roles.title(column), store, self._origins[name])
             for name, column in roles.categories.items()
         }
+        # By column: the segments of texts are an input that reads the columns of another.
+        self._texts = {each: TextWriter(roles.title(each), store) for each in roles.text_columns}
 
     def add(self, batch: RawBatch) -> None:
         """Append the inputs of a batch.
@@ -132,6 +140,8 @@ class _InputWriters:
             self._numbers[name].add(date_parts(dates, parts))
         for name, words in batch.categories.items():
             self._categories[name].add(words)
+        for column, texts in batch.texts.items():
+            self._texts[column].add(texts)
 
     def plain_features(self) -> Mapping[str, Feature]:
         """Return the inputs that are numbers as the file has them."""
@@ -144,11 +154,16 @@ class _InputWriters:
     def raw_features(self) -> Mapping[str, RawFeature]:
         """Return the inputs and targets that learn from the training set."""
         raw_features: dict[str, RawFeature] = {}
+        texts = {column: each.to_column() for column, each in self._texts.items()}
         for name, config in self._roles.features.items():
             if name in self._roles.key_columns:
                 continue
             columns = self._roles.inputs[name]
-            if config.is_category:
+            if config.is_text:
+                raw_features[name] = RawFeature.from_texts(
+                    config, columns, tuple(texts[each] for each in columns), self._origins[name]
+                )
+            elif config.is_category:
                 words = self._categories[name]
                 raw_features[name] = RawFeature(
                     config, columns, words.to_column(), words.origin, words=words.words
@@ -262,4 +277,5 @@ def stack_rows(rows: Iterable[Row], roles: ColumnRoles) -> Iterator[RawBatch]:
             },
             {key: [row.categories[key] for row in batch] for key in roles.categories},
             {key: np.array([row.dates[key] for row in batch], DATE_DTYPE) for key in roles.dates},
+            {column: [row.texts[column] for row in batch] for column in roles.text_columns},
         )

@@ -15,6 +15,7 @@ from archbuilder.config.sources import (
     TargetColumns,
     Tfrecord,
 )
+from archbuilder.config.sources.feature_parser import resolve_segments
 from archbuilder.data.source_dataset import SourceKeys
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import as_mapping
@@ -64,7 +65,7 @@ class ColumnRoles:
         targets: Mapping[str, str | FeatureConfig] = as_mapping(source.targets)
         outputs = {_feature_key(name): name for name in _features_of(targets)}
         names_by_input: Mapping[str, InputColumns] = {
-            **as_mapping(source.inputs),
+            **resolve_segments(as_mapping(source.inputs)),
             **{key: targets[name] for key, name in outputs.items()},
         }
         inputs: dict[str, tuple[str, ...]] = {}
@@ -117,8 +118,8 @@ class ColumnRoles:
             target_configs = _features_of(target_columns)
             weight_columns = as_mapping(source.sample_weight or {})
             weights = {key: header.column(each) for key, each in weight_columns.items()}
-        columns_by_input: Mapping[str, InputColumns] = as_mapping(
-            () if source.inputs is None else source.inputs
+        columns_by_input: Mapping[str, InputColumns] = resolve_segments(
+            as_mapping(() if source.inputs is None else source.inputs)
         )
         inputs = {key: header.columns(each) for key, each in columns_by_input.items()}
         # An input, or a feature without a column, may have all columns without another role.
@@ -180,7 +181,7 @@ class ColumnRoles:
         inputs = (
             column
             for key, columns in self.inputs.items()
-            if key not in self.texts
+            if key not in self.string_inputs
             and (key not in self.features or not self.features[key].takes_missing)
             for column in columns
         )
@@ -193,7 +194,7 @@ class ColumnRoles:
         columns = (
             column
             for key, feature in self.features.items()
-            if feature.takes_missing and key not in self.texts
+            if feature.takes_missing and not feature.is_string
             for column in self.inputs[key]
         )
         return tuple(dict.fromkeys(each for each in columns if each not in numeric))
@@ -209,15 +210,21 @@ class ColumnRoles:
         return {key: self.inputs[key][0] for key, each in self.features.items() if each.date}
 
     @property
-    def texts(self) -> Mapping[str, str]:
-        """The columns of inputs that are read as text: categories and dates."""
-        return {**self.categories, **self.dates}
+    def text_columns(self) -> tuple[str, ...]:
+        """The columns that a tokenizer reads, without duplicates."""
+        keys = (key for key, each in self.features.items() if each.is_text)
+        return tuple(dict.fromkeys(column for key in keys for column in self.inputs[key]))
+
+    @property
+    def string_inputs(self) -> frozenset[str]:
+        """The inputs that are read as strings: categories, dates and texts."""
+        return frozenset(key for key, each in self.features.items() if each.is_string)
 
     @property
     def number_inputs(self) -> Mapping[str, tuple[str, ...]]:
         """The columns of inputs that are numbers in the file."""
-        texts = self.texts
-        return {key: each for key, each in self.inputs.items() if key not in texts}
+        strings = self.string_inputs
+        return {key: each for key, each in self.inputs.items() if key not in strings}
 
     @property
     def source_keys(self) -> SourceKeys:

@@ -173,6 +173,7 @@ class _RowParser:
             key: [index[each] for each in columns] for key, columns in roles.number_inputs.items()
         }
         self._categories = {key: index[each] for key, each in roles.categories.items()}
+        self._texts = {each: index[each] for each in roles.text_columns}
         self._scalar_inputs = roles.scalar_inputs
         self._sample_weights = {key: index[each] for key, each in roles.sample_weights.items()}
         self._targets = {key: index[each] for key, each in roles.targets.items()}
@@ -229,6 +230,13 @@ class _RowParser:
                 for key, number in self._categories.items()
             },
             dates,
+            {
+                column: [
+                    "" if self._is_missing(cells[number]) else cells[number]
+                    for _, cells in valid_lines
+                ]
+                for column, number in self._texts.items()
+            },
         )
 
     def _is_missing(self, cell: str) -> bool:

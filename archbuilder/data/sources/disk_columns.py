@@ -211,20 +211,25 @@ class ColumnWriter:
         dtype: DType | None = None,
     ) -> Column:
         """Return the finished column; `transform` is applied on every read and returns `dtype`."""
-        dtype = dtype or self.dtype
+        is_in_memory, values = self._file is None, self.to_array()
+        if is_in_memory:
+            return ArrayColumn(transform(values) if transform else values)
+
+        def read(rows: RowIndices) -> Array:
+            return transform(values[rows]) if transform else values[rows]
+
+        return LazyColumn("", self.count, self.shape, dtype or self.dtype, read, eager_checks=True)
+
+    def to_array(self) -> Array:
+        """Return the finished values, mapped from the file if they are on the disk."""
         if self._file is None:
             empty = np.zeros((0, *self.shape), self.dtype)
-            values = np.concatenate(self._chunks) if self._chunks else empty
-            return ArrayColumn(transform(values) if transform else values)
+            return np.concatenate(self._chunks) if self._chunks else empty
         # The mapping outlives the file object, and keeps the unnamed file alive.
         mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         self._file.close()
-        mapped_values = np.frombuffer(mapped, self.dtype).reshape(self.count, *self.shape)
-
-        def read(rows: RowIndices) -> Array:
-            return transform(mapped_values[rows]) if transform else mapped_values[rows]
-
-        return LazyColumn("", self.count, self.shape, dtype, read, eager_checks=True)
+        values: Array = np.frombuffer(mapped, self.dtype)
+        return values.reshape(self.count, *self.shape)
 
     def discard(self) -> None:
         """Delete the values."""

@@ -18,6 +18,7 @@ from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.dates import not_a_date_error, parse_date
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.tabular import make_dataset
+from archbuilder.data.sources.text_writer import parse_text
 from archbuilder.data.text.line_reader import iter_json_objects
 from archbuilder.diagnostics.errors import RunError, quote, quote_list
 
@@ -104,6 +105,10 @@ class _FieldParser:
             {
                 key: self._date(key, line.get(field), f"{self.roles.title(field)} of {location}")
                 for key, field in self.roles.dates.items()
+            },
+            {
+                field: parse_text(line.get(field), f"{self.roles.title(field)} of {location}")
+                for field in self.roles.text_columns
             },
         )
 

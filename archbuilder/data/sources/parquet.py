@@ -28,6 +28,7 @@ from archbuilder.data.sources.label_encoder import Strings
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.parquet_footer import FOOTER_ERRORS, row_groups
 from archbuilder.data.sources.tabular import load_table
+from archbuilder.data.sources.text_writer import parse_text
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.files.parser_errors import ErrorTypes, parser_errors
 
@@ -170,13 +171,19 @@ class _RowBatch:
     def batches(self, bad_records: BadRecords) -> Iterator[RawBatch]:
         """Yield one batch of the valid rows, if any; others are added to `bad_records`."""
         valid = np.ones(self.record_batch.num_rows, bool)
+        texts = {each: self._texts(each, valid, bad_records) for each in self.roles.text_columns}
         dates = self.roles.dates
         required = {
             *self.roles.numeric_columns,
             *self.roles.targets.values(),
             *(dates[key] for key in dates if not self.roles.features[key].takes_missing),
         }
+        value_columns = {*self.roles.targets.values(), *self.roles.sample_weights.values()}
+        value_columns |= {column for each in self.roles.number_inputs.values() for column in each}
         for column in self.roles.columns:
+            # Lists of words may have any length.
+            if column in texts and column not in value_columns:
+                continue
             array = self.record_batch.column(column)
             complete = _complete_mask(array)
             if column not in required:
@@ -197,13 +204,12 @@ class _RowBatch:
         valid_rows = self.record_batch.filter(pa.array(valid))
         categories = self.roles.categories
         optional = {*self.roles.optional_columns}
-        with_values = {*self.roles.numeric_columns, *optional, *self.roles.targets.values()}
         columns = {
             each: self._optional_numbers(each, valid_rows.column(each))
             if each in optional
             else self._to_array_or_strings(each, valid_rows.column(each))
             for each in self.roles.columns
-            if each in with_values
+            if each in value_columns
         }
         yield RawBatch(
             {key: self._input_arrays(key, columns) for key in self.roles.number_inputs},
@@ -214,6 +220,10 @@ class _RowBatch:
             },
             {key: self._words(each, valid_rows.column(each)) for key, each in categories.items()},
             {key: self._dates(each, valid_rows.column(each)) for key, each in dates.items()},
+            {
+                column: [each for each, is_valid in zip(words, valid, strict=True) if is_valid]
+                for column, words in texts.items()
+            },
         )
 
     def _optional_numbers(self, column: str, array: pa.Array) -> Array | Strings:
@@ -253,6 +263,21 @@ class _RowBatch:
             )
         except (TypeError, ValueError, AttributeError):
             raise not_a_date_error(f"{self._describe_column(column)} has a value that is") from None
+
+    def _texts(self, column: str, valid: NDArray[np.bool_], bad_records: BadRecords) -> list[str]:
+        """Return the texts of a column, or those of its lists of words; empty for missing ones.
+
+        Rows with other values become not valid, and are added to `bad_records`.
+        """
+        texts = [""] * len(valid)
+        for row, value in enumerate(self.record_batch.column(column).to_pylist()):
+            description = f"column {quote(column)} of row {self.first_row + row} of {self.name}"
+            try:
+                texts[row] = parse_text(value, description)
+            except RunError as error:
+                bad_records.add(error)
+                valid[row] = False
+        return texts
 
     def _words(self, column: str, array: pa.Array) -> list[str | None]:
         """Return the categories of a column; None for missing ones.

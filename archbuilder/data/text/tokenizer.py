@@ -6,6 +6,7 @@ as well. Training is deterministic: the same text gives the same token ids.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -28,9 +29,21 @@ _MAX_FILE_BYTES: Final = 2**27
 """Size of the largest tokenizer file that is read."""
 _CONTINUATION_PREFIX: Final = "##"
 """Prefix of WordPiece tokens that continue a word."""
+_PUNCTUATION: Final = r"""[!-/:-@\[-`{-~]"""
+"""ASCII punctuation, as Keras's `TextVectorization` strips it."""
 
 TextBlocks = Callable[[], Iterator[str]]
 """Starts reading a text, and returns its blocks. Training may read it twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What a tokenizer learns from a text."""
+
+    tokens: tuple[str, ...]
+    """Tokens in the order of their ids, after the special tokens."""
+    merges: tuple[tuple[str, str], ...] = ()
+    """The pairs of tokens that byte pair encoding joins, in this order."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,9 +59,19 @@ class TextTokenizer:
         Raises:
             RunError: if the text is empty, or the vocabulary size is too small for its alphabet.
         """
-        tokenizer = _TRAINERS[config.tokenizer](config, blocks)
-        if tokenizer.get_vocab_size() <= len(SPECIAL_TOKENS):
-            raise RunError(f"{source_name} has no text")
+        return cls.from_vocabulary(config, learn_vocabulary(config, blocks, source_name))
+
+    @classmethod
+    def from_vocabulary(cls, config: TokenizerConfig, vocabulary: Vocabulary) -> TextTokenizer:
+        """Create the tokenizer that learned a vocabulary.
+
+        Raises:
+            RunError: if merges have tokens that the vocabulary lacks.
+        """
+        tokens = (*SPECIAL_TOKENS, *vocabulary.tokens)
+        ids = {token: id_ for id_, token in enumerate(tokens)}
+        with parser_errors((Exception,), "the vocabulary of a tokenizer is damaged"):
+            tokenizer = _BUILDERS[config.tokenizer](ids, vocabulary, config)
         return cls(_without_special_token_parsing(tokenizer))
 
     @classmethod
@@ -108,7 +131,9 @@ class TextTokenizer:
         """Return the token ids of each text. The names of special tokens are ordinary text."""
         # encode_batch_fast does not compute the offsets of tokens, which nothing here needs.
         encodings = self.backend_tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [np.array(encoding.ids, np.int64) for encoding in encodings]
+        arrays = [np.array(encoding.ids, np.int64) for encoding in encodings]
+        # The names of special tokens are in the vocabulary, where the model of words finds them.
+        return [np.where(each < len(SPECIAL_TOKENS), UNK_ID, each) for each in arrays]
 
     def decode(self, tokens: Sequence[int] | NDArray[np.integer]) -> str:
         """Return the text of tokens, without the special ones."""
@@ -125,74 +150,67 @@ def _without_special_token_parsing(tokenizer: Tokenizer) -> Tokenizer:
     return tokenizer
 
 
-def _train_characters(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
+def learn_vocabulary(config: TokenizerConfig, blocks: TextBlocks, source_name: str) -> Vocabulary:
+    """Learn the vocabulary of a tokenizer from a text.
+
+    Raises:
+        RunError: if the text is empty, or the vocabulary size is too small for its alphabet.
+    """
+    vocabulary = _LEARNERS[config.tokenizer](config, blocks)
+    if not vocabulary.tokens:
+        raise RunError(f"{source_name} has no text")
+    return vocabulary
+
+
+def _learn_characters(config: TokenizerConfig, blocks: TextBlocks) -> Vocabulary:
     # Not a trainer: its limit would drop rare characters silently, and each is an error here.
-    characters = _alphabet(normalizers.Lowercase() if config.lowercase else None, blocks)
-    tokens = (*SPECIAL_TOKENS, *characters)
-    _check_vocab_size(config, len(tokens), "characters")
-    tokenizer = _word_level_tokenizer({token: id_ for id_, token in enumerate(tokens)}, config)
-    # [\s\S] and not `.`, which does not match a line end.
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-    # Without a decoder, the library joins tokens with spaces.
-    tokenizer.decoder = decoders.Fuse()
-    return tokenizer
+    characters = _alphabet(_normalizer(config), blocks)
+    _check_vocab_size(config, len(characters), "characters")
+    return Vocabulary(tuple(characters))
 
 
-def _train_word_level(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
+def _learn_words(config: TokenizerConfig, blocks: TextBlocks) -> Vocabulary:
+    # The names of special tokens are words to this trainer, and have to be removed.
+    trainer = trainers.WordLevelTrainer(
+        vocab_size=config.vocabulary_size, special_tokens=[], show_progress=False
+    )
     tokenizer = _word_level_tokenizer({}, config)
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.train_from_iterator(
-        blocks(),
-        trainers.WordLevelTrainer(
-            vocab_size=config.vocabulary_size,
-            special_tokens=list(SPECIAL_TOKENS),
-            show_progress=False,
-        ),
-    )
-    return tokenizer
+    tokenizer.train_from_iterator(blocks(), trainer)
+    words = [each for each in _tokens_by_id(tokenizer) if each not in SPECIAL_TOKENS]
+    return Vocabulary(tuple(words[: config.vocabulary_size - len(SPECIAL_TOKENS)]))
 
 
-def _word_level_tokenizer(tokens: dict[str, int], config: TokenizerConfig) -> Tokenizer:
-    tokenizer = Tokenizer(models.WordLevel(tokens, unk_token=SPECIAL_TOKENS[UNK_ID]))
-    if config.lowercase:
-        tokenizer.normalizer = normalizers.Lowercase()
-    return tokenizer
-
-
-def _train_bpe(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
-    """Train byte pair encoding (Sennrich et al. 2016, arXiv:1508.07909), on bytes as in GPT-2."""
+def _learn_bpe(config: TokenizerConfig, blocks: TextBlocks) -> Vocabulary:
+    """Learn byte pair encoding (Sennrich et al. 2016, arXiv:1508.07909), on bytes as in GPT-2."""
     # All 256 bytes are in the alphabet, so that every text has tokens and none is unknown.
-    _check_vocab_size(config, len(SPECIAL_TOKENS) + _NUM_BYTE_TOKENS, "bytes")
-    tokenizer = Tokenizer(models.BPE())
-    if config.lowercase:
-        tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
+    _check_vocab_size(config, _NUM_BYTE_TOKENS, "bytes")
     trainer = trainers.BpeTrainer(
         vocab_size=config.vocabulary_size,
         special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
+    tokenizer = _byte_level_tokenizer(models.BPE(), config)
     tokenizer.train_from_iterator(blocks(), trainer)
-    return tokenizer
+    merges = json.loads(tokenizer.to_str())["model"]["merges"]
+    tokens = _tokens_by_id(tokenizer)[len(SPECIAL_TOKENS) :]
+    return Vocabulary(tuple(tokens), tuple((first, second) for first, second in merges))
 
 
-def _train_wordpiece(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
-    """Train WordPiece (Schuster and Nakajima 2012) as in BERT: longest match first, from the left.
+def _learn_wordpiece(config: TokenizerConfig, blocks: TextBlocks) -> Vocabulary:
+    """Learn WordPiece (Schuster and Nakajima 2012) as in BERT: longest match first, from the left.
 
     The vocabulary is that of BPE on letters; the model that applies it is WordPiece.
     """
-    normalizer = normalizers.BertNormalizer(lowercase=config.lowercase)
+    normalizer = _bert_normalizer(config)
     characters = [
         character for character in _alphabet(normalizer, blocks) if not character.isspace()
     ]
     # WordPieceTrainer of `tokenizers` numbers the letters in a different order each time. As
     # special tokens of a BPE trainer they have the order of this list.
     alphabet = [*characters, *(f"{_CONTINUATION_PREFIX}{char}" for char in characters)]
-    _check_vocab_size(
-        config, len(SPECIAL_TOKENS) + len(alphabet), "letters, at the beginning of words and inside"
-    )
+    _check_vocab_size(config, len(alphabet), "letters, at the beginning of words and inside")
     bpe_tokenizer = Tokenizer(models.BPE(continuing_subword_prefix=_CONTINUATION_PREFIX))
     bpe_tokenizer.normalizer = normalizer
     bpe_tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -203,12 +221,78 @@ def _train_wordpiece(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
         show_progress=False,
     )
     bpe_tokenizer.train_from_iterator(blocks(), trainer)
-    tokens = bpe_tokenizer.get_vocab(with_added_tokens=True)
-    tokenizer = Tokenizer(models.WordPiece(tokens, unk_token=SPECIAL_TOKENS[UNK_ID]))
-    tokenizer.normalizer = normalizer
+    return Vocabulary(tuple(_tokens_by_id(bpe_tokenizer)[len(SPECIAL_TOKENS) :]))
+
+
+def _build_characters(
+    ids: dict[str, int], _vocabulary: Vocabulary, config: TokenizerConfig
+) -> Tokenizer:
+    tokenizer = _word_level_tokenizer(ids, config)
+    # [\s\S] and not `.`, which does not match a line end.
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    # Without a decoder, the library joins tokens with spaces.
+    tokenizer.decoder = decoders.Fuse()
+    return tokenizer
+
+
+def _build_words(
+    ids: dict[str, int], _vocabulary: Vocabulary, config: TokenizerConfig
+) -> Tokenizer:
+    tokenizer = _word_level_tokenizer(ids, config)
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return tokenizer
+
+
+def _build_bpe(ids: dict[str, int], vocabulary: Vocabulary, config: TokenizerConfig) -> Tokenizer:
+    return _byte_level_tokenizer(models.BPE(ids, [*vocabulary.merges]), config)
+
+
+def _build_wordpiece(
+    ids: dict[str, int], _vocabulary: Vocabulary, config: TokenizerConfig
+) -> Tokenizer:
+    tokenizer = Tokenizer(models.WordPiece(ids, unk_token=SPECIAL_TOKENS[UNK_ID]))
+    tokenizer.normalizer = _bert_normalizer(config)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece(prefix=_CONTINUATION_PREFIX)
     return tokenizer
+
+
+def _word_level_tokenizer(ids: dict[str, int], config: TokenizerConfig) -> Tokenizer:
+    tokenizer = Tokenizer(models.WordLevel(ids, unk_token=SPECIAL_TOKENS[UNK_ID]))
+    normalizer = _normalizer(config)
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    return tokenizer
+
+
+def _byte_level_tokenizer(model: models.BPE, config: TokenizerConfig) -> Tokenizer:
+    tokenizer = Tokenizer(model)
+    normalizer = _normalizer(config)
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def _normalizer(config: TokenizerConfig) -> normalizers.Normalizer | None:
+    """Return the changes to text before it is split; None if there are none."""
+    steps: list[normalizers.Normalizer] = [normalizers.Lowercase()] if config.lowercase else []
+    if config.strip_punctuation:
+        steps.append(normalizers.Replace(Regex(_PUNCTUATION), ""))
+    return normalizers.Sequence(steps) if steps else None
+
+
+def _bert_normalizer(config: TokenizerConfig) -> normalizers.Normalizer:
+    steps: list[normalizers.Normalizer] = [normalizers.BertNormalizer(lowercase=config.lowercase)]
+    if config.strip_punctuation:
+        steps.append(normalizers.Replace(Regex(_PUNCTUATION), ""))
+    return normalizers.Sequence(steps)
+
+
+def _tokens_by_id(tokenizer: Tokenizer) -> list[str]:
+    vocabulary = tokenizer.get_vocab(with_added_tokens=True)
+    return sorted(vocabulary, key=vocabulary.__getitem__)
 
 
 def _alphabet(normalizer: normalizers.Normalizer | None, blocks: TextBlocks) -> list[str]:
@@ -219,7 +303,8 @@ def _alphabet(normalizer: normalizers.Normalizer | None, blocks: TextBlocks) -> 
     return sorted(characters)
 
 
-def _check_vocab_size(config: TokenizerConfig, needed: int, unit: str) -> None:
+def _check_vocab_size(config: TokenizerConfig, num_units: int, unit: str) -> None:
+    needed = len(SPECIAL_TOKENS) + num_units
     if config.vocabulary_size < needed:
         raise RunError(
             f"a 'vocabulary_size' of {config.vocabulary_size:,} is too small: the text has"
@@ -227,9 +312,17 @@ def _check_vocab_size(config: TokenizerConfig, needed: int, unit: str) -> None:
         )
 
 
-_TRAINERS: Final[Mapping[str, Callable[[TokenizerConfig, TextBlocks], Tokenizer]]] = {
-    "characters": _train_characters,
-    "words": _train_word_level,
-    "bpe": _train_bpe,
-    "wordpiece": _train_wordpiece,
+_LEARNERS: Final[Mapping[str, Callable[[TokenizerConfig, TextBlocks], Vocabulary]]] = {
+    "characters": _learn_characters,
+    "words": _learn_words,
+    "bpe": _learn_bpe,
+    "wordpiece": _learn_wordpiece,
+}
+_BUILDERS: Final[
+    Mapping[str, Callable[[dict[str, int], Vocabulary, TokenizerConfig], Tokenizer]]
+] = {
+    "characters": _build_characters,
+    "words": _build_words,
+    "bpe": _build_bpe,
+    "wordpiece": _build_wordpiece,
 }

@@ -64,6 +64,15 @@ def test_special_tokens_in_text(tokens: str):
     assert not {PAD_ID, BEGIN_ID, END_ID, MASK_ID} & set(ids.tolist())
 
 
+def test_special_tokens_in_text_of_words():
+    """However often the name of a special token occurs, it keeps its id, and is an unknown word."""
+    vocabulary = learned("words", text=["a [UNK] [UNK] [PAD] b\n"])
+    (ids,) = vocabulary.encode(["[UNK] [PAD] c a b"])
+    assert ids.tolist() == [UNK_ID, UNK_ID, UNK_ID, 5, 6]
+    assert vocabulary.vocab_size == 7
+    assert TextTokenizer.from_json(vocabulary.to_json(), "tokenizer.json").vocab_size == 7
+
+
 @pytest.mark.parametrize("tokens", ["characters", "words", "wordpiece"])
 def test_unknown_tokens(tokens: str):
     """A character or word that was not in the text is one special token."""
@@ -81,6 +90,15 @@ def test_byte_pairs_have_no_unknown_tokens(text: str):
 def test_lowercase():
     """With `lowercase`, a word is the same at the beginning of a sentence."""
     first, second = learned("words", lowercase=True).encode(["Speak", "speak"])
+    assert first.tolist() == second.tolist()
+
+
+@pytest.mark.parametrize("tokens", KINDS)
+def test_strip_punctuation(tokens: str):
+    """ASCII punctuation has no tokens, as in Keras's `TextVectorization`."""
+    marks = "".join(chr(code) for code in range(33, 127) if not chr(code).isalnum())
+    vocabulary = learned(tokens, strip_punctuation=True)
+    first, second = vocabulary.encode([f"{marks}Speak{marks}", "Speak"])
     assert first.tolist() == second.tolist()
 
 

@@ -1,0 +1,118 @@
+"""Parser of features: mappings of settings among the inputs or targets of a source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from archbuilder.config.settings import (
+    make_section,
+    mapping_schema,
+    parse_settings,
+    setting_trees,
+    settings_of,
+)
+from archbuilder.config.sources.features import FeatureConfig, InputColumns
+from archbuilder.config.value_types import SectionContext, ValueType
+from archbuilder.diagnostics.errors import quote, quote_list
+from archbuilder.yaml.nodes import MappingNode, Tree
+
+_T = TypeVar("_T")
+
+
+def resolve_segments(inputs: Mapping[str, InputColumns]) -> Mapping[str, InputColumns]:
+    """Return inputs in which the segments of a text have its columns and its tokenizer."""
+    resolved = {**inputs}
+    for name, config in inputs.items():
+        if isinstance(config, FeatureConfig) and config.segments_of is not None:
+            text = inputs[config.segments_of]
+            if isinstance(text, FeatureConfig):
+                resolved[name] = replace(text, segments_of=config.segments_of)
+    return resolved
+
+
+def _find_segment_conflict(inputs: Mapping[str, object]) -> str:
+    """Return which segments have no texts, as a sentence; empty if all have."""
+    for name, config in inputs.items():
+        if isinstance(config, FeatureConfig) and config.segments_of is not None:
+            text = inputs.get(config.segments_of)
+            if not isinstance(text, FeatureConfig) or not text.is_text or text.columns is None:
+                return (
+                    f"the input {quote(name)} has the segments of {quote(config.segments_of)},"
+                    " which is not an input with a 'tokenizer' and several 'columns'"
+                )
+    return ""
+
+
+def feature(find_conflict: Callable[[FeatureConfig], str]) -> ValueType[FeatureConfig]:
+    """Return the type of features; `find_conflict` returns what contradicts itself, if anything."""
+    settings = settings_of(FeatureConfig)
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> FeatureConfig:
+        if not isinstance(tree, MappingNode):
+            context.fields.report_unexpected(tree, what, "a mapping")
+            return FeatureConfig()
+        tracker = context.diagnostics.track_errors()
+        trees = setting_trees(settings, tree, what, context)
+        config = make_section(
+            FeatureConfig, parse_settings(settings, trees, (what, tree.span), context)
+        )
+        conflict = "" if tracker.has_errors() else find_conflict(config)
+        if conflict:
+            context.diagnostics.error("invalid-structure", f"{what} {conflict}", tree.span)
+        return config
+
+    return ValueType(mapping_schema(settings), parse, "[feature](#features)")
+
+
+def features_by_name(
+    plain: ValueType[_T],
+    find_conflict: Callable[[FeatureConfig], str] = FeatureConfig.find_conflict,
+) -> ValueType[_T | Mapping[str, _T | FeatureConfig]]:
+    """Return the type of columns: a plain value for one, or values or features by name."""
+    feature_type = feature(find_conflict)
+
+    def parse(
+        tree: Tree, what: str, context: SectionContext
+    ) -> _T | Mapping[str, _T | FeatureConfig]:
+        if not isinstance(tree, MappingNode):
+            return plain.parse(tree, what, context)
+        tracker = context.diagnostics.track_errors()
+        inputs: dict[str, _T | FeatureConfig] = {}
+        for entry in tree:
+            is_feature = isinstance(entry.value, MappingNode)
+            parse_value = feature_type.parse if is_feature else plain.parse
+            inputs[entry.key] = parse_value(entry.value, f"{what} of '{entry.key}'", context)
+        rest = [
+            name
+            for name, each in inputs.items()
+            if isinstance(each, FeatureConfig)
+            and each.column is None
+            and each.columns is None
+            and each.segments_of is None
+        ]
+        if len(rest) > 1:
+            message = f"the inputs {quote_list(rest)} have no column; only one may have the rest"
+            context.diagnostics.error("invalid-structure", message, tree.span)
+        segment_conflict = "" if tracker.has_errors() else _find_segment_conflict(inputs)
+        if segment_conflict:
+            context.diagnostics.error("invalid-structure", segment_conflict, tree.span)
+        return inputs
+
+    by_name = {
+        "type": "object",
+        "additionalProperties": {"anyOf": [plain.schema, feature_type.schema]},
+    }
+    return ValueType(
+        {"anyOf": [plain.schema, by_name]},
+        parse,
+        f"{plain.text}, or a mapping by name of them or of [features](#features)",
+    )
+
+
+def targets_by_name(plain: ValueType[_T]) -> ValueType[_T | Mapping[str, _T | FeatureConfig]]:
+    """Return the type of targets: a plain value for one, or values or features by name."""
+    return features_by_name(
+        plain, lambda config: config.find_conflict() or config.find_target_conflict()
+    )

@@ -1,0 +1,323 @@
+"""Features of text, compared with Keras's `TextVectorization` and with the tokenizers."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from archbuilder.cli import main
+from archbuilder.config.data_schema import schema_from_dict, schema_to_dict
+from archbuilder.config.sources import Csv, DataPath, DataSource, FeatureConfig, Jsonl, Parquet
+from archbuilder.config.sources.tokenizers import TokenizerConfig
+from archbuilder.config.split import SplitConfig, SplitPlan
+from archbuilder.data import text_features
+from archbuilder.data.columns import ArrayColumn, LazyColumn
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import SourceDataset
+from archbuilder.data.sources import load_source
+from archbuilder.data.text import text_column
+from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, SPECIAL_TOKENS, UNK_ID, TextTokenizer
+from archbuilder.diagnostics.errors import RunError
+
+KINDS = ("csv", "parquet", "jsonl")
+Texts = Sequence[str | None]
+PLAN = SplitPlan(SplitConfig(last=0.375))
+"""Holds out the last three of eight rows."""
+TRAIN = np.arange(5)
+# In the training rows no two of the first words occur equally often: Keras orders equal counts from
+# z to a, and this package from a to z.
+TEXTS: Texts = [
+    "Good film, good film, GOOD film! Good.",
+    "A (bad) film: a bad end. Good?",
+    "a film a film a a\tplot",
+    "Bad end, bad film. Good; a end a film?",
+    "a film film",
+    "A plot nobody knows; zebra",
+    None,
+    "good plot",
+]
+
+
+def write(folder: Path, kind: str, columns: Mapping[str, Sequence[object]]) -> DataPath:
+    """The columns in a file of a kind."""
+    path = folder / f"table.{kind}"
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    if kind == "parquet":
+        pq.write_table(pa.table(dict(columns)), path)
+    elif kind == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, [*columns])
+            writer.writeheader()
+            writer.writerows(rows)
+    return DataPath(str(path))
+
+
+def source_of(path: DataPath, cache: bool | None = None, **features: FeatureConfig) -> DataSource:
+    if path.path.endswith("jsonl"):
+        return Jsonl(path, inputs=features, targets="y", cache=cache)
+    return (Csv if path.path.endswith("csv") else Parquet)(path, "y", inputs=features, cache=cache)
+
+
+def load(source: DataSource, fitted: SourceDataset | None = None) -> SourceDataset:
+    preprocessing = None if fitted is None else fitted.preprocessing
+    return load_source(source, DataFileOpener(), preprocessing, PLAN)
+
+
+def values(dataset: SourceDataset, name: str = "x") -> np.ndarray:
+    column = dataset.inputs[name].column
+    return np.asarray(column.gather(np.arange(column.count)))
+
+
+def reviews(folder: Path, kind: str, texts: Texts = TEXTS) -> DataPath:
+    return write(folder, kind, {"text": texts, "y": [*range(len(texts))]})
+
+
+def vectorization(**options: object) -> keras.layers.TextVectorization:
+    """The layer of Keras, adapted to the training rows."""
+    layer = keras.layers.TextVectorization(**options)
+    layer.adapt([TEXTS[row] or "" for row in TRAIN])
+    return layer
+
+
+WORDS = FeatureConfig("text", tokenizer="words", lowercase=True, strip_punctuation=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ids_are_those_of_keras(tmp_path: Path, kind: str):
+    """Apart from three more special tokens: padding and unknown words have the same ids."""
+    layer = vectorization(max_tokens=6, output_sequence_length=5)
+    expected = np.array(layer([each or "" for each in TEXTS]))
+    feature = replace(WORDS, vocabulary_size=9, sequence_length=5)
+    dataset = load(source_of(reviews(tmp_path, kind), x=feature))
+    assert {*expected.reshape(-1).tolist()} == {*range(6)}
+    # A text without a word is one unknown word, and not only padding.
+    expected[6, 0] = 1
+    np.testing.assert_array_equal(values(dataset), np.where(expected < 2, expected, expected + 3))
+    vocabulary = dataset.preprocessing.schema.features["x"].vocabulary
+    assert [*vocabulary] == layer.get_vocabulary()[2:]
+    assert "'text': vocabulary of 9 tokens (5 special)" in " ".join(dataset.notes)
+    assert dataset.inputs["x"].num_categories == 9
+
+
+@pytest.mark.parametrize("output", ["multi_hot", "count", "tf_idf"])
+@pytest.mark.parametrize("size", [6, 12])
+def test_counts_are_those_of_keras(tmp_path: Path, output: str, size: int):
+    """A column for other words, one for each word, and zeros up to the size of the vocabulary."""
+    feature = replace(WORDS, vocabulary_size=size, output=output)
+    layer = vectorization(max_tokens=size, output_mode=output, pad_to_max_tokens=True)
+    expected = np.asarray(layer([each or "" for each in TEXTS]))
+    dataset = load(source_of(reviews(tmp_path, "csv"), x=feature))
+    np.testing.assert_allclose(values(dataset), expected, rtol=1e-5)
+    assert values(dataset).shape == (8, size)
+    assert dataset.inputs["x"].num_categories is None
+    on_demand = load(source_of(reviews(tmp_path, "csv"), x=feature), dataset)
+    np.testing.assert_array_equal(values(on_demand), values(dataset))
+
+
+@pytest.mark.parametrize("tokenizer", ["characters", "words", "bpe", "wordpiece"])
+def test_record_gives_the_same_tokens(
+    tmp_path: Path, tokenizer: str, monkeypatch: pytest.MonkeyPatch
+):
+    """What `run.json` keeps is all that a tokenizer needs, whatever its kind."""
+    monkeypatch.setattr(text_column, "_BATCH_BYTES", 10)
+    feature = FeatureConfig(
+        "text", tokenizer=tokenizer, vocabulary_size=290, sequence_length=40, lowercase=True
+    )
+    config = TokenizerConfig(tokenizer, 290, lowercase=True)
+    path = reviews(tmp_path, "jsonl")
+    expected = TextTokenizer.train(
+        config, lambda: iter([TEXTS[row] or "" for row in TRAIN]), "the text"
+    ).encode([each or "" for each in TEXTS])
+    dataset = load(source_of(path, x=feature))
+    schema = schema_from_dict(json.loads(json.dumps(schema_to_dict(dataset.preprocessing.schema))))
+    recorded = replace(dataset, preprocessing=replace(dataset.preprocessing, schema=schema))
+    monkeypatch.setattr(text_features, "_MAX_ENCODED_BYTES", 0)
+    again = load(source_of(path, False, x=feature), recorded)
+    assert isinstance(dataset.inputs["x"].column, ArrayColumn)
+    assert isinstance(again.inputs["x"].column, LazyColumn)
+    for row, ids in enumerate(expected):
+        padded = [*(ids.tolist() or [UNK_ID]), *[0] * 40][:40]
+        assert values(dataset)[row].tolist() == padded
+        assert values(again)[row].tolist() == padded
+
+
+def test_validation_rows_teach_nothing(tmp_path: Path):
+    """Whatever they hold, the vocabulary and the training rows stay the same."""
+    feature = replace(WORDS, vocabulary_size=20, output="tf_idf")
+    first = load(source_of(reviews(tmp_path, "csv"), x=feature))
+    texts = [each if row in TRAIN else "zebra " * 9 for row, each in enumerate(TEXTS)]
+    second = load(source_of(reviews(tmp_path, "csv", texts), x=feature))
+    assert second.preprocessing.schema.features == first.preprocessing.schema.features
+    np.testing.assert_array_equal(values(second)[TRAIN], values(first)[TRAIN])
+    assert values(second)[5, 0] > values(first)[5, 0]
+
+
+def naive_truncation(first: list[int], second: list[int], length: int) -> None:
+    """Remove tokens one by one from the longer text, and from the second of two equal ones."""
+    while len(first) + len(second) > length:
+        (first if len(first) > len(second) else second).pop()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pairs_of_texts(tmp_path: Path, kind: str):
+    """As in BERT: `[CLS]`, each text with `[SEP]` after it, and the number of the text."""
+    columns = {
+        "premise": ["a b c", "a", "a b c a b c a", "", "c b a b c a", "a a"],
+        "hypothesis": ["b", "c b a c b a b c", "a b c a b", "c", None, "b b b b b b b"],
+        "y": [*range(6)],
+    }
+    features = {
+        "segment": FeatureConfig(segments_of="x"),
+        "x": FeatureConfig(columns=("premise", "hypothesis"), tokenizer="words", sequence_length=9),
+    }
+    dataset = load_source(source_of(write(tmp_path, kind, columns), **features), DataFileOpener())
+    ids = {
+        word: number
+        for number, word in enumerate(dataset.preprocessing.schema.features["x"].vocabulary, 5)
+    }
+    assert [*ids] == ["b", "a", "c"]
+    for row in range(6):
+        first, second = (
+            [ids[word] for word in (columns[name][row] or "").split()]
+            for name in ("premise", "hypothesis")
+        )
+        naive_truncation(first, second, 6)
+        expected = [BEGIN_ID, *first, END_ID, *second, END_ID]
+        padding = [0] * (9 - len(expected))
+        assert values(dataset)[row].tolist() == [*expected, *padding]
+        segments = [*[0] * (len(first) + 2), *[1] * (len(second) + 1), *padding]
+        assert values(dataset, "segment")[row].tolist() == segments
+    assert dataset.inputs["segment"].num_categories == 2
+    assert dataset.preprocessing.schema.features["segment"].vocabulary == ()
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+def test_lists_of_words(tmp_path: Path, kind: str):
+    """They are the words of a text; a list with something else is not valid."""
+    columns = {"text": [["EU", "rejects", "."], ["EU"], [], None], "y": [1, 2, 3, 4]}
+    feature = FeatureConfig("text", tokenizer="words", sequence_length=3)
+    path = write(tmp_path, kind, columns)
+    dataset = load_source(source_of(path, x=feature), DataFileOpener())
+    eu, dot, rejects = 5, 6, 7
+    assert values(dataset).tolist() == [[eu, rejects, dot], [eu, 0, 0], [1, 0, 0], [1, 0, 0]]
+    assert "2 texts empty" in " ".join(dataset.notes)
+    write(tmp_path, kind, {"text": [["New York"], ["a"]], "y": [1, 2]})
+    with pytest.raises(RunError, match="has 'New York' in a list of words, which is not a text"):
+        load_source(source_of(path, x=feature), DataFileOpener())
+    source = replace(source_of(path, x=feature), on_error="skip")
+    assert load_source(source, DataFileOpener()).count == 1
+    write(tmp_path, kind, {"text": [3, 4], "y": [1, 2]})
+    with pytest.raises(RunError, match="3, not a text or a list of words"):
+        load_source(source_of(path, x=feature), DataFileOpener())
+
+
+def test_column_as_text_and_category(tmp_path: Path):
+    """Inputs of different kinds may read one column."""
+    features = {
+        "x": FeatureConfig("code", tokenizer="words", sequence_length=1),
+        "category": FeatureConfig("code", vocabulary=True),
+        "number": FeatureConfig("code", normalize=True),
+    }
+    path = write(tmp_path, "csv", {"code": [1, 1, 2], "y": [1, 2, 3]})
+    dataset = load_source(source_of(path, **features), DataFileOpener())
+    assert values(dataset).tolist() == [[5], [5], [6]]
+    assert values(dataset, "category").tolist() == [1, 1, 2]
+    assert values(dataset, "number")[0] == values(dataset, "number")[1]
+
+
+def test_empty_texts(tmp_path: Path):
+    """There is nothing to learn from."""
+    feature = replace(WORDS, sequence_length=2)
+    with pytest.raises(RunError, match="'text' has no text"):
+        load(source_of(reviews(tmp_path, "csv", [""] * 8), x=feature))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"vocabulary": tuple(map(str, range(200)))},
+        {"idf": (1.0,)},
+        {"merges": (("a", "b"),)},
+    ],
+)
+def test_record_that_does_not_suit(tmp_path: Path, change: dict[str, object]):
+    """A record may come from a stranger."""
+    feature = replace(WORDS, vocabulary_size=7, output="tf_idf")
+    path = reviews(tmp_path, "csv")
+    dataset = load(source_of(path, x=feature))
+    schema = dataset.preprocessing.schema
+    damaged = replace(schema, features={"x": replace(schema.features["x"], **change)})
+    preprocessing = replace(dataset.preprocessing, schema=damaged)
+    with pytest.raises(RunError, match="'x' differs from that of the training set"):
+        load(source_of(path, x=feature), replace(dataset, preprocessing=preprocessing))
+
+
+def test_damaged_merges(tmp_path: Path):
+    """Byte pairs whose tokens are not in the vocabulary are an error, not a crash."""
+    feature = FeatureConfig("text", tokenizer="bpe", vocabulary_size=270, sequence_length=4)
+    path = reviews(tmp_path, "csv")
+    dataset = load(source_of(path, x=feature))
+    schema = dataset.preprocessing.schema
+    fitted = replace(schema.features["x"], merges=(("no", "where"),))
+    preprocessing = replace(dataset.preprocessing, schema=replace(schema, features={"x": fitted}))
+    with pytest.raises(RunError, match="the vocabulary of a tokenizer is damaged"):
+        load(source_of(path, x=feature), replace(dataset, preprocessing=preprocessing))
+
+
+NET = """
+archbuilder: 1
+name: net
+inputs: {review: {shape: [6], dtype: int32}}
+layers:
+  - Embedding: {input_dim: SIZE, output_dim: 4, mask_zero: true}
+  - GlobalAveragePooling1D
+  - Dense: {units: 2, activation: softmax}
+data:
+  csv:
+    file: table.csv
+    inputs: {review: {column: text, tokenizer: bpe, vocabulary_size: 280, sequence_length: 6}}
+    target: label
+training: {loss: SparseCategoricalCrossentropy, epochs: 2, batch_size: 2, validation_split: 0.25,
+  checkpoint_every_seconds: 0}
+"""
+
+
+def test_run_with_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Resume, evaluation and prediction use the tokenizer of the run."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "csv", {"text": TEXTS, "label": ["pos", "neg"] * 4})
+    Path("net.yaml").write_text(NET.replace("SIZE", "100"))
+    assert main(["inspect-data", "net.yaml"]) == 1
+    error = capsys.readouterr().err
+    assert "takes integers from 0 to 99: write 280, or limit the vocabulary with" in error
+    assert "'vocabulary_size'" in error
+    Path("net.yaml").write_text(NET.replace("SIZE", "280"))
+    assert main(["train", "net.yaml", "--run-dir", "run", "--epochs", "1"]) == 0
+    assert main(["train", "--resume", "run", "--epochs", "2"]) == 0
+    model = keras.saving.load_model("run/net.keras")
+    record = json.loads(Path("run/run.json").read_text())["schema"]["features"]["review"]
+    ids = {token: number for number, token in enumerate(record["vocabulary"], len(SPECIAL_TOKENS))}
+    # A text of single bytes and of one merge, in a file without labels.
+    merged = record["merges"][0].replace(" ", "")
+    Path("new.csv").write_text(f'text\nxQ{merged}\n""\n')
+    capsys.readouterr()
+    assert main(["predict", "run", "new.csv"]) == 0
+    rows = [*csv.DictReader(capsys.readouterr().out.splitlines())]
+    tokens = np.array([[ids["x"], ids["Q"], ids[merged], 0, 0, 0], [1, *[0] * 5]], np.int32)
+    np.testing.assert_allclose(
+        [float(row["pos"]) for row in rows], np.asarray(model(tokens))[:, 1], rtol=1e-5
+    )
+    assert main(["evaluate", "run"]) == 0
