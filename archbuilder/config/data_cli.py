@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,7 +25,8 @@ from archbuilder.config.sources import (
 )
 from archbuilder.diagnostics.errors import UsageError, closest_match, quote
 from archbuilder.files import path_status
-from archbuilder.files.sandbox import os_error_reason
+from archbuilder.files.blueprint_files import check_exists
+from archbuilder.files.sandbox import cannot_read
 
 _DIGITS: Final = "digits"
 _TFDS_PREFIX: Final = "tfds:"
@@ -85,6 +87,8 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
     elif path_status.is_dir(path):
         data = _from_directory(path)
     else:
+        if os.sep in text:
+            check_exists(path)
         hint = "; did you mean 'digits'?" if closest_match(text, ["digits"]) else ""
         raise UsageError(
             f"invalid data {quote(text)}: expected 'digits', 'tfds:NAME', a directory, or a file"
@@ -127,9 +131,7 @@ def _from_directory(directory: Path) -> DataConfig:
     try:
         children = list(directory.iterdir())
     except OSError as error:
-        raise UsageError(
-            f"cannot read the directory {quote(str(directory), 200)}: {os_error_reason(error)}"
-        ) from error
+        raise UsageError(cannot_read(directory, error)) from error
     if not any(
         each.suffix.lower() in IMAGE_SUFFIXES or path_status.is_dir(each) for each in children
     ):

@@ -29,7 +29,7 @@ from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.files import path_status
 from archbuilder.files.json import JsonError, JsonObject
-from archbuilder.files.sandbox import SandboxPath, os_error_reason
+from archbuilder.files.sandbox import SandboxPath, cannot_read
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import from_plain, to_plain
@@ -145,10 +145,7 @@ class _RunRecord:
                 digest if isinstance(digest, str) else None,
             )
         except OSError as error:
-            raise UsageError(
-                f"{quote(str(run_dir), 200)} is not a run directory: {RUN_JSON}:"
-                f" {os_error_reason(error)}"
-            ) from None
+            raise UsageError(cannot_read(run_dir / RUN_JSON, error)) from None
         except JsonError as error:
             raise _invalid_record_error(run_dir, error) from None
 
