@@ -95,11 +95,14 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
             f" that ends with {', '.join(_SOURCES_BY_SUFFIX)}{hint}"
         )
     train = data.train if template is None else _inherit_options(data.train, template.train)
-    validation = data.validation
+    validation, test = data.validation, data.test
     if validation is not None and template is not None:
         validation = _inherit_options(validation, template.validation or template.train)
+    if test is not None and template is not None:
+        test = _inherit_options(test, template.test or template.train)
     # The argument is recorded in the run, which may be resumed from another working directory.
-    return DataConfig(train, validation, cli_argument=str(path.absolute()))
+    # One file replaces all of the recipe; a directory may have a test set of its own.
+    return DataConfig(train, validation, cli_argument=str(path.absolute()), test=test)
 
 
 def _tfds_source(text: str, template: DataConfig | None) -> Tfds:
@@ -136,10 +139,12 @@ def _from_directory(directory: Path) -> DataConfig:
         each.suffix.lower() in IMAGE_SUFFIXES or path_status.is_dir(each) for each in children
     ):
         return _from_idx_directory(directory)
-    directories = [directory / name for name in ("train", "validation")]
-    if all(map(path_status.is_dir, directories)):
-        train, validation = (Images(DataPath(str(path))) for path in directories)
-        return DataConfig(train, validation)
+    train, validation, test = (directory / name for name in ("train", "validation", "test"))
+    if path_status.is_dir(train) and path_status.is_dir(validation):
+        test_images = Images(DataPath(str(test))) if path_status.is_dir(test) else None
+        return DataConfig(
+            Images(DataPath(str(train))), Images(DataPath(str(validation))), test=test_images
+        )
     return DataConfig(Images(DataPath(str(directory))))
 
 
