@@ -386,3 +386,40 @@ def melanomas(folder: Path) -> None:
             }
             example = tf.train.Example(features={"feature": features})
             file.write(example.SerializeToString())
+
+
+def speech(folder: Path, *, samples: int = 400) -> None:
+    """Write waves; the pitch is that of the speaker."""
+    random = np.random.default_rng(0)
+    y = labels(40, 5)
+    time = np.arange(samples) + random.uniform(0, 20, (40, 1))
+    waves = np.sin(time * (0.3 + 0.4 * y[:, None])) + random.normal(scale=0.2, size=(40, samples))
+    for name, size in (("train", 40), ("valid", 10)):
+        np.save(folder / f"{name}_speech.npy", (0.5 * waves[:size]).astype(np.float32))
+        np.save(folder / f"{name}_speakers.npy", y[:size])
+
+
+def spoken_letters(folder: Path, *, samples: int = 480) -> None:
+    """Write waves with a pitch for each of their letters, and zeros behind them."""
+    random = np.random.default_rng(0)
+    waves, texts = np.zeros((24, samples), np.float32), np.zeros((24, 4), np.int64)
+    for wave, text in zip(waves, texts, strict=True):
+        length = random.integers(2, 5)
+        text[:length] = random.integers(1, 5, length)
+        pitches = np.repeat(text[:length], samples // 4)
+        wave[: len(pitches)] = np.sin(np.arange(len(pitches)) * 0.5 * pitches)
+    np.save(folder / "speech.npy", waves)
+    np.save(folder / "characters.npy", texts)
+
+
+def accents(folder: Path, *, features: int = 16) -> None:
+    """Write features of frames, with one-hot labels."""
+    y = labels(60, 6)
+    x, targets = patterns((features,), y), np.eye(6)[y]
+    np.savez(
+        folder / "accents.npz",
+        x_train=x,
+        y_train=targets,
+        x_valid=x[:12],
+        y_valid=targets[:12],
+    )

@@ -231,3 +231,35 @@ def census(folder: Path) -> None:
     columns["instance_weight"] = [0.5 + each % 3 for each in range(80)]
     columns["income_level"] = [("- 50000.", "50000+.")[each] for each in y]
     table(folder / "census_income.csv", columns)
+
+
+def abstracts(folder: Path) -> None:
+    """Write titles and texts of papers with commas and quotes, and one or two fields of each."""
+    y = labels(48, 3)
+    fields = ["cs.CV", "cs.LG", "stat.ML"]
+    nouns = ["images", "gradients", "posteriors"]
+    columns = {
+        "titles": [f"On {nouns[each]}, again" for each in y],
+        "summaries": [f'We study "{nouns[each]}", and\nmore {nouns[each]}.' for each in y],
+        "terms": [fields[each] + (";cs.LG" if each == 0 else "") for each in y],
+    }
+    table(folder / "arxiv_data.csv", columns)
+
+
+def rated_movies(folder: Path) -> None:
+    """Write sequences of movies and the user who rates the last one like the first."""
+    random = np.random.default_rng(0)
+    movies = random.integers(1, 21, (64, 4))
+    columns = {
+        "user_id": [f"user_{each % 7}" for each in range(64)],
+        "movie_ids": [" ".join(f"movie_{each}" for each in row) for row in movies],
+        "sex": ["M" if each % 3 else "F" for each in range(64)],
+        "age_group": [f"group_{each % 4}" for each in range(64)],
+        "occupation": [f"occupation_{each % 5}" for each in range(64)],
+    }
+    ratings = np.where(movies % 2 == 0, 5.0, 1.0)
+    columns |= {f"rating_{number + 1}": ratings[:, number].tolist() for number in range(3)}
+    columns["target_rating"] = ratings[:, 0].tolist()
+    table(folder / "train_data.csv", columns, separator="|")
+    rows = {name: each[:16] for name, each in columns.items()}
+    table(folder / "test_data.csv", rows, separator="|")

@@ -270,4 +270,30 @@ EXAMPLES: Mapping[str, Example] = {
         epochs=6,
         weights="xception_weights_tf_dim_ordering_tf_kernels_notop.h5",
     ),
+    "audio/ctc_asr": Example(
+        data.spoken_letters,
+        {
+            "samples": 480,
+            "frame": 32,
+            "step": 16,
+            "fft": 48,
+            "filters": 4,
+            "depth": 1,
+            "units": 16,
+            "classes": 5,
+        },
+        epochs=5,
+    ),
+    "audio/speaker_recognition_using_cnn": Example(
+        data.speech, {"samples": 400, "filters": [4, 4, 4, 8, 8], "units": [16, 16]}, epochs=5
+    ),
+    "audio/uk_ireland_accent_recognition": Example(
+        data.accents, {"features": 16, "units": [16, 16, 16, 16]}, epochs=10
+    ),
+    "nlp/multi_label_classification": Example(
+        tables.abstracts, {"vocabulary": 30, "units": [16, 16], "classes": 3}
+    ),
+    "structured_data/movielens_recommendations_transformers": Example(
+        tables.rated_movies, {"movies": 20, "heads": 2, "hidden": [16, 8]}, epochs=5
+    ),
 }
