@@ -30,6 +30,7 @@ class ArgumentClasses:
 
 
 PATH: Final = ArgumentClasses("a path", (str, PathLike))
+BOOLEAN: Final = ArgumentClasses("True or False", (bool,))
 STRING: Final = ArgumentClasses("a string", (str,))
 LIMITS: Final = ArgumentClasses("an archbuilder.Limits", (Limits,))
 _DICTIONARY: Final = ArgumentClasses("a dictionary of parameters by name", (Mapping,))

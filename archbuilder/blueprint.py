@@ -31,6 +31,7 @@ from archbuilder.diagnostics.errors import Diagnostic, UsageError, closest_match
 from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.expectations import check_expectations
 from archbuilder.files import path_status
+from archbuilder.files.blueprint_files import check_exists
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
@@ -314,9 +315,9 @@ def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
         return Path(head), variant
     if head in zoo.names() or head in zoo.example_names():
         return zoo.path(head), variant
-    if os.sep in head:
-        raise UsageError(f"there is no file {quote(head)}")
-    near = closest_match(head, zoo.names())
+    near = closest_match(head, (*zoo.names(), *zoo.example_names()))
+    if near is None and os.sep in head:
+        check_exists(Path(head))
     hint = f"did you mean '{near}'?" if near else "to see the library, run 'archbuilder list'"
     raise UsageError(f"{quote(head)} is neither a file nor a blueprint in the library; {hint}")
 

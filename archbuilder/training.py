@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.file_access import DataFileOpener
-from archbuilder.data.source_dataset import FittedPreprocessing, SourceDataset
-from archbuilder.data.sources import load_source
+from archbuilder.data.source_dataset import FittedPreprocessing, SourceDatasets
+from archbuilder.data.sources import load_datasets
 from archbuilder.diagnostics.errors import CheckpointedInterrupt, RunInterruptedError
 from archbuilder.distribution.collectives import WorkerGroup
 from archbuilder.distribution.strategy import DeviceSetup, setup_devices
@@ -88,6 +88,9 @@ class RunResult:
     """The epoch whose weights are in `best_files`; None without `save_best`."""
     best_files: Mapping[str, Path] = field(default_factory=dict)
     """Path of the file of each network with the weights of the best epoch."""
+    test_metrics: EpochLogs = field(default_factory=dict)
+    """Test metrics of the best weights with `save_best`, else of the last; empty without a test
+    set."""
 
 
 @preserve_random_state()
@@ -144,12 +147,17 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
         with manifest.track_status():
             context = run.make_context(manifest)
             task, result = _run_objective(context, manifest)
-            run_result = _save_result(run_dir, task.models, result)
+            with translate_tf_errors("the evaluation", graphs.values()):
+                run_result = _finish_result(run_dir, task, result)
             # If a worker was lost, the run fails here, and is not recorded as finished.
             workers.shutdown_barrier()
-        manifest.finish(result.val_metrics, result.early_stop, run_result.best_epoch)
+        manifest.finish(
+            result.val_metrics, run_result.test_metrics, result.early_stop, run_result.best_epoch
+        )
     if result.val_metrics:
         log(f"Validation - {format_metrics(result.val_metrics)}")
+    if run_result.test_metrics:
+        log(f"Test - {format_metrics(run_result.test_metrics)}")
     for path in (*run_result.files.values(), *run_result.best_files.values()):
         log(f"Saved {path}")
     return run_result
@@ -183,7 +191,7 @@ class _Run:
     def make_context(self, manifest: RunManifest) -> TrainingContext:
         """Load the data and the newest checkpoint, and return what the objective receives."""
         workers = self.devices.workers
-        dataset, validation = _load_datasets(
+        datasets = _load_datasets(
             self.data,
             self.training,
             self.run_dir,
@@ -191,7 +199,7 @@ class _Run:
             workers,
             manifest.preprocessing,
         )
-        manifest.record_data(dataset, validation)
+        manifest.record_data(datasets)
         _warn_of_changed_schedule(manifest.previous_epochs, self.training, self.log)
         fingerprint = run_fingerprint(self.provenance.blueprint, manifest.recipe)
         checkpoints = CheckpointManager(self.run_dir.root, fingerprint, workers)
@@ -206,8 +214,9 @@ class _Run:
         )
         return TrainingContext(
             graphs=self.graphs,
-            dataset=dataset,
-            validation_dataset=validation,
+            dataset=datasets.train,
+            validation_dataset=datasets.validation,
+            test_dataset=datasets.test,
             config=self.training,
             devices=self.devices,
             execution=choose_execution(self.training, self.devices.replicas, self.graphs.values()),
@@ -234,24 +243,23 @@ def _warn_of_changed_schedule(
         )
 
 
-def _save_result(
-    run_dir: RunDir, models: Mapping[str, keras.Model], result: TrainingResult
-) -> RunResult:
-    """Save the models with their last and their best weights, and the curves of the metrics."""
-    files, best_files, best_epoch = _save_models(models, run_dir, "last"), {}, None
-    if result.best_weights is not None:
-        best_epoch = result.best_weights.best_epoch
-        with result.best_weights.loaded():
-            best_files = _save_models(models, run_dir, "best")
+def _finish_result(run_dir: RunDir, task: TrainableTask, result: TrainingResult) -> RunResult:
+    """Save the models with their last and their best weights, and evaluate the test set."""
+    files, best_files, best = _save_models(task.models, run_dir, "last"), {}, result.best_weights
+    with nullcontext() if best is None else best.loaded():
+        if best is not None:
+            best_files = _save_models(task.models, run_dir, "best")
+        test_metrics = task.evaluate("test")
     plot_history(run_dir, result.history)
     return RunResult(
         run_dir.path,
-        models,
+        task.models,
         files,
         result.history,
         result.val_metrics,
-        best_epoch,
+        None if best is None else best.best_epoch,
         best_files,
+        test_metrics,
     )
 
 
@@ -273,8 +281,8 @@ def _load_datasets(
     provenance: RunProvenance,
     workers: WorkerGroup,
     preprocessing: FittedPreprocessing | None,
-) -> tuple[SourceDataset, SourceDataset | None]:
-    """Load the training and validation data, first on the chief.
+) -> SourceDatasets:
+    """Load the data, first on the chief.
 
     The chief trains the tokenizer and writes the tokens to the run directory. Workers that share
     its disk then read them.
@@ -291,14 +299,10 @@ def _load_datasets(
         data.directory or Path(), provenance.allow_dirs, cache_dir, spill_dir, data.sandbox
     )
 
-    plan = training.split_plan(has_validation=data.validation is not None)
-    dataset = load_source(data.train, data_files, preprocessing, plan)
-    validation = (
-        load_source(data.validation, data_files, dataset.preprocessing) if data.validation else None
-    )
+    datasets = load_datasets(data, training, data_files, preprocessing)
     if workers.is_chief:
         workers.any_and_chief(any_flag=False, chief_flag=True)
-    return dataset, validation
+    return datasets
 
 
 def _run_objective(

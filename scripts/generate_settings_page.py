@@ -66,8 +66,8 @@ def data() -> Iterator[str]:
     """Yield the lines about `data`: each source."""
     yield "## `data`\n"
     yield from paragraph(
-        "A source, or the sources `train` and `validation`. A value that is not a mapping is the"
-        " first setting: `npz: data.npz`."
+        "A source, or the sources `train`, `validation` and `test`. A value that is not a mapping"
+        " is the first setting: `npz: data.npz`."
     )
     for name, source in SOURCES.items():
         yield f"## `data: {name}`\n"

@@ -178,8 +178,8 @@ def test_a_colon_without_a_variant(tmp_path: Path, ending: str) -> None:
         archbuilder.load("resnett")
     with pytest.raises(UsageError, match="not an empty string"):
         archbuilder.load("")
-    with pytest.raises(UsageError, match="there is no file"):
-        archbuilder.load("nets/resnet")
+    with pytest.raises(UsageError, match="there is no such file"):
+        archbuilder.load("nets/mine")
 
 
 NET = """
@@ -380,7 +380,7 @@ def test_invalid_arguments(
 @pytest.mark.parametrize("name", ["resume", "evaluate", "predict", "generate", "sample"])
 def test_a_directory_without_a_run(tmp_path: Path, name: str) -> None:
     """It is named in the error, when the function is called."""
-    with pytest.raises(UsageError, match="is not a run directory"):
+    with pytest.raises(UsageError, match=r"cannot read .*nothing"):
         getattr(archbuilder, name)(tmp_path / "nothing")
 
 

@@ -15,7 +15,7 @@ from archbuilder.api.arguments import (
     optional_path,
     required_path,
 )
-from archbuilder.argument_types import PATH, STRING, ArgumentClasses, path_list
+from archbuilder.argument_types import BOOLEAN, PATH, STRING, ArgumentClasses, path_list
 from archbuilder.blueprint import Blueprint
 from archbuilder.config.arguments import SAMPLE_TYPES, check_arguments
 from archbuilder.config.data_cli import data_from_argument
@@ -44,6 +44,7 @@ def evaluate(  # noqa: PLR0913 - keyword arguments with defaults
     run: FilePath,
     *,
     data: FilePath | None = None,
+    test: bool = False,
     weights: WeightsChoice = "last",
     batch_size: int | None = None,
     distribute: StrategyName = "auto",
@@ -61,6 +62,7 @@ def evaluate(  # noqa: PLR0913 - keyword arguments with defaults
         run: A run directory, or a `.keras` file.
         data: Data to use in place of the validation set, as in `train`; of a directory with MNIST
             files, the test set.
+        test: Whether to use the test set of the run in place of its validation set.
         weights: Which weights of the run: "last", or "best" of a run with `save_best`.
         batch_size: Examples per batch; None for that of the recipe.
         distribute: Strategy of `tf.distribute`.
@@ -83,6 +85,9 @@ def evaluate(  # noqa: PLR0913 - keyword arguments with defaults
     path = required_path("run", run)
     target = load_target(path, request, blueprint, optional_path("recipe", recipe), weights)
     data_text = data_argument(data)
+    BOOLEAN.check("test", test)
+    if test and data_text is not None:
+        raise UsageError("'test' cannot be used with 'data'")
     eval_data = None
     if data_text is not None:
         eval_data = data_from_argument(data_text, target.run.config.data)
@@ -97,6 +102,7 @@ def evaluate(  # noqa: PLR0913 - keyword arguments with defaults
             chief_log(log, is_chief=devices.workers.is_chief),
             data_source=None if eval_data is None else eval_data.validation or eval_data.train,
             batch_size=batch_size,
+            eval_set="test" if test else "validation",
         )
     return dict(metrics)
 

@@ -22,11 +22,13 @@ from archbuilder.cli.trained_run import TrainedRunRequest, trained_run_options
     cls=Command,
     examples=(
         "archbuilder evaluate runs/lenet-1",
+        "archbuilder evaluate runs/lenet-1 --test",
         "archbuilder evaluate runs/lenet-1 --data other.npz --format json",
         "archbuilder evaluate lenet.keras --blueprint lenet.yaml --recipe mnist.yaml",
     ),
 )
 @data_option
+@click.option("--test", is_flag=True, help="Use the test set of the run, not the validation set.")
 @format_option()
 @trained_run_options
 @click.pass_obj
@@ -36,18 +38,19 @@ def evaluate_command(
     *,
     run_request: TrainedRunRequest,
     data: str | None,
+    test: bool,
     output_format: Literal["text", "json"],
 ) -> int:
     """Compute the losses and metrics of a trained network.
 
-    RUN is a run directory. The losses and metrics are those of its recipe, on its validation set
-    or on all examples of --data; of a directory with MNIST files, on the test set.
+    RUN is a run directory. The losses and metrics are those of its recipe, on its validation set,
+    on its test set or on all examples of --data; of a directory with MNIST files, on the test set.
     """
     exit_code = run_request.spawn_workers(console)
     if exit_code is not None:
         return exit_code
     metrics = api.evaluate(
-        run_request.target, data=data, **run_request.api_arguments(console.print_stderr)
+        run_request.target, data=data, test=test, **run_request.api_arguments(console.print_stderr)
     )
     if is_chief(run_request.distribute):
         if output_format == "json":

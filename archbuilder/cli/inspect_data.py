@@ -90,7 +90,7 @@ def inspect_data_command(
 
 def _lines(report: DataReport) -> list[str]:
     """Format a report as text for a terminal."""
-    num_training = format_count(report.training_examples)
+    num_training, has_test = format_count(report.training_examples), report.test_examples > 0
     is_sample = report.sampled_examples != report.training_examples
     sample_text = f"a sample of {format_count(report.sampled_examples)} of " if is_sample else ""
     titles = [TableColumn(title) for title in ("", "SHAPE", "DTYPE")]
@@ -104,15 +104,20 @@ def _lines(report: DataReport) -> list[str]:
         f"source               {report.source_name}",
         f"training examples    {num_training}",
         f"validation examples  {format_count(report.validation_examples)}{report.split_note}",
+        *([f"test examples        {format_count(report.test_examples)}"] * has_test),
         "",
         f"Statistics of {sample_text}{plural(report.training_examples, 'training example')}:",
         *format_table(titles, rows),
     ]
     for target in report.targets:
-        counts = target.training_class_counts, target.validation_class_counts
+        counts = [target.training_class_counts, target.validation_class_counts]
+        counts += [target.test_class_counts] * has_test
         if counts[0]:
             titles = [TableColumn(f"CLASS ({target.name})")]
-            titles += [TableColumn(title, align_right=True) for title in ("TRAINING", "VALIDATION")]
+            titles += [
+                TableColumn(title, align_right=True)
+                for title in ("TRAINING", "VALIDATION", "TEST")[: len(counts)]
+            ]
             rows = [
                 (escape_terminal(name), *(format_count(each[name]) for each in counts))
                 for name in counts[0]
@@ -130,6 +135,7 @@ def _json(report: DataReport) -> str:
         "source": report.source_name,
         "training_examples": report.training_examples,
         "validation_examples": report.validation_examples,
+        "test_examples": report.test_examples,
         "sampled_examples": report.sampled_examples,
         "inputs": [dataclasses.asdict(each) for each in report.inputs],
         "targets": [dataclasses.asdict(each) for each in report.targets],

@@ -16,7 +16,7 @@ from archbuilder.compiler.pipeline import DEFAULT_VARIANT
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostic, UsageError, quote
 from archbuilder.diagnostics.render import summary
 from archbuilder.files import path_status
-from archbuilder.files.sandbox import SandboxPath, os_error_reason
+from archbuilder.files.sandbox import SandboxPath, cannot_read
 from archbuilder.formatting import plural
 from archbuilder.silence_tensorflow import import_tensorflow
 
@@ -101,10 +101,7 @@ def _walk(root: SandboxPath) -> Iterator[SandboxPath]:
                 elif file.path.suffix in SUFFIXES:
                     yield file
         except OSError as error:
-            name = quote(str(directory.path), 200)
-            raise UsageError(
-                f"cannot read the directory {name}: {os_error_reason(error)}"
-            ) from error
+            raise UsageError(cannot_read(directory.path, error)) from error
 
 
 def _diagnose(

@@ -12,7 +12,7 @@ import click
 
 from archbuilder.cli.console import Console
 from archbuilder.diagnostics.errors import UsageError, quote
-from archbuilder.files import path_status
+from archbuilder.files.blueprint_files import check_exists
 from archbuilder.formatting import plural
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ class WeightsRequest:
             file = Path(file_name)
             if network in files:
                 raise UsageError(f"--weights is given twice for the network {quote(network)}")
-            if not path_status.is_file(file):
-                raise UsageError(f"there is no file {quote(str(file))}")
+            check_exists(file)
             files[network] = file
         if not files and (self.match or self.skip_mismatch):
             raise UsageError("--match and --skip-mismatch can only be used with --weights")

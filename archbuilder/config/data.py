@@ -22,20 +22,20 @@ from archbuilder.language.parser.fields import FieldReader
 from archbuilder.limits import Limits
 from archbuilder.yaml.nodes import MappingNode, ScalarNode, Tree, to_plain
 
-_SPLITS: Final = ("train", "validation")
+_SPLITS: Final = ("train", "validation", "test")
 _MAX_EXAMPLE_KEYS: Final = 3
 
 
 def parse_data(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DataConfig | None:
     """Parse and check the `data` section; report errors and return None if there are any.
 
-    The section is one source, or the sources `train` and `validation`.
+    The section is one source, or the sources `train`, `validation` and `test`.
     """
     context = SectionContext(FieldReader(limits, diagnostics))
     directory = Path(tree.span.source.name).parent
     keys = {entry.key for entry in tree} if isinstance(tree, MappingNode) else set()
     # `{npz: a.npz, validation: 0.2}` is a source with a misplaced key, not a mapping of splits.
-    has_splits = "train" in keys or ("validation" in keys and keys.isdisjoint(SOURCES))
+    has_splits = "train" in keys or (not keys.isdisjoint(_SPLITS) and keys.isdisjoint(SOURCES))
     if not isinstance(tree, MappingNode) or not has_splits:
         train = _parse_source(tree, context)
         return DataConfig(train, directory=directory) if train else None
@@ -44,12 +44,13 @@ def parse_data(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DataConf
         for entry in context.fields.known_entries(tree, _SPLITS, "'data'")
     }
     if "train" not in sources:
-        diagnostics.error("missing-key", "'data' has a 'validation' but no 'train'", tree.span)
+        present = next(each for each in _SPLITS if each in keys)
+        diagnostics.error("missing-key", f"'data' has a '{present}' but no 'train'", tree.span)
     train = sources.get("train")
     # Fewer sources than entries: known_entries has reported and dropped an unknown key.
     if train is None or len(sources) < len(tree.entries) or None in sources.values():
         return None
-    return DataConfig(train, sources.get("validation"), directory)
+    return DataConfig(train, sources.get("validation"), directory, test=sources.get("test"))
 
 
 def _parse_source(tree: Tree, context: SectionContext) -> DataSource | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,7 +25,8 @@ from archbuilder.config.sources import (
 )
 from archbuilder.diagnostics.errors import UsageError, closest_match, quote
 from archbuilder.files import path_status
-from archbuilder.files.sandbox import os_error_reason
+from archbuilder.files.blueprint_files import check_exists
+from archbuilder.files.sandbox import cannot_read
 
 _DIGITS: Final = "digits"
 _TFDS_PREFIX: Final = "tfds:"
@@ -85,17 +87,22 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
     elif path_status.is_dir(path):
         data = _from_directory(path)
     else:
+        if os.sep in text:
+            check_exists(path)
         hint = "; did you mean 'digits'?" if closest_match(text, ["digits"]) else ""
         raise UsageError(
             f"invalid data {quote(text)}: expected 'digits', 'tfds:NAME', a directory, or a file"
             f" that ends with {', '.join(_SOURCES_BY_SUFFIX)}{hint}"
         )
     train = data.train if template is None else _inherit_options(data.train, template.train)
-    validation = data.validation
+    validation, test = data.validation, data.test
     if validation is not None and template is not None:
         validation = _inherit_options(validation, template.validation or template.train)
+    if test is not None and template is not None:
+        test = _inherit_options(test, template.test or template.train)
     # The argument is recorded in the run, which may be resumed from another working directory.
-    return DataConfig(train, validation, cli_argument=str(path.absolute()))
+    # One file replaces all of the recipe; a directory may have a test set of its own.
+    return DataConfig(train, validation, cli_argument=str(path.absolute()), test=test)
 
 
 def _tfds_source(text: str, template: DataConfig | None) -> Tfds:
@@ -127,17 +134,17 @@ def _from_directory(directory: Path) -> DataConfig:
     try:
         children = list(directory.iterdir())
     except OSError as error:
-        raise UsageError(
-            f"cannot read the directory {quote(str(directory), 200)}: {os_error_reason(error)}"
-        ) from error
+        raise UsageError(cannot_read(directory, error)) from error
     if not any(
         each.suffix.lower() in IMAGE_SUFFIXES or path_status.is_dir(each) for each in children
     ):
         return _from_idx_directory(directory)
-    directories = [directory / name for name in ("train", "validation")]
-    if all(map(path_status.is_dir, directories)):
-        train, validation = (Images(DataPath(str(path))) for path in directories)
-        return DataConfig(train, validation)
+    train, validation, test = (directory / name for name in ("train", "validation", "test"))
+    if path_status.is_dir(train) and path_status.is_dir(validation):
+        test_images = Images(DataPath(str(test))) if path_status.is_dir(test) else None
+        return DataConfig(
+            Images(DataPath(str(train))), Images(DataPath(str(validation))), test=test_images
+        )
     return DataConfig(Images(DataPath(str(directory))))
 
 

@@ -48,8 +48,8 @@ def data_schema() -> JsonSchema:
         sources[name] = _described(source_class, settings_schema(settings), bare)
     bare_name = {"enum": without_settings}
     source = {"anyOf": [bare_name, _single_key_mapping(sources)]}
-    # One schema for both: of two, the YAML language server completes the keys of one only.
-    properties = {**sources, "train": source, "validation": source}
+    # One schema for all: of several, the YAML language server completes the keys of one only.
+    properties = {**sources, "train": source, "validation": source, "test": source}
     section = {"type": "object", "properties": properties, "additionalProperties": False}
     return {"anyOf": [bare_name, section]}
 

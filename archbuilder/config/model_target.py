@@ -14,6 +14,7 @@ from archbuilder.config.run_inputs import RunInputs, load_run_inputs, new_run_in
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
+from archbuilder.files.blueprint_files import check_exists
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,7 @@ def load_target(
         BlueprintError: with all errors in the blueprint or the recipe.
     """
     is_model = path.suffix == MODEL_SUFFIX
-    if is_model and not path_status.is_file(path):
-        raise UsageError(f"there is no file {quote(str(path), 200)}")
+    check_exists(path)
     if is_model and weights == "best":
         raise UsageError(
             "--weights can only be used with a run directory: a .keras file has one set of weights"

@@ -29,7 +29,7 @@ from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.files import path_status
 from archbuilder.files.json import JsonError, JsonObject
-from archbuilder.files.sandbox import SandboxPath, os_error_reason
+from archbuilder.files.sandbox import SandboxPath, cannot_read
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import from_plain, to_plain
@@ -80,9 +80,7 @@ def recipe_to_dict(
     settings = settings_of(type(objective))
     options = _fields_to_dict(objective, [each.name for each in settings if each.is_option])
     sources: _JsonDict = {}
-    for split, source in (("train", data.train), ("validation", data.validation)):
-        if source is None:
-            continue
+    for split, source in data.sources.items():
         values = section_values(source)
         fields = {key: _value_to_plain(each) for key, each in values.items() if each is not None}
         # The DataPath of Tfds is the name of a dataset.
@@ -145,10 +143,7 @@ class _RunRecord:
                 digest if isinstance(digest, str) else None,
             )
         except OSError as error:
-            raise UsageError(
-                f"{quote(str(run_dir), 200)} is not a run directory: {RUN_JSON}:"
-                f" {os_error_reason(error)}"
-            ) from None
+            raise UsageError(cannot_read(run_dir / RUN_JSON, error)) from None
         except JsonError as error:
             raise _invalid_record_error(run_dir, error) from None
 
@@ -192,11 +187,17 @@ def load_run_config(
         # The record has the files that `--data` named then, without spans as all of a user's paths.
         # To look for them again in its directory would fail in commands that do not need them, if
         # it has been moved.
-        train, validation = (
+        train, validation, test = (
             source if isinstance(source, Tfds) and not owned_by_user else _without_spans(source)
-            for source in (data.train, data.validation)
+            for source in (data.train, data.validation, data.test)
         )
-        data = DataConfig(train, validation, record.directory, cli_argument=record.cli_argument)
+        data = DataConfig(
+            train,
+            validation,
+            record.directory,
+            cli_argument=record.cli_argument,
+            test=test,
+        )
     # As those of `--data`: the record has absolute paths, which were allowed when the run started.
     training_config = dataclasses.replace(
         parsed_recipe.training, weights=tuple(map(_without_spans, parsed_recipe.training.weights))
@@ -260,7 +261,7 @@ def _without_spans(value: Any) -> Any:
 def _in_sandbox(config: RunConfig, sandbox: DataSandbox) -> RunConfig:
     """Return the configuration with data that may only be read from a sandbox."""
     data = config.data
-    data_paths = [*_iter_data_paths(data.train), *_iter_data_paths(data.validation)]
+    data_paths = [path for source in data.sources.values() for path in _iter_data_paths(source)]
     paths = [Path(each.path) for each in data_paths if each.span is None]
     # The paths of a blueprint are within these.
     if any(each.span is not None for each in data_paths):

@@ -26,7 +26,7 @@ from archbuilder.config.sources import DataConfig, DataPath
 from archbuilder.config.training import Recipe, TrainingConfig
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
-from archbuilder.files.blueprint_files import read_sandboxed_file
+from archbuilder.files.blueprint_files import check_exists, read_sandboxed_file
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.limits import Limits
 
@@ -59,8 +59,7 @@ class RunInputs:
         Raises:
             UsageError: if there is no such file or directory.
         """
-        if not path_status.exists(file):
-            raise UsageError(f"there is no file or run {quote(str(file), 200)}")
+        check_exists(file)
         weights = (InitialWeightsConfig(DataPath(str(file))),)
         return self._with_training(dataclasses.replace(self.config.training, weights=weights))
 
@@ -124,10 +123,14 @@ def load_run_inputs(run_dir: Path, request: BlueprintRequest) -> RunInputs:
         BlueprintError: with all errors in the recorded blueprint or recipe.
     """
     blueprint_path = SandboxPath(run_dir).joinpath(BLUEPRINT_FILE)
-    if not path_status.exists(run_dir / BLUEPRINT_FILE):
-        detail = f": {BLUEPRINT_FILE} is missing" if path_status.is_file(run_dir / RUN_JSON) else ""
-        detail = detail if path_status.exists(run_dir) else ": there is no such directory"
-        raise UsageError(f"{quote(str(run_dir), 200)} is not a run directory{detail}")
+    check_exists(run_dir)
+    for name in (BLUEPRINT_FILE, RUN_JSON):
+        if not path_status.exists(run_dir / name):
+            detail = f"it has no {name}" if path_status.is_dir(run_dir) else "it is a file"
+            raise UsageError(
+                f"{quote(str(run_dir), 200)} is not a run directory: {detail}; pass the directory"
+                " of a run, such as runs/net-1"
+            )
     blueprint = request.load(blueprint_path)
     graphs = blueprint.graphs()
     config = load_run_config(run_dir, graphs, request.limits, allow_dirs=request.allow_dirs)

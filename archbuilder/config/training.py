@@ -47,6 +47,12 @@ class TrainingConfig:
         " for it.",
         default=0.2,
     )
+    test_split: SplitSetting = setting(
+        split(),
+        "Fraction of the examples in the test set, or which ones, if the data has no source for"
+        " it. The network is evaluated on it once, at the end.",
+        default=0.0,
+    )
     # keras.utils.set_random_seed passes it to numpy.random.seed, which takes 32 bits.
     seed: int = setting(
         integer(0, 2**32 - 1),
@@ -138,10 +144,11 @@ class TrainingConfig:
         is_resumable=True,
     )
 
-    def split_plan(self, *, has_validation: bool) -> SplitPlan:
+    def split_plan(self, *, has_validation: bool, has_test: bool) -> SplitPlan:
         """Return how the training data is split: a set that has a source is not held out."""
         return SplitPlan(
             None if has_validation else to_split_config(self.validation_split),
+            None if has_test else to_split_config(self.test_split),
             seed=self.seed,
             shuffle=self.shuffle,
         )

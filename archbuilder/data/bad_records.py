@@ -9,7 +9,7 @@ from typing import Final
 from archbuilder.config.sources import OnError
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.files.json import JsonError, JsonObject
-from archbuilder.files.sandbox import SandboxPath, os_error_reason
+from archbuilder.files.sandbox import SandboxPath, cannot_read, os_error_reason
 
 _MAX_MESSAGES: Final = 3
 """Number of errors that are kept and shown; a large file may have millions."""
@@ -60,7 +60,7 @@ class BadRecords:
             fields = JsonObject.read(path)
             self.count, self.messages = fields.count("count"), [*fields.texts("messages")]
         except OSError as error:
-            raise RunError(f"cannot read {name}: {os_error_reason(error)}") from error
+            raise RunError(cannot_read(path.path, error)) from error
         except JsonError as error:
             raise RunError(f"{name} does not list skipped {self.noun}: {error}") from None
         if len(self.messages) != min(self.count, _MAX_MESSAGES):

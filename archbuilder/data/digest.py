@@ -8,14 +8,14 @@ from typing import Final
 
 import numpy as np
 
-from archbuilder.data.source_dataset import SourceDataset
+from archbuilder.data.source_dataset import SourceDatasets
 
 _SAMPLED_ROWS: Final = 64
 """Number of examples in the digest: reading all of them would take as long as an epoch."""
 
 
-def dataset_digest(*datasets: SourceDataset | None) -> str:
-    """Return a digest of columns, lengths and values of the training and validation sets.
+def dataset_digest(datasets: SourceDatasets) -> str:
+    """Return a digest of columns, lengths and values of the datasets of a run.
 
     Values are sampled from examples that are spread evenly over a dataset.
 
@@ -23,7 +23,9 @@ def dataset_digest(*datasets: SourceDataset | None) -> str:
         RunError: if an example cannot be read.
     """
     sha256 = hashlib.sha256()
-    for dataset in datasets:
+    # Without a test set, the digest is what it was before there were any.
+    tests = [] if datasets.test is None else [datasets.test]
+    for dataset in (datasets.train, datasets.validation, *tests):
         columns = []
         if dataset is not None:
             columns += [(f"input {name}", each.column) for name, each in dataset.inputs.items()]

@@ -14,10 +14,22 @@ from typing import Final
 
 from archbuilder.config.data_sandbox import DataSandbox
 from archbuilder.config.sources import DataPath
-from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, RunError, quote
+from archbuilder.diagnostics.errors import (
+    ArchbuilderError,
+    BlueprintError,
+    Diagnostics,
+    RunError,
+    UsageError,
+    quote,
+)
 from archbuilder.files import path_status
-from archbuilder.files.blueprint_files import file_error, resolve_within
-from archbuilder.files.sandbox import SandboxPath, open_regular_file, os_error_reason
+from archbuilder.files.blueprint_files import file_error, missing_file_error, resolve_within
+from archbuilder.files.sandbox import (
+    SandboxPath,
+    cannot_read,
+    open_regular_file,
+    os_error_reason,
+)
 from archbuilder.formatting import format_bytes
 from archbuilder.keras_backend.machine_memory import total_memory
 
@@ -77,7 +89,7 @@ class DataFileOpener:
         Raises:
             BlueprintError: if the pattern of a blueprint leaves the allowed directories, or matches
                 nothing.
-            RunError: if the pattern of a user matches nothing.
+            UsageError: if the pattern of a user matches nothing.
         """
         path = Path(file.path)
         # A user may name a file that has these characters in its name.
@@ -98,9 +110,9 @@ class DataFileOpener:
                 and (component.startswith(".") or not name.startswith("."))
             ]
         if not matches:
-            message = f"there is no file {quote(file.path, 200)}"
+            message = f"no file matches {quote(file.path, 200)}"
             if file.span is None:
-                raise RunError(message)
+                raise UsageError(message)
             diagnostics = Diagnostics()
             diagnostics.error("file-error", message, file.span)
             raise BlueprintError(diagnostics)
@@ -113,7 +125,8 @@ class DataFileOpener:
 
         Raises:
             BlueprintError: if a blueprint names a directory that is missing or not allowed.
-            RunError: if the directory cannot be read.
+            UsageError: if a user names one that cannot be read.
+            RunError: if a directory in it cannot be read.
         """
         sandbox_path = self._sandbox_path(directory)
         try:
@@ -129,12 +142,7 @@ class DataFileOpener:
             is_missing = bool(inner) and sandbox_path is None and error.errno == errno.ENOENT
             if is_missing and Path(directory.path, *inner).is_symlink():
                 return None
-            name = "/".join((directory.path, *inner))
-            if sandbox_path is not None and directory.span is not None:
-                raise file_error(
-                    error, sandbox_path.joinpath(*inner), name, directory.span
-                ) from None
-            raise RunError(f"cannot read {quote(name, 200)}: {error.strerror or error}") from error
+            raise self._read_error(error, directory, *inner) from error
 
     @contextmanager
     def open_file(self, file: DataPath, *inner: str) -> Iterator[int]:
@@ -142,7 +150,8 @@ class DataFileOpener:
 
         Raises:
             BlueprintError: if a blueprint names a file that is missing or not allowed.
-            RunError: if the file cannot be opened.
+            UsageError: if a user names one that cannot be opened.
+            RunError: if a file below a directory cannot be opened: the caller may skip it.
         """
         file_path = self._sandbox_path(file)
         if file_path is None:
@@ -150,24 +159,27 @@ class DataFileOpener:
                 # Links are followed: DVC, git-annex and the Hugging Face cache consist of them.
                 descriptor = open_regular_file(Path(file.path, *inner))
             except OSError as error:
-                name = quote("/".join((file.path, *inner)), 200)
-                raise RunError(f"cannot read {name}: {os_error_reason(error)}") from error
+                raise self._read_error(error, file, *inner) from error
             try:
                 yield descriptor
             finally:
                 os.close(descriptor)
             return
-        file_path = file_path.joinpath(*inner)
         with ExitStack() as stack:
             try:
-                descriptor = stack.enter_context(file_path.open_descriptor())
+                descriptor = stack.enter_context(file_path.joinpath(*inner).open_descriptor())
             except OSError as error:
-                # The blueprint names the directory; a file in there has no location of its own.
-                if not inner and file.span is not None:
-                    raise file_error(error, file_path, file.path, file.span) from None
-                name = quote("/".join((file.path, *inner)), 200)
-                raise RunError(f"cannot read {name}: {os_error_reason(error)}") from None
+                if inner:
+                    raise RunError(cannot_read("/".join((file.path, *inner)), error)) from error
+                raise self._read_error(error, file) from error
             yield descriptor
+
+    def _read_error(self, error: OSError, file: DataPath, *inner: str) -> ArchbuilderError:
+        name = "/".join((file.path, *inner))
+        if file.span is not None:
+            return file_error(error, self.directory / name, name, file.span)
+        # Whoever names a directory does not name what is in it.
+        return RunError(cannot_read(name, error)) if inner else missing_file_error(error, name)
 
     def _sandbox_path(self, file: DataPath) -> SandboxPath | None:
         """Return the path to open without following links; None for a user's, opened as it is.

@@ -16,7 +16,7 @@ from archbuilder.config.sources import DataConfig
 from archbuilder.config.split import SplitPlan
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmentation import Augmentation
-from archbuilder.data.columns import Column, translate_read_errors
+from archbuilder.data.columns import Column, RowIndices, translate_read_errors
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.image_grid import image_grid, to_uint8_images
@@ -24,7 +24,7 @@ from archbuilder.data.indices import lookup_tables_by_input
 from archbuilder.data.input_checks import adapt_input
 from archbuilder.data.shuffle import epoch_permutation
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
-from archbuilder.data.sources import load_source
+from archbuilder.data.sources import load_datasets
 from archbuilder.data.split import split_rows
 from archbuilder.diagnostics.errors import UsageError
 
@@ -51,6 +51,8 @@ class ColumnStats:
     """Number of training examples by class, for targets that are class indices."""
     validation_class_counts: Mapping[str, int] = field(default_factory=dict)
     """The same for the validation set."""
+    test_class_counts: Mapping[str, int] = field(default_factory=dict)
+    """The same for the test set."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,10 +62,11 @@ class DataReport:
     source_name: str
     training_examples: int
     validation_examples: int
+    test_examples: int
     sampled_examples: int
     """Number of training examples that the statistics are computed from."""
     split_note: str
-    """Description of the split; empty if the validation set is a dataset of its own."""
+    """Description of the split; empty if the other sets are datasets of their own."""
     inputs: tuple[ColumnStats, ...]
     targets: tuple[ColumnStats, ...]
     notes: tuple[str, ...]
@@ -75,7 +78,7 @@ class DataReport:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Subset:
-    """The training or the validation set, as indices into a dataset."""
+    """The training, validation or test set, as indices into a dataset."""
 
     dataset: SourceDataset
     rows: NDArray[np.int64]
@@ -94,20 +97,13 @@ def inspect_data(
         RunError: if the data is missing or damaged, or does not fit the network.
     """
     opener = DataFileOpener(data.directory or Path(), allow_dirs)
-    plan = SplitPlan()
-    if training is not None:
-        plan = training.split_plan(has_validation=data.validation is not None)
-    dataset = load_source(data.train, opener, plan=plan)
-    validation = (
-        load_source(data.validation, opener, dataset.preprocessing) if data.validation else None
-    )
+    datasets = load_datasets(data, training, opener)
+    dataset = datasets.train
     seed = training.seed if training else 0
-    split = dataset.split or split_rows(dataset, plan)
-    train_set, val_set = _Subset(dataset, split.train), None
-    if split.validation is not None:
-        val_set = _Subset(dataset, split.validation)
-    elif validation is not None:
-        val_set = _Subset(validation, np.arange(validation.count))
+    split = dataset.split or split_rows(dataset, SplitPlan())
+    train_set = _Subset(dataset, split.train)
+    val_set = _held_out(dataset, split.validation, datasets.validation)
+    test_set = _held_out(dataset, split.test, datasets.test)
     # The first batches of the run, as it would shuffle them.
     order = train_set.rows[epoch_permutation(len(train_set.rows), seed, 0)]
     # Sorted, so that a file is read from front to back.
@@ -117,7 +113,8 @@ def inspect_data(
             _column_stats(name or "inputs", each.column, rows)
             for name, each in dataset.inputs.items()
         )
-        targets = tuple(_target_stats(name, train_set, val_set, rows) for name in dataset.targets)
+        subsets = (train_set, val_set, test_set)
+        targets = tuple(_target_stats(name, subsets, rows) for name in dataset.targets)
         preview, notes = _preview(graphs, dataset, order, training)
     tokenizer, sample_text = dataset.preprocessing.tokenizer, ""
     if tokenizer is not None:
@@ -126,7 +123,8 @@ def inspect_data(
     return DataReport(
         dataset.source_name,
         len(train_set.rows),
-        0 if val_set is None else len(val_set.rows),
+        len(val_set.rows),
+        len(test_set.rows),
         len(rows),
         split.note,
         inputs,
@@ -135,6 +133,15 @@ def inspect_data(
         sample_text,
         preview,
     )
+
+
+def _held_out(
+    dataset: SourceDataset, rows: RowIndices | None, separate: SourceDataset | None
+) -> _Subset:
+    """Return a set that was split off or has its own source; an empty one if there is none."""
+    if separate is not None:
+        return _Subset(separate, np.arange(separate.count))
+    return _Subset(dataset, np.zeros(0, np.int64) if rows is None else rows)
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:
@@ -158,8 +165,9 @@ def _column_stats(name: str, column: Column, rows: NDArray[np.int64]) -> ColumnS
 
 
 def _target_stats(
-    name: str, train_set: _Subset, val_set: _Subset | None, rows: NDArray[np.int64]
+    name: str, subsets: tuple[_Subset, _Subset, _Subset], rows: NDArray[np.int64]
 ) -> ColumnStats:
+    train_set = subsets[0]
     column = train_set.dataset.targets[name]
     stats = _column_stats(name or "targets", column, rows)
     if column.dtype.kind not in "bui" or column.shape not in ((), (1,)):
@@ -167,23 +175,28 @@ def _target_stats(
     # The sample often shows that these are not classes, without reading the whole column.
     if stats.min < 0 or stats.max >= _MAX_CLASSES:
         return stats
-    labels = [_labels(name, train_set), _labels(name, val_set)]
+    labels = [_labels(name, each) for each in subsets]
     all_labels = np.concatenate(labels)
     if all_labels.min() < 0 or all_labels.max() >= _MAX_CLASSES:
         return stats
     names = train_set.dataset.preprocessing.schema.classes.get(name, ())
     num_classes = int(all_labels.max()) + 1
     class_names = [*names, *map(str, range(len(names), num_classes))][:num_classes]
-    train_counts, val_counts = (
+    train_counts, val_counts, test_counts = (
         dict(zip(class_names, np.bincount(each, minlength=num_classes).tolist(), strict=True))
         for each in labels
     )
-    return replace(stats, training_class_counts=train_counts, validation_class_counts=val_counts)
+    return replace(
+        stats,
+        training_class_counts=train_counts,
+        validation_class_counts=val_counts,
+        test_class_counts=test_counts,
+    )
 
 
-def _labels(name: str, subset: _Subset | None) -> NDArray[np.int64]:
+def _labels(name: str, subset: _Subset) -> NDArray[np.int64]:
     """Return the label of every example of a subset; empty if it has no such target."""
-    if subset is None or name not in subset.dataset.targets:
+    if not len(subset.rows) or name not in subset.dataset.targets:
         return np.zeros(0, np.int64)
     column = subset.dataset.targets[name]
     return np.asarray(column.gather(tf.constant(subset.rows)), np.int64).reshape(-1)

@@ -343,6 +343,15 @@ def _missing_column_error(
     return RunError(message)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceDatasets:
+    """The datasets of a run: a set that is None is split off from `train`, if there is one."""
+
+    train: SourceDataset
+    validation: SourceDataset | None = None
+    test: SourceDataset | None = None
+
+
 def check_lengths(lengths: Iterable[int], source_name: str) -> None:
     """Check that arrays have the same number of examples.
 

@@ -7,20 +7,27 @@ that neither `..` nor a link that appears between the check and the use leads ou
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, closest_match, quote
-from archbuilder.diagnostics.span import SourceText, Span
-from archbuilder.files.sandbox import SandboxPath, open_regular_file, os_error_reason, read_at_most
+from archbuilder.diagnostics.errors import (
+    BlueprintError,
+    Diagnostics,
+    UsageError,
+    closest_match,
+    quote,
+)
+from archbuilder.diagnostics.span import Span
+from archbuilder.files.sandbox import SandboxPath, cannot_read, open_regular_file, read_at_most
 from archbuilder.limits import Limits
 
 # No backslash or colon, which separate paths and drives on Windows, and no control characters.
 _SAFE_COMPONENT: Final = re.compile(r"[A-Za-z0-9_. -]+", re.ASCII)
+_NAMES_NOTE: Final = "names may have letters from A to Z, digits, spaces, '.', '_' and '-'"
+_YAML_SUFFIXES: Final = (".yaml", ".yml")
 
 
 def read_file(path: Path, limits: Limits) -> bytes:
@@ -40,7 +47,7 @@ def read_file(path: Path, limits: Limits) -> bytes:
             os.close(descriptor)
     # ValueError: `os.open` raises it for a null character in the path.
     except (OSError, ValueError) as error:
-        raise _unreadable(error, path) from None
+        raise file_error(error, path, str(path), None) from None
 
 
 def read_sandboxed_file(file: SandboxPath, limits: Limits) -> bytes:
@@ -53,7 +60,7 @@ def read_sandboxed_file(file: SandboxPath, limits: Limits) -> bytes:
         with file.open_descriptor() as descriptor:
             return read_at_most(descriptor, limits.file_bytes + 1)
     except (OSError, ValueError) as error:
-        raise _unreadable(error, file.path) from None
+        raise file_error(error, file.path, str(file.path), None) from None
 
 
 def read_within(
@@ -77,7 +84,7 @@ def read_within(
         with file.open_descriptor() as descriptor:
             return file, read_at_most(descriptor, limits.file_bytes + 1)
     except OSError as error:
-        raise file_error(error, file, path_text, span) from None
+        raise file_error(error, file.path, path_text, span) from None
 
 
 def resolve_within(
@@ -92,16 +99,14 @@ def resolve_within(
     # Split by hand: `Path` accepts absolute paths, and backslashes on Windows. A blueprint has to
     # mean the same file on every system.
     components = [component for component in path_text.split("/") if component not in ("", ".")]
-    if (
-        path_text.startswith("/")
-        or not components
-        or not all(map(_SAFE_COMPONENT.fullmatch, components))
-    ):
+    is_absolute = path_text.startswith("/")
+    if is_absolute or not components or not all(map(_SAFE_COMPONENT.fullmatch, components)):
         diagnostics.error(
             "path-outside-directory",
-            f"{quote(path_text)} must be a relative path of plain names",
+            f"{quote(path_text)} must be a relative path in the directory of this file, such as"
+            " data/train.csv",
             span,
-            notes=("write a path below the directory of this file, such as data/train.csv",),
+            notes=() if is_absolute else (_NAMES_NOTE,),
         )
         raise BlueprintError(diagnostics)
     if ".." not in components:
@@ -123,45 +128,48 @@ def resolve_within(
     raise BlueprintError(diagnostics)
 
 
-def file_error(error: OSError, file: SandboxPath, path_text: str, span: Span) -> BlueprintError:
-    """Return the error for a file of a blueprint that cannot be opened, with a similar name."""
+def file_error(
+    error: OSError | ValueError, path: Path, path_text: str, span: Span | None
+) -> BlueprintError:
+    """Return the error for a file that cannot be read, with a similar name if it is missing.
+
+    `span` is where a blueprint names it; None if the user does.
+    """
+    suggestion = _similar_file(path) if isinstance(error, FileNotFoundError) else None
     diagnostics = Diagnostics()
-    path = file.path
-    _report(diagnostics, error, path_text, span, _suggest(path.parent, path.name))
+    message = cannot_read(path_text, error)
+    diagnostics.error("file-error", message, span, suggestion=suggestion)
     return BlueprintError(diagnostics)
 
 
-def _unreadable(error: OSError | ValueError, path: Path) -> BlueprintError:
-    """Return the error for a file that the user names and that cannot be read."""
-    diagnostics = Diagnostics()
-    # The file has no text to point at: the span carries its name.
-    span = Span(SourceText(str(path), ""), 1, 1, 1, 2)
-    if isinstance(error, OSError):
-        _report(diagnostics, error, str(path), span, _suggest(path.parent, path.name))
-    else:
-        diagnostics.error("file-error", f"{quote(str(path))} cannot be read: {error}", span)
-    return BlueprintError(diagnostics)
+def check_exists(path: Path) -> None:
+    """Check that a file or directory exists that the user names.
 
-
-def _report(
-    diagnostics: Diagnostics, error: OSError, path_text: str, span: Span, suggestion: str | None
-) -> None:
-    missing = error.errno == errno.ENOENT
-    diagnostics.error(
-        "file-error",
-        f"{quote(path_text)} cannot be read: {os_error_reason(error)}",
-        span,
-        suggestion=suggestion if missing else None,
-    )
-
-
-def _suggest(folder: Path, name: str) -> str | None:
-    """Return the file in a directory whose stem is most similar to that of a mistyped name."""
-    # Stems, because a common suffix would make all blueprints of a directory similar. At most 1000
-    # names: a directory of a dataset may have millions.
+    Raises:
+        UsageError: if it does not.
+    """
     try:
-        files = {Path(each).stem: each for each in os.listdir(folder)[:1000]}  # noqa: PTH208
+        path.stat()
+    except (OSError, ValueError) as error:
+        raise missing_file_error(error, path) from None
+
+
+def missing_file_error(error: OSError | ValueError, path: str | Path) -> UsageError:
+    """Return the error for a file or directory that the user names and that cannot be read."""
+    suggestion = _similar_file(Path(path)) if isinstance(error, FileNotFoundError) else None
+    hint = f"; did you mean '{suggestion}'?" if suggestion else ""
+    return UsageError(cannot_read(path, error) + hint)
+
+
+def _similar_file(path: Path) -> str | None:
+    """Return the name beside a mistyped one that is most similar to it and is of the same type."""
+    # Stems, because a common suffix would make all blueprints of a directory similar. At most 1000
+    # names: a directory of a data set may have millions.
+    suffixes = _YAML_SUFFIXES if path.suffix in _YAML_SUFFIXES else (path.suffix,)
+    try:
+        names = os.listdir(path.parent)[:1000]  # noqa: PTH208
     except OSError:
         return None
-    near = closest_match(Path(name).stem, files)
-    return None if near is None else files[near]
+    names_by_stem = {Path(each).stem: each for each in names if Path(each).suffix in suffixes}
+    near = closest_match(path.stem, names_by_stem)
+    return None if near is None else names_by_stem[near]

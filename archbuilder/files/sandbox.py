@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from archbuilder.diagnostics.errors import quote
+
 # O_NOFOLLOW fails at a link. With O_NONBLOCK, opening a pipe returns instead of waiting for another
 # process to open its other end; `_check_regular` then refuses it. `getattr`, because Windows has
 # none of them.
@@ -31,10 +33,10 @@ _DIRECTORY_FLAGS: Final = _READ_FLAGS | getattr(os, "O_DIRECTORY", 0)
 _HAS_DIR_FD: Final = os.open in os.supports_dir_fd
 """Whether the system can open names relative to an open directory (not on Windows)."""
 _REASONS: Final = {
-    errno.ENOENT: "there is no such file",
+    errno.ENOENT: "there is no such file or directory",
     errno.EACCES: "permission denied",
     errno.EISDIR: "it is a directory",
-    errno.ENOTDIR: "a part of its path is not a directory",
+    errno.ENOTDIR: "a part of the path is a file, not a directory",
     errno.ELOOP: "links are not followed",
     errno.EMLINK: "it has several hard links, so it could be another file",
     errno.ENXIO: "it is not a regular file",
@@ -45,6 +47,13 @@ _REASONS: Final = {
 def os_error_reason(error: OSError) -> str:
     """Return why a file cannot be opened, in our own words for the common errors."""
     return _REASONS.get(error.errno or 0) or error.strerror or str(error)
+
+
+def cannot_read(path: str | Path, error: OSError | ValueError) -> str:
+    """Return the message about a file or directory that cannot be read, for every such error."""
+    # `os.open` raises a ValueError for a null character in the path.
+    reason = os_error_reason(error) if isinstance(error, OSError) else str(error)
+    return f"cannot read {quote(str(path), 200)}: {reason}"
 
 
 def open_regular_file(path: Path) -> int:

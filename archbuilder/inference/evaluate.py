@@ -13,15 +13,15 @@ from archbuilder.compiler.ir import Graph
 from archbuilder.config.fingerprint import run_fingerprint
 from archbuilder.config.run_config import RunConfig, recipe_to_dict
 from archbuilder.config.save_best import WeightsChoice
-from archbuilder.config.sources import DataSource
+from archbuilder.config.sources import DataConfig, DataSource
 from archbuilder.data.digest import dataset_digest
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import (
     FittedPreprocessing,
-    SourceDataset,
+    SourceDatasets,
     preprocessing_from_schema,
 )
-from archbuilder.data.sources import load_source
+from archbuilder.data.sources import load_datasets, load_source
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.files.sandbox import SandboxPath
@@ -29,7 +29,7 @@ from archbuilder.inference.load_run import TOKENIZER_DIR, load_run_tokenizer, lo
 from archbuilder.limits import Limits
 from archbuilder.runs.checkpoint_manager import CheckpointManager
 from archbuilder.runs.run_dir import EpochLogs, RunDir
-from archbuilder.trainer.context import TrainingContext
+from archbuilder.trainer.context import EvalSet, TrainingContext
 from archbuilder.trainer.execution import choose_execution
 from archbuilder.trainer.random_state import preserve_random_state
 from archbuilder.trainer.step_errors import translate_tf_errors
@@ -61,13 +61,14 @@ def evaluate(
     *,
     data_source: DataSource | None = None,
     batch_size: int | None = None,
+    eval_set: EvalSet = "validation",
 ) -> EpochLogs:
-    """Return the losses and metrics of the recipe, on the validation set or another dataset.
+    """Return the losses and metrics of the recipe, on a set of the run or another dataset.
 
     They are the same as those that training reports after an epoch.
 
     Raises:
-        UsageError: if there is no validation set, the run is not finished, or the other dataset is
+        UsageError: if there is no such set, the run is not finished, or the other dataset is
             of another kind.
         RunError: if examples or weights are missing, damaged or do not fit.
         BlueprintError: if a network does not fit the machine, or a data file may not be read.
@@ -87,11 +88,11 @@ def evaluate(
     for name in trained_run.graphs:
         load_trained_weights(trained_run, task.models[name], name)
     with translate_tf_errors("the evaluation", trained_run.graphs.values()):
-        metrics = task.evaluate()
+        metrics = task.evaluate(eval_set)
     # The last message of a worker is lost if its process exits too early.
     devices.workers.shutdown_barrier()
     if not metrics:
-        raise UsageError("the run has no validation set; give examples with --data")
+        raise UsageError(f"the run has no {eval_set} set; give examples with --data")
     return metrics
 
 
@@ -122,11 +123,11 @@ def make_eval_context(
         jit_compile=False,
         gradient_accumulation_steps=1,
     )
-    dataset, validation = _load_datasets(trained_run, data_source)
+    datasets = _load_datasets(trained_run, data_source)
     # The validation split follows from the seed and the number of examples: with other data, it may
     # contain examples of the training set.
     recorded_digest = trained_run.config.digest if data_source is None else None
-    if recorded_digest is not None and recorded_digest != dataset_digest(dataset, validation):
+    if recorded_digest is not None and recorded_digest != dataset_digest(datasets):
         log(
             "warning: the data has changed since the run started; the validation set may contain"
             " training examples"
@@ -136,8 +137,9 @@ def make_eval_context(
     keras.utils.set_random_seed(training.seed)
     return TrainingContext(
         graphs=trained_run.graphs,
-        dataset=dataset,
-        validation_dataset=validation,
+        dataset=datasets.train,
+        validation_dataset=datasets.validation,
+        test_dataset=datasets.test,
         config=eval_training,
         devices=devices,
         execution=choose_execution(eval_training, devices.replicas, ()),
@@ -147,13 +149,11 @@ def make_eval_context(
             SandboxPath(run_dir), run_fingerprint(trained_run.blueprint, recipe), devices.workers
         ),
         log=log,
-        eval_dataset=validation if data_source is not None else None,
+        eval_dataset=datasets.validation if data_source is not None else None,
     )
 
 
-def _load_datasets(
-    trained_run: TrainedRun, data_source: DataSource | None
-) -> tuple[SourceDataset, SourceDataset | None]:
+def _load_datasets(trained_run: TrainedRun, data_source: DataSource | None) -> SourceDatasets:
     """Load the training data, and the data to evaluate on if it has its own source.
 
     If the run recorded the preprocessing, `data_source` replaces the training data too, which is
@@ -176,21 +176,19 @@ def _load_datasets(
             tokenizer = load_run_tokenizer(run_dir) if data.train.is_text else None
             preprocessing = FittedPreprocessing(config.schema, tokenizer)
             eval_dataset = load_source(data_source, opener, preprocessing)
-            return eval_dataset, eval_dataset
+            return SourceDatasets(eval_dataset, eval_dataset)
     config.check_data()
     tokenizer_dir = None if run_dir is None else SandboxPath(run_dir).joinpath(TOKENIZER_DIR)
     cache_dir = tokenizer_dir if tokenizer_dir is not None and tokenizer_dir.is_dir() else None
     run_opener = DataFileOpener(
         data.directory or Path(), config.allow_dirs, cache_dir, sandbox=data.sandbox
     )
-    plan = config.training.split_plan(has_validation=data.validation is not None)
-    dataset = load_source(data.train, run_opener, preprocessing_from_schema(config.schema), plan)
-    if data_source is not None:
-        # Without `run_opener`: the tokens in the run directory are those of its own texts.
-        return dataset, load_source(data_source, opener, dataset.preprocessing)
-    if data.validation is None:
-        return dataset, None
-    return dataset, load_source(data.validation, run_opener, dataset.preprocessing)
+    fitted = preprocessing_from_schema(config.schema)
+    if data_source is None:
+        return load_datasets(data, config.training, run_opener, fitted)
+    train = load_datasets(DataConfig(data.train), config.training, run_opener, fitted).train
+    # Without `run_opener`: the tokens in the run directory are those of its own texts.
+    return SourceDatasets(train, load_source(data_source, opener, train.preprocessing))
 
 
 def load_trained_weights(trained_run: TrainedRun, model: keras.Model, name: str) -> None:

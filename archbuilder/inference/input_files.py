@@ -31,6 +31,7 @@ from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, 
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
+from archbuilder.files.blueprint_files import check_exists
 
 _IMAGE_CHANNELS: Final = (1, 3)
 _MAX_GROUP_SIZE: Final = 1024
@@ -117,8 +118,7 @@ def _expand_path(path: Path, log: Callable[[str], None]) -> list[_InputFile]:
         for note in listing.notes:
             log(f"{listing.name}: {note}")
         return [_InputFile(directory, parts) for directory, parts in listing.images]
-    if not path_status.is_file(path):
-        raise UsageError(f"there is no file {quote(str(path), 200)}")
+    check_exists(path)
     return [_InputFile(source)]
 
 

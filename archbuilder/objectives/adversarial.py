@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from archbuilder.config.objectives import GAN_NETWORKS, AdversarialConfig
-from archbuilder.data.pipeline import eval_batches, train_batches
+from archbuilder.data.pipeline import train_batches
 from archbuilder.data.position import TrainingPosition
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.formatting import plural
@@ -21,7 +21,7 @@ from archbuilder.objectives.gan_model import GANModel
 from archbuilder.objectives.output_activation import has_final_activation
 from archbuilder.trainer.callbacks.sample_images import SAMPLE_STEP, SampleImages, sample_noise
 from archbuilder.trainer.context import TrainableTask, TrainingContext
-from archbuilder.trainer.datasets import TrainValSplit, adapt_datasets, log_datasets
+from archbuilder.trainer.datasets import AdaptedDatasets, adapt_datasets, log_datasets
 from archbuilder.trainer.train_loop import FitSetup, make_trainable_task
 
 
@@ -92,7 +92,7 @@ def _has_final_activation(
 def _make_fit_setup(
     context: TrainingContext,
     training_model: GANModel,
-    datasets: TrainValSplit,
+    datasets: AdaptedDatasets,
     config: AdversarialConfig,
 ) -> FitSetup:
     # Each step of the generator follows several of the discriminator, with a batch for each.
@@ -123,11 +123,9 @@ def _make_fit_setup(
     noise = sample_noise(
         config.noise, (config.num_samples, *training_model.noise), context.config.seed, SAMPLE_STEP
     )
-    validation = None
-    if datasets.validation is not None:
-        validation = add_noise(eval_batches(datasets.validation, batch_size=size), 0)
+    held_out = datasets.eval_batches(size, lambda images: add_noise(images, 0))
     writer = SampleImages(context.run_dir, training_model.generator, noise)
-    return FitSetup(training_model, batches, steps_per_epoch, validation, (writer,))
+    return FitSetup(training_model, batches, steps_per_epoch, *held_out, (writer,))
 
 
 def _add_noise(

@@ -32,7 +32,12 @@ from archbuilder.runs.state_dict import (
     load_network_state,
 )
 from archbuilder.trainer.context import TrainableTask, TrainingContext
-from archbuilder.trainer.datasets import TrainValSplit, adapt_datasets, log_datasets, single_network
+from archbuilder.trainer.datasets import (
+    AdaptedDatasets,
+    adapt_datasets,
+    log_datasets,
+    single_network,
+)
 from archbuilder.trainer.train_loop import FitSetup, make_trainable_task
 
 _FIRST_VALIDATION_STEP = 2**30
@@ -163,7 +168,7 @@ def _projection_model(graph: Graph, model: keras.Model) -> keras.Model:
 def _make_fit_setup(
     context: TrainingContext,
     training_model: ContrastiveModel,
-    datasets: TrainValSplit,
+    datasets: AdaptedDatasets,
     graph_input: GraphInput,
     steps_per_epoch: int,
 ) -> FitSetup:
@@ -201,12 +206,8 @@ def _make_fit_setup(
         )
         return views(image_batches, start.epoch * steps_per_epoch + start.batch)
 
-    validation = None
-    if datasets.validation is not None:
-        validation = views(
-            eval_batches(datasets.validation, batch_size=size), _FIRST_VALIDATION_STEP
-        )
+    held_out = datasets.eval_batches(size, lambda images: views(images, _FIRST_VALIDATION_STEP))
     # This traces the layers, so that one that does not fit the images is an error before the run.
     image_spec = eval_batches(datasets.train, batch_size=size).element_spec[0]
     check_augmented_shape(graph_input.name, augmentation.check(image_spec), graph_input.shape)
-    return FitSetup(training_model, batches, steps_per_epoch, validation)
+    return FitSetup(training_model, batches, steps_per_epoch, *held_out)

@@ -17,7 +17,7 @@ from archbuilder.data.pipeline import AdaptedDataset, eval_batches
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.runs.run_dir import EpochLogs
 from archbuilder.trainer.context import TrainingContext
-from archbuilder.trainer.datasets import TrainValSplit
+from archbuilder.trainer.datasets import AdaptedDatasets
 
 _EPOCHS: Final = 20
 _BATCH_SIZE: Final = 256
@@ -39,7 +39,7 @@ class LinearProbe:
 
     @classmethod
     def from_context(
-        cls, context: TrainingContext, datasets: TrainValSplit, features: keras.Model
+        cls, context: TrainingContext, datasets: AdaptedDatasets, features: keras.Model
     ) -> LinearProbe | None:
         """Return the probe of a run; None without a validation set or without class labels."""
         if datasets.validation is None:

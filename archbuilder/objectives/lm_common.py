@@ -14,7 +14,7 @@ from archbuilder.compiler.ir import Graph
 from archbuilder.config.optimizers import OptimizerConfig
 from archbuilder.data.columns import Column
 from archbuilder.data.input_adapter import InputAdapter
-from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, eval_batches, train_batches
+from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, train_batches
 from archbuilder.data.position import TrainingPosition
 from archbuilder.data.source_dataset import SourceDataset
 from archbuilder.data.text.tokenizer import TextTokenizer
@@ -22,10 +22,10 @@ from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.objectives.output_activation import has_final_activation
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import (
-    TrainValSplit,
+    AdaptedDatasets,
+    adapt_sets,
     log_datasets,
     single_network,
-    train_val_split,
 )
 from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.trainer.single_model import SingleNetworkModel
@@ -66,7 +66,7 @@ def require_tokenizer(context: TrainingContext, objective_name: str, source: str
             f"the objective '{objective_name}' needs text, and the data is"
             f" {context.dataset.source_name}; write 'data: {{{source}: ...}}'"
         )
-    for dataset in (context.dataset, context.validation_dataset):
+    for dataset in (context.dataset, context.validation_dataset, context.test_dataset):
         if dataset is None:
             continue
         # Only the source `text` keeps its tokens as one array, without padding.
@@ -152,7 +152,7 @@ def make_language_task(
             inputs, {}, rows, named_inputs=True, named_outputs=True, notes=dataset.notes
         )
 
-    datasets = train_val_split(context, adapt)
+    datasets = adapt_sets(context, adapt)
     log_datasets(context, datasets)
     # After the data, whose size decides the steps of a schedule.
     steps_per_epoch = datasets.train.steps_per_epoch(context.config.batch_size)
@@ -196,7 +196,7 @@ def _make_training_model(
 def _make_fit_setup(
     context: TrainingContext,
     training_model: SingleNetworkModel,
-    datasets: TrainValSplit,
+    datasets: AdaptedDatasets,
     objective: LanguageObjective,
 ) -> FitSetup:
     config, size = context.config, context.config.batch_size
@@ -228,10 +228,8 @@ def _make_fit_setup(
             token_batches, tf.data.Dataset.counter(start.epoch * steps_per_epoch + start.batch)
         )
 
-    validation = None
-    if datasets.validation is not None:
-        token_batches = eval_batches(datasets.validation, batch_size=size)
-        validation = make_batches(
-            token_batches, tf.data.Dataset.counter(_FIRST_VALIDATION_STEP, -1)
-        )
-    return FitSetup(training_model, batches, steps_per_epoch, validation)
+    held_out = datasets.eval_batches(
+        size,
+        lambda tokens: make_batches(tokens, tf.data.Dataset.counter(_FIRST_VALIDATION_STEP, -1)),
+    )
+    return FitSetup(training_model, batches, steps_per_epoch, *held_out)

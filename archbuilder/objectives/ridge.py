@@ -24,7 +24,7 @@ from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
 from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.runs.run_dir import EpochLogs
-from archbuilder.trainer.context import TrainableTask, TrainingContext, TrainingResult
+from archbuilder.trainer.context import EvalSet, TrainableTask, TrainingContext, TrainingResult
 from archbuilder.trainer.datasets import adapt_datasets, log_datasets, single_network
 from archbuilder.trainer.log_format import VAL_PREFIX, format_metrics
 from archbuilder.trainer.metrics import build_metrics
@@ -80,7 +80,10 @@ def make_ridge_task(context: TrainingContext, objective: RidgeConfig) -> Trainab
         context.run_dir.add_history(epoch_logs, first=True)
         return TrainingResult((epoch_logs,), val_metrics)
 
-    return TrainableTask({name: model}, train, lambda: evaluate(datasets.validation))
+    def evaluate_set(eval_set: EvalSet) -> EpochLogs:
+        return evaluate(datasets.test if eval_set == "test" else datasets.validation)
+
+    return TrainableTask({name: model}, train, evaluate_set)
 
 
 @translate_read_errors()

@@ -14,7 +14,7 @@ from archbuilder.config.loss_traits import traits_of
 from archbuilder.config.objectives import SupervisedConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmented_batches import BatchAugmenter
-from archbuilder.data.pipeline import eval_batches, train_batches
+from archbuilder.data.pipeline import train_batches
 from archbuilder.data.position import TrainingPosition
 from archbuilder.data.targets import ignored_class
 from archbuilder.diagnostics.errors import UsageError
@@ -22,7 +22,7 @@ from archbuilder.keras_backend.instantiate import build_object
 from archbuilder.objectives.output_activation import has_final_activation
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import (
-    TrainValSplit,
+    AdaptedDatasets,
     adapt_datasets,
     log_datasets,
     single_network,
@@ -126,7 +126,7 @@ def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Ite
 
 def _make_fit_setup(
     training_model: DistributedModel,
-    datasets: TrainValSplit,
+    datasets: AdaptedDatasets,
     config: TrainingConfig,
     objective: SupervisedConfig,
     graph: Graph,
@@ -162,7 +162,7 @@ def _make_fit_setup(
         training_model,
         batches,
         steps_per_epoch,
-        None if datasets.validation is None else eval_batches(datasets.validation, batch_size=size),
+        *datasets.eval_batches(size),
     )
 
 

@@ -25,11 +25,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, load_file, save
 
 from archbuilder.data.position import TrainingPosition
-from archbuilder.diagnostics.errors import RunError, quote
+from archbuilder.diagnostics.errors import RunError
 from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.distribution.collectives import SINGLE_WORKER, WorkerGroup
 from archbuilder.files.json import JsonError, JsonObject
-from archbuilder.files.sandbox import TEMP_SUFFIX, SandboxPath, os_error_reason
+from archbuilder.files.sandbox import TEMP_SUFFIX, SandboxPath, cannot_read, os_error_reason
 from archbuilder.keras_backend.machine_memory import total_memory
 from archbuilder.plain_data import PlainData
 from archbuilder.runs.run_dir import EpochLogs
@@ -104,8 +104,7 @@ class CheckpointManager:
         try:
             directories = self._list_complete() if self.workers.is_chief else []
         except OSError as error:
-            name = quote(str(self._directory.path), 200)
-            raise RunError(f"cannot read {name}: {os_error_reason(error)}") from error
+            raise RunError(cannot_read(self._directory.path, error)) from error
         for directory in reversed(directories):
             damage = _verify_digests(directory)
             if damage is None:

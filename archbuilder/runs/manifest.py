@@ -20,7 +20,7 @@ from archbuilder.config.run_config import RUN_JSON, recipe_to_dict
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.digest import dataset_digest
-from archbuilder.data.source_dataset import SourceDataset, preprocessing_from_schema
+from archbuilder.data.source_dataset import SourceDatasets, preprocessing_from_schema
 from archbuilder.diagnostics.errors import (
     ArchbuilderError,
     RunError,
@@ -132,7 +132,7 @@ class RunManifest:
                 self._write(**fields)
             raise
 
-    def record_data(self, dataset: SourceDataset, validation: SourceDataset | None) -> None:
+    def record_data(self, datasets: SourceDatasets) -> None:
         """Record the digest of the data, and the meaning of its columns and classes.
 
         Raises:
@@ -141,7 +141,7 @@ class RunManifest:
         # The digest reads examples, which is of no use where nothing is written.
         if not self._run_dir.is_writer:
             return
-        previous, current = self._fields["data_digest"], dataset_digest(dataset, validation)
+        previous, current = self._fields["data_digest"], dataset_digest(datasets)
         if previous not in (None, current):
             raise RunError(
                 "the data has changed since the run started, and with it the validation set;"
@@ -149,7 +149,7 @@ class RunManifest:
             )
         self._fields |= {
             "data_digest": current,
-            "schema": schema_to_dict(dataset.preprocessing.schema),
+            "schema": schema_to_dict(datasets.train.preprocessing.schema),
         }
         self._write()
 
@@ -177,20 +177,24 @@ class RunManifest:
     def finish(
         self,
         val_metrics: EpochLogs,
+        test_metrics: EpochLogs,
         early_stop: DataclassInstance | None = None,
         best_epoch: DataclassInstance | None = None,
     ) -> None:
-        """Record that the run has finished, its duration and its validation metrics.
+        """Record that the run has finished, its duration and its metrics.
 
         `early_stop` says how callbacks ended it; None if they did not. `best_epoch` says which
         epoch `save_best` saved; None if none.
         """
-        details = {"early_stop": early_stop, "best_epoch": best_epoch}
+        sections = {"early_stop": early_stop, "best_epoch": best_epoch}
+        details = {key: asdict(each) for key, each in sections.items() if each is not None}
+        if test_metrics:
+            details["test_metrics"] = dict(test_metrics)
         self._write(
             status="finished",
             seconds=round(time.monotonic() - self._start_time, 1),
             validation_metrics=dict(val_metrics),
-            **{key: asdict(each) for key, each in details.items() if each is not None},
+            **details,
         )
 
     def _write(self, **updates: PlainData) -> None:

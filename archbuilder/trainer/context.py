@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import keras
 
@@ -33,6 +34,9 @@ from archbuilder.trainer.initial_weights import InitialWeights
 from archbuilder.trainer.log_format import LogFn
 from archbuilder.trainer.optimizer import make_optimizer
 
+EvalSet: TypeAlias = Literal["validation", "test"]
+"""A set that networks are evaluated on, but not trained."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingContext:
@@ -59,6 +63,8 @@ class TrainingContext:
     """Shows the progress bar; None outside of a terminal."""
     eval_dataset: SourceDataset | None = None
     """Dataset to evaluate a trained network on, in place of its validation set."""
+    test_dataset: SourceDataset | None = None
+    """None where the test set is split off from `dataset`, or there is none."""
 
     def build(self, graph: Graph) -> keras.Model:
         """Build the network of a graph as the run trains it.
@@ -116,7 +122,7 @@ class TrainableTask:
     models: Mapping[str, keras.Model]
     train: Callable[[], TrainingResult]
     """Trains the networks, and evaluates them at the end."""
-    evaluate: Callable[[], EpochLogs]
-    """Returns the validation metrics for the current weights; empty without a validation set."""
+    evaluate: Callable[[EvalSet], EpochLogs]
+    """Returns the metrics of a set for the current weights; empty without this set."""
     restore: Callable[[Arrays, WeightsChoice], None] | None = None
     """Loads from a checkpoint what evaluation needs besides the weights; None if nothing."""

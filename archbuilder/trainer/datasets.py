@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph, GraphInput, Shape
 from archbuilder.config.objectives import TargetSpec
-from archbuilder.data.columns import ArrayColumn, Column
+from archbuilder.data.columns import ArrayColumn, Column, RowIndices
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.indices import lookup_tables_by_input
 from archbuilder.data.input_checks import adapt_input
-from archbuilder.data.pipeline import AdaptedDataset
+from archbuilder.data.pipeline import AdaptedDataset, eval_batches
 from archbuilder.data.sample_weights import (
     ClassWeights,
     CombinedWeights,
@@ -32,16 +33,29 @@ from archbuilder.trainer.context import TrainingContext
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TrainValSplit:
-    """Training and validation set of a network."""
+class AdaptedDatasets:
+    """The training, validation and test set of a network."""
 
     train: AdaptedDataset
     validation: AdaptedDataset | None
+    test: AdaptedDataset | None
     split_note: str = ""
-    """How the validation set was split off, in words; empty if it has its own source."""
+    """How sets were split off, in words; empty if they have sources of their own."""
+
+    def eval_batches(
+        self,
+        batch_size: int,
+        transform: Callable[[tf.data.Dataset], tf.data.Dataset] = lambda batches: batches,
+    ) -> tuple[tf.data.Dataset | None, tf.data.Dataset | None]:
+        """Return the transformed batches of the validation set and of the test set."""
+        validation, test = (
+            None if each is None else transform(eval_batches(each, batch_size=batch_size))
+            for each in (self.validation, self.test)
+        )
+        return validation, test
 
 
-def log_datasets(context: TrainingContext, datasets: TrainValSplit) -> None:
+def log_datasets(context: TrainingContext, datasets: AdaptedDatasets) -> None:
     """Log the notes, and the number of examples."""
     log_notes(context, datasets)
     num_validation = 0 if datasets.validation is None else len(datasets.validation.rows)
@@ -49,12 +63,14 @@ def log_datasets(context: TrainingContext, datasets: TrainValSplit) -> None:
         context.log(plural(num_validation, "evaluation example"))
         return
     num_training = len(datasets.train.rows)
+    num_test = "" if datasets.test is None else f" / {len(datasets.test.rows):,} test"
     context.log(
-        f"{num_training:,} training / {num_validation:,} validation examples{datasets.split_note}"
+        f"{num_training:,} training / {num_validation:,} validation{num_test}"
+        f" examples{datasets.split_note}"
     )
 
 
-def log_notes(context: TrainingContext, datasets: TrainValSplit) -> None:
+def log_notes(context: TrainingContext, datasets: AdaptedDatasets) -> None:
     """Log the notes on how the examples were adapted to the network.
 
     When another dataset is evaluated, log its notes in place of those of the training data.
@@ -87,39 +103,48 @@ def adapt_datasets(
     graph: Graph,
     model: keras.Model,
     target_spec: TargetSpec | None = None,
-) -> TrainValSplit:
-    """Return the training and validation set for a network, with the targets of a spec.
+) -> AdaptedDatasets:
+    """Return the sets for a network, with the targets of a spec.
 
     Raises:
         RunError: if the examples do not fit the network.
     """
-    return train_val_split(
+    return adapt_sets(
         context, lambda dataset: _adapt_dataset(dataset, graph, model, target_spec or TargetSpec())
     )
 
 
-def train_val_split(
+def adapt_sets(
     context: TrainingContext,
     adapt: Callable[[SourceDataset], AdaptedDataset],
-) -> TrainValSplit:
-    """Return the training and validation set, of the rows that the split chooses."""
+) -> AdaptedDatasets:
+    """Return the training, validation and test set, of the rows that the split chooses."""
     with locate_data_errors(context.dataset.span):
         adapted = adapt(context.dataset)
     split = context.dataset.split
     if split is None or len(adapted.rows) != context.dataset.count:
-        plan = context.config.split_plan(has_validation=context.validation_dataset is not None)
+        # Another dataset that is evaluated is not split.
+        is_evaluated = context.eval_dataset is not None
+        plan = context.config.split_plan(
+            has_validation=is_evaluated or context.validation_dataset is not None,
+            has_test=is_evaluated or context.test_dataset is not None,
+        )
         split = split_rows(context.dataset, plan, len(adapted.rows))
-    train = replace(adapted, rows=split.train)
-    if context.validation_dataset is not None:
-        with locate_data_errors(context.validation_dataset.span):
-            validation = adapt(context.validation_dataset)
-    elif split.validation is not None:
-        validation = replace(adapted, rows=split.validation)
-    else:
-        return TrainValSplit(train, None)
-    # As in Keras, class weights do not apply to validation: its loss stays comparable when they
-    # change.
-    return TrainValSplit(train, validation.without_class_weights(), split.note)
+
+    def held_out(source: SourceDataset | None, rows: RowIndices | None) -> AdaptedDataset | None:
+        # As in Keras, class weights do not apply to validation: its loss stays comparable when they
+        # change.
+        if source is not None:
+            with locate_data_errors(source.span):
+                return adapt(source).without_class_weights()
+        return None if rows is None else replace(adapted, rows=rows).without_class_weights()
+
+    return AdaptedDatasets(
+        replace(adapted, rows=split.train),
+        held_out(context.validation_dataset, split.validation),
+        held_out(context.test_dataset, split.test),
+        split.note,
+    )
 
 
 def _adapt_dataset(

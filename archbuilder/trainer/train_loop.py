@@ -29,7 +29,7 @@ from archbuilder.trainer.callbacks.steps_per_execution import LimitStepsPerExecu
 from archbuilder.trainer.callbacks.swap_ema_weights import SwapEMAWeights
 from archbuilder.trainer.callbacks.tensorboard import TensorBoardWriter
 from archbuilder.trainer.callbacks.terminate_on_nan import TerminateOnNaN
-from archbuilder.trainer.context import TrainableTask, TrainingContext, TrainingResult
+from archbuilder.trainer.context import EvalSet, TrainableTask, TrainingContext, TrainingResult
 from archbuilder.trainer.distributed_model import DistributedModel
 from archbuilder.trainer.log_format import VAL_PREFIX
 from archbuilder.trainer.step_errors import not_finite_error
@@ -44,6 +44,7 @@ class FitSetup:
     """Returns the batches from a position to the end of the run; the seed decides their order."""
     steps_per_epoch: int
     validation: tf.data.Dataset | None = None
+    test: tf.data.Dataset | None = None
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
 
 
@@ -137,26 +138,31 @@ def make_trainable_task(
         after_fit()
         return replace(result, val_metrics={**result.val_metrics, **extra_metrics()})
 
-    def evaluate_task() -> EpochLogs:
-        return {**evaluate(setup, context.devices), **extra_metrics()}
+    def evaluate_task(eval_set: EvalSet) -> EpochLogs:
+        if eval_set == "test":
+            return _evaluate(setup.model, setup.test, context.devices)
+        metrics = _evaluate(setup.model, setup.validation, context.devices)
+        return {**metrics, **extra_metrics()}
 
     return TrainableTask(models, train, evaluate_task)
 
 
-def evaluate(setup: FitSetup, devices: DeviceSetup) -> EpochLogs:
-    """Return the validation metrics for the current weights; empty without a validation set.
+def _evaluate(
+    model: DistributedModel, batches: tf.data.Dataset | None, devices: DeviceSetup
+) -> EpochLogs:
+    """Return the metrics for the current weights; empty without batches.
 
     Raises:
         RunError: if an example cannot be read, or does not fit the network.
     """
-    if setup.validation is None:
+    if batches is None:
         return {}
-    steps = int(setup.validation.cardinality())
+    steps = int(batches.cardinality())
     with devices.workers.worker_failure_scope(), translate_read_errors():
-        logs = setup.model.evaluate(
-            devices.distribute_dataset(setup.validation),
+        logs = model.evaluate(
+            devices.distribute_dataset(batches),
             steps=steps,
-            callbacks=TensorLogsCallbackList([LimitStepsPerExecution(steps)], model=setup.model),
+            callbacks=TensorLogsCallbackList([LimitStepsPerExecution(steps)], model=model),
             verbose=0,
             return_dict=True,
         )

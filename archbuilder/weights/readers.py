@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 
 from archbuilder.diagnostics.errors import RunError, UsageError, quote
 from archbuilder.files.parser_errors import ErrorTypes, parser_errors
-from archbuilder.files.sandbox import SandboxPath, open_regular_file, os_error_reason
+from archbuilder.files.sandbox import SandboxPath, cannot_read, open_regular_file
 from archbuilder.files.zip_archive import ZipArchive
 from archbuilder.formatting import format_bytes
 from archbuilder.weights.entries import (
@@ -79,7 +79,6 @@ def open_weights(file: Path | SandboxPath) -> Iterator[WeightsFile]:
         RunError: if it is damaged or refers to other files.
     """
     path = file.path if isinstance(file, SandboxPath) else file
-    name = quote(path.name)
     with ExitStack() as stack:
         try:
             if isinstance(file, SandboxPath):
@@ -87,12 +86,8 @@ def open_weights(file: Path | SandboxPath) -> Iterator[WeightsFile]:
                 descriptor = os.dup(stack.enter_context(file.open_descriptor()))
             else:
                 descriptor = open_regular_file(file)
-        except FileNotFoundError:
-            raise UsageError(f"there is no file {name}") from None
         except OSError as error:
-            raise RunError(
-                f"the weights in {name} cannot be read: {os_error_reason(error)}"
-            ) from error
+            raise UsageError(cannot_read(path, error)) from None
         content = stack.enter_context(os.fdopen(descriptor, "rb"))
         yield stack.enter_context(read_weights(content, path.name))
 

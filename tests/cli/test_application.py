@@ -277,4 +277,4 @@ def test_unreadable_directory(run: Run, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "listdir", refuse)
     result = run("train", "digits_cnn", "--data", tmp_path)
     assert result.code == 2
-    assert f"cannot read the directory '{tmp_path}': permission denied" in result.err
+    assert f"cannot read '{tmp_path}': permission denied" in result.err

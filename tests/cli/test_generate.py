@@ -89,7 +89,7 @@ def test_translate_text(runs: Path, capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["nowhere"], "'nowhere' is not a run directory"),
+        (["nowhere"], "cannot read 'nowhere': there is no such file"),
         (["sequences", "abcab"], "the text has 5 tokens"),
         (["sequences", "abz"], "the run's vocabulary does not know"),
         (["causal", "--num-beams", "2", "--top-k", "3"], "--num-beams cannot be used with"),

@@ -42,7 +42,10 @@ def option_names() -> set[str]:
         (("show", "--set"), "option '--set' requires a value"),
         (("train", "a", "--epochs", "0"), "--epochs: must be from 1 to 1000000, not 0"),
         (("show", "a", "--depth", "deep"), "for --depth: 'deep' is not an integer or 'all'"),
-        (("show", "a", "--allow-dir", "no"), "--allow-dir: directory 'no' does not exist"),
+        (
+            ("show", "a", "--allow-dir", "no"),
+            "--allow-dir: cannot read 'no': there is no such file",
+        ),
         (("predict", "a", ""), "invalid value for [INPUT]...: must not be an empty string"),
         (("evaluate", ""), "invalid value for RUN|MODEL.keras: must not be an empty string"),
         (("train", "a", "--run-dir", ""), "for --run-dir: must not be an empty string"),
@@ -72,8 +75,8 @@ def test_error_format_of_an_error_without_a_location(run: Run) -> None:
     result = run("evaluate", "nowhere", "--error-format", "json")
     (error,) = json.loads(result.err)
     assert (error["code"], error["severity"], error["file"]) == (None, "error", None)
-    assert "'nowhere' is not a run directory" in error["message"]
-    assert run("evaluate", "nowhere", "--error-format", "github").err.startswith("::error::'no")
+    assert "cannot read 'nowhere': there is no such file" in error["message"]
+    assert run("evaluate", "nowhere", "--error-format", "github").err.startswith("::error::cannot")
     (error,) = json.loads(run("show", "a", "--depth", "x", "--error-format", "json").err)
     assert error["message"] == "invalid value for --depth: 'x' is not an integer or 'all'"
 

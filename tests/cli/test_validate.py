@@ -218,8 +218,8 @@ def test_untrusted_directory(run: Run, tmp_path: Path, lenet: Path) -> None:
     assert result.code == 2
     assert "secret" not in result.out + result.err
     for name in ("link.yaml", "zero.yml", "hard.yaml", "pipe.yaml"):
-        assert f"{folder / name}:1:1" in result.err
-    assert "'out/own.yaml' cannot be read: links are not followed" in result.err
+        assert f"cannot read '{folder / name}'" in result.err
+    assert "cannot read 'out/own.yaml': links are not followed" in result.err
     assert result.err.count("file-error") == 5
 
 

@@ -87,7 +87,7 @@ def test_long_list_of_mismatched_weights(folder: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["net.yaml", "--weights", "none.h5"], "there is no file 'none.h5'"),
+        (["net.yaml", "--weights", "none.h5"], "cannot read 'none.h5': there is no such file"),
         (
             ["net.yaml", "--skip-mismatch"],
             "--match and --skip-mismatch can only be used with --weights",

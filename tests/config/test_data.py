@@ -128,7 +128,8 @@ def test_source_syntax(value: PlainData, expected: DataConfig):
         ({"npz": {"file": "a", "cache": 1}}, "type-mismatch", "'cache'"),
         ({"tfrecord": {"file": "a", "shape": [0]}}, "out-of-range", "'shape'"),
         ({"validation": "digits"}, "missing-key", "no 'train'"),
-        ({"train": "digits", "test": "digits"}, "unknown-key", "no key 'test'"),
+        ({"train": "digits", "tests": "digits"}, "unknown-key", "no key 'tests'"),
+        ({"test": "digits"}, "missing-key", "'data' has a 'test' but no 'train'"),
     ],
 )
 def test_errors_have_a_code(value: PlainData, code: str, message: str):

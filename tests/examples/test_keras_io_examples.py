@@ -46,7 +46,7 @@ def test_example_by_name():
     """Commands and functions accept the name of an example."""
     blueprint = archbuilder.load("vision/mnist_convnet")
     assert blueprint.name == "mnist_convnet"
-    with pytest.raises(UsageError, match="there is no file"):
+    with pytest.raises(UsageError, match="did you mean 'vision/mnist_convnet'"):
         archbuilder.load("vision/convnet_mnist")
 
 

@@ -216,7 +216,7 @@ def test_missing_data(capsys: pytest.CaptureFixture[str], tmp_path: Path):
         capsys.readouterr()
         assert main(command) == 2
         message = capsys.readouterr().err
-        assert "'gone.npz' cannot be read: there is no such file" in message
+        assert "cannot read 'gone.npz': there is no such file" in message
         assert f"--> {run / 'run.json'}:1:1" in message
         assert "|" not in message
 
@@ -224,8 +224,8 @@ def test_missing_data(capsys: pytest.CaptureFixture[str], tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "is not a run directory"),
-        (["nowhere.keras"], "there is no file"),
+        (["nowhere"], "there is no such file or directory"),
+        (["nowhere.keras"], "there is no such file or directory"),
         (["{runs}/ridge", "--blueprint", "{runs}/ridge.yaml"], "a run has its own blueprint"),
         (["{runs}/ridge", "--set", "x=1"], "a run has its own parameters"),
         (["{runs}/moco/net.keras"], "needs more than the network"),

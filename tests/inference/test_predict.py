@@ -536,7 +536,7 @@ def test_invalid_input_files(runs: Path, tmp_path: Path, capsys: pytest.CaptureF
         ("broken.png", 1, "is not an image in the format PNG, JPEG, BMP, GIF, WEBP, TIFF or PPM"),
         ("broken.npz", 1, "is not a NumPy archive"),
         ("text.md", 2, "has an unsupported format; expected a .npz"),
-        ("nowhere.npy", 2, "there is no file"),
+        ("nowhere.npy", 2, "there is no such file"),
     ):
         capsys.readouterr()
         arguments = [

@@ -53,7 +53,7 @@ def test_preview_grid(runs: Path, tmp_path: Path):
         ("ridge", "a.png", "with the objective 'ridge'; use 'archbuilder predict'"),
         ("gan", "a.jpg", "must end in .png or .npz"),
         ("gan", "nowhere/a.png", "there is no directory"),
-        ("nothing", "a.png", "is not a run directory"),
+        ("nothing", "a.png", "there is no such file or directory"),
     ],
 )
 def test_invalid_options(

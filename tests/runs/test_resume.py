@@ -226,7 +226,7 @@ def test_run_directory_is_locked(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--resume", "nowhere"], "is not a run directory"),
+        (["--resume", "nowhere"], "there is no such file or directory"),
         (["--resume", "RUN", "--seed", "3"], "--seed cannot be used with --resume"),
         (["--resume", "RUN", "--data", "digits"], "--data cannot be used with --resume"),
         (["net.yaml", "--resume", "RUN"], "BLUEPRINT cannot be used with --resume"),

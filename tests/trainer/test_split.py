@@ -72,3 +72,54 @@ def test_validation_split_in_closed_form(
     Path("net.yaml").write_text(text.replace("shuffle: false", f"shuffle: {shuffle}"))
     assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
     assert f"15 training / 5 validation examples ({how})\n" in capsys.readouterr().out
+
+
+def test_test_set(series: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]):
+    """It is held out from all else, and evaluated once, with the weights of the best epoch."""
+    x, y = series
+    settings = "validation_split: 0.2, test_split: {last: 0.15}, save_best: loss"
+    text = NET.replace("TRAINING", STEPS).replace("validation_split: 0.25", settings)
+    Path("net.yaml").write_text(text.replace("shuffle: false", "seed: 1"))
+    assert main(["train", "net.yaml", "--run-dir", "run", "--epochs", "1"]) == 0
+    log = capsys.readouterr().out
+    assert "13 training / 4 validation / 3 test examples (random split; test: last exa" in log
+    assert "Test - loss: " in log
+    assert main(["train", "--resume", "run", "--epochs", "2"]) == 0
+    model = keras.saving.load_model("run/net.best.keras")
+    expected = np.mean((np.asarray(model(x[-3:]))[:, 0] - y[-3:]) ** 2)
+    record = json.loads(Path("run/run.json").read_text())
+    assert record["test_metrics"] == {"loss": pytest.approx(expected, rel=1e-5)}
+    capsys.readouterr()
+    assert main(["evaluate", "run", "--test", "--weights", "best", "--format", "json"]) == 0
+    metrics = json.loads(capsys.readouterr().out)
+    assert metrics == {"loss": pytest.approx(expected, rel=1e-5)}
+    assert main(["inspect-data", "net.yaml"]) == 0
+    assert "validation examples  4 (random split; test: last exam" in capsys.readouterr().out
+    assert main(["evaluate", "run", "--test", "--data", "d.npz"]) == 2
+    assert "'test' cannot be used with 'data'" in capsys.readouterr().err
+
+
+def test_sources_of_all_sets(
+    series: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
+):
+    """Each set may have its own source; nothing is split off then."""
+    x, y = series
+    np.savez("t.npz", x=x[:6], y=y[:6])
+    sources = "{train: {npz: d.npz}, validation: {npz: d.npz}, test: {npz: t.npz}}"
+    text = NET.replace("TRAINING", "objective: ridge").replace("{npz: d.npz}", sources)
+    Path("net.yaml").write_text(text)
+    assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
+    assert "20 training / 20 validation / 6 test examples\n" in capsys.readouterr().out
+    predicted = np.asarray(keras.saving.load_model("run/net.keras")(x[:6]))[:, 0]
+    record = json.loads(Path("run/run.json").read_text())
+    expected = np.mean((predicted - y[:6]) ** 2)
+    assert record["test_metrics"]["loss"] == pytest.approx(expected, rel=1e-4)
+    assert main(["evaluate", "run", "--test", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == pytest.approx(record["test_metrics"])
+    report = ["inspect-data", "net.yaml", "--format", "json"]
+    assert main(report) == 0
+    assert json.loads(capsys.readouterr().out)["test_examples"] == 6
+    Path("net.yaml").write_text(text.replace(", test: {npz: t.npz}", ""))
+    assert main(["train", "net.yaml", "--run-dir", "other"]) == 0
+    assert main(["evaluate", "other", "--test"]) == 2
+    assert "the run has no test set" in capsys.readouterr().err

@@ -87,7 +87,7 @@ DATA_SUFFIXES: Final = tuple(suffix for source in SOURCES.values() for suffix in
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
-    """Sources of the training set and the validation set."""
+    """Sources of the training set, the validation set and the test set."""
 
     train: DataSource
     validation: DataSource | None = None
@@ -98,3 +98,11 @@ class DataConfig:
     """The value of `--data`; None if the data comes from a recipe."""
     sandbox: DataSandbox | None = None
     """The directories that data is read from if another user may have chosen it; None if not."""
+    test: DataSource | None = None
+    """If None, `TrainingConfig.test_split` says whether it is split off too."""
+
+    @property
+    def sources(self) -> Mapping[str, DataSource]:
+        """The sources by the name of the set; a set that is split off has none."""
+        sources = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: each for name, each in sources.items() if each is not None}

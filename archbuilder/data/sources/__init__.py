@@ -8,18 +8,44 @@ from dataclasses import replace
 import numpy as np
 
 from archbuilder.config.data_schema import Scale
-from archbuilder.config.sources import DataSource
+from archbuilder.config.sources import DataConfig, DataSource
 from archbuilder.config.split import SplitPlan
+from archbuilder.config.training import TrainingConfig
 from archbuilder.data.errors import locate_data_errors, source_span
 from archbuilder.data.features import fit_features
 from archbuilder.data.file_access import DataFileOpener
-from archbuilder.data.source_dataset import FittedPreprocessing, SourceDataset
+from archbuilder.data.source_dataset import FittedPreprocessing, SourceDataset, SourceDatasets
 from archbuilder.data.sources.disk_columns import MEMORY_LIMIT, ColumnStore
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.split import split_rows
 from archbuilder.diagnostics.errors import RunError, quote
 
-__all__ = ["load_source"]
+__all__ = ["load_datasets", "load_source"]
+
+
+def load_datasets(
+    data: DataConfig,
+    training: TrainingConfig | None,
+    opener: DataFileOpener,
+    fitted: FittedPreprocessing | None = None,
+) -> SourceDatasets:
+    """Load the datasets of a run, and split off what has no source.
+
+    Raises:
+        BlueprintError: if a blueprint names a file that it may not read.
+        RunError: if the data is missing, damaged, or not as the source describes it.
+    """
+    plan = SplitPlan()
+    if training is not None:
+        plan = training.split_plan(
+            has_validation=data.validation is not None, has_test=data.test is not None
+        )
+    train = load_source(data.train, opener, fitted, plan)
+    others = (
+        None if source is None else load_source(source, opener, train.preprocessing)
+        for source in (data.validation, data.test)
+    )
+    return SourceDatasets(train, *others)
 
 
 def load_source(

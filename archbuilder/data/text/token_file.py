@@ -21,7 +21,7 @@ from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.text.tokenizer import TextTokenizer
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.files.parser_errors import NPY_HEADER_ERRORS, parser_errors
-from archbuilder.files.sandbox import SandboxPath, os_error_reason
+from archbuilder.files.sandbox import SandboxPath, cannot_read, os_error_reason
 from archbuilder.formatting import plural
 
 _MAX_UINT16_VOCAB_SIZE: Final = 2**16
@@ -158,7 +158,7 @@ def read_tokens(path: SandboxPath) -> Array:
             flat: Array = np.frombuffer(mapped, dtype, math.prod(shape), data_offset)
             return flat.reshape(shape)
     except OSError as error:
-        raise RunError(f"cannot read {name}: {os_error_reason(error)}") from error
+        raise RunError(cannot_read(path.path, error)) from error
 
 
 def _write_npy_header(file: IO[bytes], dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> None:

@@ -18,7 +18,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from archbuilder.config.sources import TokenizerConfig
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.files.parser_errors import parser_errors
-from archbuilder.files.sandbox import SandboxPath, os_error_reason
+from archbuilder.files.sandbox import SandboxPath, cannot_read, os_error_reason
 
 PAD_ID, UNK_ID, BEGIN_ID, END_ID, MASK_ID = range(5)
 """Ids of the special tokens, which are the same in every vocabulary."""
@@ -85,7 +85,7 @@ class TextTokenizer:
         try:
             text = path.read(_MAX_FILE_BYTES).decode("utf-8")
         except OSError as error:
-            raise RunError(f"cannot read {quote(name, 200)}: {os_error_reason(error)}") from error
+            raise RunError(cannot_read(name, error)) from error
         except UnicodeDecodeError as error:
             raise RunError(f"{quote(name, 200)} is not a tokenizer file: {error}") from error
         return cls.from_json(text, name)

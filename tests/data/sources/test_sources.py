@@ -21,7 +21,7 @@ from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.sources import load_source
-from archbuilder.diagnostics.errors import BlueprintError, RunError
+from archbuilder.diagnostics.errors import BlueprintError, RunError, UsageError
 from archbuilder.diagnostics.span import SourceText, Span
 
 PACKAGE = Path(__file__).parents[3] / "archbuilder"
@@ -330,7 +330,7 @@ class TestNpy:
             load(self.source(tmp_path, np.array([{}, {}], object), np.zeros(2)))
         with pytest.raises(RunError, match="is a single number"):
             load(self.source(tmp_path, np.zeros(2), np.array(1.0)))
-        with pytest.raises(RunError, match=r"cannot read .*gone\.npy': there is no such file"):
+        with pytest.raises(UsageError, match=r"cannot read .*gone\.npy': there is no such file"):
             load(Npy(DataPath(str(tmp_path / "gone.npy")), source.targets))
 
 
@@ -428,5 +428,5 @@ def test_data_files_stay_in_the_directory_of_the_blueprint(tmp_path: Path):
 
 def test_missing_data_file(tmp_path: Path):
     """A file that is not there is named."""
-    with pytest.raises(RunError, match=r"cannot read .*none\.npz.*there is no such file"):
+    with pytest.raises(UsageError, match=r"cannot read .*none\.npz.*there is no such file"):
         load(Npz(DataPath(str(tmp_path / "none.npz"))))
