@@ -17,8 +17,9 @@ HEAD: Final = """\
 
 Networks of the library at published sizes, compared with an independent implementation that has the
 same random weights. The difference is the largest absolute difference between two outputs, relative
-to the largest output, in float32; `make parity` fails above 0.00001. Seconds were measured on one
-or two processor cores and give an idea of the duration.
+to the largest output; `make parity` fails above 0.00001. Networks compute in float32, and in
+float64 where the rounding errors of float32 alone come close to that bound. Seconds were measured
+on one or two processor cores and give an idea of the duration.
 
 | blueprint | compared with | difference | seconds |
 |---|---|---:|---:|

@@ -32,12 +32,15 @@ FAMILY: Final = Family(
         "base-encoder": Reference(
             "bert:base-encoder", module="bert", options={**_BASE, "pretraining": False}
         ),
-        "large": Reference("bert:large", module="bert", options=_LARGE),
+        "large": Reference("bert:large", module="bert", options=_LARGE, dtype="float64"),
         "large-cased": Reference(
             "bert:large-cased", module="bert", options=_LARGE, dtype="float64"
         ),
         "large-encoder": Reference(
-            "bert:large-encoder", module="bert", options={**_LARGE, "pretraining": False}
+            "bert:large-encoder",
+            module="bert",
+            options={**_LARGE, "pretraining": False},
+            dtype="float64",
         ),
     },
     follows="Its GELU is exact, as in the paper and in Hugging Face's; the published code has an"
