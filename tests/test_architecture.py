@@ -36,6 +36,7 @@ ORDER: Mapping[str, str] = {
         blueprint
         config
         data
+        scaffold
         distribution
         runs
         trainer
@@ -111,6 +112,12 @@ ORDER: Mapping[str, str] = {
         tabular
         csv jsonl parquet tfrecord
         tfds
+    """,
+    "archbuilder.scaffold": """
+        layout table_sample
+        arrays column_profile texts
+        tables
+        data_blueprint
     """,
     "archbuilder.diagnostics": """
         code escape span
@@ -194,7 +201,7 @@ ORDER: Mapping[str, str] = {
 """What each package consists of, from the bottom up; each line may import the lines before it."""
 
 IMPORT_KERAS = {
-    *("keras_ext", "keras_backend", "weights", "data", "distribution", "runs"),
+    *("keras_ext", "keras_backend", "weights", "data", "scaffold", "distribution", "runs"),
     *("trainer", "objectives", "training", "inference"),
 }
 """The packages that may import Keras and TensorFlow when they are imported."""

@@ -190,6 +190,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plays = "{text: {file: plays.txt, tokenizer: characters, sequence_length: 16}}"
     (folder / "plays.yaml").write_text(f"data: {plays}\ntraining: {{objective: causal_lm}}\n")
     (folder / "plays.txt").write_text("To be, or not to be, that is the question.\n" * 40)
+    penguins = "species,bill\nAdelie,39.1\nGentoo,46.1\nAdelie,NA\n"
+    (folder / "penguins.csv").write_text(penguins)
     (folder / "pairs.tsv").write_text(f"a house\tein haus\n{sequences()}")
     images = numbers.integers(0, 16, (20, 8, 8), np.uint8)
     for name in ("data", "other"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,7 @@ from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.files.atomic_write import check_writable, write_text
 from archbuilder.files.sandbox import SandboxPath
+from archbuilder.silence_tensorflow import import_tensorflow
 
 _SCHEMA_COMMENT: Final = re.compile(r"^# yaml-language-server: [^\n]*\n", re.MULTILINE)
 TEMPLATE: Final = """\
@@ -65,6 +68,7 @@ training:                       # losses, metrics and optimizers of Keras
     examples=(
         "archbuilder new mine.yaml",
         "archbuilder new my_vgg.yaml --from vgg",
+        "archbuilder new my_penguins.yaml --data penguins.csv --target species",
         "archbuilder new fraud.yaml --from structured_data/imbalanced_classification",
     ),
 )
@@ -75,36 +79,85 @@ training:                       # losses, metrics and optimizers of Keras
     metavar="NAME",
     help="Copy this blueprint of the library (see 'archbuilder list'). [default: a template]",
 )
+@click.option(
+    "--data",
+    metavar="DATA",
+    help="Write a blueprint that trains on this data: a .csv, .parquet, .jsonl, .npz or .txt file,"
+    " or a directory of images with a subdirectory per class.",
+)
+@click.option(
+    "--target",
+    metavar="COLUMN",
+    help="With --data, the column of a table to predict. [default: the last one]",
+)
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @click.pass_obj
-def new_command(console: Console, *, file: Path, origin: str | None, force: bool) -> None:
+def new_command(
+    console: Console,
+    *,
+    file: Path,
+    origin: str | None,
+    data: str | None,
+    target: str | None,
+    force: bool,
+) -> None:
     """Create a new blueprint.
 
-    FILE is the blueprint to write. Files that it imports are written next to it.
+    FILE is the blueprint to write. Files that it imports are written next to it. A blueprint for
+    --data is a starting point: read it, and change what you know better.
     """
-    files = {file: TEMPLATE}
-    if origin is not None:
-        # A variant after a colon is dropped: the file has all variants.
-        source = zoo.path(origin.partition(":")[0])
-        destinations = {
-            each: file if each == source else file.parent / each.relative_to(source.parent)
-            for each in load(source).files
-        }
-        # The comment for editors has a path that is relative to the library.
-        files = {
-            target: _SCHEMA_COMMENT.sub("", each.read_text("utf-8"))
-            for each, target in destinations.items()
-        }
-    # All of them first: an error must not leave a part of the files.
-    for path, text in files.items():
-        check_writable(path)
-        if not force and _would_overwrite(path, text, named_by_user=path == file):
-            raise UsageError(f"{quote(str(path))} exists; pass --force to overwrite it")
-    for path, text in files.items():
-        write_text(path, text)
+    if data is not None:
+        if origin is not None:
+            raise UsageError("--from and --data cannot be used together")
+        text, hint = _data_blueprint(file, data, target)
+        _write_files({file: text}, file, force=force)
+        console.print(f"Created {escape_terminal(str(file))}; {hint}")
+        return
+    if target is not None:
+        raise UsageError("--target needs --data")
+    files = {file: TEMPLATE} if origin is None else _library_files(file, origin)
+    _write_files(files, file, force=force)
     names = " and ".join(escape_terminal(str(each)) for each in files)
     train_hint = ", train it with 'archbuilder train'" if origin is None else ""
     console.print(f"Created {names}; inspect it with 'archbuilder show'{train_hint}")
+
+
+def _data_blueprint(file: Path, data: str, target: str | None) -> tuple[str, str]:
+    """Return a blueprint for a data set, and how to train it."""
+    import_tensorflow()
+    # This imports TensorFlow; see archbuilder/cli/__init__.py.
+    from archbuilder.scaffold.data_blueprint import data_blueprint  # noqa: PLC0415
+
+    blueprint = data_blueprint(file, data, target)
+    command = ["archbuilder", "train", str(file)]
+    if not blueprint.has_data:
+        command += ["--data", data]
+    return blueprint.text, f"train it with: {escape_terminal(shlex.join(command))}"
+
+
+def _library_files(file: Path, origin: str) -> dict[Path, str]:
+    """Return the text of a blueprint of the library, and of its imports, by their new paths."""
+    # A variant after a colon is dropped: the file has all variants.
+    source = zoo.path(origin.partition(":")[0])
+    destinations = {
+        each: file if each == source else file.parent / each.relative_to(source.parent)
+        for each in load(source).files
+    }
+    # The comment for editors has a path that is relative to the library.
+    return {
+        target: _SCHEMA_COMMENT.sub("", each.read_text("utf-8"))
+        for each, target in destinations.items()
+    }
+
+
+def _write_files(files: Mapping[Path, str], named_file: Path, *, force: bool) -> None:
+    """Write all files, or none of them if one exists that was not to be overwritten."""
+    for path, text in files.items():
+        check_writable(path)
+        if not force and _would_overwrite(path, text, named_by_user=path == named_file):
+            raise UsageError(f"{quote(str(path))} exists; pass --force to overwrite it")
+    for path, text in files.items():
+        write_text(path, text)
 
 
 def _would_overwrite(path: Path, text: str, *, named_by_user: bool) -> bool:

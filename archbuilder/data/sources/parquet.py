@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -19,6 +19,7 @@ from archbuilder.config.sources import DataPath, Parquet
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array
 from archbuilder.data.dtypes import unrepresentable
+from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.provenance import RecordLocations
 from archbuilder.data.source_dataset import SourceDataset
 from archbuilder.data.sources.batch_reader import MAX_BATCH_BYTES, MAX_BATCH_ROWS, RawBatch
@@ -86,23 +87,48 @@ class _ParquetFile:
             missing = [each for each in roles.columns if each not in available]
             if missing:
                 raise RunError(f"{self.name} has no column {quote(missing[0])}")
-            chunk_rows = _rows_per_read(descriptor, table.schema, roles, self.name)
-            with _translate_arrow_errors(self.name):
-                record_batches = table.iter_batches(
-                    chunk_rows, columns=[*roles.columns], use_threads=False
-                )
+            chunk_rows = _rows_per_read(descriptor, table.schema, roles.columns, self.name)
             first_row = 1
-            while True:
-                with _translate_arrow_errors(self.name):
-                    record_batch = next(record_batches, None)
-                    if record_batch is None:
-                        return
-                    # pyarrow reads invalid UTF-8, and list offsets out of bounds, without an error.
-                    record_batch.validate(full=True)
+            for record_batch in _record_batches(table, chunk_rows, [*roles.columns], self.name):
                 yield from _RowBatch(record_batch, roles, first_row, self.name, locations).batches(
                     self.bad_records
                 )
                 first_row += record_batch.num_rows
+
+
+def iter_rows(file: DataPath, opener: DataFileOpener) -> Iterator[Mapping[str, object]]:
+    """Yield the rows of a table with their values as Python objects.
+
+    Raises:
+        RunError: if the file is missing, or is not a Parquet file.
+    """
+    name = quote(file.path, 200)
+    with opener.open_file(file) as descriptor, _open_table(descriptor, name) as table:
+        rows = _rows_per_read(descriptor, table.schema, _column_names(table, name), name)
+        for record_batch in _record_batches(table, rows, None, name):
+            with _translate_arrow_errors(name):
+                values = record_batch.to_pylist()
+            yield from values
+
+
+def _record_batches(
+    table: pq.ParquetFile, rows: int, columns: Sequence[str] | None, name: str
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of some columns, or of all, in batches.
+
+    Raises:
+        RunError: if the file is damaged.
+    """
+    with _translate_arrow_errors(name):
+        record_batches = table.iter_batches(rows, columns=columns, use_threads=False)
+    while True:
+        with _translate_arrow_errors(name):
+            record_batch = next(record_batches, None)
+            if record_batch is None:
+                return
+            # pyarrow reads invalid UTF-8, and list offsets out of bounds, without an error.
+            record_batch.validate(full=True)
+        yield record_batch
 
 
 @contextmanager
@@ -132,13 +158,15 @@ def _column_names(table: pq.ParquetFile, name: str) -> list[str]:
         return names
 
 
-def _rows_per_read(descriptor: int, schema: pq.ParquetSchema, roles: ColumnRoles, name: str) -> int:
+def _rows_per_read(
+    descriptor: int, schema: pq.ParquetSchema, column_names: Sequence[str], name: str
+) -> int:
     """Return the number of rows to read at once, which is smaller for rows with long lists.
 
     Raises:
         RunError: if the file is damaged, or a row is larger than `_MAX_ROW_BYTES`.
     """
-    used = {*roles.columns}
+    used = {*column_names}
     with _translate_arrow_errors(name):
         columns = [schema.column(index) for index in range(len(schema))]
         # A leaf with repetition levels is inside a list.
@@ -151,7 +179,7 @@ def _rows_per_read(descriptor: int, schema: pq.ParquetSchema, roles: ColumnRoles
             for group in row_groups(descriptor):
                 in_lists = sum(count for path, count in group.values if path in used_lists)
                 values_per_row = max(values_per_row, in_lists // max(group.rows, 1))
-    row_bytes = (len(roles.columns) + values_per_row) * _NUMBER_BYTES
+    row_bytes = (len(column_names) + values_per_row) * _NUMBER_BYTES
     if row_bytes > _MAX_ROW_BYTES:
         raise RunError(f"{name} has rows of more than {_MAX_ROW_BYTES // 2**20} MiB")
     # At least one: a single row may be larger than a batch.
