@@ -86,7 +86,8 @@ ORDER: Mapping[str, str] = {
         adversarial contrastive language_models supervised
     """,
     "archbuilder.config.sources": """
-        base tokenizers
+        pixels tokenizers
+        base
         features
         feature_parser
         arrays images tables texts
@@ -107,8 +108,10 @@ ORDER: Mapping[str, str] = {
     "archbuilder.data.sources": """
         cells class_directories digits disk_columns image_decoding npy_header parquet_footer
         category_writer dates label_encoder load_context text_writer tfrecord_io
-        column_roles idx image_directory npy npz text
-        batch_reader pairs
+        column_roles idx mask_decoding npy npz text
+        image_files pairs
+        batch_reader image_directory
+        table_images
         tabular
         csv jsonl parquet tfrecord
         tfds

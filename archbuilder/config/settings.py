@@ -222,6 +222,33 @@ def setting_schema(declared: Setting) -> JsonSchema:
     return {**schema, **declared.value_type.schema}
 
 
+def mapping_type(
+    section: type[_T], text: str, find_conflict: Callable[[_T], str] = lambda _: ""
+) -> ValueType[_T]:
+    """Return the type of mappings with the settings of a section; `text` describes them.
+
+    `find_conflict` returns what contradicts itself in a section, as the end of a sentence that
+    begins with its name, or an empty text.
+    """
+    settings = settings_of(section)
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> _T:
+        if not isinstance(tree, MappingNode):
+            context.fields.report_unexpected(tree, what, "a mapping")
+            return cast(_T, None)
+        tracker = context.diagnostics.track_errors()
+        trees = setting_trees(settings, tree, what, context)
+        values = parse_settings(settings, trees, (what, tree.span), context)
+        if tracker.has_errors():
+            return cast(_T, None)
+        parsed = make_section(section, values)
+        if conflict := find_conflict(parsed):
+            context.diagnostics.error("invalid-structure", f"{what} {conflict}", tree.span)
+        return parsed
+
+    return ValueType(mapping_schema(settings), parse, text)
+
+
 def mapping_schema(
     settings: Iterable[Setting], value_schema: Callable[[Setting], JsonSchema] = setting_schema
 ) -> JsonSchema:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -62,6 +62,9 @@ class Column(Protocol):
     def numpy(self, rows: RowIndices) -> Array:
         """Return the values of some examples as an array."""
 
+    def locate(self, row: int) -> str:
+        """Return where an example is, for messages."""
+
     def with_check(self, check: ValueCheck) -> Column:
         """Return this column with a value check: run now if in memory, else on every read.
 
@@ -109,6 +112,10 @@ class ArrayColumn:
         """Return the values of some examples as an array."""
         return self.values[rows]
 
+    def locate(self, row: int) -> str:
+        """Return where an example is, for messages."""
+        return f"example {row + 1}"
+
     def with_check(self, check: ValueCheck) -> ArrayColumn:
         """Check all values now, and return this column.
 
@@ -134,6 +141,10 @@ class LazyColumn:
     checks: tuple[ValueCheck, ...] = ()
     eager_checks: bool = False
     """Whether reading everything is cheap, so that checks run at once, as for an array."""
+    describe_row: Callable[[int], str] | None = None
+    """Where an example is, for messages; None if only its number is known."""
+    resize: Callable[[int, int], LazyColumn] | None = None
+    """Returns the column with images of another height and width; None if they have no other."""
 
     def gather(self, rows: tf.Tensor) -> tf.Tensor:
         """Return the values of some examples as a tensor, also within `tf.data`."""
@@ -141,6 +152,10 @@ class LazyColumn:
         # which Keras needs to build layers.
         values = tf.numpy_function(self.numpy, [rows], tf.as_dtype(self.dtype), stateful=False)
         return tf.ensure_shape(values, [*rows.shape, *self.shape])
+
+    def locate(self, row: int) -> str:
+        """Return where an example is, for messages."""
+        return f"example {row + 1}" if self.describe_row is None else self.describe_row(row)
 
     def with_check(self, check: ValueCheck) -> LazyColumn:
         """Return this column with one more check, which runs now if reads are cheap.
@@ -168,6 +183,17 @@ class LazyColumn:
         for check in self.checks:
             check(values, rows)
         return values
+
+
+def fit_image_size(column: Column, shape: Sequence[int | None]) -> Column:
+    """Return a column whose images have the size in a shape `(height, width, ...)` of a network.
+
+    Other columns, and images whose size the recipe has, stay as they are.
+    """
+    height, width = (*shape, None, None)[:2]
+    if not isinstance(column, LazyColumn) or column.resize is None or not height or not width:
+        return column
+    return replace(column.resize(height, width), checks=column.checks)
 
 
 def make_finite_check(description: str, dtype: type[np.floating] | None = None) -> ValueCheck:
@@ -221,7 +247,7 @@ def map_column(
         shape,
         dtype,
         lambda rows: function(column.numpy(rows)),
-        eager_checks=True,
+        eager_checks=not isinstance(column, LazyColumn) or column.eager_checks,
     )
 
 

@@ -170,12 +170,12 @@ class DataFileOpener:
                 descriptor = stack.enter_context(file_path.joinpath(*inner).open_descriptor())
             except OSError as error:
                 if inner:
-                    raise RunError(cannot_read("/".join((file.path, *inner)), error)) from error
+                    raise RunError(cannot_read(str(Path(file.path, *inner)), error)) from error
                 raise self._read_error(error, file) from error
             yield descriptor
 
     def _read_error(self, error: OSError, file: DataPath, *inner: str) -> ArchbuilderError:
-        name = "/".join((file.path, *inner))
+        name = str(Path(file.path, *inner))
         if file.span is not None:
             return file_error(error, self.directory / name, name, file.span)
         # Whoever names a directory does not name what is in it.

@@ -12,7 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import GraphInput
-from archbuilder.data.columns import Array, RowIndices, ValueCheck
+from archbuilder.data.columns import Array, RowIndices, ValueCheck, fit_image_size
 from archbuilder.data.dtypes import DType, Mask, always_fits, is_integer, unrepresentable
 from archbuilder.data.indices import LookupTable
 from archbuilder.data.input_adapter import make_adapter
@@ -40,6 +40,9 @@ def adapt_input(
     # Bytes that are indices are not pixels, and must not be divided by 255.
     if lookup_tables:
         feature = replace(feature, divide_by=None)
+    # A mask; an image is resized by the adapter.
+    if not feature.image:
+        feature = replace(feature, column=fit_image_size(feature.column, graph_input.shape))
     adapter = make_adapter(feature, graph_input)
     column = feature.column
     origin = feature.origin or ColumnOrigin.for_array(column.name or "the data")

@@ -18,7 +18,13 @@ from archbuilder.compiler.ir import Shape
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.loss_traits import traits_of
 from archbuilder.config.metric_checks import takes_class_indices
-from archbuilder.data.columns import Array, Column, RowIndices, ValueCheck
+from archbuilder.data.columns import (
+    Array,
+    Column,
+    RowIndices,
+    ValueCheck,
+    map_column,
+)
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.formatting import plural
 from archbuilder.keras_backend.instantiate import build_object
@@ -95,8 +101,11 @@ def adapt_target(
             else ""
         )
         return Target(values, _FLOAT32, add_axis=add_axis, note=note)
+    # Labels of the shape `(examples, 1)`, as those of CIFAR: one per example.
+    if _shape_fits(target_shape, (*shape[:-1], 1)):
+        column = map_column(column, lambda values: values[..., 0], target_shape[:-1], column.dtype)
     if (
-        _shape_fits(target_shape, shape[:-1])
+        _shape_fits(column.shape, shape[:-1])
         and column.dtype.kind in "bui"
         and shape[-1] is not None
     ):
@@ -153,7 +162,9 @@ def _make_label_check(
     def check(values: Array, rows: RowIndices) -> None:
         labels = cast(NDArray[np.int64], values.reshape(len(values), -1))
         if labels.dtype.kind == "f":
-            _check_all_valid(labels == np.floor(labels), rows, f"{description} are not integers")
+            _check_all_valid(
+                labels == np.floor(labels), rows, column, f"{description} are not integers"
+            )
         valid = (labels >= 0) & (labels < num_classes)
         if ignored is not None:
             valid |= labels == ignored
@@ -162,6 +173,7 @@ def _make_label_check(
             _check_all_valid(
                 valid,
                 rows,
+                column,
                 f"{description} range from {low} to {high}, but the network has"
                 f" {plural(num_classes, 'class', 'classes')} (0 to {num_classes - 1}{ignored_text})"
                 + _range_hint(num_classes, labels, ignored),
@@ -177,7 +189,10 @@ def _range_hint(num_classes: int, labels: NDArray[np.int64], ignored: int | None
         return ": use 2 units, or a sigmoid with the loss BinaryCrossentropy"
     # To ignore 255 there would leave the background as the only class.
     if low == 0 and high == _VOID_LABEL and np.isin(labels, (low, high)).all():
-        return ": divide a mask of 0 and 255 by 255 (see 'Masks' in docs/data.md)"
+        return (
+            ": divide a mask of 0 and 255 by 255, or write 'class_values: [0, 255]' for image files"
+            " (see 'Masks' in docs/data.md)"
+        )
     if ignored is None and (low == -1 or high == _VOID_LABEL):
         return (
             f": write 'ignore_class: {-1 if low == -1 else _VOID_LABEL}' of the loss to ignore them"
@@ -202,7 +217,9 @@ def _make_identity_check(column: Column, output: str) -> ValueCheck:
 
     def check(values: Array, rows: RowIndices) -> None:
         labels = cast(NDArray[np.int64], values.reshape(len(values), -1))
-        _check_all_valid(labels == np.floor(labels), rows, f"{description} are not integers")
+        _check_all_valid(
+            labels == np.floor(labels), rows, column, f"{description} are not integers"
+        )
 
     return check
 
@@ -231,11 +248,14 @@ def _make_ctc_check(column: Column, output: str, shape: Shape) -> ValueCheck:
     def check(values: Array, rows: RowIndices) -> None:
         labels = cast(NDArray[np.int64], values)
         if labels.dtype.kind == "f":
-            _check_all_valid(labels == np.floor(labels), rows, f"{description} are not integers")
+            _check_all_valid(
+                labels == np.floor(labels), rows, column, f"{description} are not integers"
+            )
         if num_classes is not None:
             _check_all_valid(
                 (labels >= 0) & (labels < num_classes),
                 rows,
+                column,
                 f"{description} range from {int(labels.min())} to {int(labels.max())}, but the"
                 " network has"
                 f" {num_classes} classes: the blank 0, and labels from 1 to {num_classes - 1}",
@@ -246,6 +266,7 @@ def _make_ctc_check(column: Column, output: str, shape: Shape) -> ValueCheck:
         _check_all_valid(
             zeros_at_end,
             rows,
+            column,
             f"{description} have a 0 before other labels: 0 is padding, and must be at the end",
         )
         if steps is not None:
@@ -255,6 +276,7 @@ def _make_ctc_check(column: Column, output: str, shape: Shape) -> ValueCheck:
             _check_all_valid(
                 (needed_steps <= steps)[:, np.newaxis],
                 rows,
+                column,
                 f"{description} need up to {int(needed_steps.max())} time steps, and the network"
                 f" gives {steps}",
             )
@@ -278,17 +300,21 @@ def _make_probability_check(column: Column, output: str) -> ValueCheck:
         _check_all_valid(
             in_range,
             rows,
+            column,
             f"{description} range from {low:g} to {high:g}, but a binary loss expects 0 to 1",
         )
 
     return check
 
 
-def _check_all_valid(valid: NDArray[np.bool_], rows: RowIndices, message: str) -> None:
+def _check_all_valid(
+    valid: NDArray[np.bool_], rows: RowIndices, column: Column, message: str
+) -> None:
     valid_examples = valid.all(axis=1)
     if not valid_examples.all():
         raise RunError(
-            f"{message}; the first invalid one is in example {rows[valid_examples.argmin()] + 1}"
+            f"{message}; the first invalid one is in"
+            f" {column.locate(int(rows[valid_examples.argmin()]))}"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from archbuilder.config.sources import (
     SOURCES,
     DataPath,
     DataSource,
+    ImageConfig,
     InferenceSource,
 )
 from archbuilder.data.columns import Array, ArrayColumn
@@ -73,10 +74,12 @@ def read_inputs(
     has_duplicates = len({file.key for file in files}) < len(files)
     names = {file: str(file.path) if has_duplicates else file.key for file in files}
     make_decoder = _decoder_factory(training_source, graph, schema)
+    image_config = training_source.image_config(graph.inputs[0].name)
+    divide_by = image_config.divide_by if image_config else training_source.image_divisor
     # Consecutive files of a kind, so that predictions come in the order of the files.
     for are_images, group in groupby(files, lambda file: file.is_image):
         if are_images:
-            yield from _group_images(group, make_decoder, training_source.image_divisor, names, log)
+            yield from _group_images(group, make_decoder, divide_by, names, log)
             continue
         for file in group:
             dataset = _load_file(file.path, training_source, graph, schema, log)
@@ -193,15 +196,16 @@ def _decoder_factory(
         else 1
     )
     image_spec = schema.images.get(graph_input.name, schema.images.get(UNNAMED))
-    options = training_source.image_options
-    if options is not None:
-        source_channels = options.channels or (None if image_spec else channels)
-        return lambda image: ImageDecoder.from_first(
-            image, options.size, source_channels, options.bits, image_spec
-        )
+    config = training_source.image_config(graph_input.name)
+    if config is not None:
+        # A run has recorded them; a model outside of it has not.
+        config = replace(config, channels=config.channels or (None if image_spec else channels))
+        return lambda image: ImageDecoder.from_first(image, config, image_spec)
     # The divisor of arrays is meant for 8 bits.
-    bits = None if training_source.image_divisor is None else 8
-    return lambda image: ImageDecoder.from_first(image, None, channels, bits)
+    array_config = ImageConfig(
+        channels=channels, bits=None if training_source.image_divisor is None else 8
+    )
+    return lambda image: ImageDecoder.from_first(image, array_config)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

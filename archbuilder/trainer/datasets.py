@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph, GraphInput, Shape
 from archbuilder.config.objectives import TargetSpec
-from archbuilder.data.columns import ArrayColumn, Column, RowIndices
+from archbuilder.data.columns import ArrayColumn, Column, RowIndices, fit_image_size
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.indices import lookup_tables_by_input
 from archbuilder.data.input_checks import adapt_input
@@ -205,8 +205,9 @@ def _adapt_target(
     dataset: SourceDataset, column: Column, output: str, shape: Shape, target_spec: TargetSpec
 ) -> Target:
     loss, metrics = target_spec.losses.get(output), target_spec.metrics.get(output, ())
+    sized = fit_image_size(column, shape)
     try:
-        return adapt_target(column, output, shape, loss, metrics)
+        target = adapt_target(sized, output, shape, loss, metrics)
     except RunError as error:
         # A class index for an image or a sequence of outputs: say where such targets come from.
         if column.shape or len(shape) < 2 or not dataset.target_description:
@@ -215,6 +216,10 @@ def _adapt_target(
             f"{error}; {dataset.source_name} has one target, {dataset.target_description}: to"
             " train on a target with several axes, such as a mask, use the source npz or npy"
         ) from None
+    if sized.shape == column.shape:
+        return target
+    height, width = sized.shape[:2]
+    return replace(target, note=f"Output '{output}': images decoded to {height}x{width}")
 
 
 def _combine_weights(

@@ -82,6 +82,17 @@ def test_labels_with_a_channel_axis():
     assert taken(fit(labels, (2, 3), "SparseCategoricalCrossentropy")) == [[[0], [1]]]
 
 
+@pytest.mark.parametrize("loss", ["CategoricalCrossentropy", "CategoricalFocalCrossentropy"])
+def test_one_hot_of_labels_in_a_column(loss: str):
+    """As those of CIFAR, `(examples, 1)`, and those of masks with a channel."""
+    labels = np.array([[2], [0], [1]], np.uint8)
+    assert taken(fit(labels, (3,), loss)) == np.eye(3)[[2, 0, 1]].tolist()
+    masks = np.array([[[0], [2]]])
+    assert taken(fit(masks, (2, 3), loss)) == np.eye(3)[[[0, 2]]].tolist()
+    with pytest.raises(RunError, match=r"from 0 to 2, .* 2 classes"):
+        fit(labels, (2,), loss)
+
+
 @pytest.mark.parametrize(
     ("values", "shape", "loss", "message"),
     [

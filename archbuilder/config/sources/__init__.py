@@ -21,7 +21,6 @@ from archbuilder.config.sources.base import (
     ArrayNames,
     DataPath,
     DataSource,
-    ImageOptions,
     InferenceSource,
     OnError,
 )
@@ -34,6 +33,7 @@ from archbuilder.config.sources.images import (
     Tfds,
     Tfrecord,
 )
+from archbuilder.config.sources.pixels import ImageConfig, TableImage
 from archbuilder.config.sources.tables import (
     TABLE_SOURCES,
     Csv,
@@ -58,7 +58,7 @@ __all__ = [
     "Digits",
     "FeatureConfig",
     "Idx",
-    "ImageOptions",
+    "ImageConfig",
     "Images",
     "InferenceSource",
     "InputColumns",
@@ -68,6 +68,7 @@ __all__ = [
     "OnError",
     "Pairs",
     "Parquet",
+    "TableImage",
     "TableSource",
     "TargetColumns",
     "Text",

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from archbuilder.config.settings import setting
 from archbuilder.config.sources.base import (
     DIVIDE_BY,
-    DIVISOR,
     NAMES,
     SAMPLE_WEIGHT,
     ArrayNames,
@@ -18,6 +17,7 @@ from archbuilder.config.sources.base import (
     InferenceSource,
     path,
 )
+from archbuilder.config.sources.pixels import DIVISOR
 from archbuilder.config.value_types import or_by_name
 
 if TYPE_CHECKING:

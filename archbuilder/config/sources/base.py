@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
 
 from archbuilder.config.settings import setting
+from archbuilder.config.sources.pixels import ImageConfig
 from archbuilder.config.value_types import (
     SectionContext,
     ValueType,
     boolean,
     choice,
-    integer,
-    number,
     or_by_name,
     plain_type,
 )
@@ -54,21 +53,9 @@ DataPaths: TypeAlias = DataPath | Mapping[str, DataPath]
 """The file for a single input (or output), or files by input (or output)."""
 OnError: TypeAlias = Literal["stop", "skip"]
 
-SIZE: Final = integer(1, 16_384)
 NAMES: Final = or_by_name(plain_type({"type": "string"}, "name"))
-DIVISOR: Final = number(above=0)
 DIVIDE_BY: Final = "Number that inputs are divided by."
 SAMPLE_WEIGHT: Final = "Weights of the examples in the loss."
-
-
-@dataclass(frozen=True, slots=True)
-class ImageOptions:
-    """How encoded images are decoded; None means as the first image."""
-
-    size: tuple[int, int] | None
-    """Height and width."""
-    channels: int | None
-    bits: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +104,8 @@ class DataSource(abc.ABC):
         """Number that images are divided by, if the source has one."""
         return self.divide_by if self.may_hold_images else None
 
-    @property
-    def image_options(self) -> ImageOptions | None:
-        """How images are decoded; None for a source without encoded images."""
+    def image_config(self, input_name: str) -> ImageConfig | None:  # noqa: ARG002 - for subclasses
+        """Return how the images of an input are decoded; None if it has no encoded images."""
         return None
 
     def find_conflict(self) -> str:

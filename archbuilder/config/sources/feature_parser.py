@@ -6,13 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from archbuilder.config.settings import (
-    make_section,
-    mapping_schema,
-    parse_settings,
-    setting_trees,
-    settings_of,
-)
+from archbuilder.config.settings import mapping_type
 from archbuilder.config.sources.features import FeatureConfig, InputColumns
 from archbuilder.config.value_types import SectionContext, ValueType
 from archbuilder.diagnostics.errors import quote, quote_list
@@ -45,33 +39,12 @@ def _find_segment_conflict(inputs: Mapping[str, object]) -> str:
     return ""
 
 
-def feature(find_conflict: Callable[[FeatureConfig], str]) -> ValueType[FeatureConfig]:
-    """Return the type of features; `find_conflict` returns what contradicts itself, if anything."""
-    settings = settings_of(FeatureConfig)
-
-    def parse(tree: Tree, what: str, context: SectionContext) -> FeatureConfig:
-        if not isinstance(tree, MappingNode):
-            context.fields.report_unexpected(tree, what, "a mapping")
-            return FeatureConfig()
-        tracker = context.diagnostics.track_errors()
-        trees = setting_trees(settings, tree, what, context)
-        config = make_section(
-            FeatureConfig, parse_settings(settings, trees, (what, tree.span), context)
-        )
-        conflict = "" if tracker.has_errors() else find_conflict(config)
-        if conflict:
-            context.diagnostics.error("invalid-structure", f"{what} {conflict}", tree.span)
-        return config
-
-    return ValueType(mapping_schema(settings), parse, "[feature](#features)")
-
-
 def features_by_name(
     plain: ValueType[_T],
     find_conflict: Callable[[FeatureConfig], str] = FeatureConfig.find_conflict,
 ) -> ValueType[_T | Mapping[str, _T | FeatureConfig]]:
     """Return the type of columns: a plain value for one, or values or features by name."""
-    feature_type = feature(find_conflict)
+    feature_type = mapping_type(FeatureConfig, "[feature](#features)", find_conflict)
 
     def parse(
         tree: Tree, what: str, context: SectionContext

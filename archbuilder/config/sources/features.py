@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from archbuilder.config.settings import setting
+from archbuilder.config.sources.pixels import ImageConfig, TableImage, table_image
 from archbuilder.config.sources.tokenizers import (
     SEQUENCE_LENGTH,
     TOKENIZER,
@@ -50,7 +51,7 @@ _TRUE: Final = plain_type({"enum": [True]}, "`true`")
 _DATE_PART: Final = choice(*get_args(DatePart))
 _NUMBER_KEYS: Final = ("normalize", "missing", "transform", "clip")
 _VOCABULARY_KEYS: Final = ("min_count", "max_size")
-_KIND_KEYS: Final = ("vocabulary", "date", "tokenizer")
+_KIND_KEYS: Final = ("vocabulary", "date", "tokenizer", "image")
 _TOKENIZER_KEYS: Final = (
     *("vocabulary_size", "lowercase", "strip_punctuation", "sequence_length", "output"),
 )
@@ -127,6 +128,11 @@ class FeatureConfig:
         "Parts of a date or time in ISO 8601, as numbers side by side.",
         default=None,
     )
+    image: TableImage | None = setting(
+        table_image(),
+        "The column has the names of image files: `true`, or the settings of the images.",
+        default=None,
+    )
     min_count: int | None = setting(
         integer(1, 2**31 - 1), "How often a category must occur in the training set.", default=None
     )
@@ -171,6 +177,11 @@ class FeatureConfig:
         return self.vocabulary is not None
 
     @property
+    def has_words(self) -> bool:
+        """Whether the values are words that are not split: categories or names of files."""
+        return self.is_category or self.image is not None
+
+    @property
     def is_text(self) -> bool:
         """Whether the values are texts, which a tokenizer splits."""
         return self.tokenizer is not None
@@ -178,7 +189,7 @@ class FeatureConfig:
     @property
     def is_string(self) -> bool:
         """Whether columns are read as strings rather than as numbers."""
-        return self.is_category or self.is_text or self.date is not None
+        return self.has_words or self.is_text or self.date is not None
 
     @property
     def takes_missing(self) -> bool:
@@ -218,7 +229,7 @@ class FeatureConfig:
             for group in (_KIND_KEYS, _NUMBER_KEYS, _VOCABULARY_KEYS, _TOKENIZER_KEYS)
         )
         kind_list = " and ".join(map(quote, kinds))
-        value_name = "categories" if self.is_category else "text"
+        value_name = "categories" if self.is_category else "images" if self.image else "text"
         return {
             f"has {quote_list(self._keys)}, but 'segments_of' stands alone": (
                 self.segments_of is not None and len(self._keys) > 1
@@ -226,7 +237,7 @@ class FeatureConfig:
             "has both 'column' and 'columns'": self.column is not None and self.columns is not None,
             f"has both {kind_list}": len(kinds) > 1,
             f"has {quote_list(numbers)} for numbers and {kind_list} for {value_name}": (
-                (self.is_category or self.is_text) and numbers
+                (self.has_words or self.is_text) and numbers
             ),
             f"has {quote_list(kinds)}, which needs one 'column'": (
                 kinds and not self.is_text and self.column is None
@@ -286,6 +297,10 @@ class FeatureConfig:
         conflicts = {
             "has 'segments_of', which a target cannot be": self.segments_of is not None,
             "has no 'column'": self.column is None,
+            "has an 'image' without 'pixels': write 'pixels: classes' for masks of class indices,"
+            " or 'pixels: values' for images of brightness or depth": (
+                self.image is not None and self.image.pixels is None
+            ),
             "has a 'date', which a target cannot be": self.date is not None,
             "has a 'tokenizer', which a target cannot have": self.is_text,
             "has 'missing', but a target cannot be missing": self.missing is not None,
@@ -298,3 +313,9 @@ class FeatureConfig:
 
 InputColumns: TypeAlias = str | tuple[str, ...] | FeatureConfig
 """A column of a table, several that are concatenated into one input, or a feature."""
+
+
+def image_config_of(inputs: object, name: str) -> ImageConfig | None:
+    """Return the image settings of an input among columns by input; None if it has none."""
+    columns = inputs.get(name) if isinstance(inputs, Mapping) else None
+    return columns.image if isinstance(columns, FeatureConfig) else None

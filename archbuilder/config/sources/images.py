@@ -10,23 +10,29 @@ from typing import TYPE_CHECKING, Final
 from archbuilder.config.settings import setting
 from archbuilder.config.sources.base import (
     DIVIDE_BY,
-    DIVISOR,
     NAMES,
     SAMPLE_WEIGHT,
-    SIZE,
     ArrayNames,
     DataPath,
-    ImageOptions,
     SkippableSource,
     path,
+)
+from archbuilder.config.sources.pixels import (
+    DIVISOR,
+    IMAGE_BITS,
+    IMAGE_BITS_TEXT,
+    IMAGE_CHANNELS,
+    IMAGE_CHANNELS_TEXT,
+    IMAGE_SIZE,
+    IMAGE_SIZE_TEXT,
+    SIZE,
+    ImageConfig,
 )
 from archbuilder.config.value_types import (
     SectionContext,
     ValueType,
-    choice,
     list_between,
     or_by_name,
-    pair_of,
     text,
 )
 from archbuilder.yaml.nodes import Tree
@@ -42,24 +48,16 @@ class ImageSource(SkippableSource):
 
     may_hold_images = True
 
-    size: tuple[int, int] | None = setting(
-        pair_of(SIZE),
-        "Height and width that images are resized to; by default those of the first image.",
-        default=None,
-    )
-    # Not 2 or 4: transparency is composited over white when an image is decoded.
-    channels: int | None = setting(
-        choice(1, 3), "Number of channels; by default that of the first image.", default=None
-    )
-    bits: int | None = setting(
-        choice(8, 16), "Bits per channel; by default those of the first image.", default=None
-    )
+    size: tuple[int, int] | None = setting(IMAGE_SIZE, IMAGE_SIZE_TEXT, default=None)
+    channels: int | None = setting(IMAGE_CHANNELS, IMAGE_CHANNELS_TEXT, default=None)
+    bits: int | None = setting(IMAGE_BITS, IMAGE_BITS_TEXT, default=None)
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
 
-    @property
-    def image_options(self) -> ImageOptions:
-        """How images are decoded."""
-        return ImageOptions(self.size, self.channels, self.bits)
+    def image_config(self, input_name: str = "") -> ImageConfig:  # noqa: ARG002 - one for all
+        """Return how images are decoded."""
+        return ImageConfig(
+            size=self.size, channels=self.channels, bits=self.bits, divide_by=self.divide_by
+        )
 
 
 IMAGE_SUFFIXES: Final = (

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 from archbuilder.config.settings import setting
 from archbuilder.config.sources.base import (
     DIVIDE_BY,
-    DIVISOR,
     NAMES,
     SAMPLE_WEIGHT,
     ArrayNames,
@@ -20,7 +19,14 @@ from archbuilder.config.sources.base import (
     path,
 )
 from archbuilder.config.sources.feature_parser import features_by_name, targets_by_name
-from archbuilder.config.sources.features import COLUMN, COLUMNS, FeatureConfig, InputColumns
+from archbuilder.config.sources.features import (
+    COLUMN,
+    COLUMNS,
+    FeatureConfig,
+    InputColumns,
+    image_config_of,
+)
+from archbuilder.config.sources.pixels import DIVISOR, ImageConfig
 from archbuilder.config.value_types import (
     SectionContext,
     ValueType,
@@ -106,6 +112,10 @@ class Csv(SkippableSource, InferenceSource):
 
         return load_csv(self, context)
 
+    def image_config(self, input_name: str) -> ImageConfig | None:
+        """Return how the images of an input are decoded; None if it is not a feature of images."""
+        return image_config_of(self.inputs, input_name)
+
     @property
     def finds_columns_by_name(self) -> bool:
         """Whether the inputs are columns of a header that the source does not name itself."""
@@ -143,6 +153,10 @@ class Parquet(SkippableSource, InferenceSource):
 
         return load_parquet(self, context)
 
+    def image_config(self, input_name: str) -> ImageConfig | None:
+        """Return how the images of an input are decoded; None if it is not a feature of images."""
+        return image_config_of(self.inputs, input_name)
+
     @property
     def finds_columns_by_name(self) -> bool:
         """Whether the inputs are columns that the source does not name itself."""
@@ -178,6 +192,10 @@ class Jsonl(SkippableSource, InferenceSource):
         from archbuilder.data.sources.jsonl import load_jsonl
 
         return load_jsonl(self, context)
+
+    def image_config(self, input_name: str) -> ImageConfig | None:
+        """Return how the images of an input are decoded; None if it is not a feature of images."""
+        return image_config_of(self.inputs, input_name)
 
     @classmethod
     def for_inference(cls, file: DataPath, template: DataSource) -> Jsonl:

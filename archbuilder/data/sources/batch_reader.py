@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
+from archbuilder.config.sources import DataPath
 from archbuilder.data.columns import Array, Column
 from archbuilder.data.dtypes import common_dtype, unrepresentable
 from archbuilder.data.provenance import ColumnOrigin
@@ -16,6 +17,7 @@ from archbuilder.data.sources.category_writer import CategoryWriter
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.dates import DATE_DTYPE, Dates, date_parts
 from archbuilder.data.sources.disk_columns import ColumnStore
+from archbuilder.data.sources.image_files import ImageFiles, image_file
 from archbuilder.data.sources.label_encoder import Strings, TargetWriter
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.text_writer import TextWriter
@@ -55,7 +57,7 @@ class Row:
     """Values of each column, without encoded images, which are decoded on demand."""
     targets: Mapping[str, Array | str]
     sample_weights: Mapping[str, Array] = field(default_factory=dict)
-    categories: Mapping[str, str | None] = field(default_factory=dict)
+    words: Mapping[str, str | None] = field(default_factory=dict)
     dates: Mapping[str, np.datetime64] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     """The texts for a tokenizer, by field."""
@@ -65,9 +67,11 @@ class Row:
         """Size in memory."""
         columns = (column for each in self.inputs.values() for column in each)
         values = (*columns, *self.targets.values(), *self.sample_weights.values())
-        words = sum(len(each or "") for each in self.categories.values())
-        words += sum(map(len, self.texts.values()))
-        return words + sum(len(each) if isinstance(each, str) else each.nbytes for each in values)
+        words = (*self.words.values(), *self.texts.values())
+        num_bytes = sum(len(each or "") for each in words)
+        for value in values:
+            num_bytes += len(value) if isinstance(value, str) else value.nbytes
+        return num_bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,16 +79,18 @@ class RawBatch:
     """The values of inputs, targets and sample weights of some records, by name.
 
     Arrays have the shape `(rows, ...)`. A sequence of arrays is one input with several columns side
-    by side. Missing numbers are NaN, categories None, and dates NaT.
+    by side. Missing numbers are NaN, words None, and dates NaT.
     """
 
     inputs: Mapping[str, Array | Sequence[Array]]
     targets: Mapping[str, Array | Strings]
     sample_weights: Mapping[str, Array] = field(default_factory=dict)
-    categories: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    words: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     dates: Mapping[str, Dates] = field(default_factory=dict)
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The texts for a tokenizer, by column."""
+    directory: DataPath | None = None
+    """The directory of the file, to which the names of images are relative."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +98,7 @@ class CollectedColumns:
     """The columns collected from all batches, by the names of inputs and targets."""
 
     inputs: Mapping[str, Feature]
+    images: Mapping[str, ImageFiles]
     raw_features: Mapping[str, RawFeature]
     key_columns: Mapping[str, KeyColumn]
     targets: Mapping[str, Column]
@@ -119,8 +126,10 @@ class _InputWriters:
         }
         self._categories = {
             name: CategoryWriter(roles.title(column), store, self._origins[name])
-            for name, column in roles.categories.items()
+            for name, column in roles.words.items()
+            if name not in roles.images
         }
+        self.images = {name: ImageFiles() for name in roles.images}
         # By column: the segments of texts are an input that reads the columns of another.
         self._texts = {each: TextWriter(roles.title(each), store) for each in roles.text_columns}
 
@@ -138,8 +147,13 @@ class _InputWriters:
         for name, dates in batch.dates.items():
             parts = self._roles.features[name].date or ()
             self._numbers[name].add(date_parts(dates, parts))
-        for name, words in batch.categories.items():
-            self._categories[name].add(words)
+        for name, words in batch.words.items():
+            if name in self._categories:
+                self._categories[name].add(words)
+                continue
+            for word in words:
+                file = image_file(self._roles.images[name], batch.directory, word or "")
+                self.images[name].append(file)
         for column, texts in batch.texts.items():
             self._texts[column].add(texts)
 
@@ -156,7 +170,7 @@ class _InputWriters:
         raw_features: dict[str, RawFeature] = {}
         texts = {column: each.to_column() for column, each in self._texts.items()}
         for name, config in self._roles.features.items():
-            if name in self._roles.key_columns:
+            if name in self._roles.key_columns or name in self.images:
                 continue
             columns = self._roles.inputs[name]
             if config.is_text:
@@ -222,6 +236,7 @@ def collect_columns(
     finished = {name: each.finish() for name, each in targets.items()}
     return CollectedColumns(
         inputs.plain_features(),
+        inputs.images,
         inputs.raw_features(),
         inputs.key_columns(),
         {name: column for name, (column, _, _) in finished.items()},
@@ -231,8 +246,12 @@ def collect_columns(
     )
 
 
-def stack_rows(rows: Iterable[Row], roles: ColumnRoles) -> Iterator[RawBatch]:
+def stack_rows(
+    rows: Iterable[Row], roles: ColumnRoles, directory: DataPath | None = None
+) -> Iterator[RawBatch]:
     """Yield batches of rows, whose values have the shapes of the first row.
+
+    `directory` is that of the file.
 
     Raises:
         RunError: if no dtype represents all values of a field.
@@ -275,7 +294,8 @@ def stack_rows(rows: Iterable[Row], roles: ColumnRoles) -> Iterator[RawBatch]:
                 key: stack(batch, column, [row.sample_weights[key] for row in batch])
                 for key, column in roles.sample_weights.items()
             },
-            {key: [row.categories[key] for row in batch] for key in roles.categories},
+            {key: [row.words[key] for row in batch] for key in roles.words},
             {key: np.array([row.dates[key] for row in batch], DATE_DTYPE) for key in roles.dates},
             {column: [row.texts[column] for row in batch] for column in roles.text_columns},
+            directory,
         )

@@ -11,6 +11,7 @@ from archbuilder.config.sources import (
     FeatureConfig,
     InputColumns,
     Jsonl,
+    TableImage,
     TableSource,
     TargetColumns,
     Tfrecord,
@@ -200,9 +201,14 @@ class ColumnRoles:
         return tuple(dict.fromkeys(each for each in columns if each not in numeric))
 
     @property
-    def categories(self) -> Mapping[str, str]:
-        """The columns of inputs that are categories."""
-        return {key: self.inputs[key][0] for key, each in self.features.items() if each.is_category}
+    def words(self) -> Mapping[str, str]:
+        """The columns of inputs that are words: categories, and names of image files."""
+        return {key: self.inputs[key][0] for key, each in self.features.items() if each.has_words}
+
+    @property
+    def images(self) -> Mapping[str, TableImage]:
+        """How the image files of inputs are found and decoded."""
+        return {key: each.image for key, each in self.features.items() if each.image is not None}
 
     @property
     def dates(self) -> Mapping[str, str]:
@@ -216,8 +222,17 @@ class ColumnRoles:
         return tuple(dict.fromkeys(column for key in keys for column in self.inputs[key]))
 
     @property
+    def required_strings(self) -> tuple[str, ...]:
+        """The columns that are read as strings, and in which none may be missing."""
+        return tuple(
+            self.inputs[key][0]
+            for key, each in self.features.items()
+            if each.is_string and not each.takes_missing
+        )
+
+    @property
     def string_inputs(self) -> frozenset[str]:
-        """The inputs that are read as strings: categories, dates and texts."""
+        """The inputs that are read as strings: categories, file names, dates and texts."""
         return frozenset(key for key, each in self.features.items() if each.is_string)
 
     @property

@@ -28,6 +28,7 @@ from archbuilder.data.sources.cells import (
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.dates import DATE_DTYPE, Dates, not_a_date_error, parse_date
 from archbuilder.data.sources.load_context import LoadContext
+from archbuilder.data.sources.table_images import TableImages
 from archbuilder.data.sources.tabular import load_table
 from archbuilder.data.text.line_reader import iter_lines
 from archbuilder.diagnostics.errors import InternalError, RunError, quote
@@ -114,7 +115,8 @@ class _CsvFile:
             next(records)
         can_skip = self.source.on_error == "stop" and not self.context.inputs_only
         hint = _SKIP_HINT if can_skip else ""
-        parser = _RowParser(roles, self.name, hint, {"", *self.source.missing})
+        images = TableImages(self.file, roles, self.bad_records, self.context)
+        parser = _RowParser(roles, self.name, hint, {"", *self.source.missing}, images)
         # For short cells, the overhead of the objects is most of the memory.
         for lines in batched_by_bytes(
             records, lambda line: sum(map(len, line[1])) + _STR_OVERHEAD_BYTES * len(line[1])
@@ -164,7 +166,12 @@ class _RowParser:
     """Parser of lines into columns of numbers and of target strings."""
 
     def __init__(
-        self, roles: ColumnRoles, name: str, hint: str, missing_cells: Collection[str]
+        self,
+        roles: ColumnRoles,
+        name: str,
+        hint: str,
+        missing_cells: Collection[str],
+        images: TableImages,
     ) -> None:
         index = {column: number for number, column in enumerate(roles.all_columns)}
         self._column_names, self._name, self._hint = roles.all_columns, name, hint
@@ -172,7 +179,8 @@ class _RowParser:
         self._inputs = {
             key: [index[each] for each in columns] for key, columns in roles.number_inputs.items()
         }
-        self._categories = {key: index[each] for key, each in roles.categories.items()}
+        self._words = {key: index[each] for key, each in roles.words.items()}
+        self._images = images
         self._texts = {each: index[each] for each in roles.text_columns}
         self._scalar_inputs = roles.scalar_inputs
         self._sample_weights = {key: index[each] for key, each in roles.sample_weights.items()}
@@ -182,7 +190,7 @@ class _RowParser:
         self._dates = {key: index[each] for key, each in roles.dates.items()}
         self._text_columns = [
             *self._targets.values(),
-            *(self._dates[key] for key in roles.dates if not roles.features[key].takes_missing),
+            *(index[each] for each in roles.required_strings),
         ]
         """Columns in which a missing cell is an error, but not one of a number."""
 
@@ -195,7 +203,9 @@ class _RowParser:
         # An empty cell is not a number, but a cell such as -999 is.
         if len(self._missing_cells) > 1:
             required += self._numeric_columns
-        if not any(self._is_missing(cells[each]) for _, cells in lines for each in required):
+        has_missing = any(self._is_missing(cells[each]) for _, cells in lines for each in required)
+        # Files are checked one by one.
+        if not has_missing and not self._images.roles.images:
             with suppress(ValueError):
                 columns, dates = self._parse_columns(lines), self._parse_dates(lines)
         valid_lines = [*lines]
@@ -227,7 +237,7 @@ class _RowParser:
                     None if self._is_missing(cells[number]) else cells[number].strip()
                     for _, cells in valid_lines
                 ]
-                for key, number in self._categories.items()
+                for key, number in self._words.items()
             },
             dates,
             {
@@ -237,6 +247,7 @@ class _RowParser:
                 ]
                 for column, number in self._texts.items()
             },
+            self._images.directory,
         )
 
     def _is_missing(self, cell: str) -> bool:
@@ -301,6 +312,12 @@ class _RowParser:
                 description = self._describe_cell(cells, column_index, line_number)
                 bad_records.add(not_a_date_error(description))
                 return False
+        names = {key: cells[number].strip() for key, number in self._words.items()}
+        try:
+            self._images.check(names, f"line {line_number} of {self._name}")
+        except RunError as error:
+            bad_records.add(error)
+            return False
         return True
 
     def _dtype_conflict_error(self, lines: Sequence[_Line]) -> RunError:

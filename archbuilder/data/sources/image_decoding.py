@@ -18,6 +18,7 @@ import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from archbuilder.config.data_schema import ImageSpec
+from archbuilder.config.sources import ImageConfig
 from archbuilder.data.columns import Array, Column
 from archbuilder.data.source_dataset import Feature
 from archbuilder.diagnostics.errors import RunError
@@ -72,12 +73,7 @@ class ImageDecoder(ImageSpec):
 
     @classmethod
     def from_first(
-        cls,
-        first: Image.Image,
-        size: tuple[int, int] | None = None,
-        channels: int | None = None,
-        bits: int | None = None,
-        fitted: ImageSpec | None = None,
+        cls, first: Image.Image, config: ImageConfig, fitted: ImageSpec | None = None
     ) -> ImageDecoder:
         """Create a decoder from the options of a source, else from `fitted`, else from `first`.
 
@@ -86,12 +82,13 @@ class ImageDecoder(ImageSpec):
         first_spec = ImageSpec(
             first.height,
             first.width,
-            1 if first.mode in _GRAY_MODES or _is_16_bit(first) else 3,
-            16 if _is_16_bit(first) else 8,
+            1 if first.mode in _GRAY_MODES or is_16_bit(first) else 3,
+            16 if is_16_bit(first) else 8,
         )
         spec = fitted or first_spec
-        height, width = size or (spec.height, spec.width)
-        return cls(height, width, channels or spec.channels, bits or spec.bits, bits == 8)
+        height, width = config.size or (spec.height, spec.width)
+        channels, bits = config.channels or spec.channels, config.bits or spec.bits
+        return cls(height, width, channels, bits, config.bits == 8)
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -102,6 +99,10 @@ class ImageDecoder(ImageSpec):
     def max_value(self) -> int:
         """Value of white: 255 or 65535."""
         return int(2**self.bits - 1)
+
+    def resized(self, height: int, width: int) -> ImageDecoder:
+        """Return a decoder to another size."""
+        return dataclasses.replace(self, height=height, width=width)
 
     @property
     def spec(self) -> ImageSpec:
@@ -131,7 +132,7 @@ class ImageDecoder(ImageSpec):
             RunError: if the image has more bits than this decoder.
         """
         self.check_bit_depth(image, name)
-        if _is_16_bit(image):
+        if is_16_bit(image):
             # Through float32, since Pillow's conversion from `I;16` to `L` clips at 255. 257 is
             # 65535 / 255.
             values = np.asarray(self._resize(image.convert("F")))
@@ -148,7 +149,7 @@ class ImageDecoder(ImageSpec):
             RunError: if it would.
         """
         # Cameras store 12 bits in the lower part of 16, of which division by 257 would leave 4.
-        if _is_16_bit(image) and self.bits == 8 and not self.drops_bits:
+        if is_16_bit(image) and self.bits == 8 and not self.drops_bits:
             raise RunError(
                 f"{name} has 16 bits per channel, but the images before it have 8: write 'bits: 16'"
                 " to keep all bits, or 'bits: 8' to drop the lower 8"
@@ -199,15 +200,7 @@ def decode_image(content: bytes, name: str) -> Image.Image:
         RunError: if the content is not an image, is damaged or enormous, has pixels of an unknown
             range, or has colors or transparency with more than 8 bits per channel.
     """
-    with parser_errors(_ERRORS, f"{name} is damaged"):
-        try:
-            # Reads only the header; `load` reads the pixels.
-            image = Image.open(io.BytesIO(content), formats=_FORMATS)
-        except UnidentifiedImageError:
-            formats = f"{', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}"
-            raise RunError(f"{name} is not an image in the format {formats}") from None
-    if image.width * image.height > _MAX_PIXELS:
-        raise RunError(f"{name} is too large: {image.width:,} by {image.height:,} pixels")
+    image = open_image(content, name)
     with parser_errors(_ERRORS, f"{name} is damaged"):
         # Pillow would decode such images to 8 bits without a warning.
         bits = _bits_per_channel(image)
@@ -219,16 +212,50 @@ def decode_image(content: bytes, name: str) -> Image.Image:
             )
         image.load()
         visible = _to_standard_mode(image, name)
+    return turn_upright(visible, image)
+
+
+def open_image(content: bytes, name: str) -> Image.Image:
+    """Return an image whose pixels are not decoded yet.
+
+    Raises:
+        RunError: if the content is not an image, or has too many pixels.
+    """
+    with parser_errors(_ERRORS, f"{name} is damaged"):
+        try:
+            # Reads only the header; `load` reads the pixels.
+            image = Image.open(io.BytesIO(content), formats=_FORMATS)
+        except UnidentifiedImageError:
+            formats = f"{', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}"
+            raise RunError(f"{name} is not an image in the format {formats}") from None
+    if image.width * image.height > _MAX_PIXELS:
+        raise RunError(f"{name} is too large: {image.width:,} by {image.height:,} pixels")
+    return image
+
+
+def load_pixels(image: Image.Image, name: str) -> None:
+    """Decode the pixels of an image.
+
+    Raises:
+        RunError: if it is damaged.
+    """
+    with parser_errors(_ERRORS, f"{name} is damaged"):
+        image.load()
+
+
+def turn_upright(pixels: Image.Image, image: Image.Image) -> Image.Image:
+    """Return pixels as viewers show them, by the orientation in the EXIF data of `image`."""
     # Pillow itself turns images upright for TIFF only.
     try:
         transpose = _TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except (SyntaxError, ValueError, TypeError, KeyError, struct.error):
         # Many photos have damaged EXIF data and intact pixels. Viewers show those as stored.
         transpose = None
-    return visible if transpose is None else visible.transpose(transpose)
+    return pixels if transpose is None else pixels.transpose(transpose)
 
 
-def _is_16_bit(image: Image.Image) -> bool:
+def is_16_bit(image: Image.Image) -> bool:
+    """Return whether an image has 16 bits per channel."""
     return image.mode.startswith(_MODE_16_BIT_PREFIX)
 
 
@@ -249,14 +276,14 @@ def _bits_per_channel(image: Image.Image) -> int:
 
 def _to_standard_mode(image: Image.Image, name: str) -> Image.Image:
     """Convert an image to the mode `L`, `RGB` or `I;16`, with transparent pixels over white."""
-    if isinstance(image, TiffImagePlugin.TiffImageFile) and _is_16_bit(image):
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and is_16_bit(image):
         # Pillow leaves gray as TIFF stores it. Here it becomes 0 (black) to 65535.
         max_value = 2 ** _bits_per_channel(image) - 1
         values = np.asarray(image).astype(np.float64)
         if image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0) == _WHITE_IS_ZERO:
             values = max_value - values
         return Image.fromarray(np.rint(values * (65535 / max_value)).astype(np.uint16))
-    if _is_16_bit(image):
+    if is_16_bit(image):
         # A gray value that a PNG declares transparent. Not by way of RGBA, which has 8 bits.
         transparent_value = image.info.get("transparency")
         if transparent_value is None:

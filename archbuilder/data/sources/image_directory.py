@@ -13,13 +13,14 @@ from typing import Final
 import numpy as np
 
 from archbuilder.config.data_schema import DatasetSchema
-from archbuilder.config.sources import DataPath, Images
+from archbuilder.config.sources import Images
 from archbuilder.data.bad_records import BadRecords
-from archbuilder.data.columns import Array, ArrayColumn, Column, LazyColumn, RowIndices
+from archbuilder.data.columns import Array, ArrayColumn, Column
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing, SourceDataset
-from archbuilder.data.sources.class_directories import ImageListing, PathParts, list_images
-from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, read_image_file
+from archbuilder.data.sources.class_directories import ImageListing, list_images
+from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image
+from archbuilder.data.sources.image_files import ImageFile, ImageFiles, image_column
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.formatting import plural
@@ -27,27 +28,6 @@ from archbuilder.formatting import plural
 # Nine digits fit into int64.
 _CLASS_NUMBER: Final = re.compile("[0-9]{1,9}")
 """Name of a directory that is the index of its class."""
-
-
-@dataclass(frozen=True, slots=True)
-class _ImageFile:
-    """An image file below the source's directory."""
-
-    directory: DataPath
-    parts: PathParts
-
-    @property
-    def name(self) -> str:
-        return quote("/".join((self.directory.path.rstrip("/"), *self.parts)), 200)
-
-    def read(self, opener: DataFileOpener) -> bytes:
-        """Return the content of the file.
-
-        Raises:
-            RunError: if it cannot be read, or is enormous.
-        """
-        with opener.open_file(self.directory, *self.parts) as descriptor:
-            return read_image_file(descriptor, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +83,7 @@ def load_images(source: Images, context: LoadContext) -> SourceDataset:
     # Validation data may lack a class.
     if fitted is None:
         listing.check_classes()
-    image_files = [_ImageFile(directory, parts) for directory, parts in listing.images]
+    image_files = ImageFiles(ImageFile(directory, parts) for directory, parts in listing.images)
     bad_records = BadRecords(source.on_error, "images")
     # To skip damaged images, all have to be decoded once: the number of examples is needed now.
     if source.on_error == "skip":
@@ -111,12 +91,10 @@ def load_images(source: Images, context: LoadContext) -> SourceDataset:
     first = image_files[0]
     decoder = ImageDecoder.from_first(
         decode_image(first.read(opener), first.name),
-        source.size,
-        source.channels,
-        source.bits,
+        source.image_config(),
         fitted_schema.images.get(UNNAMED),
     )
-    images = _decoded_column(name, image_files, decoder, opener)
+    images = image_column(name, image_files, decoder, opener)
     classes = _Classes()
     targets: dict[str, Column] = {}
     if len(first.parts) > 1:
@@ -143,25 +121,12 @@ def load_images(source: Images, context: LoadContext) -> SourceDataset:
     )
 
 
-def _decoded_column(
-    name: str, image_files: Sequence[_ImageFile], decoder: ImageDecoder, opener: DataFileOpener
-) -> LazyColumn:
-    """Return the column of images, which are decoded when they are read."""
-
-    def read(rows: RowIndices) -> Array:
-        return np.stack(
-            [decoder.decode(image_files[row].read(opener), image_files[row].name) for row in rows]
-        )
-
-    return LazyColumn(name, len(image_files), decoder.shape, decoder.dtype, read)
-
-
 def _decodable(
-    image_files: Sequence[_ImageFile], opener: DataFileOpener, bad_records: BadRecords
-) -> list[_ImageFile]:
+    image_files: Sequence[ImageFile], opener: DataFileOpener, bad_records: BadRecords
+) -> ImageFiles:
     """Return the images that can be decoded; errors of the others go to `bad_records`."""
 
-    def find_error(image_file: _ImageFile) -> RunError | None:
+    def find_error(image_file: ImageFile) -> RunError | None:
         try:
             decode_image(image_file.read(opener), image_file.name)
         except RunError as error:
@@ -173,11 +138,12 @@ def _decodable(
         errors = list(pool.map(find_error, image_files))
     for error in filter(None, errors):
         bad_records.add(error)
-    return [each for each, failure in zip(image_files, errors, strict=True) if failure is None]
+    pairs = zip(image_files, errors, strict=True)
+    return ImageFiles(each for each, failure in pairs if failure is None)
 
 
 def _labels(
-    image_files: Sequence[_ImageFile], numbers: Mapping[str, int], name: str, *, all_needed: bool
+    image_files: Sequence[ImageFile], numbers: Mapping[str, int], name: str, *, all_needed: bool
 ) -> Array:
     """Return the class index of each image."""
     present = {each.parts[0] for each in image_files}

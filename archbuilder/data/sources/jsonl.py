@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 
-from archbuilder.config.sources import Jsonl
+from archbuilder.config.sources import DataPath, Jsonl
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array
 from archbuilder.data.dtypes import MAX_EXACT_INT, Mask
 from archbuilder.data.provenance import RecordLocations
 from archbuilder.data.source_dataset import SourceDataset
-from archbuilder.data.sources.batch_reader import Row, stack_rows
+from archbuilder.data.sources.batch_reader import RawBatch, Row, stack_rows
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.dates import not_a_date_error, parse_date
 from archbuilder.data.sources.load_context import LoadContext
+from archbuilder.data.sources.table_images import TableImages
 from archbuilder.data.sources.tabular import make_dataset
 from archbuilder.data.sources.text_writer import parse_text
 from archbuilder.data.text.line_reader import iter_json_objects
@@ -34,19 +36,28 @@ def load_jsonl(source: Jsonl, context: LoadContext) -> SourceDataset:
     parser = _FieldParser(roles)
     locations = RecordLocations("line")
 
-    def rows() -> Iterator[Row]:
-        for file in context.opener.match_files(source.file):
-            for number, row in iter_json_objects(file, context.opener, bad_records, parser):
-                locations.add(quote(file.path, 200), [number])
-                yield row
+    def rows(file: DataPath, images: TableImages) -> Iterator[Row]:
+        def parse(line: Mapping[str, object], location: str) -> Row:
+            row = parser(line, location)
+            images.check(row.words, location)
+            return row
 
-    batches = stack_rows(rows(), roles)
+        for number, row in iter_json_objects(file, context.opener, bad_records, parse):
+            locations.add(quote(file.path, 200), [number])
+            yield row
+
+    def batches_of(file: DataPath) -> Iterator[RawBatch]:
+        images = TableImages(file, roles, bad_records, context)
+        return stack_rows(rows(file, images), roles, images.directory)
+
+    batches = chain.from_iterable(map(batches_of, context.opener.match_files(source.file)))
     dataset = make_dataset(source, batches, roles, locations, bad_records, context)
     inputs = {
         key: replace(feature, integer_mask=parser.integer_masks[roles.inputs[key][0]])
         for key, feature in dataset.inputs.items()
+        if key not in roles.images
     }
-    return replace(dataset, inputs=inputs)
+    return replace(dataset, inputs={**dataset.inputs, **inputs})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,8 +110,8 @@ class _FieldParser:
             {key: values[field] for key, field in self.roles.targets.items()},
             {key: arrays[field] for key, field in self.roles.sample_weights.items()},
             {
-                key: _category(line.get(field), f"{self.roles.title(field)} of {location}")
-                for key, field in self.roles.categories.items()
+                key: _word(line.get(field), f"{self.roles.title(field)} of {location}")
+                for key, field in self.roles.words.items()
             },
             {
                 key: self._date(key, line.get(field), f"{self.roles.title(field)} of {location}")
@@ -185,8 +196,8 @@ class _FieldParser:
         return mask & is_integer.reshape(array.shape)
 
 
-def _category(value: object, description: str) -> str | None:
-    """Return a value as a category; None if it is missing.
+def _word(value: object, description: str) -> str | None:
+    """Return a value as a word; None if it is missing.
 
     Raises:
         RunError: if it is neither a string nor an integer.
@@ -195,7 +206,7 @@ def _category(value: object, description: str) -> str | None:
         return None
     if isinstance(value, str | int) and not isinstance(value, bool):
         return str(value).strip()
-    raise RunError(f"{description} is neither a string nor an integer, as categories are")
+    raise RunError(f"{description} is neither a string nor an integer")
 
 
 def _flatten(value: object) -> Iterator[object]:

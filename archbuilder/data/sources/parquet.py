@@ -28,6 +28,7 @@ from archbuilder.data.sources.dates import DATE_DTYPE, Dates, not_a_date_error, 
 from archbuilder.data.sources.label_encoder import Strings
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.parquet_footer import FOOTER_ERRORS, row_groups
+from archbuilder.data.sources.table_images import TableImages
 from archbuilder.data.sources.tabular import load_table
 from archbuilder.data.sources.text_writer import parse_text
 from archbuilder.diagnostics.errors import RunError, quote
@@ -88,11 +89,12 @@ class _ParquetFile:
             if missing:
                 raise RunError(f"{self.name} has no column {quote(missing[0])}")
             chunk_rows = _rows_per_read(descriptor, table.schema, roles.columns, self.name)
+            images = TableImages(self.file, roles, self.bad_records, self.context)
             first_row = 1
             for record_batch in _record_batches(table, chunk_rows, [*roles.columns], self.name):
-                yield from _RowBatch(record_batch, roles, first_row, self.name, locations).batches(
-                    self.bad_records
-                )
+                yield from _RowBatch(
+                    record_batch, roles, first_row, self.name, locations, images
+                ).batches(self.bad_records)
                 first_row += record_batch.num_rows
 
 
@@ -195,16 +197,16 @@ class _RowBatch:
     first_row: int
     name: str
     locations: RecordLocations
+    images: TableImages
 
     def batches(self, bad_records: BadRecords) -> Iterator[RawBatch]:
         """Yield one batch of the valid rows, if any; others are added to `bad_records`."""
         valid = np.ones(self.record_batch.num_rows, bool)
         texts = {each: self._texts(each, valid, bad_records) for each in self.roles.text_columns}
-        dates = self.roles.dates
         required = {
             *self.roles.numeric_columns,
             *self.roles.targets.values(),
-            *(dates[key] for key in dates if not self.roles.features[key].takes_missing),
+            *self.roles.required_strings,
         }
         value_columns = {*self.roles.targets.values(), *self.roles.sample_weights.values()}
         value_columns |= {column for each in self.roles.number_inputs.values() for column in each}
@@ -226,11 +228,11 @@ class _RowBatch:
                     )
                 )
             valid &= complete
+        self._check_images(valid, bad_records)
         if not valid.any():
             return
         self.locations.add(self.name, (np.flatnonzero(valid) + self.first_row).tolist())
         valid_rows = self.record_batch.filter(pa.array(valid))
-        categories = self.roles.categories
         optional = {*self.roles.optional_columns}
         columns = {
             each: self._optional_numbers(each, valid_rows.column(each))
@@ -246,13 +248,35 @@ class _RowBatch:
                 key: self._numeric_array(each, columns)
                 for key, each in self.roles.sample_weights.items()
             },
-            {key: self._words(each, valid_rows.column(each)) for key, each in categories.items()},
-            {key: self._dates(each, valid_rows.column(each)) for key, each in dates.items()},
+            {
+                key: self._words(each, valid_rows.column(each))
+                for key, each in self.roles.words.items()
+            },
+            {
+                key: self._dates(each, valid_rows.column(each))
+                for key, each in self.roles.dates.items()
+            },
             {
                 column: [each for each, is_valid in zip(words, valid, strict=True) if is_valid]
                 for column, words in texts.items()
             },
+            self.images.directory,
         )
+
+    def _check_images(self, valid: NDArray[np.bool_], bad_records: BadRecords) -> None:
+        """Make rows whose images cannot be read not valid, and add them to `bad_records`."""
+        names = {
+            key: self._words(self.roles.inputs[key][0], self.record_batch.column(column))
+            for key, column in self.roles.words.items()
+            if key in self.roles.images
+        }
+        for row in np.flatnonzero(valid).tolist() if names else ():
+            row_names = {key: words[row] for key, words in names.items()}
+            try:
+                self.images.check(row_names, f"row {self.first_row + row} of {self.name}")
+            except RunError as error:
+                bad_records.add(error)
+                valid[row] = False
 
     def _optional_numbers(self, column: str, array: pa.Array) -> Array | Strings:
         """Return the values of a column with NaN for missing ones.
@@ -324,8 +348,8 @@ class _RowBatch:
                 words[number] = str(word).strip() or None
             elif word is not None:
                 raise RunError(
-                    f"{self._describe_column(column)} contains {array.type}, but categories are"
-                    " strings or integers"
+                    f"{self._describe_column(column)} contains {array.type}, but categories and"
+                    " names of files are strings or integers"
                 )
         return words
 

@@ -15,6 +15,7 @@ from archbuilder.data.source_dataset import FittedPreprocessing, SourceDataset
 from archbuilder.data.sources.batch_reader import RawBatch, collect_columns
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.load_context import LoadContext
+from archbuilder.data.sources.table_images import add_images
 from archbuilder.diagnostics.errors import quote
 
 
@@ -87,7 +88,7 @@ def make_dataset(
     """
     name = quote(source.file.path, 200)
     columns = collect_columns(batches, roles, locations.describe_row, context)
-    return SourceDataset(
+    dataset = SourceDataset(
         name,
         {
             key: replace(feature, divide_by=source.divide_by)
@@ -101,3 +102,4 @@ def make_dataset(
         raw_features=columns.raw_features,
         key_columns=columns.key_columns,
     )
+    return add_images(dataset, columns.images, roles, locations.describe_row, context)

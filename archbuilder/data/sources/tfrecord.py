@@ -147,9 +147,7 @@ class _RecordReader:
                 image = decode_image(content, description)
                 image_decoders[key] = ImageDecoder.from_first(
                     image,
-                    self.source.size,
-                    self.source.channels,
-                    self.source.bits,
+                    self.source.image_config(),
                     fitted.schema.images.get(key) if fitted else None,
                 )
                 self.image_decoders.get(key, image_decoders[key]).check_bit_depth(

@@ -14,7 +14,7 @@ import tensorflow as tf
 from PIL import Image
 
 from archbuilder.config.data_schema import ImageSpec
-from archbuilder.config.sources import DataPath, Images, Tfrecord
+from archbuilder.config.sources import DataPath, ImageConfig, Images, Tfrecord
 from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing, SourceDataset
@@ -34,7 +34,7 @@ def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
 
 def numbers(content: bytes, **options: Any) -> np.ndarray:
     """As a source gives them whose first picture this is."""
-    look = ImageDecoder.from_first(decode_image(content, "it"), **options)
+    look = ImageDecoder.from_first(decode_image(content, "it"), ImageConfig(**options))
     return look.decode(content, "it")
 
 
@@ -60,7 +60,7 @@ def big_endian(values: np.ndarray) -> bytes:
 )
 def test_16_bits_keep_their_range(content: bytes):
     """They are divided by 65535, and a picture of 8 bits among them is as bright as by itself."""
-    look = ImageDecoder.from_first(decode_image(content, "it"))
+    look = ImageDecoder.from_first(decode_image(content, "it"), ImageConfig())
     assert (look.spec, look.max_value) == (ImageSpec(3, 4, 1, 16), 65535)
     np.testing.assert_array_equal(look.decode(content, "it")[..., 0], DEEP)
     shallow = look.decode(encoded(Image.new("L", (4, 3), 51)), "it")
@@ -77,10 +77,14 @@ def test_16_bit_image_among_8_bit_images():
     """Bits are dropped only where the recipe says so."""
     first, deep = encoded(Image.new("L", (4, 3), 9)), encoded(Image.fromarray(DEEP))
     with pytest.raises(RunError, match=r"deep has 16 bits per channel.* write 'bits: 16'"):
-        ImageDecoder.from_first(decode_image(first, "it")).decode(deep, "deep")
-    reduced = ImageDecoder.from_first(decode_image(first, "it"), bits=8).decode(deep, "deep")
+        ImageDecoder.from_first(decode_image(first, "it"), ImageConfig()).decode(deep, "deep")
+    reduced = ImageDecoder.from_first(decode_image(first, "it"), ImageConfig(bits=8)).decode(
+        deep, "deep"
+    )
     np.testing.assert_array_equal(reduced[..., 0], np.rint(DEEP / 257))
-    resized = ImageDecoder.from_first(decode_image(first, "it"), bits=16).decode(deep, "deep")
+    resized = ImageDecoder.from_first(decode_image(first, "it"), ImageConfig(bits=16)).decode(
+        deep, "deep"
+    )
     np.testing.assert_array_equal(resized[..., 0], DEEP)
 
 
