@@ -28,7 +28,7 @@ from archbuilder.compiler.pipeline import (
 )
 from archbuilder.compiler.unparse import unparse
 from archbuilder.diagnostics.errors import Diagnostic, UsageError, closest_match, quote
-from archbuilder.diagnostics.span import SourceText, Span
+from archbuilder.diagnostics.span import NO_FILE
 from archbuilder.expectations import check_expectations
 from archbuilder.files import path_status
 from archbuilder.files.blueprint_files import check_exists
@@ -329,19 +329,18 @@ def _is_path(text: str) -> bool:
 
 
 def argument_tree(what: str, value: object) -> Tree:
-    """Convert an argument of a function to a tree, as if it stood in a file named `what`.
+    """Convert an argument of a function to a tree without a location.
 
     Raises:
         UsageError: if the value is not plain data.
     """
-    # Errors need a location: one line of "source" with the value as its text.
-    text = quote(value)
     value = _to_python_integers(value)
     if not _is_plain(value):
         raise UsageError(
-            f"{what} must be a number, a string, a boolean, None or a list of them, not {text}"
+            f"{what} must be a number, a string, a boolean, None or a list of them, not"
+            f" {quote(value)}"
         )
-    return from_plain(value, Span(SourceText(what, text), 1, 1, 1, len(text) + 1))
+    return from_plain(value, NO_FILE)
 
 
 def _to_python_integers(value: object) -> object:

@@ -48,6 +48,12 @@ def plural(number: int, noun: str, plural_noun: str = "") -> str:
     return f"{format_count(number)} {noun if number == 1 else plural_noun or f'{noun}s'}"
 
 
+def any_of(choices: Iterable[str]) -> str:
+    """Return a list of choices in words: `a, b or c`."""
+    *first, last = choices
+    return f"{', '.join(first)} or {last}" if first else last
+
+
 def format_bytes(number: int) -> str:
     """Return a number of bytes in binary units: `4.8 MiB`."""
     value, unit = float(number), 0

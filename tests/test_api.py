@@ -356,7 +356,7 @@ def test_sample_equals_the_command(tmp_path: Path) -> None:
         ("train", {"batch_size": "64"}, "'batch_size' must be an integer"),
         ("train", {"seed": -1}, "'seed' must be an integer"),
         ("train", {"distribute": "horovod"}, "'distribute' must be auto, none"),
-        ("train", {"data": "nothing.npy"}, "invalid data 'nothing.npy'"),
+        ("train", {"data": "nothing.npy"}, "file, not 'nothing.npy'"),
         ("resume", {"epochs": 0}, "'epochs' must be an integer"),
         ("evaluate", {"batch_size": 0}, "'batch_size' must be an integer"),
         ("predict", {"batch_size": 0}, "'batch_size' must be an integer"),

@@ -36,12 +36,12 @@ class _StrictRange(click.ParamType):  # type: ignore[type-arg]  # generic since 
             number = self.number_type(text) if self.pattern.fullmatch(text) else math.inf
         # "1e999" is infinite too.
         if not math.isfinite(number):
-            self.fail(f"{quote(value)} is not {self.description}", param, ctx)
+            self.fail(f"must be {self.description}, not {quote(value)}", param, ctx)
         if number < self._minimum or (self._maximum is not None and number > self._maximum):
-            bounds = f"at least {self._minimum}"
+            bounds = f"at least {self._minimum:,}"
             if self._maximum is not None:
-                bounds = f"from {self._minimum} to {self._maximum}"
-            self.fail(f"must be {bounds}, not {number}", param, ctx)
+                bounds = f"from {self._minimum:,} to {self._maximum:,}"
+            self.fail(f"must be {bounds}, not {number:,}", param, ctx)
         return number
 
 

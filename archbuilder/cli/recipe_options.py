@@ -6,8 +6,8 @@ import click
 
 from archbuilder.cli.path_type import PathType
 from archbuilder.config.sources import DATA_SUFFIXES
+from archbuilder.formatting import any_of
 
-*_FIRST_SUFFIXES, _LAST_SUFFIX = DATA_SUFFIXES
 recipe_option = click.option(
     "--recipe",
     metavar="FILE",
@@ -19,6 +19,6 @@ data_option = click.option(
     "--data",
     metavar="DATA",
     help="Data to use in place of the recipe's: 'digits', 'tfds:NAME', a directory of images or of"
-    f" MNIST files, a {', '.join(_FIRST_SUFFIXES)} or {_LAST_SUFFIX} file, or a glob pattern of"
+    f" MNIST files, a {any_of(DATA_SUFFIXES)} file, or a glob pattern of"
     " such files.",
 )

@@ -19,6 +19,7 @@ from archbuilder.config.save_best import WeightsChoice
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.files.atomic_write import atomic_write, check_writable
+from archbuilder.formatting import any_of
 
 _SUFFIXES: Final = (".png", ".npz")
 
@@ -69,7 +70,7 @@ def sample_command(
     RUN is the directory of a run with the objective 'adversarial'.
     """
     if output.suffix not in _SUFFIXES:
-        raise UsageError(f"{quote(str(output))} must end in {' or '.join(_SUFFIXES)}")
+        raise UsageError(f"{quote(str(output))} must end in {any_of(_SUFFIXES)}")
     check_writable(output)
     samples = api.sample(run, weights=weights, num_samples=num_samples, seed=seed)
     # It imports TensorFlow; see archbuilder/cli/__init__.py.

@@ -10,6 +10,7 @@ import click
 
 from archbuilder.diagnostics.errors import closest_match, quote
 from archbuilder.diagnostics.render import ERROR_FORMATS, ErrorFormat
+from archbuilder.formatting import any_of
 from archbuilder.launch.command_line import option_arguments
 
 _OPTION_HINTS: Final[Mapping[str, str]] = {
@@ -70,11 +71,15 @@ def usage_message(error: click.ClickException) -> str:
     if isinstance(error, click.MissingParameter) and error.param is not None:
         return f"missing {error.param.param_type_name}: {_parameter_name(error.param)}"
     if isinstance(error, click.BadParameter) and error.param is not None:
-        name = _parameter_name(error.param)
-        return f"invalid value for {name}: {_clause(error.message)}"
+        message, value_type = _clause(error.message), error.param.type
+        if isinstance(value_type, click.Choice):
+            value = message.partition(" is not one of ")[0]
+            message = f"must be {any_of(value_type.choices)}, not {value}"
+        return f"invalid value for {_parameter_name(error.param)}: {message}"
     message = error.format_message().replace("requires an argument", "requires a value")
     extra = _EXTRA_ARGUMENTS.fullmatch(message)
-    return f"unexpected {extra[1]}: {extra[2]}" if extra else _clause(message)
+    # click joins the arguments, in which there may be spaces.
+    return f"unexpected {extra[1]}: {quote(extra[2])}" if extra else _clause(message)
 
 
 def _parameter_name(param: click.Parameter) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -62,6 +63,7 @@ _KIND_WITH_ARTICLE: Final[dict[ObjectKind, str]] = {
 }
 
 _CELL_LIST_HINT: Final = ("stack several cells with {StackedRNNCells: {cells: [...]}}",)
+_NUMBER: Final = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")
 _EXAMPLES: Final[dict[ObjectKind, str]] = {
     "activation": "relu",
     "initializer": "{HeNormal: {seed: 1}}",
@@ -236,14 +238,21 @@ class _ArgumentChecker:
         if isinstance(tree, MappingNode) and len(tree.entries) == 1:
             entry = tree.entries[0]
             return self._check_named_object(object_kind, entry.key, entry.key_span, entry.value)
+        notes: tuple[str, ...] = ()
+        description = describe_with_items(tree)
+        if isinstance(tree, MappingNode):
+            description += f" of {len(tree.entries)} keys"
+            # A dash is missing before the second of two objects in a list.
+            if any(registry.load().canonical_name(object_kind, each.key) for each in tree):
+                notes = ("write each in an item of its own",)
+        elif object_kind == "cell" and isinstance(tree, SequenceNode):
+            notes = _CELL_LIST_HINT
         self.diagnostics.error(
             "type-mismatch",
             f"{_KIND_WITH_ARTICLE[object_kind]} must be a name, or a name with arguments such as"
-            f" {_EXAMPLES[object_kind]}, not {describe_with_items(tree)}",
+            f" {_EXAMPLES[object_kind]}, not {description}",
             tree.span,
-            notes=_CELL_LIST_HINT
-            if object_kind == "cell" and isinstance(tree, SequenceNode)
-            else (),
+            notes=notes,
         )
         return False
 
@@ -264,6 +273,9 @@ class _ArgumentChecker:
             what = f"'{spec.name}' of {signature.name}"
             return check_value(tree, spec.type.schema or {}, what, self.diagnostics)
         if not spec.type.is_list:
+            if spec.type.schema is not None and _is_quoted_number(tree):
+                what = f"'{spec.name}' of {signature.name}"
+                return check_value(tree, spec.type.schema, what, self.diagnostics)
             return self.check_object(object_kind, tree)
         if not isinstance(tree, SequenceNode) or not tree.items:
             message = f"'{spec.name}' must be a list, each item {_KIND_WITH_ARTICLE[object_kind]}"
@@ -322,11 +334,21 @@ class _ArgumentChecker:
             if is_layer and name in keras_registry.layers:
                 code, message = "type-mismatch", f"{name} is not {article_and_noun}"
             foreign_hint = object_hint(name)
+            if name.endswith(")"):
+                foreign_hint = f"arguments are a mapping, as in {_EXAMPLES[object_kind]}"
             if foreign_hint:
                 notes = (foreign_hint,)
             else:
                 suggestion = closest_match(name, keras_registry.names(object_kind))
         self.diagnostics.error(code, message, span, suggestion=suggestion, notes=notes)
+
+
+def _is_quoted_number(tree: Tree) -> bool:
+    return (
+        isinstance(tree, ScalarNode)
+        and isinstance(tree.value, str)
+        and _NUMBER.fullmatch(tree.value) is not None
+    )
 
 
 def _is_null(tree: Tree) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from archbuilder import registry
-from archbuilder.diagnostics.span import SourceText, Span
+from archbuilder.diagnostics.span import NO_FILE, Span
 from archbuilder.plain_data import PlainData
 from archbuilder.registry.signatures import ObjectKind
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, Tree, to_plain
@@ -35,7 +35,7 @@ class KerasObject:
     @classmethod
     def from_name(cls, kind: ObjectKind, class_name: str) -> KerasObject:
         """Return an object without arguments, as the default of a setting."""
-        return cls(kind, class_name, ScalarNode(class_name, Span(SourceText("", ""), 1, 1, 1, 1)))
+        return cls(kind, class_name, ScalarNode(class_name, NO_FILE))
 
     @property
     def span(self) -> Span:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from archbuilder.diagnostics.errors import Diagnostics, quote
+from archbuilder.diagnostics.span import NO_FILE
 from archbuilder.language.parser.fields import describe_value
 from archbuilder.plain_data import PlainData
 from archbuilder.registry.schema_validation import find_violation
@@ -32,7 +33,7 @@ def check_value(
     notes: tuple[str, ...] = ()
     if is_integral_float and "integer" in violation.expected:
         # A number that is written there was not divided.
-        is_literal = _FLOAT.fullmatch(tree.span.text) is not None
+        is_literal = tree.span is NO_FILE or _FLOAT.fullmatch(tree.span.text) is not None
         notes = (f"write {value:.0f}",) if is_literal else _DIVISION_HINT
     # Booleans of YAML 1.1 are strings in YAML 1.2.
     boolean = _YAML_1_1_BOOLEANS.get(value.lower()) if isinstance(value, str) else None

@@ -6,7 +6,7 @@ a name with arguments (`npz: {file: data.npz, inputs: images}`).
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from archbuilder.config.settings import (
@@ -18,6 +18,7 @@ from archbuilder.config.settings import (
 from archbuilder.config.sources import SOURCES, DataConfig, DataSource
 from archbuilder.config.value_types import SectionContext
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote, quote_list
+from archbuilder.diagnostics.span import Span
 from archbuilder.language.parser.fields import FieldReader
 from archbuilder.limits import Limits
 from archbuilder.yaml.nodes import MappingNode, ScalarNode, Tree, to_plain
@@ -68,14 +69,7 @@ def _parse_source(tree: Tree, context: SectionContext) -> DataSource | None:
         return None
     source_class = SOURCES.get(name)
     if source_class is None:
-        suggestion = closest_match(name, SOURCES)
-        context.diagnostics.error(
-            "unknown-source",
-            f"unknown data source {quote(name)}",
-            span,
-            suggestion=suggestion,
-            notes=() if suggestion else (f"the sources are: {', '.join(SOURCES)}",),
-        )
+        _report_unknown_source(name, span, context)
         return None
     tracker = context.diagnostics.track_errors()
     settings = settings_of(source_class)
@@ -103,6 +97,24 @@ def _parse_source(tree: Tree, context: SectionContext) -> DataSource | None:
         context.diagnostics.error("invalid-structure", f"{what}: {conflict}", span)
         return None
     return source
+
+
+def _report_unknown_source(name: str, span: Span, context: SectionContext) -> None:
+    suffix = PurePosixPath(name).suffix
+    by_suffix = [key for key, source in SOURCES.items() if suffix in source.suffixes]
+    if "/" in name:
+        by_suffix.append("images")
+    suggestion = None if by_suffix else closest_match(name, SOURCES)
+    note = f"the sources are: {', '.join(SOURCES)}"
+    if by_suffix:
+        note = f"write the source before the file: {{{by_suffix[0]}: {name}}}"
+    context.diagnostics.error(
+        "unknown-source",
+        f"unknown data source {quote(name)}",
+        span,
+        suggestion=suggestion,
+        notes=() if suggestion else (note,),
+    )
 
 
 def _report_misplaced_arguments(tree: Tree, context: SectionContext) -> bool:

@@ -27,6 +27,7 @@ from archbuilder.diagnostics.errors import UsageError, closest_match, quote
 from archbuilder.files import path_status
 from archbuilder.files.blueprint_files import check_exists
 from archbuilder.files.sandbox import cannot_read
+from archbuilder.formatting import any_of
 
 _DIGITS: Final = "digits"
 _TFDS_PREFIX: Final = "tfds:"
@@ -91,8 +92,8 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
             check_exists(path)
         hint = "; did you mean 'digits'?" if closest_match(text, ["digits"]) else ""
         raise UsageError(
-            f"invalid data {quote(text)}: expected 'digits', 'tfds:NAME', a directory, or a file"
-            f" that ends with {', '.join(_SOURCES_BY_SUFFIX)}{hint}"
+            f"the data must be 'digits', 'tfds:NAME', a directory, or a"
+            f" {any_of(_SOURCES_BY_SUFFIX)} file, not {quote(text)}{hint}"
         )
     train = data.train if template is None else _inherit_options(data.train, template.train)
     validation, test = data.validation, data.test

@@ -125,6 +125,9 @@ def _is_by_layer(tree: MappingNode, context: SectionContext) -> bool:
             return value.value in names
         return isinstance(value, MappingNode) and any(each.key in names for each in value)
 
+    # `{type: Adam, learning_rate: 0.1}` has an argument where an optimizer would be.
+    if any(isinstance(to_plain(each.value), int | float) for each in tree):
+        return False
     return any(
         is_optimizer(each.value)
         or (each.key not in names and any(selects((each.key,), layer) for layer in context.layers))

@@ -167,7 +167,8 @@ def select_data(recipe: Recipe, data_argument: str | None) -> DataConfig:
         return data_from_argument(data_argument, recipe.data)
     if recipe.data is None:
         raise UsageError(
-            "the blueprint has no section 'data'; pass --data or --recipe, or add the section"
+            "there is no section 'data' in the blueprint or the recipe; pass --data, or add the"
+            " section"
         )
     return recipe.data
 
@@ -180,7 +181,7 @@ def require_training(recipe: Recipe) -> TrainingConfig:
     """
     if recipe.training is None:
         raise UsageError(
-            "the blueprint has no section 'training', which needs at least a 'loss'; pass a file"
-            " with --recipe, or add the section"
+            "there is no section 'training', which needs at least a 'loss', in the blueprint or the"
+            " recipe; pass a file with --recipe, or add the section"
         )
     return recipe.training

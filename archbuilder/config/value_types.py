@@ -14,6 +14,7 @@ from archbuilder.compiler.check_arguments import check_object
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.compiler.value_check import check_value
 from archbuilder.diagnostics.errors import Diagnostics
+from archbuilder.formatting import any_of
 from archbuilder.language.json_schema import object_definition_name
 from archbuilder.language.parser.fields import FieldReader
 from archbuilder.plain_data import PlainData
@@ -119,9 +120,7 @@ def boolean() -> ValueType[bool]:
 def choice(*values: _Scalar) -> ValueType[_Scalar]:
     """Return the type of a few values."""
     texts = [str(each).lower() if isinstance(each, bool) else str(each) for each in values]
-    *first, last = (f"`{each}`" for each in texts)
-    text = f"{', '.join(first)} or {last}" if first else last
-    return plain_type({"enum": list(values)}, text)
+    return plain_type({"enum": list(values)}, any_of(f"`{each}`" for each in texts))
 
 
 def text() -> ValueType[str]:

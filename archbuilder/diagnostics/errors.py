@@ -29,7 +29,7 @@ from typing import Final, Literal
 
 from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.escape import escaped_repr
-from archbuilder.diagnostics.span import Span
+from archbuilder.diagnostics.span import NO_FILE, Span
 
 Severity = Literal["error", "warning"]
 
@@ -81,6 +81,11 @@ class Diagnostic:
     suggestion: str | None = None
     notes: tuple[str, ...] = ()
     frame: ExpansionFrame | None = None
+
+    def __post_init__(self) -> None:
+        """Drop a span that is in no file."""
+        if self.span is NO_FILE:
+            object.__setattr__(self, "span", None)
 
     @property
     def location(self) -> tuple[str, int, int]:

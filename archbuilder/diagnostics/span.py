@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,3 +51,7 @@ class Span:
             return self
         column = self.column + start
         return Span(self.source, self.line, column, self.line, column + max(length, 1))
+
+
+NO_FILE: Final = Span(SourceText("", ""), 1, 1, 1, 1)
+"""The location of a value that does not stand in a file; messages show no location for it."""

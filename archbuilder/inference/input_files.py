@@ -33,6 +33,7 @@ from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
 from archbuilder.files.blueprint_files import check_exists
+from archbuilder.formatting import any_of
 
 _IMAGE_CHANNELS: Final = (1, 3)
 _MAX_GROUP_SIZE: Final = 1024
@@ -138,10 +139,9 @@ def _load_file(
     )
     source_class = next(chain(by_suffix, by_name), None)
     if source_class is None:
-        *suffixes, last_suffix = (suffix for each in _SOURCES for suffix in each.inference_suffixes)
+        suffixes = any_of(suffix for each in _SOURCES for suffix in each.inference_suffixes)
         raise UsageError(
-            f"{quote(str(path), 200)} has an unsupported format; expected a {', '.join(suffixes)}"
-            f" or {last_suffix} file, an IDX file or an image"
+            f"{quote(str(path), 200)} must be a {suffixes} file, an IDX file or an image"
         )
     source = source_class.for_inference(DataPath(str(path)), training_source)
     by_column_name = training_source.finds_columns_by_name and source.finds_columns_by_name

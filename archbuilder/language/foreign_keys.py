@@ -90,8 +90,14 @@ _VOCABULARY_SIZE: Final = "write 'vocabulary_size' in the source 'text' or 'pair
 _READERS: Final = "batches are always prefetched by several threads; leave it out"
 _MODEL: Final = "write the steps under 'layers', in sequence"
 _FLAT: Final = "a step names the layer itself: - Dense: {units: 10}"
+_BATCH_NORM: Final = "write 'BatchNormalization'"
+_CROSSENTROPY: Final = (
+    "write 'SparseCategoricalCrossentropy'; for a network without a softmax at its end:"
+    " {SparseCategoricalCrossentropy: {from_logits: true}}"
+)
 
 HINTS: Final[Mapping[str, str]] = {
+    "acc": "write 'accuracy'",
     "accelerator": "write 'distribute' under 'training'",
     "accumulate": _ACCUMULATE,
     "accumulate_grad_batches": _ACCUMULATE,
@@ -100,6 +106,11 @@ HINTS: Final[Mapping[str, str]] = {
     "backbone": _MODEL,
     "backup_and_restore": _RESUME,
     "batch": "write 'batch_size' under 'training'",
+    "batch_norm": _BATCH_NORM,
+    "batch_norm1d": _BATCH_NORM,
+    "batch_norm2d": _BATCH_NORM,
+    "bce_loss": "write 'BinaryCrossentropy'",
+    "bce_with_logits_loss": "write {BinaryCrossentropy: {from_logits: true}}",
     "best": _SAVE_BEST,
     "best_epoch": _SAVE_BEST,
     "best_model": _SAVE_BEST,
@@ -115,8 +126,11 @@ HINTS: Final[Mapping[str, str]] = {
     "class_weights": _CLASS_WEIGHT,
     "clipnorm": _CLIP,
     "clipvalue": _CLIP,
+    "color_mode": "write 'channels: 1' in the source 'images' for gray images, or 'channels: 3'",
     "config": _FLAT,
     "criterion": "write 'loss' under 'training'",
+    "cross_entropy": _CROSSENTROPY,
+    "cross_entropy_loss": _CROSSENTROPY,
     "csv_logger": _BUILT_IN,
     "data_augmentation": "write 'augment' under 'training'",
     "dataset": "write 'data', as in 'data: {npz: {file: data.npz}}'",
@@ -146,11 +160,13 @@ HINTS: Final[Mapping[str, str]] = {
     "initial_weights": _WEIGHTS,
     "input_shape": "write 'inputs', as in 'inputs: {image: [28, 28, 1]}'",
     "keep_best": _SAVE_BEST,
+    "l1_loss": "write 'MeanAbsoluteError'",
     "label_smoothing": "it is an argument of a loss: {BinaryCrossentropy: {label_smoothing: 0.1}}",
     "learning_rate": _LEARNING_RATE,
     "learning_rate_scheduler": _SCHEDULE,
     "length": _SEQUENCE_LENGTH,
     "limit_train_batches": _STEPS,
+    "linear": "write 'Dense', as in 'Dense: 10' for 10 units",
     "load_best_model_at_end": _BEST_WEIGHTS,
     "load_weights": _WEIGHTS,
     "log_dir": _BUILT_IN,
@@ -170,7 +186,9 @@ HINTS: Final[Mapping[str, str]] = {
     "model_checkpoint": _SAVE_BEST,
     "modules": _MODEL,
     "monitor": _MONITOR,
+    "mse_loss": "write 'MeanSquaredError'",
     "n_epochs": "write 'epochs' under 'training'",
+    "nll_loss": _CROSSENTROPY,
     "nodes": _MODEL,
     "num_epochs": "write 'epochs' under 'training'",
     "num_workers": _READERS,
@@ -202,6 +220,7 @@ HINTS: Final[Mapping[str, str]] = {
     "schedule": _SCHEDULE,
     "scheduler": _SCHEDULE,
     "seq_len": _SEQUENCE_LENGTH,
+    "sequential": _MODEL,
     "shuffle_buffer": _READERS,
     "sliding_window": _NO_WINDOWS,
     "split": _SPLIT,
@@ -221,6 +240,7 @@ HINTS: Final[Mapping[str, str]] = {
     "transforms": "write 'augment' under 'training'",
     "use": "write 'reuse: NAME', the name of an earlier step whose weights are shared",
     "use_ema": _EMA,
+    "val": _SPLIT,
     "val_data": _SPLIT,
     "val_split": _SPLIT,
     "validation": _SPLIT,

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias, Union
 from archbuilder import registry
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.language.ast import Block, Document, Import, Param, StepCall
+from archbuilder.language.foreign_keys import object_hint
 from archbuilder.language.parser.steps import STEP_KEYS
 from archbuilder.registry.signatures import Signature
 
@@ -148,14 +149,22 @@ def report_unknown_callee(program: Program, call: StepCall, diagnostics: Diagnos
             "there is no layer"
         )  # fmt: skip
         text = name.removeprefix(OPERATION_PREFIX)
+        hint = _layer_hint(name)
         diagnostics.error(
             "unknown-layer",
             f"{what} {quote(text)}",
             call.span,
-            suggestion=closest_match(name, candidates),
+            suggestion=None if hint else closest_match(name, candidates),
+            notes=(hint,) if hint else (),
         )
     else:
         _report_unknown_block(program, call, diagnostics)
+
+
+def _layer_hint(name: str) -> str | None:
+    """Return a hint for a layer of another tool, or for an activation that is no layer."""
+    activation = registry.load().canonical_name("activation", name.lower())
+    return object_hint(name) or (f"write 'Activation: {activation}'" if activation else None)
 
 
 def _report_unknown_block(program: Program, call: StepCall, diagnostics: Diagnostics) -> None:
@@ -164,14 +173,17 @@ def _report_unknown_block(program: Program, call: StepCall, diagnostics: Diagnos
     alias = name.partition(".")[0]
     if alias != name and alias not in program.document.imports:
         imports = program.document.imports
+        note = f"the imports are: {', '.join(imports)}" if imports else "the file imports nothing"
+        # As in Python: `keras.layers.Dense`, `nn.Linear`.
+        class_name = name.rpartition(".")[2]
+        if class_name in registry.load().layers:
+            note = f"write the name of the layer alone: {class_name}"
         diagnostics.error(
             "unknown-import",
             f"there is no import {quote(alias)}",
             call.span,
             suggestion=closest_match(alias, imports),
-            notes=(
-                f"the imports are: {', '.join(imports)}" if imports else "the file imports nothing",
-            ),
+            notes=(_layer_hint(class_name) or note,),
         )
         return
     blocks = block_names(program)

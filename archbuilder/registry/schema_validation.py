@@ -14,6 +14,7 @@ from jsonschema.validators import extend
 
 from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import closest_match
+from archbuilder.formatting import any_of
 from archbuilder.plain_data import PlainData
 
 Schema = Mapping[str, PlainData]
@@ -125,11 +126,7 @@ def describe_schema(schema: Schema) -> str:
     if "enum" in schema:
         choices = cast("list[PlainData]", schema["enum"])
         choice_texts = [json.dumps(each) if not isinstance(each, str) else each for each in choices]
-        return (
-            choice_texts[0]
-            if len(choice_texts) == 1
-            else f"{', '.join(choice_texts[:-1])} or {choice_texts[-1]}"
-        )
+        return any_of(choice_texts)
     if "description" in schema:
         return str(schema["description"])
     if "anyOf" in schema:
@@ -141,7 +138,11 @@ def describe_schema(schema: Schema) -> str:
     type_names = [_TYPE_NAMES.get(name, name) for name in names if name != "null"]
     if not type_names:
         return _TYPE_NAMES["null"]
-    bounds = [f"{phrase} {schema[key]}" for key, phrase in _BOUND_PHRASES.items() if key in schema]
+    bounds = [
+        f"{phrase} {cast('float', schema[key]):,}"
+        for key, phrase in _BOUND_PHRASES.items()
+        if key in schema
+    ]
     text = " or ".join(type_names) + (f" of {' and '.join(bounds)}" if bounds else "")
     if "multipleOf" in schema:
         text += f"{' and' if bounds else ''} divisible by {schema['multipleOf']}"

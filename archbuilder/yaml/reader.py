@@ -59,7 +59,6 @@ def parse_yaml(text: str | bytes, name: str, limits: Limits) -> Tree:
             "invalid-structure",
             "the file is empty",
             Span(source, 1, 1, 1, 2),
-            notes=("create a blueprint with 'archbuilder new'",),
         )
         raise BlueprintError(diagnostics)
     return tree

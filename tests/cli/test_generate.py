@@ -94,7 +94,7 @@ def test_translate_text(runs: Path, capsys: pytest.CaptureFixture[str]):
         (["sequences", "abz"], "the run's vocabulary does not know"),
         (["causal", "--num-beams", "2", "--top-k", "3"], "--num-beams cannot be used with"),
         (["causal", "--temperature", "-1"], "--temperature"),
-        (["causal", "--temperature", "nan"], "'nan' is not a number"),
+        (["causal", "--temperature", "nan"], "must be a number, not 'nan'"),
         (["causal", "--temperature", "inf"], "--temperature"),
         (["causal", "--top-k", "0"], "--top-k"),
     ],

@@ -101,7 +101,7 @@ def test_statistics_are_of_the_training_set(run: Run, tmp_path: Path):
         (("digits_cnn", "--preview", "x.jpg"), "--preview 'x.jpg' must end in .png"),
         (("digits_cnn", "--preview", "no/where/x.png"), "no"),
         (("digits_cnn", "--data", "nowhere"), "expected 'digits'"),
-        (("lenet5",), "has no section 'data'"),
+        (("lenet5",), "there is no section 'data'"),
         (("mlp", "--data", "digits"), "has the shape [8, 8]"),
     ],
 )

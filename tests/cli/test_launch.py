@@ -166,7 +166,7 @@ def test_single_node_job(capsys: pytest.CaptureFixture[str]):
             ["--", "train", "a", "--run-dir", "b", "--epohcs", "3"],
             "unknown option '--epohcs'; did you mean '--epochs'?",
         ),
-        (["--", "train", "a", "--run-dir", "b", "--epochs", "x"], "'x' is not an integer"),
+        (["--", "train", "a", "--run-dir", "b", "--epochs", "x"], "must be an integer, not 'x'"),
         (["--", "show", "a"], "pass the command 'train' after --"),
         (["--", "train", "a", "--run-dir", "b", "--workers=2"], "--workers cannot be used"),
         (["--name", "No", "--", "train", "a", "--run-dir", "b"], "not 'No'"),

@@ -38,10 +38,10 @@ def option_names() -> set[str]:
         (("predict", "a", "--json"), "unknown option '--json'"),
         (("compile",), "missing argument: BLUEPRINT\nUsage: archbuilder compile [OPTIONS]"),
         (("evaluate",), "missing argument: RUN|MODEL.keras"),
-        (("list", "a"), "unexpected argument: a"),
+        (("list", "a"), "unexpected argument: 'a'"),
         (("show", "--set"), "option '--set' requires a value"),
-        (("train", "a", "--epochs", "0"), "--epochs: must be from 1 to 1000000, not 0"),
-        (("show", "a", "--depth", "deep"), "for --depth: 'deep' is not an integer or 'all'"),
+        (("train", "a", "--epochs", "0"), "--epochs: must be from 1 to 1,000,000, not 0"),
+        (("show", "a", "--depth", "deep"), "for --depth: must be an integer or 'all', not 'deep'"),
         (
             ("show", "a", "--allow-dir", "no"),
             "--allow-dir: cannot read 'no': there is no such file",
@@ -51,7 +51,10 @@ def option_names() -> set[str]:
         (("train", "a", "--run-dir", ""), "for --run-dir: must not be an empty string"),
         (("train", "digits_cnn", "--data", ""), "the data must not be an empty string"),
         (("new", ""), "invalid value for FILE: must not be an empty string"),
-        (("train", "a", "--distribute", "gpu"), "'gpu' is not one of 'auto', 'none', 'mirrored'"),
+        (
+            ("train", "a", "--distribute", "gpu"),
+            "must be auto, none, mirrored, multi_worker or tpu",
+        ),
     ],
 )
 def test_message(run: Run, arguments: tuple[str, ...], message: str) -> None:
@@ -78,7 +81,7 @@ def test_error_format_of_an_error_without_a_location(run: Run) -> None:
     assert "cannot read 'nowhere': there is no such file" in error["message"]
     assert run("evaluate", "nowhere", "--error-format", "github").err.startswith("::error::cannot")
     (error,) = json.loads(run("show", "a", "--depth", "x", "--error-format", "json").err)
-    assert error["message"] == "invalid value for --depth: 'x' is not an integer or 'all'"
+    assert error["message"] == "invalid value for --depth: must be an integer or 'all', not 'x'"
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_valid_arguments(step: str, arguments: dict[str, object] | None):
         ("StringLookup: {vocabulary: /etc/passwd}", "type-mismatch", "a list"),
         ("TextVectorization: {standardize: os.system, vocabulary: [a]}", "invalid-choice", ""),
         ("EinsumDense: {equation: '__import__', output_shape: 3}", "out-of-range", ""),
-        ("STFTSpectrogram: {frame_length: 100000}", "out-of-range", "at most 8192"),
+        ("STFTSpectrogram: {frame_length: 100000}", "out-of-range", "at most 8,192"),
         ("Bidirectional: {layer: {LSTN: 3}}", "unknown-layer", "no recurrent layer 'LSTN'"),
         ("Bidirectional: {layer: {Lambda: x}}", "unsupported-layer", "Python function"),
         ("RNN: {cell: [1]}", "type-mismatch", "a recurrent cell must be a name"),

@@ -535,7 +535,7 @@ def test_invalid_input_files(runs: Path, tmp_path: Path, capsys: pytest.CaptureF
         ("shape.npy", 1, "has the shape [5], but the network takes [8, 8, 1]"),
         ("broken.png", 1, "is not an image in the format PNG, JPEG, BMP, GIF, WEBP, TIFF or PPM"),
         ("broken.npz", 1, "is not a NumPy archive"),
-        ("text.md", 2, "has an unsupported format; expected a .npz"),
+        ("text.md", 2, "text.md' must be a .npz"),
         ("nowhere.npy", 2, "there is no such file"),
     ):
         capsys.readouterr()

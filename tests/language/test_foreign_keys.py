@@ -161,6 +161,58 @@ def test_foreign_keys_beside_a_layer(tmp_path: Path, key: str, expected: str):
     assert expected in caught.value.diagnostics[0].notes[0]
 
 
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        ("GELU", "write 'Activation: gelu'"),
+        ("Linear: 3", "write 'Dense'"),
+        ("Sequential: 3", "write the steps under 'layers'"),
+        ("keras.layers.Dense: 3", "write the name of the layer alone: Dense"),
+        ("nn.Linear: 3", "write 'Dense'"),
+        ("nn.Nothing: 3", "the file imports nothing"),
+    ],
+)
+def test_layers_of_other_tools(tmp_path: Path, layer: str, expected: str):
+    """The hint names the layer to write, in place of one that happens to have a similar name."""
+    path = write(tmp_path, f"inputs: {{x: [3]}}\nlayers: [{layer}]\n")
+    with pytest.raises(BlueprintError) as caught:
+        archbuilder.load(path)
+    (diagnostic,) = caught.value.diagnostics
+    assert (diagnostic.suggestion, expected in diagnostic.notes[0]) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("training: {loss: CrossEntropyLoss}", "write 'SparseCategoricalCrossentropy'"),
+        ("training: {loss: MeanSquaredError, metrics: acc}", "write 'accuracy'"),
+        ("training: {loss: MeanSquaredError, optimizer: Adam(0.1)}", "arguments are a mapping"),
+        (
+            "training: {loss: MeanSquaredError, callbacks: [{EarlyStopping: 1, Other: 1}]}",
+            "write each in an item of its own",
+        ),
+        ("data: numbers.npz", "write the source before the file: {npz: numbers.npz}"),
+        ("data: pets/", "write the source before the file: {images: pets/}"),
+    ],
+)
+def test_objects_and_sources_in_the_form_of_other_tools(tmp_path: Path, text: str, expected: str):
+    """A note says how to write it."""
+    assert expected in mistake(tmp_path, text).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [
+        ("{type: Adam, learning_rate: 0.1}", "not a mapping of 2 keys"),
+        ("{Adam: {learning_rate: '0.1'}}", "must be a number of at least 0, not a string '0.1'"),
+    ],
+)
+def test_optimizer_in_another_form(tmp_path: Path, optimizer: str, expected: str):
+    """There is one error, about the optimizer."""
+    text = f"training: {{loss: MeanSquaredError, optimizer: {optimizer}}}"
+    assert expected in mistake(tmp_path, text).message
+
+
 def test_training_settings_are_not_parameters(tmp_path: Path):
     """Settings of the training are not parameters of the network."""
     path = write(tmp_path, "params: {units: 1}\ninputs: {x: [3]}\nlayers: [Dense: $units]\n")
