@@ -179,7 +179,9 @@ class _Run:
 
     def start(self) -> RunManifest:
         """Log the devices and the directory, and write the blueprint and the manifest."""
-        self.log(f"Device{'s' if self.devices.replicas > 1 else ''}: {self.devices.description}")
+        self.log(
+            f"Device{'s' if self.devices.num_replicas > 1 else ''}: {self.devices.description}"
+        )
         self.log(f"Run directory: {self.run_dir.path}")
         if self.provenance.blueprint:
             # Before run.json, whose presence means that the run can be resumed.
@@ -219,7 +221,9 @@ class _Run:
             test_dataset=datasets.test,
             config=self.training,
             devices=self.devices,
-            execution=choose_execution(self.training, self.devices.replicas, self.graphs.values()),
+            execution=choose_execution(
+                self.training, self.devices.num_replicas, self.graphs.values()
+            ),
             limits=self.limits,
             run_dir=self.run_dir,
             checkpoints=checkpoints,

@@ -94,9 +94,9 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.data": """
         rounding
-        augmentation bad_records columns errors file_access image_grid index_flow position
+        augmentation bad_records columns errors file_access image_grid input_tracing position
         provenance shuffle
-        dtypes indices targets text
+        dtypes lookup_tables targets text
         source_dataset sample_weights
         number_features text_features
         features split

@@ -7,7 +7,8 @@ source_dataset.py, columns.py, dtypes.py
                        `SourceDataset`, what a reader returns: columns by input and output
 split.py, shuffle.py, position.py, digest.py
                        validation set, order, and place in a run, all reproducible
-index_flow.py, indices.py, input_checks.py, input_adapter.py, targets.py, sample_weights.py
+input_tracing.py, lookup_tables.py, input_checks.py, input_adapter.py, targets.py,
+sample_weights.py
                        columns adapted to the inputs, outputs and losses of a network
 pipeline.py            `AdaptedDataset`, these columns together, and its batches in `tf.data`
 augmentation.py, augmented_batches.py, rounding.py

@@ -27,7 +27,7 @@ from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, from_p
 ValueRange: TypeAlias = tuple[float, float]
 """The smallest and the largest value of images."""
 
-MISMATCH: Final = "augmentation-mismatch"
+AUGMENTATION_MISMATCH: Final = "augmentation-mismatch"
 """The error code for layers that do not fit the images or the targets of the data."""
 GEOMETRIC_LAYERS: Final = (
     *("RandomCrop", "RandomElasticTransform", "RandomFlip", "RandomPerspective"),
@@ -138,7 +138,10 @@ class _SeededLayer:
 
     def _rejection(self, description: str, notes: tuple[str, ...]) -> BuildError:
         return BuildError(
-            MISMATCH, f"{self.name} under 'augment' does not take {description}", self.span, notes
+            AUGMENTATION_MISMATCH,
+            f"{self.name} under 'augment' does not take {description}",
+            self.span,
+            notes,
         )
 
 
@@ -260,7 +263,7 @@ def _with_value_range(config: KerasObject, value_range: ValueRange | None) -> Ke
             f" {high}"
         )
         notes = (f"leave 'value_range' out, or write [{low}, {high}]",)
-    diagnostics.error(MISMATCH, message, span, notes=notes)
+    diagnostics.error(AUGMENTATION_MISMATCH, message, span, notes=notes)
     raise BlueprintError(diagnostics)
 
 

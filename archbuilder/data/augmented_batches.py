@@ -20,7 +20,12 @@ from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.loss_traits import LossTraits, traits_of
 from archbuilder.config.objectives import SupervisedConfig
 from archbuilder.config.training import TrainingConfig
-from archbuilder.data.augmentation import GEOMETRIC_LAYERS, MISMATCH, MIXED_LAYERS, Augmentation
+from archbuilder.data.augmentation import (
+    AUGMENTATION_MISMATCH,
+    GEOMETRIC_LAYERS,
+    MIXED_LAYERS,
+    Augmentation,
+)
 from archbuilder.data.pipeline import AdaptedDataset
 from archbuilder.data.targets import Target
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, UsageError
@@ -280,7 +285,7 @@ def _geometric_layer_error(layer: KerasObject, output: str, shape: _StaticShape)
         notes = (f"{name} picks its layers at random; targets can follow {choice}",)
     diagnostics = Diagnostics()
     diagnostics.error(
-        MISMATCH,
+        AUGMENTATION_MISMATCH,
         f"{name} moves pixels, but the targets of the output '{output}' {[*shape]} would not move",
         layer.span,
         notes=notes,

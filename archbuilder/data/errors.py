@@ -11,7 +11,7 @@ from archbuilder.config.sources import DataPath, DataSource
 from archbuilder.diagnostics.errors import DataError, Diagnostic, RunError
 from archbuilder.diagnostics.span import Span
 
-UNUSABLE_DATA: Final = "invalid-data"
+INVALID_DATA: Final = "invalid-data"
 
 
 def source_span(source: DataSource) -> Span | None:
@@ -44,4 +44,4 @@ def locate_data_errors(span: Span | None) -> Iterator[None]:
         # A list of weights, for example, has a line for each.
         message, *lines = str(error).split("\n")
         notes = tuple(line.strip() for line in lines)
-        raise DataError(Diagnostic(UNUSABLE_DATA, message, span, notes=notes)) from error
+        raise DataError(Diagnostic(INVALID_DATA, message, span, notes=notes)) from error

@@ -87,7 +87,7 @@ def make_adapter(feature: Feature, graph_input: GraphInput) -> InputAdapter:
 
 def _shape_fits(shape: _StaticShape, expected: Shape) -> bool:
     return len(shape) == len(expected) and all(
-        size in (have, None) for have, size in zip(shape, expected, strict=True)
+        expected_size in (size, None) for size, expected_size in zip(shape, expected, strict=True)
     )
 
 
@@ -112,7 +112,9 @@ def _gray_to_rgb(shape: _StaticShape, expected: Shape) -> _Transform | None:
 def _resize(shape: _StaticShape, expected: Shape) -> _Transform | None:
     if len(shape) != 3 or len(expected) != 3 or expected[-1] not in (shape[-1], None):
         return None
-    height, width = (want or have for have, want in zip(shape[:2], expected[:2], strict=True))
+    height, width = (
+        new_size or size for size, new_size in zip(shape[:2], expected[:2], strict=True)
+    )
 
     def resize(batch: tf.Tensor) -> tf.Tensor:
         # tf.image.resize returns float32 for every dtype, and has no kernel for bool, uint32 and

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from archbuilder.compiler.ir import GraphInput
 from archbuilder.data.columns import Array, RowIndices, ValueCheck, fit_image_size
 from archbuilder.data.dtypes import DType, Mask, always_fits, is_integer, unrepresentable
-from archbuilder.data.indices import LookupTable
 from archbuilder.data.input_adapter import make_adapter
+from archbuilder.data.lookup_tables import LookupTable
 from archbuilder.data.pipeline import AdaptedColumn
 from archbuilder.data.provenance import ColumnOrigin
 from archbuilder.data.source_dataset import Feature

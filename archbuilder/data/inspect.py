@@ -20,8 +20,8 @@ from archbuilder.data.columns import Column, RowIndices, translate_read_errors
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.image_grid import image_grid, to_uint8_images
-from archbuilder.data.indices import lookup_tables_by_input
 from archbuilder.data.input_checks import adapt_input
+from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.shuffle import epoch_permutation
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.sources import load_datasets

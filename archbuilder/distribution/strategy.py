@@ -39,7 +39,7 @@ class DeviceSetup:
     workers: WorkerGroup = SINGLE_WORKER
 
     @property
-    def replicas(self) -> int:
+    def num_replicas(self) -> int:
         """Number of devices that share a batch."""
         return 1 if self.strategy is None else int(self.strategy.num_replicas_in_sync)
 
@@ -62,7 +62,7 @@ class DeviceSetup:
         """
         if self.strategy is None:
             return batches
-        strategy, replicas = self.strategy, self.replicas
+        strategy, replicas = self.strategy, self.num_replicas
 
         def make_dataset(context: tf.distribute.InputContext) -> tf.data.Dataset:
             local_replicas = replicas // context.num_input_pipelines
@@ -142,9 +142,9 @@ def setup_devices(
 
 
 def _check_batch_size(setup: DeviceSetup, batch_size: int) -> DeviceSetup:
-    if batch_size < setup.replicas:
+    if batch_size < setup.num_replicas:
         raise RunError(
-            f"cannot split a batch of size {batch_size} over {setup.replicas} devices; increase"
+            f"cannot split a batch of size {batch_size} over {setup.num_replicas} devices; increase"
             " 'batch_size'"
         )
     return setup
@@ -181,11 +181,11 @@ def _join_cluster(cluster: Cluster) -> DeviceSetup:
             f"worker {cluster.index + 1} of {cluster.size} ({cluster.address}) cannot reach the"
             f" others: {error}"
         ) from error
-    replicas = int(strategy.num_replicas_in_sync)
+    num_replicas = int(strategy.num_replicas_in_sync)
     device_type = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     return DeviceSetup(
         strategy,
-        f"worker {cluster.index + 1} of {cluster.size}, {replicas} {device_type}s in total",
+        f"worker {cluster.index + 1} of {cluster.size}, {num_replicas} {device_type}s in total",
         WorkerGroup(strategy, cluster.size, cluster.index),
     )
 

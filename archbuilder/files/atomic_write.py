@@ -24,7 +24,7 @@ def check_writable(path: Path) -> None:
         UsageError: if the path is a directory, a link, a device or a pipe, or if its directory is
             missing or not writable.
     """
-    folder = path.parent
+    directory = path.parent
     # Bytes, not characters: a Chinese character takes three.
     if len(os.fsencode(path.name)) > _MAX_NAME_BYTES:
         raise UsageError(f"{_display_path(path)} is too long for the name of a file")
@@ -32,14 +32,16 @@ def check_writable(path: Path) -> None:
         raise UsageError(f"{_display_path(path)} is a directory; pass the path of a file in it")
     if path_status.exists(path) and not path_status.is_file(path):
         raise UsageError(f"{_display_path(path)} is a device or a pipe, not a regular file")
-    if not path_status.is_dir(folder):
-        raise UsageError(f"there is no directory {_display_path(folder)} to write {path.name!a} to")
+    if not path_status.is_dir(directory):
+        raise UsageError(
+            f"there is no directory {_display_path(directory)} to write {path.name!a} to"
+        )
     _check_link(path)
     try:
-        SandboxPath(folder).check_writable()
+        SandboxPath(directory).check_writable()
     except OSError as error:
         raise UsageError(
-            f"cannot write to the directory {_display_path(folder)}: {_reason(error)}"
+            f"cannot write to the directory {_display_path(directory)}: {_reason(error)}"
         ) from error
 
 
@@ -98,11 +100,11 @@ def _check_link(path: Path) -> None:
         )
 
 
-def _reason(error: OSError, folder: Path | None = None) -> str:
+def _reason(error: OSError, directory: Path | None = None) -> str:
     # The directory may have been removed since `check_writable`; ENOENT alone would be reported as
     # a missing file.
-    if folder is not None and not path_status.is_dir(folder):
-        return f"there is no directory {_display_path(folder)}"
+    if directory is not None and not path_status.is_dir(directory):
+        return f"there is no directory {_display_path(directory)}"
     return os_error_reason(error)
 
 

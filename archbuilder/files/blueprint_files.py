@@ -64,14 +64,14 @@ def read_sandboxed_file(file: SandboxPath, limits: Limits) -> bytes:
 
 
 def read_within(
-    folder: SandboxPath,
+    directory: SandboxPath,
     path_text: str,
     span: Span,
     limits: Limits,
     *,
     allow_dirs: Sequence[Path] = (),
 ) -> tuple[SandboxPath, bytes]:
-    """Return the path and the content of a file that a blueprint names, below `folder`.
+    """Return the path and the content of a file that a blueprint names, below `directory`.
 
     `span` is where the blueprint names the file. A path with `..` is valid only if it leads into
     one of the directories in `allow_dirs`, which the user chose.
@@ -79,7 +79,7 @@ def read_within(
     Raises:
         BlueprintError: if the path leads elsewhere, or the file cannot be read.
     """
-    file = resolve_within(folder, path_text, span, allow_dirs=allow_dirs)
+    file = resolve_within(directory, path_text, span, allow_dirs=allow_dirs)
     try:
         with file.open_descriptor() as descriptor:
             return file, read_at_most(descriptor, limits.file_bytes + 1)
@@ -88,7 +88,7 @@ def read_within(
 
 
 def resolve_within(
-    folder: SandboxPath, path_text: str, span: Span, *, allow_dirs: Sequence[Path] = ()
+    directory: SandboxPath, path_text: str, span: Span, *, allow_dirs: Sequence[Path] = ()
 ) -> SandboxPath:
     """Return the path of a file that a blueprint names; see `read_within`.
 
@@ -110,12 +110,12 @@ def resolve_within(
         )
         raise BlueprintError(diagnostics)
     if ".." not in components:
-        return folder.joinpath(*components)
+        return directory.joinpath(*components)
     # `normpath` removes `..` from the text alone. `Path.resolve` would follow links below the
     # directory, which may belong to a stranger.
-    target = Path(os.path.normpath(folder.path.resolve().joinpath(*components)))
+    target = Path(os.path.normpath(directory.path.resolve().joinpath(*components)))
     # The file is then opened from the allowed directory, with no link on the way. A path with `..`
-    # that stays below `folder` needs permission as well.
+    # that stays below `directory` needs permission as well.
     for allowed in (each.resolve() for each in allow_dirs):
         if target.is_relative_to(allowed):
             return SandboxPath(allowed, target.relative_to(allowed).parts)
@@ -164,7 +164,7 @@ def missing_file_error(error: OSError | ValueError, path: str | Path) -> UsageEr
 def _similar_file(path: Path) -> str | None:
     """Return the name beside a mistyped one that is most similar to it and is of the same type."""
     # Stems, because a common suffix would make all blueprints of a directory similar. At most 1000
-    # names: a directory of a data set may have millions.
+    # names: a directory of a dataset may have millions.
     suffixes = _YAML_SUFFIXES if path.suffix in _YAML_SUFFIXES else (path.suffix,)
     try:
         names = os.listdir(path.parent)[:1000]  # noqa: PTH208

@@ -142,8 +142,8 @@ class SandboxPath:
             if not self.parts:
                 with self._open(_DIRECTORY_FLAGS) as descriptor:
                     return os.fstat(descriptor)
-            with self._open_parent() as (folder, name):
-                return os.stat(name, dir_fd=folder, follow_symlinks=False)
+            with self._open_parent() as (directory_fd, name):
+                return os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
         except FileNotFoundError:
             return None
 
@@ -186,11 +186,14 @@ class SandboxPath:
 
         def opener(_: str, flags: int) -> int:
             # With O_EXCL, a file or a link that exists under this name is an error.
-            return os.open(name, flags | os.O_EXCL | _BASE_FLAGS, mode, dir_fd=folder)
+            return os.open(name, flags | os.O_EXCL | _BASE_FLAGS, mode, dir_fd=directory_fd)
 
         # An opener instead of `os.fdopen`, so that `file.name` is a path: Keras's
         # `saving_lib.save_model` creates its temporary weights file in `Path(file.name).parent`.
-        with self._open_parent() as (folder, name), open(self.path, "wb", opener=opener) as file:
+        with (
+            self._open_parent() as (directory_fd, name),
+            open(self.path, "wb", opener=opener) as file,
+        ):
             yield file
             # Before the file is renamed: otherwise a power failure can leave the new name with an
             # empty file.
@@ -245,8 +248,8 @@ class SandboxPath:
     def make_directory(self, *, exist_ok: bool = False) -> None:
         """Create the directory; with `exist_ok` it may exist, but not as a link."""
         try:
-            with self._open_parent() as (folder, name):
-                os.mkdir(name, dir_fd=folder)
+            with self._open_parent() as (directory_fd, name):
+                os.mkdir(name, dir_fd=directory_fd)
         except FileExistsError:
             if not exist_ok:
                 raise
@@ -256,23 +259,23 @@ class SandboxPath:
 
     def rename(self, name: str) -> None:
         """Rename it within its directory and replace a file of that name, durably."""
-        with self._open_parent() as (folder, old_name):
-            os.rename(old_name, name, src_dir_fd=folder, dst_dir_fd=folder)
+        with self._open_parent() as (directory_fd, old_name):
+            os.rename(old_name, name, src_dir_fd=directory_fd, dst_dir_fd=directory_fd)
             # Without it, a power failure may undo the rename.
-            os.fsync(folder)
+            os.fsync(directory_fd)
 
     def remove(self) -> None:
         """Remove the file, the link, or the directory with its content, if it exists."""
         status = self.status()
         if status is None:
             return
-        with self._open_parent() as (folder, name), suppress(FileNotFoundError):
+        with self._open_parent() as (directory_fd, name), suppress(FileNotFoundError):
             if stat.S_ISDIR(status.st_mode):
                 # With `dir_fd`, `rmtree` does not follow links, not even one that replaces a
                 # directory meanwhile.
-                shutil.rmtree(name, dir_fd=folder)
+                shutil.rmtree(name, dir_fd=directory_fd)
             else:
-                os.unlink(name, dir_fd=folder)
+                os.unlink(name, dir_fd=directory_fd)
 
     def sync(self) -> None:
         """Flush the entries of the directory to disk."""
@@ -295,8 +298,8 @@ class SandboxPath:
         # The root is chosen by the user, and is neither written nor removed.
         if not self.parts:
             raise OSError(errno.EISDIR, "it is a directory")
-        with self.parent._open(_DIRECTORY_FLAGS) as folder:  # noqa: SLF001 - of the same class
-            yield folder, self.parts[-1]
+        with self.parent._open(_DIRECTORY_FLAGS) as directory_fd:  # noqa: SLF001 - of the same class
+            yield directory_fd, self.parts[-1]
 
     @contextmanager
     def _open(self, flags: int) -> Iterator[int]:
@@ -331,12 +334,12 @@ TEMP_SUFFIX: Final = ".part"
 """The suffix of files and directories that are not complete yet."""
 
 
-def _open_at(name: str, flags: int, folder: int) -> int:
+def _open_at(name: str, flags: int, directory_fd: int) -> int:
     try:
-        return os.open(name, flags, 0o666, dir_fd=folder)
+        return os.open(name, flags, 0o666, dir_fd=directory_fd)
     except NotADirectoryError:
         # With O_DIRECTORY and O_NOFOLLOW, Linux reports ENOTDIR for a link to a directory as well.
-        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        status = os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
         if stat.S_ISLNK(status.st_mode):
             raise OSError(errno.ELOOP, "links are not followed") from None
         raise

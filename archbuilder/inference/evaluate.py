@@ -142,7 +142,7 @@ def make_eval_context(
         test_dataset=datasets.test,
         config=eval_training,
         devices=devices,
-        execution=choose_execution(eval_training, devices.replicas, ()),
+        execution=choose_execution(eval_training, devices.num_replicas, ()),
         limits=limits,
         run_dir=RunDir(run_dir, is_writer=False),
         checkpoints=CheckpointManager(

@@ -18,8 +18,8 @@ from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.loss_traits import traits_of
 from archbuilder.data.columns import translate_read_errors
-from archbuilder.data.indices import lookup_tables_by_input
 from archbuilder.data.input_checks import adapt_input
+from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.pipeline import AdaptedColumn
 from archbuilder.data.source_dataset import UNNAMED
 from archbuilder.diagnostics.errors import RunError, UsageError
@@ -105,7 +105,7 @@ def predict(
     }
     predictor = _Predictor(model, graph, activations, devices)
     # At least one example for each replica.
-    size = batch_size or max(_DEFAULT_BATCH_SIZE, devices.replicas)
+    size = batch_size or max(_DEFAULT_BATCH_SIZE, devices.num_replicas)
     # Class names of a source with a single target are stored under UNNAMED.
     class_names = trained_run.config.schema.classes
     output_class_names = {
@@ -237,11 +237,13 @@ class _Predictor:
         """Return the outputs of a batch of `count` examples, from all replicas of all workers."""
         if self._devices.strategy is None:
             return {name: np.asarray(each) for name, each in self._call(batch).items()}
-        workers, replicas = self._devices.workers, self._devices.replicas
-        local_replicas = replicas // workers.count
+        workers, num_replicas = self._devices.workers, self._devices.num_replicas
+        num_local_replicas = num_replicas // workers.count
         # A batch with fewer examples than replicas goes to each of them whole (see `slices.py`).
-        is_uncut = count < replicas
-        start = 0 if is_uncut else slice_start(count, workers.index * local_replicas, replicas)
+        is_uncut = count < num_replicas
+        start = (
+            0 if is_uncut else slice_start(count, workers.index * num_local_replicas, num_replicas)
+        )
         outputs = {}
         for name, parts in self._call_on_replicas(batch).items():
             local_rows = (

@@ -36,9 +36,9 @@ from archbuilder.runs.run_dir import EpochLogs
 from archbuilder.runs.state_dict import Arrays, NotFiniteError, encode_bfloat16, first_non_finite
 
 CHECKPOINTS_DIR: Final = "checkpoints"
-_VARIABLES: Final = "variables.safetensors"
-_PROGRESS: Final = "progress.json"
-_MANIFEST: Final = "manifest.json"
+_VARIABLES_FILE: Final = "variables.safetensors"
+_PROGRESS_FILE: Final = "progress.json"
+_MANIFEST_FILE: Final = "manifest.json"
 _DIRECTORY_NAME: Final = re.compile(r"epoch-\d+-batch-\d+")
 # The newest checkpoint, and the one before it in case the newest turns out to be damaged.
 _KEEP_LAST: Final = 2
@@ -160,11 +160,11 @@ class CheckpointManager:
         try:
             progress = {**_progress_dict(checkpoint), "fingerprint": self.fingerprint}
             contents = {
-                _VARIABLES: save(encode_bfloat16(checkpoint.arrays)),
-                _PROGRESS: json.dumps(progress).encode("utf-8"),
+                _VARIABLES_FILE: save(encode_bfloat16(checkpoint.arrays)),
+                _PROGRESS_FILE: json.dumps(progress).encode("utf-8"),
             }
             digests = {name: hashlib.sha256(each).hexdigest() for name, each in contents.items()}
-            contents[_MANIFEST] = json.dumps({"sha256": digests}, indent=2).encode("utf-8")
+            contents[_MANIFEST_FILE] = json.dumps({"sha256": digests}, indent=2).encode("utf-8")
             # The manifest is written last, so that its presence means that the others are complete.
             for name, content in contents.items():
                 with temp_dir.joinpath(name).create() as file:
@@ -184,13 +184,13 @@ class CheckpointManager:
             ValueError: if a file does not have the contents of a checkpoint.
             RunError: if it belongs to another blueprint or recipe.
         """
-        progress = JsonObject.read(directory.joinpath(_PROGRESS))
+        progress = JsonObject.read(directory.joinpath(_PROGRESS_FILE))
         if progress.text("fingerprint") != self.fingerprint:
             raise RunError(
                 f"the checkpoint {directory.path.name} was written with another blueprint or"
                 " recipe; a run must be resumed with those that it was started with"
             )
-        variables_file = directory.joinpath(_VARIABLES)
+        variables_file = directory.joinpath(_VARIABLES_FILE)
         with variables_file.open_descriptor() as descriptor:
             try:
                 # safetensors only opens paths, and following the original one again could lead
@@ -200,10 +200,10 @@ class CheckpointManager:
             except (SafetensorError, AttributeError, TypeError) as error:
                 # The reason quotes the header of the file, which may hold control characters.
                 reason = escape_terminal(str(error))
-                raise ValueError(f"{_VARIABLES} cannot be read: {reason}") from error
+                raise ValueError(f"{_VARIABLES_FILE} cannot be read: {reason}") from error
         checkpoint = _parse_checkpoint(progress, arrays)
         if _directory_name(checkpoint.position) != directory.path.name:
-            raise JsonError(f"{_PROGRESS} has another position")
+            raise JsonError(f"{_PROGRESS_FILE} has another position")
         return checkpoint
 
 
@@ -245,10 +245,10 @@ def _parse_checkpoint(progress: JsonObject, arrays: Arrays) -> Checkpoint:
 
 def _verify_digests(directory: SandboxPath) -> str | None:
     """Compare a checkpoint with its digests; return the first difference, or None if intact."""
-    file = directory.joinpath(_MANIFEST)
+    file = directory.joinpath(_MANIFEST_FILE)
     try:
         digests = JsonObject.read(file).object("sha256")
-        for name in (_VARIABLES, _PROGRESS):
+        for name in (_VARIABLES_FILE, _PROGRESS_FILE):
             file = directory.joinpath(name)
             with (
                 file.open_descriptor() as descriptor,
@@ -264,5 +264,5 @@ def _verify_digests(directory: SandboxPath) -> str | None:
     except OSError as error:
         return f"{file.path.name}: {os_error_reason(error)}"
     except JsonError:
-        return f"{_MANIFEST} is not valid"
+        return f"{_MANIFEST_FILE} is not valid"
     return None

@@ -13,7 +13,7 @@ from archbuilder.config.layer_patterns import layer_path_prefix
 from archbuilder.config.optimizers import OptimizerConfig
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.training import TrainingConfig
-from archbuilder.data.indices import lookup_nodes
+from archbuilder.data.lookup_tables import lookup_nodes
 from archbuilder.data.source_dataset import SourceDataset
 from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.keras_backend import build

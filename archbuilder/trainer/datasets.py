@@ -13,8 +13,8 @@ from archbuilder.compiler.ir import Graph, GraphInput, Shape
 from archbuilder.config.objectives import TargetSpec
 from archbuilder.data.columns import ArrayColumn, Column, RowIndices, fit_image_size
 from archbuilder.data.errors import locate_data_errors
-from archbuilder.data.indices import lookup_tables_by_input
 from archbuilder.data.input_checks import adapt_input
+from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
 from archbuilder.data.sample_weights import (
     ClassWeights,

@@ -26,7 +26,7 @@ from archbuilder.trainer.gradient_accumulation import (
     split_microbatches,
 )
 from archbuilder.trainer.nan_guard import NaNLossTracker
-from archbuilder.trainer.optimizer import EMAConfig, take_ema
+from archbuilder.trainer.optimizer import EMAConfig, extract_ema
 from archbuilder.trainer.step_function import Logs, first_replica_value, make_step_function
 
 
@@ -141,7 +141,7 @@ class DistributedModel(keras.Model):
         traced twice.
         """
         groups = optimizer_groups(self)
-        self._ema_configs = tuple(map(take_ema, self.optimizer_parts()))
+        self._ema_configs = tuple(map(extract_ema, self.optimizer_parts()))
         for optimizer, variables in groups:
             if not optimizer.built:
                 optimizer.build(variables)

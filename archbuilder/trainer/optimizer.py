@@ -56,7 +56,7 @@ def make_optimizer(
     return optimizer
 
 
-def take_ema(optimizer: keras.optimizers.Optimizer) -> EMAConfig | None:
+def extract_ema(optimizer: keras.optimizers.Optimizer) -> EMAConfig | None:
     """Return the weight averaging of an optimizer, and turn it off there; None if it has none.
 
     Call it for each of `optimizer_parts` before it is built, which creates the averages of Keras.

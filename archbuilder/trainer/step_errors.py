@@ -26,7 +26,7 @@ _NON_FINITE_HINTS: Final = (
 )
 _TF_NODE_NAME: Final = re.compile(r"\{\{node ([^}]+)\}\}|Detected at node (\S+) ")
 _TRACEBACK_FILE: Final = re.compile(r'File "([^"]+)"')
-_KERAS_FOLDERS: Final = {"/keras/src/metrics/": "a metric", "/keras/src/losses/": "a loss"}
+_KERAS_DIRECTORIES: Final = {"/keras/src/metrics/": "a metric", "/keras/src/losses/": "a loss"}
 """Folders of code that no step runs. Metrics come first: they call the functions of losses."""
 _NAME_COUNTER: Final = re.compile(r"_\d+$")
 _SUB_OPERATION_SUFFIX: Final = re.compile(r"\.\d+$")
@@ -175,7 +175,7 @@ def _in_loss_or_metric(error: BaseException) -> str:
     # Losses are mostly functions, without a `self`. An error of TensorFlow has the files in its
     # message only.
     files = [frame.f_code.co_filename for frame in frames] + _TRACEBACK_FILE.findall(str(error))
-    for folder, component in _KERAS_FOLDERS.items():
-        if any(folder in file for file in files):
+    for directory, component in _KERAS_DIRECTORIES.items():
+        if any(directory in file for file in files):
             return f" in {component}"
     return ""

@@ -22,8 +22,8 @@ from archbuilder.compiler.ir import GraphInput
 from archbuilder.config.sources import Csv, DataPath, DataSource, Jsonl, Npy, Npz, Parquet
 from archbuilder.data.columns import ArrayColumn, LazyColumn, translate_read_errors
 from archbuilder.data.file_access import DataFileOpener
-from archbuilder.data.indices import LookupTable
 from archbuilder.data.input_checks import adapt_input
+from archbuilder.data.lookup_tables import LookupTable
 from archbuilder.data.source_dataset import UNNAMED, Feature
 from archbuilder.data.sources import load_source
 from archbuilder.diagnostics.errors import RunError

@@ -89,8 +89,10 @@ def load_or_write_tokens(
     path = opener.cache_path(name)
     if path is None:
         # A mapped file can be deleted: its content lives as long as the mapping.
-        with tempfile.TemporaryDirectory() as folder:
-            return write_tokens(SandboxPath(Path(folder), (name,)), arrays, tokenizer, *row_shape)
+        with tempfile.TemporaryDirectory() as directory:
+            return write_tokens(
+                SandboxPath(Path(directory), (name,)), arrays, tokenizer, *row_shape
+            )
     skipped_path = path.with_name(f"{name}-skipped.json")
     # Written last: without it, the tokens may be those of an interrupted run.
     if path.status() is not None and skipped_path.status() is not None:

@@ -35,8 +35,8 @@ class CheckpointCallback(keras.callbacks.Callback):
         seconds: Time between two checkpoints, which grows where writing takes long. Zero saves
             after every execution.
         recipe_callbacks: Have a state that a checkpoint contains.
-        make_error: Returns the error for a variable that is not finite, from the name of its array
-            and the position of the run.
+        make_non_finite_error: Returns the error for a variable that is not finite, from the name of
+            its array and the position of the run.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         log: LogFn,
         seconds: float,
         recipe_callbacks: RecipeCallbacks,
-        make_error: Callable[[str, TrainingPosition], RunError],
+        make_non_finite_error: Callable[[str, TrainingPosition], RunError],
     ) -> None:
         super().__init__()
         self._checkpoints = checkpoints
@@ -54,7 +54,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         self._log = log
         self._seconds = seconds
         self._recipe_callbacks = recipe_callbacks
-        self._make_error = make_error
+        self._make_non_finite_error = make_non_finite_error
         self._workers = checkpoints.workers
         self._interval = seconds
         self._last_save_time = time.monotonic()
@@ -160,11 +160,11 @@ class CheckpointCallback(keras.callbacks.Callback):
     def _maybe_save(self) -> None:
         # All workers have to save and stop at the same step, but their clocks differ and the signal
         # may reach only one of them. The clock of the chief decides, and a signal at any worker.
-        due = time.monotonic() - self._last_save_time >= self._interval
-        stop, due = self._workers.any_and_chief(
-            any_flag=self._stop_signal is not None, chief_flag=due
+        is_due = time.monotonic() - self._last_save_time >= self._interval
+        stop, is_due = self._workers.any_and_chief(
+            any_flag=self._stop_signal is not None, chief_flag=is_due
         )
-        if stop or due:
+        if stop or is_due:
             self._save()
         if stop and self._stop_signal == signal.SIGINT:
             raise CheckpointedInterrupt
@@ -185,7 +185,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         try:
             self._checkpoints.save(Checkpoint(self._position, history, arrays))
         except NotFiniteError as error:
-            raise self._make_error(error.name, self._position) from error
+            raise self._make_non_finite_error(error.name, self._position) from error
         except OSError as error:
             # A full disk must not end the run: the older checkpoints are still there, and the next
             # attempt may succeed. The user is told once, and again when it does.

@@ -12,7 +12,7 @@ class SwapEMAWeights(keras.callbacks.Callback):
     """Swaps the weights for their averages during validation, if the run has averages.
 
     Keras has a callback of the same name for its own averages, which a run does not use (see
-    `take_ema`).
+    `extract_ema`).
     """
 
     def __init__(self) -> None:

@@ -47,14 +47,14 @@ class TensorBoardWriter(keras.callbacks.Callback):
         if not run_dir.is_writer:
             return
         for prefix, name in _SPLITS.items():
-            folder = run_dir.root.joinpath(TENSORBOARD_DIR, name)
-            event_file = folder.joinpath(f"events.out.tfevents.{int(time.time())}.{os.getpid()}")
+            directory = run_dir.root.joinpath(TENSORBOARD_DIR, name)
+            event_file = directory.joinpath(f"events.out.tfevents.{int(time.time())}.{os.getpid()}")
             with translate_write_errors(event_file):
-                folder.parent.make_directory(exist_ok=True)
-                folder.make_directory(exist_ok=True)
-                for old_name in folder.list_names():
+                directory.parent.make_directory(exist_ok=True)
+                directory.make_directory(exist_ok=True)
+                for old_name in directory.list_names():
                     if old_name.startswith("events."):
-                        folder.joinpath(old_name).remove()
+                        directory.joinpath(old_name).remove()
                 with event_file.create() as file:
                     # TensorFlow's writers open a path themselves and follow links, which another
                     # person may have put there. The path of a descriptor leads to the file that was

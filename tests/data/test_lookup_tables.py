@@ -10,7 +10,7 @@ from helpers.blueprints import expand
 from trainer.test_execution import trained, weights
 
 from archbuilder.cli import main
-from archbuilder.data.indices import lookup_tables_by_input
+from archbuilder.data.lookup_tables import lookup_tables_by_input
 
 
 def sizes(folder: Path, text: str) -> dict[str, int]:

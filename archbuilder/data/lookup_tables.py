@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from archbuilder.compiler.ir import Graph, Node
-from archbuilder.data.index_flow import trace_input_values
+from archbuilder.data.input_tracing import trace_input_values
 from archbuilder.yaml.nodes import to_plain
 
 _SIZE_ARGUMENTS: Final[Mapping[str, str]] = {
@@ -51,7 +51,7 @@ def lookup_tables_by_input(graph: Graph) -> Mapping[str, tuple[LookupTable, ...]
             continue
         for input_values in values:
             input_table = replace(
-                table, positions=input_values.flat(), truncated=input_values.truncated
+                table, positions=input_values.flat_positions(), truncated=input_values.truncated
             )
             key = (input_table.positions, input_table.truncated)
             input_tables = tables_by_input.setdefault(input_values.name, {})

@@ -45,7 +45,7 @@ class InputValues:
     truncated: bool = False
     """Whether they were cast to integers."""
 
-    def flat(self) -> tuple[int, ...] | None:
+    def flat_positions(self) -> tuple[int, ...] | None:
         """Return the positions in ascending order, or None for all of them."""
         if self.positions is None:
             return None
