@@ -106,10 +106,10 @@ ORDER: Mapping[str, str] = {
         inspect
     """,
     "archbuilder.data.sources": """
-        cells class_directories digits disk_columns image_decoding npy_header parquet_footer
+        cells digits disk_columns image_decoding npy_header parquet_footer
         category_writer dates label_encoder load_context text_writer tfrecord_io
-        column_roles idx mask_decoding npy npz text
-        image_files pairs
+        class_directories column_roles idx mask_decoding npy npz text
+        image_files pairs text_directory
         batch_reader image_directory
         table_images
         tabular

@@ -55,7 +55,7 @@ BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 INLINE = re.compile(r"`archbuilder ([^`]+)`")
-SOURCE_ROW = re.compile(r"^\| `([a-z]+(?:: [^`]+)?)` \|", re.MULTILINE)
+SOURCE_ROW = re.compile(r"^\| `([a-z_]+(?:: [^`]+)?)` \|", re.MULTILINE)
 NOT_RUN = ("--workers", "--weights", "resnet:50 --set classes=10 -o")
 OBJECTIVES = {
     "gpt2": "training: {objective: causal_lm}\n",

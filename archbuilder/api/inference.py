@@ -130,7 +130,8 @@ def predict(  # noqa: PLR0913 - keyword arguments with defaults
     Args:
         run: A run directory, or a `.keras` file.
         files: `.npz`, `.npy`, `.csv`, `.parquet`, `.jsonl` and IDX files, images, and directories
-            of images. Without files, the validation set of the run is used.
+            of images; text files and their directories for a run with the source `text_files`.
+            Without files, the validation set of the run is used.
         weights: Which weights of the run: "last", or "best" of a run with `save_best`.
         batch_size: Examples per batch; None for that of the recipe.
         distribute: Strategy of `tf.distribute`.

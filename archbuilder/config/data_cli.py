@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 from archbuilder.config.sources import (
     IMAGE_SUFFIXES,
     SOURCES,
+    TEXT_SUFFIXES,
     TFDS_NAME,
     DataConfig,
     DataPath,
@@ -21,6 +22,7 @@ from archbuilder.config.sources import (
     Images,
     Jsonl,
     Text,
+    TextFiles,
     Tfds,
 )
 from archbuilder.diagnostics.errors import UsageError, closest_match, quote
@@ -61,7 +63,7 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
     - a glob pattern of such files;
     - a directory with the files of MNIST;
     - a directory of images, optionally with a subdirectory per class, and optionally split into
-      `train` and `validation`.
+      `train` and `validation`; of text files, if the recipe trains on such.
 
     Args:
         text: the argument.
@@ -86,7 +88,8 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
     if source is not None:
         data = DataConfig(source)
     elif path_status.is_dir(path):
-        data = _from_directory(path)
+        reads_texts = template is not None and isinstance(template.train, TextFiles)
+        data = _from_directory(path, TextFiles) if reads_texts else _from_directory(path, Images)
     else:
         if os.sep in text:
             check_exists(path)
@@ -127,8 +130,8 @@ def _inherit_options(source: DataSource, template: DataSource) -> DataSource:
     return result
 
 
-def _from_directory(directory: Path) -> DataConfig:
-    """Return the files of MNIST in a directory, or its images."""
+def _from_directory(directory: Path, source_class: type[Images | TextFiles]) -> DataConfig:
+    """Return the files of MNIST in a directory, or its images or texts."""
     if any(_find_file(directory, name) for name in _IDX_NAMES[0]):
         return _from_idx_directory(directory)
     # Neither MNIST nor images: _from_idx_directory raises the error that names both.
@@ -136,17 +139,18 @@ def _from_directory(directory: Path) -> DataConfig:
         children = list(directory.iterdir())
     except OSError as error:
         raise UsageError(cannot_read(directory, error)) from error
-    if not any(
-        each.suffix.lower() in IMAGE_SUFFIXES or path_status.is_dir(each) for each in children
-    ):
+    suffixes = IMAGE_SUFFIXES if source_class is Images else TEXT_SUFFIXES
+    if not any(each.suffix.lower() in suffixes or path_status.is_dir(each) for each in children):
         return _from_idx_directory(directory)
     train, validation, test = (directory / name for name in ("train", "validation", "test"))
     if path_status.is_dir(train) and path_status.is_dir(validation):
-        test_images = Images(DataPath(str(test))) if path_status.is_dir(test) else None
+        test_source = source_class(DataPath(str(test))) if path_status.is_dir(test) else None
         return DataConfig(
-            Images(DataPath(str(train))), Images(DataPath(str(validation))), test=test_images
+            source_class(DataPath(str(train))),
+            source_class(DataPath(str(validation))),
+            test=test_source,
         )
-    return DataConfig(Images(DataPath(str(directory))))
+    return DataConfig(source_class(DataPath(str(directory))))
 
 
 def _from_idx_directory(directory: Path) -> DataConfig:

@@ -185,6 +185,8 @@ class SourceDataset:
     """Why a source with one target has none, as the error for a network that needs it."""
     target_description: str = ""
     """The meaning of the only target of such a source, as in `the class of an image`."""
+    target_hint: str = ""
+    """How to give such a source a target, for messages."""
     span: Span | None = None
     """Location of the source in the blueprint, for errors about the data."""
     raw_features: Mapping[str, RawFeature] = field(default_factory=dict)
@@ -270,10 +272,8 @@ class SourceDataset:
             raise RunError(self.missing_targets)
         if outputs and not self.targets and self.source_keys is None:
             hints = []
-            if self.target_description:
-                hints.append(
-                    "put the images of each class into a subdirectory, as in DIR/cat/1.png"
-                )
+            if self.target_hint:
+                hints.append(self.target_hint)
             if inputs:
                 hints.append(
                     f"'target_from_input: {{{outputs[0]}: {inputs[0]}}}' under 'training' compares"

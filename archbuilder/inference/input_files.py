@@ -15,25 +15,32 @@ from PIL import Image
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.data_schema import DatasetSchema
 from archbuilder.config.sources import (
-    IMAGE_SUFFIXES,
     SOURCES,
     DataPath,
     DataSource,
     ImageConfig,
     InferenceSource,
+    TextFiles,
 )
 from archbuilder.data.columns import Array, ArrayColumn
 from archbuilder.data.features import fit_features
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing, SourceDataset
-from archbuilder.data.sources.class_directories import PathParts, has_image_suffix, list_all_images
+from archbuilder.data.sources.class_directories import (
+    IMAGE,
+    TEXT,
+    FileKind,
+    PathParts,
+    list_all_files,
+)
 from archbuilder.data.sources.disk_columns import ColumnStore
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, read_image_file
 from archbuilder.data.sources.load_context import LoadContext
+from archbuilder.data.sources.text_directory import read_texts
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
 from archbuilder.files.blueprint_files import check_exists
-from archbuilder.formatting import any_of
+from archbuilder.formatting import any_of, plural
 
 _IMAGE_CHANNELS: Final = (1, 3)
 _MAX_GROUP_SIZE: Final = 1024
@@ -63,23 +70,27 @@ def read_inputs(
     and depth in it. `log` receives changes to images, and files of a directory that are skipped.
 
     The key of an example is its number, from 0, after the name of its file if there are several
-    files. The key of an image is its path below the given directory, or its name; if two keys would
-    be equal, all are full paths. A record that cannot be read is an error, even if the recipe skips
-    such records: a prediction would be missing.
+    files. The key of an image or a text file is its path below the given directory, or its name; if
+    two keys would be equal, all are full paths. A record that cannot be read is an error, even if
+    the recipe skips such records: a prediction would be missing.
 
     Raises:
         UsageError: if a file does not exist, or is of an unknown kind.
         RunError: if a file cannot be read, or has values that are not finite.
     """
-    files = [file for path in paths for file in _expand_path(path, log)]
+    kind = TEXT if isinstance(training_source, TextFiles) else IMAGE
+    files = [file for path in paths for file in _expand_path(path, kind, log)]
     has_duplicates = len({file.key for file in files}) < len(files)
     names = {file: str(file.path) if has_duplicates else file.key for file in files}
     make_decoder = _decoder_factory(training_source, graph, schema)
     image_config = training_source.image_config(graph.inputs[0].name)
     divide_by = image_config.divide_by if image_config else training_source.image_divisor
     # Consecutive files of a kind, so that predictions come in the order of the files.
-    for are_images, group in groupby(files, lambda file: file.is_image):
-        if are_images:
+    for are_examples, group in groupby(files, lambda file: kind.includes(file.path.name)):
+        if are_examples and isinstance(training_source, TextFiles):
+            yield _group_texts([*group], training_source, schema, names)
+            continue
+        if are_examples:
             yield from _group_images(group, make_decoder, divide_by, names, log)
             continue
         for file in group:
@@ -104,24 +115,20 @@ class _InputFile:
         """Path below the directory, or file name."""
         return "/".join(self.parts) or self.path.name
 
-    @property
-    def is_image(self) -> bool:
-        return has_image_suffix(self.path.name)
 
-
-def _expand_path(path: Path, log: Callable[[str], None]) -> list[_InputFile]:
-    """Return a file, or all images below a directory in alphabetical order."""
+def _expand_path(path: Path, kind: FileKind, log: Callable[[str], None]) -> list[_InputFile]:
+    """Return a file, or all files of a kind below a directory in alphabetical order."""
     source = DataPath(str(path))
     if path_status.is_dir(path):
-        listing = list_all_images(source, DataFileOpener())
-        if not listing.images:
+        listing = list_all_files(source, DataFileOpener(), kind)
+        if not listing.files:
             raise UsageError(
-                f"the directory {listing.name} has no images ({', '.join(IMAGE_SUFFIXES)}), nor"
+                f"the directory {listing.name} has no {kind.plural_noun} ({kind.suffix_list}), nor"
                 " have the directories in it"
             )
         for note in listing.notes:
             log(f"{listing.name}: {note}")
-        return [_InputFile(directory, parts) for directory, parts in listing.images]
+        return [_InputFile(directory, parts) for directory, parts in listing.files]
     check_exists(path)
     return [_InputFile(source)]
 
@@ -162,6 +169,24 @@ def _load_file(
     )
     dataset = source.load(context)
     return fit_features(dataset, schema.features).with_value_checks()
+
+
+def _group_texts(
+    files: Sequence[_InputFile],
+    source: TextFiles,
+    schema: DatasetSchema,
+    names: Mapping[_InputFile, str],
+) -> InputGroup:
+    """Return the texts of files as one group."""
+    context = LoadContext(DataFileOpener(), ColumnStore(), inputs_only=True)
+    dataset, _ = read_texts(
+        replace(source, on_error="stop"),
+        [(file.source, file.parts) for file in files],
+        plural(len(files), "text file"),
+        context,
+    )
+    fitted = fit_features(dataset, schema.features).with_value_checks()
+    return InputGroup([names[file] for file in files], fitted)
 
 
 def _group_images(

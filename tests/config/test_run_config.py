@@ -25,6 +25,7 @@ from archbuilder.config.sources import (
     Pairs,
     Parquet,
     Text,
+    TextFiles,
     Tfds,
     Tfrecord,
     TokenizerConfig,
@@ -54,6 +55,8 @@ SOURCES: list[DataSource] = [
     Tfds(DataPath("glue/sst2:2.0.0", SPAN), "train[:5%]", "s", {"o": "label"}),
     Text(FILE, TokenizerConfig("bpe", 900, lowercase=True), 12, "body", on_error="skip"),
     Pairs(FILE, TokenizerConfig("words"), 9),
+    TextFiles(FILE, ("b", "a"), "bpe", 900, lowercase=True, sequence_length=7, on_error="skip"),
+    TextFiles(FILE, output="tf_idf"),
 ]
 
 

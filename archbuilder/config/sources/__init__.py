@@ -42,13 +42,14 @@ from archbuilder.config.sources.tables import (
     TableSource,
     TargetColumns,
 )
-from archbuilder.config.sources.texts import TEXT_SOURCES, Pairs, Text
+from archbuilder.config.sources.texts import TEXT_SOURCES, TEXT_SUFFIXES, Pairs, Text, TextFiles
 from archbuilder.config.sources.tokenizers import TokenizerConfig, TokenizerType
 
 __all__ = [
     "DATA_SUFFIXES",
     "IMAGE_SUFFIXES",
     "SOURCES",
+    "TEXT_SUFFIXES",
     "TFDS_NAME",
     "ArrayNames",
     "Csv",
@@ -72,6 +73,7 @@ __all__ = [
     "TableSource",
     "TargetColumns",
     "Text",
+    "TextFiles",
     "Tfds",
     "Tfrecord",
     "TokenizerConfig",

@@ -10,9 +10,12 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from archbuilder.config.settings import setting
 from archbuilder.config.sources.pixels import ImageConfig, TableImage, table_image
 from archbuilder.config.sources.tokenizers import (
+    COUNTS_DESCRIPTION,
     SEQUENCE_LENGTH,
+    TOKEN_COUNTS,
     TOKENIZER,
     VOCABULARY_SIZE,
+    TokenCounts,
     TokenizerConfig,
     TokenizerType,
 )
@@ -35,7 +38,6 @@ DatePart: TypeAlias = Literal[
     "year", "month", "day", "weekday", "hour", "minute", "second", "day_of_year", "timestamp"
 ]
 TransformName: TypeAlias = Literal["log", "log1p", "sqrt"]
-TokenCounts: TypeAlias = Literal["multi_hot", "count", "tf_idf"]
 MAX_CATEGORIES: Final = 2**20
 """Largest size of a vocabulary."""
 
@@ -45,8 +47,6 @@ _WORD: Final = plain_type(
     {"type": ["string", "integer"], "minLength": 1, "maxLength": 1000}, "text or integer"
 )
 _TRANSFORM: Final[ValueType[Any]] = choice("log", "log1p", "sqrt")
-_COUNTS: Final[ValueType[Any]] = choice("multi_hot", "count", "tf_idf")
-_TOKENIZER: Final[ValueType[Any]] = TOKENIZER
 _TRUE: Final = plain_type({"enum": [True]}, "`true`")
 _DATE_PART: Final = choice(*get_args(DatePart))
 _NUMBER_KEYS: Final = ("normalize", "missing", "transform", "clip")
@@ -140,7 +140,7 @@ class FeatureConfig:
         integer(1, MAX_CATEGORIES), "Largest number of categories, without index 0.", default=None
     )
     tokenizer: TokenizerType | None = setting(
-        _TOKENIZER,
+        TOKENIZER,
         "How text is split into tokens, which become ids of a vocabulary of the training set."
         " Several `columns` are joined with the special tokens of BERT.",
         default=None,
@@ -159,12 +159,7 @@ class FeatureConfig:
         "Number of ids, to which texts are truncated, or padded with 0.",
         default=None,
     )
-    output: TokenCounts | None = setting(
-        _COUNTS,
-        "A value for each token of the vocabulary instead of ids: whether it occurs, how often, or"
-        " how often by its rarity.",
-        default=None,
-    )
+    output: TokenCounts | None = setting(TOKEN_COUNTS, COUNTS_DESCRIPTION, default=None)
     segments_of: str | None = setting(
         COLUMN,
         "The input with the texts of several `columns`: this input numbers them, from 0.",

@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Final
 
 from archbuilder.config.settings import group, setting
 from archbuilder.config.sources.base import DataPath, SkippableSource, path
-from archbuilder.config.sources.tokenizers import SEQUENCE_LENGTH, TokenizerConfig
-from archbuilder.config.value_types import plain_type
+from archbuilder.config.sources.features import FeatureConfig
+from archbuilder.config.sources.tokenizers import (
+    COUNTS_DESCRIPTION,
+    DEFAULT_LENGTH,
+    SEQUENCE_LENGTH,
+    TOKEN_COUNTS,
+    TOKENIZER,
+    VOCABULARY_SIZE,
+    TokenCounts,
+    TokenizerConfig,
+    TokenizerType,
+)
+from archbuilder.config.value_types import boolean, list_between, plain_type, text
 
 if TYPE_CHECKING:
     from archbuilder.data.source_dataset import SourceDataset
@@ -28,7 +39,9 @@ class Text(SkippableSource):
 
     file: DataPath = setting(path(), "The text file.")
     tokenizer: TokenizerConfig = group(TokenizerConfig)
-    sequence_length: int = setting(SEQUENCE_LENGTH, "Number of tokens of an example.", default=128)
+    sequence_length: int = setting(
+        SEQUENCE_LENGTH, "Number of tokens of an example.", default=DEFAULT_LENGTH
+    )
     field: str | None = setting(
         plain_type({"type": "string"}, "text"),
         "Field of JSON lines that has the text.",
@@ -59,7 +72,7 @@ class Pairs(SkippableSource):
     file: DataPath = setting(path(), "The file of pairs.")
     tokenizer: TokenizerConfig = group(TokenizerConfig)
     sequence_length: int = setting(
-        SEQUENCE_LENGTH, "Largest number of tokens of each text.", default=128
+        SEQUENCE_LENGTH, "Largest number of tokens of each text.", default=DEFAULT_LENGTH
     )
 
     def load(self, context: LoadContext) -> SourceDataset:
@@ -69,4 +82,68 @@ class Pairs(SkippableSource):
         return load_pairs(self, context)
 
 
-TEXT_SOURCES: Final = (Text, Pairs)
+TEXT_SUFFIXES: Final = (".txt",)
+"""Suffixes of files with one text, in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextFiles(SkippableSource):
+    """Text files of a directory: one subdirectory per class, or texts without labels.
+
+    A file is an example.
+    """
+
+    key = "text_files"
+
+    directory: DataPath = setting(path(), "The directory.")
+    classes: tuple[str, ...] = setting(
+        list_between(text(), 0, 1000),
+        "Subdirectories to read, in the order of their classes; by default all, in alphabetical"
+        " order.",
+        default=(),
+    )
+    tokenizer: TokenizerType = setting(TOKENIZER, "How text is split into tokens.", default="words")
+    vocabulary_size: int = setting(
+        VOCABULARY_SIZE, "Largest size of the vocabulary.", default=30_000
+    )
+    lowercase: bool = setting(boolean(), "Whether text is converted to lower case.", default=False)
+    strip_punctuation: bool = setting(
+        boolean(), "Whether ASCII punctuation is removed from text.", default=False
+    )
+    sequence_length: int | None = setting(
+        SEQUENCE_LENGTH,
+        "Number of ids, to which texts are truncated, or padded with 0; by default 128.",
+        default=None,
+    )
+    output: TokenCounts | None = setting(TOKEN_COUNTS, COUNTS_DESCRIPTION, default=None)
+
+    @property
+    def feature(self) -> FeatureConfig:
+        """How a text becomes the values of an input."""
+        is_ids = self.output is None
+        return FeatureConfig(
+            "text",
+            tokenizer=self.tokenizer,
+            vocabulary_size=self.vocabulary_size,
+            lowercase=self.lowercase,
+            strip_punctuation=self.strip_punctuation,
+            sequence_length=(self.sequence_length or DEFAULT_LENGTH) if is_ids else None,
+            output=self.output,
+        )
+
+    def find_conflict(self) -> str:
+        """Return which settings contradict each other, as a sentence; empty if none do."""
+        if self.output is not None and self.sequence_length is not None:
+            return "'sequence_length' is that of ids, and an 'output' has no order of tokens"
+        if len({*self.classes}) < len(self.classes):
+            return "a directory is twice in 'classes'"
+        return ""
+
+    def load(self, context: LoadContext) -> SourceDataset:
+        """Read the texts."""
+        from archbuilder.data.sources.text_directory import load_text_files
+
+        return load_text_files(self, context)
+
+
+TEXT_SOURCES: Final = (Text, Pairs, TextFiles)

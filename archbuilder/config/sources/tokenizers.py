@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from archbuilder.config.settings import setting
 from archbuilder.config.value_types import ValueType, boolean, choice, integer
 
 TokenizerType: TypeAlias = Literal["characters", "words", "bpe", "wordpiece"]
+TokenCounts: TypeAlias = Literal["multi_hot", "count", "tf_idf"]
 SEQUENCE_LENGTH: Final = integer(1, 1_000_000)
-TOKENIZER: Final[ValueType[TokenizerType]] = choice("characters", "words", "bpe", "wordpiece")
+DEFAULT_LENGTH: Final = 128
+TOKENIZER: Final[ValueType[Any]] = choice("characters", "words", "bpe", "wordpiece")
+TOKEN_COUNTS: Final[ValueType[Any]] = choice("multi_hot", "count", "tf_idf")
+COUNTS_DESCRIPTION: Final = (
+    "A value for each token of the vocabulary instead of ids: whether it occurs, how often, or how"
+    " often by its rarity."
+)
 # The five special tokens, and at least one token of text.
 VOCABULARY_SIZE: Final = integer(6, 1_000_000)
 

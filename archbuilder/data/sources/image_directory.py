@@ -2,67 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Final
-
-import numpy as np
 
 from archbuilder.config.data_schema import DatasetSchema
 from archbuilder.config.sources import Images
 from archbuilder.data.bad_records import BadRecords
-from archbuilder.data.columns import Array, ArrayColumn, Column
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing, SourceDataset
-from archbuilder.data.sources.class_directories import ImageListing, list_images
+from archbuilder.data.sources.class_directories import IMAGE, DirectoryClasses, list_files
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image
 from archbuilder.data.sources.image_files import ImageFile, ImageFiles, image_column
 from archbuilder.data.sources.load_context import LoadContext
-from archbuilder.diagnostics.errors import RunError, quote
+from archbuilder.diagnostics.errors import RunError
 from archbuilder.formatting import plural
-
-# Nine digits fit into int64.
-_CLASS_NUMBER: Final = re.compile("[0-9]{1,9}")
-"""Name of a directory that is the index of its class."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Classes:
-    """The classes that directories stand for."""
-
-    names: tuple[str, ...] = ()
-    """Names by class index; empty if the classes of the training data are numbers."""
-    numbers: Mapping[str, int] = field(default_factory=dict)
-    """Class indices by directory."""
-    error: str = ""
-    """Why the directories are not classes. A run may need none, so it is not raised yet."""
-
-    @classmethod
-    def from_listing(cls, listing: ImageListing, fitted: DatasetSchema | None) -> _Classes:
-        """Number the directories as in the training data, or alphabetically if these are it."""
-        names = fitted.classes_for(UNNAMED) if fitted else tuple(sorted(listing.class_counts))
-        if names:
-            return cls(names, {each: number for number, each in enumerate(names)})
-        for name in listing.class_counts:
-            if not _CLASS_NUMBER.fullmatch(name):
-                return cls(
-                    error=f"{listing.name} has a directory {quote(name)}, but the classes of the"
-                    " training data are numbers without names: name each directory by the number"
-                    " of its class"
-                )
-        return cls(numbers={each: int(each) for each in sorted(listing.class_counts, key=int)})
-
-    def notes(self) -> list[str]:
-        """Return the index of the first classes, for the user; nothing if there are none."""
-        if not self.numbers:
-            return []
-        pairs = itertools.islice(self.numbers.items(), 10)
-        examples = ", ".join(f"{quote(name)} = {number}" for name, number in pairs)
-        return [f"{plural(len(self.numbers), 'class', 'classes')}: {examples}"]
 
 
 def load_images(source: Images, context: LoadContext) -> SourceDataset:
@@ -77,13 +31,13 @@ def load_images(source: Images, context: LoadContext) -> SourceDataset:
         RunError: if there are no images, one is damaged, or a class is unknown or has no image.
     """
     opener, fitted = context.opener, context.fitted
-    listing = list_images(source.directory, opener)
+    listing = list_files(source.directory, opener, IMAGE)
     name = listing.name
     fitted_schema = fitted.schema if fitted else DatasetSchema()
     # Validation data may lack a class.
     if fitted is None:
         listing.check_classes()
-    image_files = ImageFiles(ImageFile(directory, parts) for directory, parts in listing.images)
+    image_files = ImageFiles(ImageFile(directory, parts) for directory, parts in listing.files)
     bad_records = BadRecords(source.on_error, "images")
     # To skip damaged images, all have to be decoded once: the number of examples is needed now.
     if source.on_error == "skip":
@@ -95,20 +49,13 @@ def load_images(source: Images, context: LoadContext) -> SourceDataset:
         fitted_schema.images.get(UNNAMED),
     )
     images = image_column(name, image_files, decoder, opener)
-    classes = _Classes()
-    targets: dict[str, Column] = {}
-    if len(first.parts) > 1:
-        classes = _Classes.from_listing(listing, None if fitted is None else fitted_schema)
-    if classes.numbers:
-        labels = _labels(image_files, classes.numbers, name, all_needed=fitted is None)
-        targets[UNNAMED] = ArrayColumn(labels)
-    # Classes are recorded, so that other data gets the same indices even if it lacks a class.
-    class_names = {UNNAMED: classes.names} if classes.names else {}
-    schema = DatasetSchema(classes=class_names, images={UNNAMED: decoder.spec})
+    classes = DirectoryClasses.from_listing(listing, None if fitted is None else fitted_schema)
+    parts = (each.parts for each in image_files)
+    schema = DatasetSchema(classes=classes.schema_classes(), images={UNNAMED: decoder.spec})
     return SourceDataset(
         name,
         {UNNAMED: decoder.to_feature(images, source.divide_by)},
-        targets,
+        classes.targets(listing, parts, all_needed=fitted is None),
         (
             f"{name}: {plural(len(image_files), 'image')} of {decoder}",
             *classes.notes(),
@@ -118,6 +65,7 @@ def load_images(source: Images, context: LoadContext) -> SourceDataset:
         preprocessing=FittedPreprocessing(schema),
         missing_targets=classes.error,
         target_description="the class of an image",
+        target_hint="put the images of each class into a subdirectory, as in DIR/cat/1.png",
     )
 
 
@@ -140,20 +88,3 @@ def _decodable(
         bad_records.add(error)
     pairs = zip(image_files, errors, strict=True)
     return ImageFiles(each for each, failure in pairs if failure is None)
-
-
-def _labels(
-    image_files: Sequence[ImageFile], numbers: Mapping[str, int], name: str, *, all_needed: bool
-) -> Array:
-    """Return the class index of each image."""
-    present = {each.parts[0] for each in image_files}
-    unknown = sorted(present - set(numbers))
-    if unknown:
-        raise RunError(
-            f"{name} has a directory {quote(unknown[0])}, which is not a class of the training"
-            " images"
-        )
-    missing = [each for each in numbers if each not in present]
-    if missing and all_needed:
-        raise RunError(f"no image of the class {quote(missing[0])} of {name} can be read")
-    return np.array([numbers[each.parts[0]] for each in image_files], np.int64)
