@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from helpers import example_data as data
+from helpers import example_images as images
 from helpers import example_tables as tables
 
 from archbuilder.plain_data import PlainData
@@ -296,4 +297,43 @@ EXAMPLES: Mapping[str, Example] = {
     "structured_data/movielens_recommendations_transformers": Example(
         tables.rated_movies, {"movies": 20, "heads": 2, "hidden": [16, 8]}, epochs=5
     ),
+    "vision/captcha_ocr": Example(
+        images.captchas,
+        {"width": 32, "height": 8, "filters": [4, 8], "units": [16, 16, 16], "classes": 5},
+    ),
+    "vision/handwriting_recognition": Example(
+        images.handwriting,
+        {"width": 32, "height": 8, "filters": [4, 8], "units": [16, 16, 16], "classes": 5},
+    ),
+    "vision/keypoint_detection": Example(
+        images.dogs,
+        {
+            "image_size": 64,
+            "alpha": 0.1,
+            "depths": [1, 1, 1, 1, 1, 1, 1],
+            "last": 16,
+            "keypoints": 4,
+        },
+        epochs=5,
+        weights="mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+    ),
+    "vision/object_detection_using_vision_transformer": Example(
+        images.boxes,
+        {
+            "image_size": 24,
+            "patch_size": 8,
+            "width": 8,
+            "depth": 1,
+            "units": [32, 16],
+            "dropout": 0.0,
+        },
+        epochs=6,
+    ),
+    "vision/oxford_pets_image_segmentation": Example(
+        images.pets, {"image_size": 32, "filters": [4, 4, 4, 8]}
+    ),
+    "vision/super_resolution_sub_pixel": Example(
+        images.photos, {"size": 12, "filters": [4, 4, 4]}, epochs=5
+    ),
+    "vision/edsr": Example(images.tiles, {"size": 8, "filters": 8, "depth": 1}, epochs=5),
 }

@@ -1,0 +1,121 @@
+"""Small image files with the formats and flaws of those of the examples, and easy to learn.
+
+Each function writes the files that an example names into a folder, the same each time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from helpers.example_data import labels, patterns
+from helpers.example_tables import table
+from PIL import Image
+
+
+def save(file: Path, pixels: np.ndarray, *, size: Sequence[int] | None = None) -> None:
+    """Write bytes, or values between 0 and 1, as an image of a width and height."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if pixels.dtype != np.uint8:
+        pixels = (255 * pixels).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    (image if size is None else image.resize(size)).save(file)
+
+
+def lines(file: Path, records: Sequence[Mapping[str, object]]) -> None:
+    """Write records as JSON lines."""
+    text = "".join(json.dumps(record) + "\n" for record in records)
+    file.write_text(text, encoding="utf-8")
+
+
+def written_words(
+    folder: Path, name: str, *, suffix: str = "", most: int = 5, length: int = 5
+) -> None:
+    """Write gray images of 32 by 8 pixels; each letter is a stripe of its own brightness."""
+    random = np.random.default_rng(0)
+    records = []
+    for number in range(24):
+        label = np.zeros(length, int)
+        size = length if most == length else random.integers(1, most + 1)
+        label[:size] = random.integers(1, 5, size)
+        image = np.repeat(label / 5, 32 // length)[None] + 0.02 * random.random((8, 1))
+        save(folder / name / f"{number}{suffix}.png", image, size=(40, 10))
+        records.append({"file": f"{number}{suffix}.png", "label": label.tolist()})
+    lines(folder / ("captchas.jsonl" if most == length else "words.jsonl"), records)
+
+
+captchas = partial(written_words, name="captcha_images_v2")
+handwriting = partial(written_words, name="words", most=3)
+
+
+def boxes(folder: Path) -> None:
+    """Write gray and color images of different sizes, each with a bright box."""
+    random = np.random.default_rng(0)
+    records = []
+    for number in range(24):
+        left, upper = random.integers(0, 12, 2)
+        image = 0.1 * random.random((24, 24, 3))
+        image[upper : upper + 8, left : left + 10] = 0.9
+        pixels = image[..., 0] if number % 7 == 1 else image
+        save(folder / "airplanes" / f"image_{number:04}.jpg", pixels, size=(30 + number, 24))
+        box = [left / 24, upper / 24, (left + 10) / 24, (upper + 8) / 24]
+        records.append({"file": f"image_{number:04}.jpg", "box": box})
+    lines(folder / "airplanes.jsonl", records)
+
+
+def dogs(folder: Path) -> None:
+    """Write images in directories, with four points each."""
+    y = labels(24, 3)
+    points = np.random.default_rng(0).random((3, 8))
+    records = []
+    for number, (image, label) in enumerate(zip(patterns((24, 20, 3), y), y, strict=True)):
+        name = f"n0208-breed{label}/{number}.jpg"
+        save(folder / "Images" / name, image)
+        records.append({"file": name, "keypoints": points[label].tolist()})
+    lines(folder / "dogs.jsonl", records)
+
+
+def pets(folder: Path) -> None:
+    """Write JPEG files of different sizes; masks have the classes 1, 2 and 3, with a border."""
+    random = np.random.default_rng(0)
+    names = []
+    for number in range(16):
+        mask = np.full((24, 24), 2, np.uint8)
+        top, left = random.integers(2, 8, 2)
+        mask[top : top + 14, left : left + 12] = 3
+        mask[top + 1 : top + 13, left + 1 : left + 11] = 1
+        image = np.take([0.9, 0.1, 0.5], mask - 1)[..., None] + 0.05 * random.random((24, 24, 3))
+        names.append(f"Abyssinian_{number}")
+        save(folder / "images" / f"{names[-1]}.jpg", image, size=(40 + number, 36))
+        save(folder / "annotations" / "trimaps" / f"{names[-1]}.png", mask)
+    table(folder / "pets.csv", {"name": names})
+
+
+def smooth_images(count: int, size: int) -> np.ndarray:
+    """Return color images that are brighter towards one side."""
+    random = np.random.default_rng(0)
+    slopes = random.random((count, 2, 1, 1, 3)) / 2
+    steps = np.linspace(0, 1, size)
+    return slopes[:, 0] * steps[:, None, None] + slopes[:, 1] * steps[None, :, None]
+
+
+def photos(folder: Path) -> None:
+    """Write color images of different sizes, and tables of their names."""
+    for number, image in enumerate(smooth_images(16, 48)):
+        save(folder / "images" / f"{number}.jpg", image, size=(48 + number, 40))
+    names = [f"{number}.jpg" for number in range(16)]
+    table(folder / "train.csv", {"file": names[:12]})
+    table(folder / "test.csv", {"file": names[12:]})
+
+
+def tiles(folder: Path, *, size: int = 8) -> None:
+    """Write images in two sizes under the same names."""
+    for number, image in enumerate(smooth_images(16, 4 * size)):
+        save(folder / "original" / f"{number}.png", image)
+        save(folder / "bicubic_x4" / f"{number}.png", image, size=(size, size))
+    names = [f"{number}.png" for number in range(16)]
+    table(folder / "train.csv", {"tile": names[:12]})
+    table(folder / "validation.csv", {"tile": names[12:]})
