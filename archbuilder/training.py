@@ -27,6 +27,7 @@ from archbuilder.limits import Limits
 from archbuilder.runs.checkpoint_manager import CheckpointManager
 from archbuilder.runs.manifest import RunManifest, RunProvenance
 from archbuilder.runs.run_dir import EpochLogs, RunDir, translate_write_errors
+from archbuilder.trainer.adapted_layers import adapt_layers
 from archbuilder.trainer.callbacks.progress_bar import ProgressFn
 from archbuilder.trainer.callbacks.recipe_callbacks import BestEpoch
 from archbuilder.trainer.callbacks.tensorboard import plot_history
@@ -317,8 +318,9 @@ def _run_objective(
     # Ridge regression is solved in closed form, without steps.
     if objective.takes_steps:
         context.log(f"Execution: {context.execution.description}")
-    keras.utils.set_random_seed(context.config.seed)
     with translate_tf_errors("the training", context.graphs.values()):
+        context = adapt_layers(context)
+        keras.utils.set_random_seed(context.config.seed)
         task = objective.make_task(context)
         if context.initial_weights is not None:
             manifest.record_weights(context.initial_weights.digests)

@@ -65,6 +65,13 @@ def object_of(kind: str, *, many: bool = False, nullable: bool = False) -> Schem
     return {"object": kind, "many": many, "nullable": nullable}
 
 
+def per_axis(schema: Schema) -> Schema:
+    """Return the schema of a number, or of numbers along up to three axes."""
+    line = array(schema, 1, 10_000)
+    plane = array(line, 1, 10_000)
+    return any_of(schema, line, plane, array(plane, 1, 10_000))
+
+
 RANGE = any_of(NUMBER, array(NUMBER, 2, 2))
 """An upper factor, or a lower and an upper one."""
 
@@ -298,8 +305,8 @@ FOR_LAYER: dict[tuple[str, str], Schema] = {
     ("Masking", "mask_value"): NUMBER,
     ("PositionEmbedding", "sequence_length"): POSITIVE,
     ("Discretization", "bin_boundaries"): array(NUMBER, 1, 10_000),
-    ("Normalization", "mean"): any_of(NUMBER, array(NUMBER, 1, 10_000)),
-    ("Normalization", "variance"): any_of(NOT_NEGATIVE, array(NOT_NEGATIVE, 1, 10_000)),
+    ("Normalization", "mean"): per_axis(NUMBER),
+    ("Normalization", "variance"): per_axis(NOT_NEGATIVE),
     **{
         (layer, "vocabulary"): array(any_of(TEXT, INTEGER), 1, 100_000)
         for layer in ("IntegerLookup", "StringLookup", "TextVectorization")
@@ -327,16 +334,21 @@ FOR_LAYER: dict[tuple[str, str], Schema] = {
 }
 """Types that hold for one layer alone."""
 
-_ADAPTED = "Keras learns it from data with adapt(), which archbuilder does not call; write"
+_ADAPTED = "write it, or 'adapt: true' to learn it from the training set"
+_WORDS = "write the list of words; Keras learns it from texts, and the inputs of a run are numbers"
 REQUIRED_TOO: dict[tuple[str, str], str] = {
-    ("Discretization", "bin_boundaries"): f"{_ADAPTED} the boundaries of the bins",
-    ("IntegerLookup", "vocabulary"): f"{_ADAPTED} the list of numbers",
-    ("Normalization", "mean"): f"{_ADAPTED} that of the training data",
-    ("Normalization", "variance"): f"{_ADAPTED} that of the training data",
-    ("StringLookup", "vocabulary"): f"{_ADAPTED} the list of words",
-    ("TextVectorization", "vocabulary"): f"{_ADAPTED} the list of words",
+    ("Discretization", "bin_boundaries"): f"{_ADAPTED}, with 'num_bins'",
+    ("IntegerLookup", "vocabulary"): _ADAPTED,
+    ("Normalization", "mean"): _ADAPTED,
+    ("Normalization", "variance"): _ADAPTED,
+    ("StringLookup", "vocabulary"): _WORDS,
+    ("TextVectorization", "vocabulary"): _WORDS,
 }
 """Arguments that Keras can do without and a blueprint cannot, each with the reason."""
+
+ADAPT = "adapt"
+ADAPTABLE_LAYERS = ("Discretization", "IntegerLookup", "Normalization")
+"""Layers that learn the arguments in `REQUIRED_TOO` from the training set with `adapt: true`."""
 
 UNSUPPORTED_LAYERS = {
     "Lambda": "it runs a Python function; use a layer or a function of keras.ops",

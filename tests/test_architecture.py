@@ -175,6 +175,7 @@ ORDER: Mapping[str, str] = {
         frozen_layers initial_weights
         context single_model
         datasets train_loop
+        adapted_layers
     """,
     "archbuilder.trainer.callbacks": """
         callback_list history learning_rates monitors nan_batch_dump progress_bar sample_images

@@ -15,7 +15,14 @@ from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.foreign_keys import object_hint
 from archbuilder.registry.signatures import LAYER_KINDS, ArgumentSpec, ObjectKind, Signature
-from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, Tree, describe_type
+from archbuilder.yaml.nodes import (
+    MappingNode,
+    ScalarNode,
+    SequenceNode,
+    Tree,
+    describe_type,
+    to_plain,
+)
 
 BlockDescriber: TypeAlias = Callable[[str], str | None]
 """Describes the block of a name, as in `a block (net.yaml:4:3)`; None if no block has the name."""
@@ -183,10 +190,24 @@ class _ArgumentChecker:
         valid = self.filter_valid(signature, arguments, signature.arguments)
         # A mistyped name is reported as unknown; the argument that it means is not also missing.
         present = {_closest_argument(argument.name, signature.arguments) for argument in arguments}
+        not_false = {each.name for each in arguments if to_plain(each.value) is not False}
+        replaced = {
+            spec.name: spec.replacement
+            for spec in signature.arguments.values()
+            if spec.replacement in not_false
+        }
+        for argument in arguments:
+            if argument.name in replaced:
+                self.diagnostics.error(
+                    "invalid-structure",
+                    f"{signature.name} has both '{argument.name}' and '{replaced[argument.name]}'",
+                    argument.span,
+                    label="remove one of them",
+                )
         missing = [
             spec
             for spec in signature.arguments.values()
-            if spec.required and spec.name not in present
+            if spec.required and spec.name not in {*present, *replaced}
         ]
         if missing:
             names = ", ".join(f"'{spec.name}'" for spec in missing)

@@ -7,14 +7,16 @@ import Keras.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from archbuilder.diagnostics.errors import ExpansionFrame, InternalError
 from archbuilder.diagnostics.span import Span
-from archbuilder.yaml.nodes import Tree
+from archbuilder.yaml.nodes import ScalarNode, Tree
 
 Shape: TypeAlias = tuple[int | None, ...]
 """Sizes without the batch axis; None is an unknown size."""
+ADAPT_ARGUMENT: Final = "adapt"
+"""Argument that archbuilder adds to the layers that learn their state with Keras's `adapt`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,14 @@ class Node:
     weight_owner: str | None
     span: Span
     frame: ExpansionFrame | None
+
+    @property
+    def is_unadapted(self) -> bool:
+        """Whether the layer has yet to learn its state from the training set (`adapt: true`)."""
+        return any(
+            each.name == ADAPT_ARGUMENT and isinstance(each.value, ScalarNode) and each.value.value
+            for each in self.arguments
+        )
 
     def input_refs(self) -> tuple[TensorRef, ...]:
         """Return all tensors that this node reads, positional ones first."""

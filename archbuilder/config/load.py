@@ -10,7 +10,7 @@ from archbuilder.blueprint import Blueprint
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.data import parse_data
 from archbuilder.config.layer_patterns import layer_path_prefix
-from archbuilder.config.objectives import OBJECTIVES
+from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
 from archbuilder.config.training import Recipe
 from archbuilder.config.training_parser import parse_training
 from archbuilder.diagnostics.errors import Diagnostics, quote_list
@@ -61,8 +61,26 @@ def parse_recipe(
         training_config = parse_training(
             training, inputs, outputs, limits, diagnostics, _layer_paths(graphs)
         )
+        if training_config is not None:
+            _check_adapted_layers(graphs, training_config.objective, diagnostics)
     diagnostics.raise_errors()
     return Recipe(data_config, training_config)
+
+
+def _check_adapted_layers(
+    graphs: Mapping[str, Graph], objective: ObjectiveConfig, diagnostics: Diagnostics
+) -> None:
+    """Report layers that would learn from data, if the objective computes the inputs itself."""
+    nodes = [] if objective.adapts_layers else [n for each in graphs.values() for n in each.nodes]
+    for node in nodes:
+        if node.is_unadapted:
+            with diagnostics.within(node.frame):
+                diagnostics.error(
+                    "invalid-choice",
+                    f"the objective '{objective.name}' does not support 'adapt: true'",
+                    node.span,
+                    label="write what the layer would learn",
+                )
 
 
 def _layer_paths(graphs: Mapping[str, Graph]) -> list[str]:

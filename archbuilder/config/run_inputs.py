@@ -16,6 +16,7 @@ from archbuilder.config.fingerprint import run_fingerprint
 from archbuilder.config.initial_weights import InitialWeightsConfig
 from archbuilder.config.load import read_recipe, read_recipe_file
 from archbuilder.config.run_config import (
+    ADAPTED_FILE,
     BLUEPRINT_FILE,
     RUN_JSON,
     RunConfig,
@@ -132,7 +133,9 @@ def load_run_inputs(run_dir: Path, request: BlueprintRequest) -> RunInputs:
                 " of a run, such as runs/net-1"
             )
     blueprint = request.load(blueprint_path)
-    graphs = blueprint.graphs()
+    has_adapted = path_status.is_file(run_dir / ADAPTED_FILE)
+    adapted_path = blueprint_path.with_name(ADAPTED_FILE)
+    graphs = (request.load(adapted_path) if has_adapted else blueprint).graphs()
     config = load_run_config(run_dir, graphs, request.limits, allow_dirs=request.allow_dirs)
     text = read_sandboxed_file(blueprint_path, request.limits).decode("utf-8", "replace")
     return RunInputs(blueprint.name, graphs, config, text)

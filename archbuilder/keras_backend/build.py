@@ -70,8 +70,9 @@ class UninitializedModel:
         """Initialize the weights and return the model. May be called once.
 
         Raises:
-            BlueprintError: if a call of the model fails.
+            BlueprintError: if a call of the model fails, or a layer has yet to learn its state.
         """
+        _check_adapted(self.graph)
         initialize_variables(self._built_graph.model.variables)
         check_forward_pass(self.graph, self.analysis, self._built_graph)
         return self._built_graph.model
@@ -134,11 +135,31 @@ def build(graph: Graph, limits: Limits | None = None) -> keras.Model:
 
     Raises:
         BlueprintError: with every error in arguments and shapes that Keras finds, or with every
-            node that is too large.
+            node that is too large or has yet to learn its state.
     """
     uninitialized = build_symbolic(graph)
     uninitialized.check(limits or Limits())
     return uninitialized.initialize()
+
+
+def _check_adapted(graph: Graph) -> None:
+    """Report layers that have yet to learn their state, since Keras would use another one.
+
+    Raises:
+        BlueprintError: with every such layer.
+    """
+    diagnostics = Diagnostics()
+    for node in graph.nodes:
+        if node.is_unadapted:
+            with diagnostics.within(node.frame):
+                diagnostics.error(
+                    "missing-argument",
+                    f"'{node.name}' ({node.operation}) learns its state in training, with"
+                    " 'adapt: true'",
+                    node.span,
+                    notes=("train it; the directory of the run has a blueprint with the state",),
+                )
+    diagnostics.raise_errors()
 
 
 def _analyze_node(node: Node, built_node: BuiltNode, seen: set[int], *, used: bool) -> NodeAnalysis:

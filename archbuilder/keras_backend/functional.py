@@ -25,6 +25,7 @@ from archbuilder.keras_backend.keras_errors import (
 from archbuilder.keras_backend.node_checks import (
     check_bias,
     check_input_count,
+    check_learned_size,
     check_merge,
     check_slice,
     check_traced_shapes,
@@ -159,6 +160,7 @@ class _GraphBuilder:
             notes = ("Keras cannot use such a layer in a model; write it under 'augment'",)
             raise BuildError("keras-rejected", message, node.span, notes)
         else:
+            check_learned_size(node, call_tensors, outputs[0])
             check_bias(node, layer, call_tensors, outputs[0])
             check_regularizers(node, layer)
         self._built_nodes[node.name] = BuiltNode(layer, tuple(call_tensors), constants, outputs)

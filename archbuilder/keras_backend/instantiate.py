@@ -15,7 +15,7 @@ from typing import Final
 import keras
 
 from archbuilder import registry
-from archbuilder.compiler.ir import Argument
+from archbuilder.compiler.ir import ADAPT_ARGUMENT, Argument
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, InternalError
 from archbuilder.diagnostics.span import Span
@@ -82,11 +82,14 @@ def build_layer(
 ) -> keras.layers.Layer:
     """Create a layer named `name`. The names of layers inside it begin with `name`.
 
+    With the argument `adapt`, its shapes are right, but it has not learned its state.
+
     Raises:
         BuildError: if the installed Keras lacks the layer or an argument, or rejects a value.
     """
     constructor = lookup(signature, span)
     values = convert_arguments(arguments, signature.arguments, name)
+    values.pop(ADAPT_ARGUMENT, None)
     return _construct(constructor, {"name": name, **values}, signature.name, span)
 
 
@@ -214,6 +217,10 @@ def _build_by_name(
         first = next(iter(signature.arguments))
         arguments = [Argument(first, arguments_tree, arguments_tree.span)]
     if kind in LAYER_KINDS:
+        for argument in arguments:
+            if argument.name == ADAPT_ARGUMENT and _to_keras_value(argument.value):
+                message = f"'{ADAPT_ARGUMENT}' is for steps of a network, not for layers in others"
+                raise BuildError("unsupported-argument", message, argument.span)
         return build_layer(signature, arguments, object_name, span)
     values = {
         **{key: each for key, each in defaults.items() if key in signature.arguments},

@@ -22,6 +22,25 @@ from archbuilder.registry.signatures import Signature
 Operation = Callable[..., object]
 
 
+def check_learned_size(
+    node: Node, call_tensors: Sequence[CallTensor], output: keras.KerasTensor
+) -> None:
+    """Check that the shape of the output does not depend on what a layer learns (`adapt: true`).
+
+    Raises:
+        BuildError: if it does, and the training set has not been seen yet.
+    """
+    is_known = None not in output.shape[1:] or None in call_tensors[0].tensor.shape[1:]
+    if node.is_unadapted and not is_known:
+        raise BuildError(
+            "shape-mismatch",
+            f"the size of the output of '{node.name}' ({node.operation}) follows from the training"
+            " set",
+            node.span,
+            ("to know it before, write 'max_tokens' and 'pad_to_max_tokens: true'",),
+        )
+
+
 def check_bias(
     node: Node,
     layer: keras.layers.Layer,

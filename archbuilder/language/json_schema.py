@@ -355,7 +355,11 @@ def _arguments(signature: Signature) -> Schema:
             **(kinds[0] if len(kinds) == 1 else _any_of(*kinds)),
         }
     mapping: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    if required:
+    replacements = {each.replacement for each in signature.arguments.values()} - {""}
+    if replacements:
+        # Either the arguments themselves, or what stands for all of them.
+        mapping["anyOf"] = [{"required": required}, {"required": sorted(replacements)}]
+    elif required:
         mapping["required"] = required
     choices: list[Schema] = [mapping]
     bare = signature.bare_argument

@@ -148,6 +148,7 @@ def _decode_arguments(entries: dict[str, _Entry]) -> dict[str, ArgumentSpec]:
             default=entry.get("default"),
             summary=entry.get("summary", ""),
             reason=entry.get("reason", ""),
+            replacement=entry.get("replacement", ""),
         )
         for name, entry in entries.items()
     }

@@ -47,7 +47,8 @@ class ArgumentSpec:
     """An argument of a layer, operation or object.
 
     `default` is the default of Keras, if the argument is not `required`. `reason` says why a
-    blueprint has to specify an argument that is optional in Keras.
+    blueprint has to specify an argument that is optional in Keras. `replacement` is an argument
+    that, if it is true, stands for this one; empty if there is none.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ArgumentSpec:
     default: PlainData
     summary: str
     reason: str = ""
+    replacement: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The directory of a run, with everything needed to inspect, resume or repeat it.
 
 blueprint.yaml     the blueprint with everything resolved
+blueprint.adapted.yaml   the same with what layers learned from the training set (`adapt: true`)
 run.json           the command, the recipe, the versions, the seed, the devices, the result
 history.csv        one line per epoch, for spreadsheets
 history.jsonl      the same for programs

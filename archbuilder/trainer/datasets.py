@@ -15,7 +15,7 @@ from archbuilder.data.columns import ArrayColumn, Column, RowIndices, fit_image_
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.input_checks import adapt_input
 from archbuilder.data.lookup_tables import lookup_tables_by_input
-from archbuilder.data.pipeline import AdaptedDataset, eval_batches
+from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, eval_batches
 from archbuilder.data.sample_weights import (
     ClassWeights,
     CombinedWeights,
@@ -147,9 +147,26 @@ def adapt_sets(
     )
 
 
-def _adapt_dataset(
-    dataset: SourceDataset, graph: Graph, model: keras.Model, target_spec: TargetSpec
-) -> AdaptedDataset:
+def adapt_inputs(
+    dataset: SourceDataset, graph: Graph, target_spec: TargetSpec
+) -> Mapping[str, AdaptedColumn]:
+    """Return the columns of the inputs of a graph.
+
+    Raises:
+        RunError: if an example does not fit an input.
+    """
+    features = _select_columns(dataset, graph, target_spec)[1]
+    lookup_tables = lookup_tables_by_input(graph)
+    return {
+        each.name: adapt_input(features[each.name], each, lookup_tables.get(each.name, ()))
+        for each in graph.inputs
+    }
+
+
+def _select_columns(
+    dataset: SourceDataset, graph: Graph, target_spec: TargetSpec
+) -> tuple[SourceDataset, Mapping[str, Feature]]:
+    """Return the dataset with the columns of a graph, and the features of the inputs."""
     # An input that receives a target, and an output whose target is an input, have no column of
     # their own.
     names = tuple(
@@ -159,18 +176,18 @@ def _adapt_dataset(
         target_spec.target_from_input
     )
     selected = dataset.select_for(names, tuple(name for name, _ in graph.outputs if name in used))
-    features = {
-        **selected.inputs,
-        **{
-            name: Feature(selected.targets[output])
-            for name, output in target_spec.feed_targets_to_inputs.items()
-        },
+    target_features = {
+        name: Feature(selected.targets[output])
+        for name, output in target_spec.feed_targets_to_inputs.items()
     }
-    lookup_tables = lookup_tables_by_input(graph)
-    inputs = {
-        each.name: adapt_input(features[each.name], each, lookup_tables.get(each.name, ()))
-        for each in graph.inputs
-    }
+    return selected, {**selected.inputs, **target_features}
+
+
+def _adapt_dataset(
+    dataset: SourceDataset, graph: Graph, model: keras.Model, target_spec: TargetSpec
+) -> AdaptedDataset:
+    selected, features = _select_columns(dataset, graph, target_spec)
+    inputs = adapt_inputs(dataset, graph, target_spec)
     has_named_outputs = isinstance(model.output, dict)
     outputs = model.output if has_named_outputs else {graph.outputs[0][0]: model.output}
     shapes: dict[str, Shape] = {name: tuple(each.shape[1:]) for name, each in outputs.items()}

@@ -196,11 +196,11 @@ def test_optimizers(text: str, good: bool):
     assert bool(list(diagnostics)) is not good
 
 
-def test_adapted_arguments_are_required():
+def test_learned_arguments_are_required():
     """Arguments that Keras can do without are asked for with the reason."""
     _, (diagnostic,) = check("Normalization: {variance: 2}")
     (note,) = diagnostic.notes
-    assert note.startswith("mean: Keras learns it from data with adapt()")
+    assert note.startswith("mean: write it, or 'adapt: true' to learn it from the training set")
 
 
 @pytest.mark.parametrize(

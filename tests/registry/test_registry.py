@@ -118,7 +118,8 @@ def test_arguments_match_the_constructor(name: str):
         pytest.skip(f"Keras {keras.__version__} has no {name}")
     parameters = inspect.signature(layer.__init__).parameters
     for spec in signature.arguments.values():
-        if spec.name in ("trainable", "dtype") and spec.name not in parameters:
+        # Of every layer, or added by archbuilder.
+        if spec.name in ("trainable", "dtype", "adapt") and spec.name not in parameters:
             continue
         parameter = parameters[spec.name]
         without_default = parameter.default is inspect.Parameter.empty

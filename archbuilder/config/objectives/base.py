@@ -52,6 +52,8 @@ class ObjectiveConfig(abc.ABC):
     """Whether a batch can be computed in parts."""
     augment: ClassVar[Literal["unsupported", "optional", "required"]] = "unsupported"
     """Whether training images are transformed at random, by the layers of the key `augment`."""
+    adapts_layers: ClassVar[bool] = False
+    """Whether the inputs of its network are columns of the data, from which layers may learn."""
     used_by: ClassVar[Command | None] = None
     """The command that uses the trained networks; None if only `evaluate` does."""
     default_num_beams: ClassVar[int | None] = None

@@ -23,6 +23,7 @@ class ContrastiveConfig(ObjectiveConfig):
     """
 
     augment = "required"
+    adapts_layers = True
     used_by = "predict"
     # A linear probe is trained on the features of the training set.
     evaluation_needs_training_data = True

@@ -29,6 +29,7 @@ class SupervisedConfig(ObjectiveConfig):
     """Supervised learning: each output with a loss is compared with its target."""
 
     name = "supervised"
+    adapts_layers = True
     augment = "optional"
     used_by = "predict"
 
@@ -94,6 +95,7 @@ class RidgeConfig(ObjectiveConfig):
     """
 
     name = "ridge"
+    adapts_layers = True
     takes_steps = False
     used_by = "predict"
 
