@@ -328,7 +328,7 @@ def _is_path(text: str) -> bool:
     return text.endswith((".yaml", ".yml")) or path_status.exists(text)
 
 
-def argument_tree(what: str, value: object) -> Tree:
+def argument_tree(name: str, value: object) -> Tree:
     """Convert an argument of a function to a tree without a location.
 
     Raises:
@@ -337,7 +337,7 @@ def argument_tree(what: str, value: object) -> Tree:
     value = _to_python_integers(value)
     if not _is_plain(value):
         raise UsageError(
-            f"{what} must be a number, a string, a boolean, None or a list of them, not"
+            f"{name} must be a number, a string, a boolean, None or a list of them, not"
             f" {quote(value)}"
         )
     return from_plain(value, NO_FILE)

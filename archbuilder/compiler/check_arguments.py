@@ -291,12 +291,12 @@ class _ArgumentChecker:
         )
         object_kind = spec.type.object
         if object_kind is None or is_plain_value:
-            what = f"'{spec.name}' of {signature.name}"
-            return check_value(tree, spec.type.schema or {}, what, self.diagnostics)
+            title = f"'{spec.name}' of {signature.name}"
+            return check_value(tree, spec.type.schema or {}, title, self.diagnostics)
         if not spec.type.is_list:
             if spec.type.schema is not None and _is_quoted_number(tree):
-                what = f"'{spec.name}' of {signature.name}"
-                return check_value(tree, spec.type.schema, what, self.diagnostics)
+                title = f"'{spec.name}' of {signature.name}"
+                return check_value(tree, spec.type.schema, title, self.diagnostics)
             return self.check_object(object_kind, tree)
         if not isinstance(tree, SequenceNode) or not tree.items:
             message = f"'{spec.name}' must be a list, each item {_KIND_WITH_ARTICLE[object_kind]}"

@@ -154,7 +154,7 @@ class _ProgramChecker:
                     notes=(f"the variants are: {', '.join(variants)}",),
                 )
 
-    def _check_block(self, name: str, block: Block, what: str) -> None:
+    def _check_block(self, name: str, block: Block, title: str) -> None:
         param_names = frozenset(block.params)
         scope = _Scope(name, param_names | frozenset(self._document.params), set())
         self._call_graph[name] = {}
@@ -170,7 +170,7 @@ class _ProgramChecker:
         self._file_params_used |= scope.names_read - param_names
         for param in block.params.values():
             if param.name not in scope.names_read:
-                self._unused_params.append((param, f" of {what}" if what else ""))
+                self._unused_params.append((param, f" of {title}" if title else ""))
 
     def _check_defaults(self, params: Mapping[str, Param], scope: _Scope) -> None:
         for param in params.values():

@@ -21,9 +21,9 @@ _FLOAT: Final = re.compile(r"[-+0-9.eE]+")
 
 
 def check_value(
-    tree: Tree, schema: Mapping[str, PlainData], what: str, diagnostics: Diagnostics
+    tree: Tree, schema: Mapping[str, PlainData], title: str, diagnostics: Diagnostics
 ) -> bool:
-    """Check that a value matches a JSON Schema; report an error in `what` if not."""
+    """Check that a value matches a JSON Schema; report an error in `title` if not."""
     violation = find_violation(to_plain(tree), schema)
     if violation is None:
         return True
@@ -41,7 +41,7 @@ def check_value(
         notes = (f"write {boolean}",)
     diagnostics.error(
         violation.code,
-        f"{what} must be {violation.expected}, not {describe_with_items(tree)}",
+        f"{title} must be {violation.expected}, not {describe_with_items(tree)}",
         tree.span,
         suggestion=violation.suggestion,
         notes=notes,

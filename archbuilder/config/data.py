@@ -73,28 +73,30 @@ def _parse_source(tree: Tree, context: SectionContext) -> DataSource | None:
         return None
     tracker = context.diagnostics.track_errors()
     settings = settings_of(source_class)
-    what = f"the source '{name}'"
+    title = f"the source '{name}'"
     trees: dict[str, Tree] = {}
     if isinstance(value, MappingNode):
-        trees = setting_trees(settings, value, what, context)
+        trees = setting_trees(settings, value, title, context)
     # `digits:` has a null value and means the same as `digits`.
     elif value is not None and to_plain(value) is not None:
         # A value that is not a mapping is the first setting, as in `npz: data.npz`.
         if settings[0].is_required:
             trees = {settings[0].name: value}
         else:
-            context.fields.report_unexpected(value, what, "without a value")
+            context.fields.report_unexpected(value, title, "without a value")
     missing = [f"'{each.name}'" for each in settings if each.is_required and each.name not in trees]
     if missing:
-        context.diagnostics.error("missing-argument", f"{what} needs {' and '.join(missing)}", span)
+        context.diagnostics.error(
+            "missing-argument", f"{title} needs {' and '.join(missing)}", span
+        )
     present = [each for each in settings if each.name in trees]
-    values = parse_settings(present, trees, (what, span), context)
+    values = parse_settings(present, trees, (title, span), context)
     if tracker.has_errors():
         return None
     source = make_section(source_class, values)
     conflict = source.find_conflict()
     if conflict:
-        context.diagnostics.error("invalid-structure", f"{what}: {conflict}", span)
+        context.diagnostics.error("invalid-structure", f"{title}: {conflict}", span)
         return None
     return source
 

@@ -69,12 +69,12 @@ def initial_weights() -> ValueType[tuple[InitialWeightsConfig, ...]]:
     settings = settings_of(InitialWeightsConfig)
     item: JsonSchema = {"anyOf": [{"type": "string"}, mapping_schema(settings)]}
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> tuple[InitialWeightsConfig, ...]:
+    def parse(tree: Tree, title: str, context: SectionContext) -> tuple[InitialWeightsConfig, ...]:
         items = tree.items if isinstance(tree, SequenceNode) else (tree,)
         if len(items) > _MAX_FILES:
             expected = f"a list of at most {_MAX_FILES} files"
-            context.fields.report_unexpected(tree, what, expected, note=_EXAMPLE)
-        configs = [_parse_item(each, what, context) for each in items]
+            context.fields.report_unexpected(tree, title, expected, note=_EXAMPLE)
+        configs = [_parse_item(each, title, context) for each in items]
         return tuple(each for each in configs if each is not None)
 
     schema: JsonSchema = {
@@ -85,17 +85,17 @@ def initial_weights() -> ValueType[tuple[InitialWeightsConfig, ...]]:
     )
 
 
-def _parse_item(tree: Tree, what: str, context: SectionContext) -> InitialWeightsConfig | None:
+def _parse_item(tree: Tree, title: str, context: SectionContext) -> InitialWeightsConfig | None:
     """Parse one file; report errors and return None if there are any."""
     settings = settings_of(InitialWeightsConfig)
     # A value that is not a mapping is the first setting, as in `data`.
     trees = {settings[0].name: tree}
     if isinstance(tree, MappingNode):
-        trees = setting_trees(settings, tree, what, context)
+        trees = setting_trees(settings, tree, title, context)
     elif not isinstance(tree, ScalarNode):
         expected = "a path, or a mapping with the key 'file'"
-        context.fields.report_unexpected(tree, what, expected, note=_EXAMPLE)
+        context.fields.report_unexpected(tree, title, expected, note=_EXAMPLE)
         return None
     tracker = context.diagnostics.track_errors()
-    values = parse_settings(settings, trees, (what, tree.span), context)
+    values = parse_settings(settings, trees, (title, tree.span), context)
     return None if tracker.has_errors() else make_section(InitialWeightsConfig, values)

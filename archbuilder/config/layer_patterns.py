@@ -64,9 +64,9 @@ def block_prefix(patterns: Iterable[str]) -> str:
     return f"{blocks[0]}." if len(blocks) == 1 and "*" not in blocks[0] else ""
 
 
-def _parse(tree: Tree, what: str, context: SectionContext) -> tuple[str, ...]:
+def _parse(tree: Tree, title: str, context: SectionContext) -> tuple[str, ...]:
     is_list = isinstance(tree, SequenceNode)
-    if not check_value(tree, _LIST if is_list else _TEXT, what, context.diagnostics):
+    if not check_value(tree, _LIST if is_list else _TEXT, title, context.diagnostics):
         return ()
     nodes = tree.items if isinstance(tree, SequenceNode) else (tree,)
     for node in nodes:

@@ -32,12 +32,12 @@ def optimizer() -> ValueType[OptimizerConfig]:
     """Return the type of an optimizer, or of optimizers by patterns of layers."""
     single = single_optimizer()
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> OptimizerConfig:
+    def parse(tree: Tree, title: str, context: SectionContext) -> OptimizerConfig:
         if not isinstance(tree, MappingNode) or not _is_by_layer(tree, context):
-            return single.parse(tree, what, context)
+            return single.parse(tree, title, context)
         if len(tree.entries) > MAX_PATTERNS:
             expected = f"a mapping of at most {MAX_PATTERNS} optimizers"
-            context.fields.report_unexpected(tree, what, expected)
+            context.fields.report_unexpected(tree, title, expected)
             return {}
         remaining = context.layers
         for entry in tree:
@@ -51,7 +51,7 @@ def optimizer() -> ValueType[OptimizerConfig]:
                     label="the first match decides; move this pattern up, or remove it",
                 )
             remaining = others
-        return {each.key: single.parse(each.value, what, context) for each in tree}
+        return {each.key: single.parse(each.value, title, context) for each in tree}
 
     by_layer: JsonSchema = {"type": "object", "additionalProperties": single.schema}
     schema: JsonSchema = {"anyOf": [single.schema, by_layer]}
@@ -62,17 +62,17 @@ def optimizer_by_network(networks: tuple[str, ...]) -> ValueType[Mapping[str, Op
     """Return the type of one optimizer for all networks, or of a mapping by network."""
     single, any_optimizer = single_optimizer(), optimizer()
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> dict[str, OptimizerConfig]:
+    def parse(tree: Tree, title: str, context: SectionContext) -> dict[str, OptimizerConfig]:
         if not isinstance(tree, MappingNode) or not any(tree.get(each) for each in networks):
-            return dict.fromkeys(networks, single.parse(tree, what, context))
+            return dict.fromkeys(networks, single.parse(tree, title, context))
         # A network that the mapping does not name gets the default optimizer, not the other's.
         optimizers: dict[str, OptimizerConfig] = dict.fromkeys(networks, DEFAULT_OPTIMIZER)
-        for entry in context.fields.known_entries(tree, networks, what):
+        for entry in context.fields.known_entries(tree, networks, title):
             prefix = f"{entry.key}."
             paths = (each for each in context.layers if each.startswith(prefix))
             layers = tuple(each.removeprefix(prefix) for each in paths)
             network_context = replace(context, layers=layers)
-            optimizers[entry.key] = any_optimizer.parse(entry.value, what, network_context)
+            optimizers[entry.key] = any_optimizer.parse(entry.value, title, network_context)
         return optimizers
 
     by_network = {
@@ -88,8 +88,8 @@ def single_optimizer() -> ValueType[KerasObject]:
     """Return the type of one optimizer, whose arguments also fit each other."""
     optimizer_type = keras_object("optimizer")
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> KerasObject:
-        parsed = optimizer_type.parse(tree, what, context)
+    def parse(tree: Tree, title: str, context: SectionContext) -> KerasObject:
+        parsed = optimizer_type.parse(tree, title, context)
         arguments = [each for each in parsed.argument_entries if to_plain(each.value) is not None]
         clipping = [entry for entry in arguments if entry.key in _CLIP_ARGUMENTS]
         for entry in clipping[1:]:

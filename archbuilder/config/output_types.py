@@ -26,17 +26,17 @@ def losses() -> ValueType[Mapping[str, KerasObject]]:
     """Return the type of `loss`: one loss, or losses by output."""
     loss = keras_object("loss")
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> dict[str, KerasObject]:
+    def parse(tree: Tree, title: str, context: SectionContext) -> dict[str, KerasObject]:
         if isinstance(tree, MappingNode) and not tree.entries:
             context.diagnostics.error(
                 "missing-argument",
-                f"{what} does not name an output",
+                f"{title} does not name an output",
                 tree.span,
                 notes=(f"the network's outputs are: {', '.join(context.outputs)}",),
             )
             return {}
-        trees = _trees_by_output(tree, what, "loss", context)
-        return {output: loss.parse(each, what, context) for output, each in trees.items()}
+        trees = _trees_by_output(tree, title, "loss", context)
+        return {output: loss.parse(each, title, context) for output, each in trees.items()}
 
     return _by_name(loss, parse, "by output")
 
@@ -45,11 +45,13 @@ def metrics() -> ValueType[Mapping[str, tuple[KerasObject, ...]]]:
     """Return the type of `metrics`: a metric or a list of them, or a mapping of these by output."""
     metric = keras_object("metric")
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> dict[str, tuple[KerasObject, ...]]:
+    def parse(
+        tree: Tree, title: str, context: SectionContext
+    ) -> dict[str, tuple[KerasObject, ...]]:
         by_output = {}
-        for output, value in _trees_by_output(tree, what, "metric", context).items():
+        for output, value in _trees_by_output(tree, title, "metric", context).items():
             items = value.items if isinstance(value, SequenceNode) else (value,)
-            by_output[output] = tuple(metric.parse(each, what, context) for each in items)
+            by_output[output] = tuple(metric.parse(each, title, context) for each in items)
         return by_output
 
     schema = {"anyOf": [metric.schema, {"type": "array", "items": metric.schema}]}
@@ -60,9 +62,9 @@ def metrics() -> ValueType[Mapping[str, tuple[KerasObject, ...]]]:
 def loss_weights() -> ValueType[Mapping[str, float]]:
     """Return the type of `loss_weights`: weights by output."""
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> dict[str, float]:
+    def parse(tree: Tree, title: str, context: SectionContext) -> dict[str, float]:
         mapping = context.fields.expect_mapping(
-            tree, what, expected="a mapping of outputs to weights"
+            tree, title, expected="a mapping of outputs to weights"
         )
         weights = {}
         for entry in mapping or ():
@@ -80,8 +82,8 @@ def class_weights() -> ValueType[Mapping[str, Mapping[str, float]]]:
     """Return the type of `class_weight`: weights by class, or by output and class."""
     expected = "a mapping of classes to weights"
 
-    def parse_classes(tree: Tree, what: str, context: SectionContext) -> dict[str, float]:
-        mapping = context.fields.expect_mapping(tree, what, expected=expected)
+    def parse_classes(tree: Tree, title: str, context: SectionContext) -> dict[str, float]:
+        mapping = context.fields.expect_mapping(tree, title, expected=expected)
         return {
             entry.key: _WEIGHT.parse(
                 entry.value, f"the weight of class {quote(entry.key)}", context
@@ -89,8 +91,8 @@ def class_weights() -> ValueType[Mapping[str, Mapping[str, float]]]:
             for entry in mapping or ()
         }
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> dict[str, dict[str, float]]:
-        mapping = context.fields.expect_mapping(tree, what, expected=expected)
+    def parse(tree: Tree, title: str, context: SectionContext) -> dict[str, dict[str, float]]:
+        mapping = context.fields.expect_mapping(tree, title, expected=expected)
         if mapping is None or not mapping.entries:
             return {}
         trees: dict[str, Tree]
@@ -100,8 +102,8 @@ def class_weights() -> ValueType[Mapping[str, Mapping[str, float]]]:
         else:
             trees = dict.fromkeys(context.outputs[:1], mapping)
             if len(context.outputs) > 1:
-                _report_missing_output_name(what, tree.span, context)
-        return {output: parse_classes(each, what, context) for output, each in trees.items()}
+                _report_missing_output_name(title, tree.span, context)
+        return {output: parse_classes(each, title, context) for output, each in trees.items()}
 
     by_class = _mapping_schema(_WEIGHT)
     schema = {
@@ -119,9 +121,9 @@ def names_by_name(key_kind: str, value_kind: str) -> ValueType[Mapping[str, str]
         value_kind: `output` or `input`.
     """
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> dict[str, str]:
+    def parse(tree: Tree, title: str, context: SectionContext) -> dict[str, str]:
         expected = f"a mapping of {key_kind}s to {value_kind}s"
-        mapping = context.fields.expect_mapping(tree, what, expected=expected)
+        mapping = context.fields.expect_mapping(tree, title, expected=expected)
         names = {}
         for entry in mapping or ():
             value = context.fields.expect_text(entry.value, f"the value of '{entry.key}'")
@@ -154,7 +156,7 @@ def _mapping_schema(item: ValueType[_T]) -> dict[str, object]:
 
 
 def _trees_by_output(
-    tree: Tree, what: str, kind: ObjectKind, context: SectionContext
+    tree: Tree, title: str, kind: ObjectKind, context: SectionContext
 ) -> dict[str, Tree]:
     """Return the values of a setting by output.
 
@@ -176,7 +178,7 @@ def _trees_by_output(
                 )
         return {entry.key: entry.value for entry in entries}
     if len(context.outputs) > 1:
-        _report_missing_output_name(what, tree.span, context)
+        _report_missing_output_name(title, tree.span, context)
     return dict.fromkeys(context.outputs[:1], tree)
 
 
@@ -192,12 +194,12 @@ def _is_by_output(mapping: MappingNode, kind: ObjectKind, outputs: Collection[st
     return registry.load().canonical_name(kind, name) is None and not name[:1].isupper()
 
 
-def _report_missing_output_name(what: str, span: Span, context: SectionContext) -> None:
-    key = what.strip("'")
+def _report_missing_output_name(title: str, span: Span, context: SectionContext) -> None:
+    key = title.strip("'")
     example = ", ".join(f"{output}: ..." for output in context.outputs)
     context.diagnostics.error(
         "missing-argument",
-        f"the network has {len(context.outputs)} outputs: {what} must name them",
+        f"the network has {len(context.outputs)} outputs: {title} must name them",
         span,
         notes=(f"write '{key}: {{{example}}}'; outputs that are missing do not count",),
     )

@@ -41,12 +41,12 @@ def save_best() -> ValueType[SaveBest | None]:
     """Return the type of a metric, or of a mapping with `monitor` and `mode`."""
     settings = settings_of(SaveBest)
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> SaveBest | None:
+    def parse(tree: Tree, title: str, context: SectionContext) -> SaveBest | None:
         # As with objects of Keras, a value without a name is the first argument.
         trees: dict[str, Tree] = {"monitor": tree}
         if isinstance(tree, MappingNode):
-            trees = setting_trees(settings, tree, what, context)
-        values: dict[str, Any] = parse_settings(settings, trees, (what, tree.span), context)
+            trees = setting_trees(settings, tree, title, context)
+        values: dict[str, Any] = parse_settings(settings, trees, (title, tree.span), context)
         return SaveBest(trees["monitor"].span, **values) if "monitor" in values else None
 
     schema = {"anyOf": [text().schema, mapping_schema(settings)]}

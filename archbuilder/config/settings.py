@@ -195,10 +195,10 @@ def parse_settings(
             if not tracker.has_errors():
                 values[declared.name] = value
         elif declared.is_required:
-            what, span = where
+            title, span = where
             context.diagnostics.error(
                 "missing-key",
-                f"{what} has no '{declared.name}'",
+                f"{title} has no '{declared.name}'",
                 span,
                 notes=(f"for example {declared.example}",) if declared.example else (),
             )
@@ -206,11 +206,11 @@ def parse_settings(
 
 
 def setting_trees(
-    settings: Iterable[Setting], mapping: MappingNode, what: str, context: SectionContext
+    settings: Iterable[Setting], mapping: MappingNode, title: str, context: SectionContext
 ) -> dict[str, Tree]:
     """Return the values of a mapping by key; report keys that are not among the settings."""
     keys = tuple(each.name for each in settings)
-    return {each.key: each.value for each in context.fields.known_entries(mapping, keys, what)}
+    return {each.key: each.value for each in context.fields.known_entries(mapping, keys, title)}
 
 
 def setting_schema(declared: Setting) -> JsonSchema:
@@ -232,18 +232,18 @@ def mapping_type(
     """
     settings = settings_of(section)
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> _T:
+    def parse(tree: Tree, title: str, context: SectionContext) -> _T:
         if not isinstance(tree, MappingNode):
-            context.fields.report_unexpected(tree, what, "a mapping")
+            context.fields.report_unexpected(tree, title, "a mapping")
             return cast(_T, None)
         tracker = context.diagnostics.track_errors()
-        trees = setting_trees(settings, tree, what, context)
-        values = parse_settings(settings, trees, (what, tree.span), context)
+        trees = setting_trees(settings, tree, title, context)
+        values = parse_settings(settings, trees, (title, tree.span), context)
         if tracker.has_errors():
             return cast(_T, None)
         parsed = make_section(section, values)
         if conflict := find_conflict(parsed):
-            context.diagnostics.error("invalid-structure", f"{what} {conflict}", tree.span)
+            context.diagnostics.error("invalid-structure", f"{title} {conflict}", tree.span)
         return parsed
 
     return ValueType(mapping_schema(settings), parse, text)

@@ -120,16 +120,16 @@ def split() -> ValueType[SplitSetting]:
     """Return the type of a fraction, or of a mapping that says which examples are held out."""
     settings = settings_of(SplitConfig)
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> SplitSetting:
+    def parse(tree: Tree, title: str, context: SectionContext) -> SplitSetting:
         if not isinstance(tree, MappingNode):
-            return _FRACTION.parse(tree, what, context)
+            return _FRACTION.parse(tree, title, context)
         tracker = context.diagnostics.track_errors()
-        trees = setting_trees(settings, tree, what, context)
-        values: dict[str, Any] = parse_settings(settings, trees, (what, tree.span), context)
+        trees = setting_trees(settings, tree, title, context)
+        values: dict[str, Any] = parse_settings(settings, trees, (title, tree.span), context)
         config = make_section(SplitConfig, values)
         conflict = "" if tracker.has_errors() else config.find_conflict()
         if conflict:
-            context.diagnostics.error("invalid-structure", f"{what} {conflict}", tree.span)
+            context.diagnostics.error("invalid-structure", f"{title} {conflict}", tree.span)
         return config
 
     schema = {"anyOf": [_FRACTION.schema, mapping_schema(settings)]}

@@ -66,8 +66,8 @@ class ValueType(Generic[_T]):
 def plain_type(schema: JsonSchema, text: str) -> ValueType[Any]:
     """Return the type of plain values that match a schema; a list becomes a tuple."""
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> PlainData | tuple[PlainData, ...]:
-        if not check_value(tree, schema, what, context.diagnostics):
+    def parse(tree: Tree, title: str, context: SectionContext) -> PlainData | tuple[PlainData, ...]:
+        if not check_value(tree, schema, title, context.diagnostics):
             return None
         value = to_plain(tree)
         # Sections are frozen dataclasses, whose fields are immutable.
@@ -105,8 +105,8 @@ def number(
         schema, " and ".join([f"number {texts[0]}", *texts[1:]]) if texts else "number"
     )
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> float:
-        value = plain.parse(tree, what, context)
+    def parse(tree: Tree, title: str, context: SectionContext) -> float:
+        value = plain.parse(tree, title, context)
         return float(value) if isinstance(value, int | float) else 0.0
 
     return ValueType(schema, parse, plain.text)
@@ -153,11 +153,11 @@ def either(first: ValueType[Any], second: ValueType[Any]) -> ValueType[Any]:
 def or_by_name(item: ValueType[_T]) -> ValueType[_T | Mapping[str, _T]]:
     """Return the type of one value, or of a mapping of values by input or output."""
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> _T | Mapping[str, _T]:
+    def parse(tree: Tree, title: str, context: SectionContext) -> _T | Mapping[str, _T]:
         if not isinstance(tree, MappingNode):
-            return item.parse(tree, what, context)
+            return item.parse(tree, title, context)
         return {
-            entry.key: item.parse(entry.value, f"{what} of '{entry.key}'", context)
+            entry.key: item.parse(entry.value, f"{title} of '{entry.key}'", context)
             for entry in tree
         }
 
@@ -196,15 +196,15 @@ def keras_objects(
     """
     item = keras_object(kind)
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> tuple[KerasObject, ...]:
+    def parse(tree: Tree, title: str, context: SectionContext) -> tuple[KerasObject, ...]:
         if not isinstance(tree, SequenceNode):
             expected = f"a list of {kind}s"
-            context.fields.report_unexpected(tree, what, expected, note=f"for example {example}")
+            context.fields.report_unexpected(tree, title, expected, note=f"for example {example}")
             return ()
         valid = []
         for node in tree.items:
             tracker = context.diagnostics.track_errors()
-            parsed = item.parse(node, what, context)
+            parsed = item.parse(node, title, context)
             if not tracker.has_errors():
                 valid.append(parsed)
         check(valid, context.diagnostics)

@@ -170,5 +170,5 @@ def _type_error(name: str, value: PlainData, expected: str) -> JsonError:
     if value is None:
         return JsonError(f"{where} is missing, which is {expected}")
     # The message quotes numbers and strings; a list or an object would be too long.
-    what = type(value).__name__ if isinstance(value, list | dict) else quote(value)
-    return JsonError(f"{where} is {what}, not {expected}")
+    value_text = type(value).__name__ if isinstance(value, list | dict) else quote(value)
+    return JsonError(f"{where} is {value_text}, not {expected}")

@@ -145,14 +145,14 @@ def report_unknown_callee(program: Program, call: StepCall, diagnostics: Diagnos
             if is_operation
             else keras_registry.layers
         )
-        what = "keras.ops has no supported function" if is_operation else (
+        problem = "keras.ops has no supported function" if is_operation else (
             "there is no layer"
         )  # fmt: skip
         text = name.removeprefix(OPERATION_PREFIX)
         hint = _layer_hint(name)
         diagnostics.error(
             "unknown-layer",
-            f"{what} {quote(text)}",
+            f"{problem} {quote(text)}",
             call.span,
             suggestion=None if hint else closest_match(name, candidates),
             notes=(hint,) if hint else (),

@@ -41,8 +41,8 @@ class DataPath:
 def path(description: str = "path or glob pattern") -> ValueType[DataPath]:
     """Return the type of paths of data files; `description` stands on the reference page."""
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> DataPath:
-        return DataPath(context.fields.expect_text(tree, what) or "", tree.span)
+    def parse(tree: Tree, title: str, context: SectionContext) -> DataPath:
+        return DataPath(context.fields.expect_text(tree, title) or "", tree.span)
 
     return ValueType({"type": "string"}, parse, description)
 

@@ -47,16 +47,16 @@ def features_by_name(
     feature_type = mapping_type(FeatureConfig, "[feature](#features)", find_conflict)
 
     def parse(
-        tree: Tree, what: str, context: SectionContext
+        tree: Tree, title: str, context: SectionContext
     ) -> _T | Mapping[str, _T | FeatureConfig]:
         if not isinstance(tree, MappingNode):
-            return plain.parse(tree, what, context)
+            return plain.parse(tree, title, context)
         tracker = context.diagnostics.track_errors()
         inputs: dict[str, _T | FeatureConfig] = {}
         for entry in tree:
             is_feature = isinstance(entry.value, MappingNode)
             parse_value = feature_type.parse if is_feature else plain.parse
-            inputs[entry.key] = parse_value(entry.value, f"{what} of '{entry.key}'", context)
+            inputs[entry.key] = parse_value(entry.value, f"{title} of '{entry.key}'", context)
         rest = [
             name
             for name, each in inputs.items()

@@ -119,11 +119,11 @@ def tfds_name() -> ValueType[DataPath]:
 
     # A DataPath although it is a name: the data is outside the blueprint's directory, so a
     # blueprint needs the user's permission for it just as for a file.
-    def parse(tree: Tree, what: str, context: SectionContext) -> DataPath:
-        name = context.fields.expect_text(tree, what) or ""
+    def parse(tree: Tree, title: str, context: SectionContext) -> DataPath:
+        name = context.fields.expect_text(tree, title) or ""
         if name and not re.fullmatch(TFDS_NAME, name):
             context.fields.report_unexpected(
-                tree, what, "the name of a dataset, as in mnist or glue/sst2:2.0.0"
+                tree, title, "the name of a dataset, as in mnist or glue/sst2:2.0.0"
             )
         return DataPath(name, tree.span)
 

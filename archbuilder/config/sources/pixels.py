@@ -121,12 +121,12 @@ def table_image() -> ValueType[TableImage]:
         TableImage, "`true`, or [image settings](#images-in-tables)", TableImage.find_conflict
     )
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> TableImage:
+    def parse(tree: Tree, title: str, context: SectionContext) -> TableImage:
         if isinstance(tree, ScalarNode) and tree.value is True:
             return TableImage()
         if not isinstance(tree, MappingNode):
-            context.fields.report_unexpected(tree, what, "`true` or a mapping")
+            context.fields.report_unexpected(tree, title, "`true` or a mapping")
             return TableImage()
-        return mapping.parse(tree, what, context)
+        return mapping.parse(tree, title, context)
 
     return ValueType({"anyOf": [{"enum": [True]}, mapping.schema]}, parse, mapping.text)

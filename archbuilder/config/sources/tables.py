@@ -61,10 +61,10 @@ _TARGET_COLUMNS_TEXT: Final = "Column of the target, or columns by output; by de
 def _character() -> ValueType[str]:
     """Return the type of characters that may stand between the cells of a table."""
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> str:
-        character = context.fields.expect_text(tree, what)
+    def parse(tree: Tree, title: str, context: SectionContext) -> str:
+        character = context.fields.expect_text(tree, title)
         if character is not None and (len(character) != 1 or character in "\"'\\\r\n"):
-            message = f"{what} must be one character other than a quote or a line end"
+            message = f"{title} must be one character other than a quote or a line end"
             context.diagnostics.error(
                 "invalid-choice", f"{message}, not {quote(character)}", tree.span
             )

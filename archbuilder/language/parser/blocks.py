@@ -116,16 +116,16 @@ def _decode_inputs(
         inputs = []
         for entry in mapping or ():
             reader.check_name(entry.key, entry.key_span, "an input")
-            what = f"the input {quoted(entry.key)}"
+            title = f"the input {quoted(entry.key)}"
             if isinstance(entry.value, MappingNode):
                 fields = {
                     each.key: reader.decode_value(each.value)
-                    for each in reader.known_entries(entry.value, INPUT_KEYS, what)
+                    for each in reader.known_entries(entry.value, INPUT_KEYS, title)
                 }
             else:
                 fields = {"shape": reader.decode_value(entry.value)}
             if "shape" not in fields:
-                reader.diagnostics.error("missing-key", f"{what} has no 'shape'", entry.key_span)
+                reader.diagnostics.error("missing-key", f"{title} has no 'shape'", entry.key_span)
             shape, dtype, condition = (fields.get(key) for key in INPUT_KEYS)
             inputs.append(InputDeclaration(entry.key, shape, dtype, entry.key_span, condition))
     else:

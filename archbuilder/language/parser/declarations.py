@@ -67,8 +67,8 @@ def decode_params(reader: FieldReader, tree: Tree | None) -> dict[str, Param]:
         if isinstance(entry.value, MappingNode):
             default: DeferredValue | None = None
             schema: dict[str, PlainData] = {}
-            what = f"the parameter {quoted(entry.key)}"
-            for field in reader.known_entries(entry.value, PARAM_KEYS, what):
+            title = f"the parameter {quoted(entry.key)}"
+            for field in reader.known_entries(entry.value, PARAM_KEYS, title):
                 if field.key == "default":
                     default = reader.decode_value(field.value)
                 elif field.key == "description":
@@ -133,14 +133,14 @@ def decode_imports(
     invalid: set[str] = set()
     for entry in mapping or ():
         reader.check_name(entry.key, entry.key_span, "an import", lower=True)
-        what = f"the import {quoted(entry.key)}"
+        title = f"the import {quoted(entry.key)}"
         file: Tree | None = entry.value
-        path_name = what
+        path_name = title
         params: tuple[tuple[str, DeferredValue, Span], ...] = ()
         if isinstance(entry.value, MappingNode):
             fields = {
                 each.key: each.value
-                for each in reader.known_entries(entry.value, ("file", "params"), what)
+                for each in reader.known_entries(entry.value, ("file", "params"), title)
             }
             values = reader.expect_mapping(
                 fields.get("params"), "'params'", expected="a mapping from names to values"
@@ -151,7 +151,7 @@ def decode_imports(
             )
             file, path_name = fields.get("file"), "'file'"
             if file is None:
-                reader.diagnostics.error("missing-key", f"{what} has no 'file'", entry.key_span)
+                reader.diagnostics.error("missing-key", f"{title} has no 'file'", entry.key_span)
         path = reader.expect_text(file, path_name)
         if file is None or path is None:
             invalid.add(entry.key)

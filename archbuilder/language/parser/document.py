@@ -158,13 +158,13 @@ def _decode_networks(
 def _check_unique_names(reader: FieldReader, entries: dict[str, MappingEntry]) -> None:
     """Check that imports, blocks and networks do not share a name, since steps use all three."""
     seen: dict[str, str] = {}
-    for key, what in (("imports", "an import"), ("blocks", "a block"), ("networks", "a network")):
+    for key, kind in (("imports", "an import"), ("blocks", "a block"), ("networks", "a network")):
         entry = entries.get(key)
         for definition in entry.value if entry and isinstance(entry.value, MappingNode) else ():
             if definition.key in seen:
                 reader.diagnostics.error(
                     "duplicate-name",
-                    f"{quoted(definition.key)} is {what} and also {seen[definition.key]}",
+                    f"{quoted(definition.key)} is {kind} and also {seen[definition.key]}",
                     definition.key_span,
                 )
-            seen.setdefault(definition.key, what)
+            seen.setdefault(definition.key, kind)

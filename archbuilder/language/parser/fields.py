@@ -31,24 +31,24 @@ _LOWER_NAME: Final = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
 class FieldReader:
     """Checks the structure of trees and reports errors.
 
-    Messages name what is checked by `what`, as in "the block 'fire'". The config package uses the
+    Messages name what is checked by `title`, as in "the block 'fire'". The config package uses the
     reader for the sections `data` and `training`.
     """
 
     limits: Limits
     diagnostics: Diagnostics
 
-    def report_unexpected(self, tree: Tree, what: str, expected: str, *, note: str = "") -> None:
-        """Report that `what` should be `expected`, and what it is instead."""
+    def report_unexpected(self, tree: Tree, title: str, expected: str, *, note: str = "") -> None:
+        """Report that `title` should be `expected`, and what it is instead."""
         self.diagnostics.error(
             "invalid-structure",
-            f"{what} must be {expected}, not {describe_value(tree)}",
+            f"{title} must be {expected}, not {describe_value(tree)}",
             tree.span,
             notes=(note,) if note else (),
         )
 
     def expect_mapping(
-        self, tree: Tree | None, what: str, *, expected: str = "a mapping"
+        self, tree: Tree | None, title: str, *, expected: str = "a mapping"
     ) -> MappingNode | None:
         """Return the tree if it is a mapping; otherwise report it and return None.
 
@@ -56,19 +56,19 @@ class FieldReader:
         """
         if tree is None or isinstance(tree, MappingNode):
             return tree
-        self.report_unexpected(tree, what, expected)
+        self.report_unexpected(tree, title, expected)
         return None
 
     def expect_sequence(
-        self, tree: Tree, what: str, *, expected: str = "a list"
+        self, tree: Tree, title: str, *, expected: str = "a list"
     ) -> SequenceNode | None:
         """Return the tree if it is a list; otherwise report it and return None."""
         if isinstance(tree, SequenceNode):
             return tree
-        self.report_unexpected(tree, what, expected)
+        self.report_unexpected(tree, title, expected)
         return None
 
-    def expect_text(self, tree: Tree | None, what: str) -> str | None:
+    def expect_text(self, tree: Tree | None, title: str) -> str | None:
         """Return the text of a tree; report it and return None if it is not a text.
 
         None, the value of an optional key that is left out, is not reported.
@@ -76,11 +76,11 @@ class FieldReader:
         if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
             return tree.value
         if tree is not None:
-            self.report_unexpected(tree, what, "a string")
+            self.report_unexpected(tree, title, "a string")
         return None
 
     def known_entries(
-        self, mapping: MappingNode, keys: Collection[str], what: str
+        self, mapping: MappingNode, keys: Collection[str], title: str
     ) -> Iterator[MappingEntry]:
         """Yield the entries of a mapping whose keys are in `keys`; report the others.
 
@@ -90,11 +90,11 @@ class FieldReader:
             if entry.key in keys:
                 yield entry
             else:
-                self.report_unknown_key(entry, keys, what)
+                self.report_unknown_key(entry, keys, title)
 
-    def report_unknown_key(self, entry: MappingEntry, keys: Collection[str], what: str) -> None:
+    def report_unknown_key(self, entry: MappingEntry, keys: Collection[str], title: str) -> None:
         """Report an unknown key, with a hint or the closest match."""
-        foreign_hint = key_hint(entry.key, what)
+        foreign_hint = key_hint(entry.key, title)
         suggestion = closest_match(entry.key, keys)
         # A name of another tool may be close to an unrelated key. The hint knows better, so the
         # match is kept only if the hint mentions it.
@@ -106,13 +106,13 @@ class FieldReader:
             notes = (foreign_hint,)
         self.diagnostics.error(
             "unknown-key",
-            f"{what} has no key {quoted(entry.key)}",
+            f"{title} has no key {quoted(entry.key)}",
             entry.key_span,
             suggestion=suggestion,
             notes=notes,
         )
 
-    def check_name(self, text: str, span: Span, what: str, *, lower: bool = False) -> bool:
+    def check_name(self, text: str, span: Span, noun: str, *, lower: bool = False) -> bool:
         """Check that a text can be a name, in lower case if `lower`; report it if not."""
         pattern = _LOWER_NAME if lower else _NAME
         if len(text) <= MAX_NAME_LENGTH and pattern.fullmatch(text):
@@ -120,7 +120,7 @@ class FieldReader:
         rule = "lower-case letters, digits and '_'" if lower else "letters, digits and '_'"
         self.diagnostics.error(
             "invalid-name",
-            f"{quoted(text)} cannot be the name of {what}",
+            f"{quoted(text)} cannot be the name of {noun}",
             span,
             notes=(
                 (

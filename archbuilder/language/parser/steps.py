@@ -29,10 +29,10 @@ STEP_BODIES: Final = ("layers", "branches", "reuse")
 STEP_KEYS: Final = (*STEP_BODIES, "merge", *STEP_MODIFIERS)
 
 
-def decode_steps(reader: FieldReader, tree: Tree, what: str = "layers") -> tuple[Step, ...]:
+def decode_steps(reader: FieldReader, tree: Tree, title: str = "layers") -> tuple[Step, ...]:
     """Decode a list of steps; one that is not valid is reported and becomes an `ErrorNode`."""
     sequence = reader.expect_sequence(
-        tree, f"'{what}'", expected="a list of steps, each starting with '-'"
+        tree, f"'{title}'", expected="a list of steps, each starting with '-'"
     )
     if sequence is None:
         return (Step(ErrorNode(), tree.span),)
