@@ -96,8 +96,12 @@ def _archbuilder_seconds(job: Job) -> float:
             f"  epochs: {EPOCHS}\n  validation_split: 0\n"
         )
         command = [
-            *("train", job.blueprint, "--recipe", str(folder / "recipe.yaml")),
-            *("--run-dir", str(folder / "run")),
+            "train",
+            job.blueprint,
+            "--recipe",
+            str(folder / "recipe.yaml"),
+            "--run-dir",
+            str(folder / "run"),
         ]
         arguments = [sys.executable, "-m", "archbuilder", *command]
         subprocess.run(arguments, check=True, capture_output=True)

@@ -95,9 +95,18 @@ def epoch_seconds(
     """Return the median seconds of an epoch of a command without the first."""
     values = [f"--set={key}={value}" for key, value in workload.params.items()]
     command = [
-        *("train", workload.blueprint, *values, "--recipe", str(folder / "recipe.yaml")),
-        *("--data", str(folder / "data.npz"), "--run-dir", str(folder / name)),
-        *("--distribute", distribute, *options),
+        "train",
+        workload.blueprint,
+        *values,
+        "--recipe",
+        str(folder / "recipe.yaml"),
+        "--data",
+        str(folder / "data.npz"),
+        "--run-dir",
+        str(folder / name),
+        "--distribute",
+        distribute,
+        *options,
     ]
     arguments = [sys.executable, "-m", "archbuilder", *command]
     subprocess.run(arguments, check=True, capture_output=True)

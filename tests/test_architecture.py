@@ -205,8 +205,17 @@ ORDER: Mapping[str, str] = {
 """What each package consists of, from the bottom up; each line may import the lines before it."""
 
 IMPORT_KERAS = {
-    *("keras_ext", "keras_backend", "weights", "data", "scaffold", "distribution", "runs"),
-    *("trainer", "objectives", "training", "inference"),
+    "keras_ext",
+    "keras_backend",
+    "weights",
+    "data",
+    "scaffold",
+    "distribution",
+    "runs",
+    "trainer",
+    "objectives",
+    "training",
+    "inference",
 }
 """The packages that may import Keras and TensorFlow when they are imported."""
 

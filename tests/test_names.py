@@ -18,21 +18,28 @@ PROGRAMS = sorted(
 
 EMPTY_WORDS = frozenset(
     (
-        *(
-            "found",
-            "given",
-            "made",
-            "told",
-            "said",
-            "each",
-            "kept",
-            "known",
-            "own",
-            "wanted",
-            "like",
-        ),
-        *("place", "whole", "part", "one", "other", "more", "called", "written", "begun"),
-        *("before", "behind"),
+        "found",
+        "given",
+        "made",
+        "told",
+        "said",
+        "each",
+        "kept",
+        "known",
+        "own",
+        "wanted",
+        "like",
+        "place",
+        "whole",
+        "part",
+        "one",
+        "other",
+        "more",
+        "called",
+        "written",
+        "begun",
+        "before",
+        "behind",
     )
 )
 """Words that tell the history of a value, or nothing, where its content has a name.

@@ -10,11 +10,28 @@ from archbuilder.config.value_types import ValueType, keras_objects
 from archbuilder.diagnostics.errors import Diagnostics, closest_match
 
 AUGMENTATION_LAYERS: Final = (
-    *("GaussianNoise", "RandAugment", "RandomBrightness", "RandomColorDegeneration"),
-    *("RandomColorJitter", "RandomContrast", "RandomCrop", "RandomElasticTransform"),
-    *("RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHue"),
-    *("RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation"),
-    *("RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom"),
+    "GaussianNoise",
+    "RandAugment",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomElasticTransform",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPerspective",
+    "RandomPosterization",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
     "Solarization",
 )
 """Layers of Keras that transform images at random and leave their labels unchanged."""

@@ -90,7 +90,7 @@ def _parse_source(tree: Tree, context: SectionContext) -> DataSource | None:
             "missing-argument", f"{title} needs {' and '.join(missing)}", span
         )
     present = [each for each in settings if each.name in trees]
-    values = parse_settings(present, trees, (title, span), context)
+    values = parse_settings(present, trees, title, span, context)
     if tracker.has_errors():
         return None
     source = make_section(source_class, values)

@@ -97,5 +97,5 @@ def _parse_item(tree: Tree, title: str, context: SectionContext) -> InitialWeigh
         context.fields.report_unexpected(tree, title, expected, note=_EXAMPLE)
         return None
     tracker = context.diagnostics.track_errors()
-    values = parse_settings(settings, trees, (title, tree.span), context)
+    values = parse_settings(settings, trees, title, tree.span, context)
     return None if tracker.has_errors() else make_section(InitialWeightsConfig, values)

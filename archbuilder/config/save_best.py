@@ -46,7 +46,7 @@ def save_best() -> ValueType[SaveBest | None]:
         trees: dict[str, Tree] = {"monitor": tree}
         if isinstance(tree, MappingNode):
             trees = setting_trees(settings, tree, title, context)
-        values: dict[str, Any] = parse_settings(settings, trees, (title, tree.span), context)
+        values: dict[str, Any] = parse_settings(settings, trees, title, tree.span, context)
         return SaveBest(trees["monitor"].span, **values) if "monitor" in values else None
 
     schema = {"anyOf": [text().schema, mapping_schema(settings)]}

@@ -169,7 +169,8 @@ def setting_of(section: type, name: str) -> Setting:
 def parse_settings(
     settings: Iterable[Setting],
     trees: Mapping[str, Tree],
-    where: tuple[str, Span],
+    title: str,
+    span: Span,
     context: SectionContext,
 ) -> dict[str, Any]:
     """Parse the values of settings; report values that do not fit and missing keys.
@@ -180,7 +181,8 @@ def parse_settings(
     Args:
         settings: The settings that the mapping may have.
         trees: The values by key.
-        where: The name and the location of the section, for errors about missing keys.
+        title: The name of the section, for errors about missing keys.
+        span: The location of the section.
         context: What values may refer to; receives the errors.
 
     Returns:
@@ -195,7 +197,6 @@ def parse_settings(
             if not tracker.has_errors():
                 values[declared.name] = value
         elif declared.is_required:
-            title, span = where
             context.diagnostics.error(
                 "missing-key",
                 f"{title} has no '{declared.name}'",
@@ -238,7 +239,7 @@ def mapping_type(
             return cast(_T, None)
         tracker = context.diagnostics.track_errors()
         trees = setting_trees(settings, tree, title, context)
-        values = parse_settings(settings, trees, (title, tree.span), context)
+        values = parse_settings(settings, trees, title, tree.span, context)
         if tracker.has_errors():
             return cast(_T, None)
         parsed = make_section(section, values)

@@ -125,7 +125,7 @@ def split() -> ValueType[SplitSetting]:
             return _FRACTION.parse(tree, title, context)
         tracker = context.diagnostics.track_errors()
         trees = setting_trees(settings, tree, title, context)
-        values: dict[str, Any] = parse_settings(settings, trees, (title, tree.span), context)
+        values: dict[str, Any] = parse_settings(settings, trees, title, tree.span, context)
         config = make_section(SplitConfig, values)
         conflict = "" if tracker.has_errors() else config.find_conflict()
         if conflict:

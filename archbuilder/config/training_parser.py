@@ -47,19 +47,19 @@ def _parse_training(mapping: MappingNode, context: SectionContext) -> TrainingCo
     entry = next((entry for entry in mapping if entry.key == "objective"), None)
     objective_class, options_node = _parse_objective(entry, context)
     name = objective_class.name
-    where = "'training'" if entry is None else f"'training' with the objective '{name}'"
+    title = "'training'" if entry is None else f"'training' with the objective '{name}'"
     loop_keys = training_keys(objective_class)
     loop_settings = [each for each in settings_of(TrainingConfig) if each.name in loop_keys]
     objective_settings = settings_of(objective_class)
     keys = [each for each in objective_settings if not each.is_option]
     options = [each for each in objective_settings if each.is_option]
     names = ("objective", *(each.name for each in (*keys, *loop_settings)))
-    trees = {each.key: each.value for each in context.fields.known_entries(mapping, names, where)}
-    loop_values = parse_settings(loop_settings, trees, (where, mapping.span), context)
-    values = parse_settings(keys, trees, (where, mapping.span), context)
+    trees = {each.key: each.value for each in context.fields.known_entries(mapping, names, title)}
+    loop_values = parse_settings(loop_settings, trees, title, mapping.span, context)
+    values = parse_settings(keys, trees, title, mapping.span, context)
     if options_node is not None:
         option_trees = setting_trees(options, options_node, f"'{name}'", context)
-        values |= parse_settings(options, option_trees, (f"'{name}'", options_node.span), context)
+        values |= parse_settings(options, option_trees, f"'{name}'", options_node.span, context)
     if objective_class.augment == "required" and "augment" not in trees:
         context.diagnostics.error(
             "missing-key",

@@ -30,8 +30,14 @@ ValueRange: TypeAlias = tuple[float, float]
 AUGMENTATION_MISMATCH: Final = "augmentation-mismatch"
 """The error code for layers that do not fit the images or the targets of the data."""
 GEOMETRIC_LAYERS: Final = (
-    *("RandomCrop", "RandomElasticTransform", "RandomFlip", "RandomPerspective"),
-    *("RandomRotation", "RandomShear", "RandomTranslation", "RandomZoom"),
+    "RandomCrop",
+    "RandomElasticTransform",
+    "RandomFlip",
+    "RandomPerspective",
+    "RandomRotation",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
 )
 """Layers that move pixels and do not change their colors."""
 MIXED_LAYERS: Final = ("RandAugment",)

@@ -16,10 +16,28 @@ from archbuilder.yaml.nodes import to_plain
 
 _REORDERING_OPS: Final = frozenset(
     (
-        *("Concatenate", "Flatten", "Identity", "Permute", "RepeatVector", "Reshape"),
-        *("ops.broadcast_to", "ops.concatenate", "ops.copy", "ops.expand_dims", "ops.flip"),
-        *("ops.hstack", "ops.moveaxis", "ops.repeat", "ops.reshape", "ops.roll", "ops.squeeze"),
-        *("ops.stack", "ops.swapaxes", "ops.tile", "ops.transpose", "ops.vstack"),
+        "Concatenate",
+        "Flatten",
+        "Identity",
+        "Permute",
+        "RepeatVector",
+        "Reshape",
+        "ops.broadcast_to",
+        "ops.concatenate",
+        "ops.copy",
+        "ops.expand_dims",
+        "ops.flip",
+        "ops.hstack",
+        "ops.moveaxis",
+        "ops.repeat",
+        "ops.reshape",
+        "ops.roll",
+        "ops.squeeze",
+        "ops.stack",
+        "ops.swapaxes",
+        "ops.tile",
+        "ops.transpose",
+        "ops.vstack",
     )
 )
 """Operations that output all input values unchanged, in any order."""

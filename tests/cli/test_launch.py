@@ -120,8 +120,23 @@ def test_kubernetes_manifest(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     text = launched(
         capsys,
         *KUBERNETES,
-        *("--nodes", "3", "--gpus", "2", "--cpus", "4", "--memory", "8G", "--time", "0:30:00"),
-        *("--name", "night-run", "--", "train", "it's a net.yaml", "--run-dir", "runs/x"),
+        "--nodes",
+        "3",
+        "--gpus",
+        "2",
+        "--cpus",
+        "4",
+        "--memory",
+        "8G",
+        "--time",
+        "0:30:00",
+        "--name",
+        "night-run",
+        "--",
+        "train",
+        "it's a net.yaml",
+        "--run-dir",
+        "runs/x",
     )
     service, job = yaml.safe_load_all(text)
     for resource in (service, job):

@@ -250,8 +250,15 @@ def test_record_of_vocabularies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 DATES: Values = ["2024-02-29", "1969-12-31T23:59:58.5", "2023-06-15 07:08:09", None]
 PARTS = (
-    *("year", "month", "day", "weekday", "hour", "minute", "second"),
-    *("day_of_year", "timestamp"),
+    "year",
+    "month",
+    "day",
+    "weekday",
+    "hour",
+    "minute",
+    "second",
+    "day_of_year",
+    "timestamp",
 )
 
 
@@ -260,8 +267,15 @@ def parts_of(text: str) -> list[float]:
     moment = datetime.fromisoformat(text)
     second = moment.second + moment.microsecond / 1e6
     return [
-        *(moment.year, moment.month, moment.day, moment.weekday(), moment.hour, moment.minute),
-        *(second, moment.timetuple().tm_yday, moment.replace(tzinfo=UTC).timestamp()),
+        moment.year,
+        moment.month,
+        moment.day,
+        moment.weekday(),
+        moment.hour,
+        moment.minute,
+        second,
+        moment.timetuple().tm_yday,
+        moment.replace(tzinfo=UTC).timestamp(),
     ]
 
 
@@ -481,7 +495,11 @@ def test_features_as_targets(tmp_path: Path, kind: str):
     dataset = load_source(source, DataFileOpener(), None, LAST)
     assert [*dataset.inputs] == [""]
     assert dataset.targets["genres"].numpy(np.arange(5)).tolist() == [
-        *([1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 1, 1], [1, 0, 0])
+        [1, 1, 0],
+        [1, 0, 0],
+        [0, 0, 0],
+        [0, 1, 1],
+        [1, 0, 0],
     ]
     logs = np.log(columns["price"])
     expected = (logs - logs[:4].mean()) / logs[:4].std()

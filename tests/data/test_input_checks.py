@@ -32,8 +32,18 @@ from archbuilder.diagnostics.span import SourceText, Span
 SPAN = Span(SourceText("test", ""), 1, 1, 1, 1)
 INPUTS = ("int32", "int64", "float32", "float64", "bool")
 DTYPES = (
-    *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
-    *("float16", "float32", "float64"),
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
 )
 PLACES = {
     "csv": r"line \d+ of .*d\.csv' has .* in column 'c\d'",

@@ -103,8 +103,11 @@ def test_reserved_slurm_ports(reserved: str):
     cluster = read_cluster({**SLURM, "SLURM_STEP_RESV_PORTS": reserved})
     assert cluster is not None
     assert cluster.workers == (
-        *("gpu08:12000", "gpu09:12000", "gpu10:12000"),
-        *("login:12000", "login:12001"),
+        "gpu08:12000",
+        "gpu09:12000",
+        "gpu10:12000",
+        "login:12000",
+        "login:12001",
     )
 
 

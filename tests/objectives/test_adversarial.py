@@ -61,8 +61,12 @@ def test_files_of_a_gan_run(blueprint: Path, tmp_path: Path):
     picture = tf.io.decode_png((run / "samples" / pictures[0]).read_bytes())
     assert picture.shape == (24, 24, 1)
     assert set(history(run)[0]) == {
-        *("epoch", "seconds", "generator_loss", "discriminator_loss"),
-        *("val_generator_loss", "val_discriminator_loss"),
+        "epoch",
+        "seconds",
+        "generator_loss",
+        "discriminator_loss",
+        "val_generator_loss",
+        "val_discriminator_loss",
     }
 
 

@@ -38,8 +38,14 @@ training:
   batch_size: 8
 """.replace("IOU", "{MeanIoU: {num_classes: 3, sparse_y_pred: false}}")
 NAMES = {
-    *("loss", "first_loss", "second_loss", "first_mean_io_u", "first_mean_io_u_1"),
-    *("second_mean_io_u", "second_accuracy", "second_accuracy_1"),
+    "loss",
+    "first_loss",
+    "second_loss",
+    "first_mean_io_u",
+    "first_mean_io_u_1",
+    "second_mean_io_u",
+    "second_accuracy",
+    "second_accuracy_1",
 }
 
 

@@ -53,7 +53,11 @@ _NUMBER_KEYS: Final = ("normalize", "missing", "transform", "clip")
 _VOCABULARY_KEYS: Final = ("min_count", "max_size")
 _KIND_KEYS: Final = ("vocabulary", "date", "tokenizer", "image")
 _TOKENIZER_KEYS: Final = (
-    *("vocabulary_size", "lowercase", "strip_punctuation", "sequence_length", "output"),
+    "vocabulary_size",
+    "lowercase",
+    "strip_punctuation",
+    "sequence_length",
+    "output",
 )
 
 

@@ -61,7 +61,16 @@ class ImageSource(SkippableSource):
 
 
 IMAGE_SUFFIXES: Final = (
-    *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"),
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".gif",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
 )
 """Suffixes of image files, in lower case."""
 

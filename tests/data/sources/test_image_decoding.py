@@ -104,10 +104,14 @@ def tiff(pixels: bytes, width: int, bits: tuple[int, ...], photometric: int) -> 
     end = 8 + 2 + 8 * 12 + 4
     depth = struct.pack(f"<{len(bits)}H", *bits)
     tags = (
-        *((256, 3, 1, width), (257, 3, 1, 1)),
+        (256, 3, 1, width),
+        (257, 3, 1, 1),
         (258, 3, len(bits), end if len(bits) > 2 else bits[0]),
-        *((259, 3, 1, 1), (262, 3, 1, photometric), (273, 4, 1, end + len(depth))),
-        *((277, 3, 1, len(bits)), (279, 4, 1, len(pixels))),
+        (259, 3, 1, 1),
+        (262, 3, 1, photometric),
+        (273, 4, 1, end + len(depth)),
+        (277, 3, 1, len(bits)),
+        (279, 4, 1, len(pixels)),
     )
     entries = b"".join(struct.pack("<HHII", *each) for each in tags)
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + depth + pixels
