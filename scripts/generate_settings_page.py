@@ -11,7 +11,7 @@ from typing import Final
 from archbuilder.config.initial_weights import InitialWeightsConfig
 from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
 from archbuilder.config.settings import Setting, settings_of
-from archbuilder.config.sources import SOURCES, FeatureConfig, TableImage
+from archbuilder.config.sources import SOURCES, FeatureConfig, TableImage, TargetImages
 from archbuilder.config.split import SplitConfig
 from archbuilder.config.training import TrainingConfig, training_keys
 
@@ -79,6 +79,9 @@ def data() -> Iterator[str]:
     yield "## Features\n"
     yield f"{inspect.cleandoc(FeatureConfig.__doc__ or '')}\n"
     yield from table(settings_of(FeatureConfig))
+    yield "## Target images\n"
+    yield f"{inspect.cleandoc(TargetImages.__doc__ or '')}\n"
+    yield from table(settings_of(TargetImages))
     yield "## Images in tables\n"
     yield f"{inspect.cleandoc(TableImage.__doc__ or '')}\n"
     yield from table(settings_of(TableImage))

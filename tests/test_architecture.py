@@ -86,7 +86,7 @@ ORDER: Mapping[str, str] = {
         adversarial contrastive language_models supervised
     """,
     "archbuilder.config.sources": """
-        pixels tokenizers
+        name_patterns pixels tokenizers
         base
         features
         feature_parser
@@ -110,7 +110,8 @@ ORDER: Mapping[str, str] = {
         category_writer dates label_encoder load_context text_writer tfrecord_io
         class_directories column_roles idx mask_decoding npy npz text
         image_files pairs text_directory
-        batch_reader image_directory
+        batch_reader image_targets
+        image_directory
         table_images
         tabular
         csv jsonl parquet tfrecord

@@ -21,6 +21,7 @@ from archbuilder.config.sources import (
     Idx,
     Images,
     Jsonl,
+    TargetImages,
     Text,
     TextFiles,
     Tfds,
@@ -39,6 +40,7 @@ _SOURCES_BY_SUFFIX: Final[Mapping[str, Callable[[DataPath], DataSource]]] = {
     for source in SOURCES.values()
     for suffix in source.suffixes
 }
+_GLOB_CHARS: Final = frozenset("*?[")
 _IDX_NAMES: Final = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -125,9 +127,40 @@ def _inherit_options(source: DataSource, template: DataSource) -> DataSource:
         return source
     values = {each.name: getattr(source, each.name) for each in dataclasses.fields(source)}
     paths = {name: each for name, each in values.items() if isinstance(each, DataPath)}
+    if isinstance(source, Images) and isinstance(template, Images) and template.targets:
+        return _with_directories_of(template, Path(source.directory.path))
     # Any: mypy does not relate the keywords of replace() to a union of dataclasses.
     result: DataSource = dataclasses.replace(cast(Any, template), **paths)
     return result
+
+
+def _with_directories_of(template: Images, directory: Path) -> Images:
+    """Return images and their targets in directories below `directory`, named as in a recipe.
+
+    Raises:
+        UsageError: if one does not exist.
+    """
+
+    def below(recipe_path: DataPath) -> DataPath:
+        path = directory / Path(recipe_path.path).name
+        # A pattern is expanded when the data is loaded.
+        if not path_status.is_dir(path) and not _GLOB_CHARS.intersection(path.name):
+            raise UsageError(
+                f"the directory {quote(str(directory), 200)} has no directory {quote(path.name)}:"
+                " images with other images as targets are in directories that have the names of"
+                " those in the recipe"
+            )
+        return DataPath(str(path))
+
+    targets = template.targets
+    if isinstance(targets, TargetImages):
+        targets = dataclasses.replace(targets, directory=below(targets.directory))
+    elif targets is not None:
+        targets = {
+            output: dataclasses.replace(each, directory=below(each.directory))
+            for output, each in targets.items()
+        }
+    return dataclasses.replace(template, directory=below(template.directory), targets=targets)
 
 
 def _from_directory(directory: Path, source_class: type[Images | TextFiles]) -> DataConfig:

@@ -231,7 +231,8 @@ def _adapt_target(
             raise
         raise RunError(
             f"{error}; {dataset.source_name} has one target, {dataset.target_description}: to"
-            " train on a target with several axes, such as a mask, use the source npz or npy"
+            " train on a target with several axes, such as a mask, name the directory of its images"
+            " under 'targets', or use the source npz or npy"
         ) from None
     if sized.shape == column.shape:
         return target

@@ -30,6 +30,7 @@ from archbuilder.config.sources.images import (
     IMAGE_SUFFIXES,
     TFDS_NAME,
     Images,
+    TargetImages,
     Tfds,
     Tfrecord,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "TableImage",
     "TableSource",
     "TargetColumns",
+    "TargetImages",
     "Text",
     "TextFiles",
     "Tfds",

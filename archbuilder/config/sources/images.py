@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from archbuilder.config.settings import setting
+from archbuilder.config.settings import mapping_type, setting
 from archbuilder.config.sources.base import (
     DIVIDE_BY,
     NAMES,
@@ -17,6 +17,7 @@ from archbuilder.config.sources.base import (
     SkippableSource,
     path,
 )
+from archbuilder.config.sources.name_patterns import label_pattern
 from archbuilder.config.sources.pixels import (
     DIVISOR,
     IMAGE_BITS,
@@ -35,7 +36,8 @@ from archbuilder.config.value_types import (
     or_by_name,
     text,
 )
-from archbuilder.yaml.nodes import Tree
+from archbuilder.diagnostics.errors import quote, quote_list
+from archbuilder.yaml.nodes import MappingNode, Tree
 
 if TYPE_CHECKING:
     from archbuilder.data.source_dataset import SourceDataset
@@ -75,13 +77,78 @@ IMAGE_SUFFIXES: Final = (
 """Suffixes of image files, in lower case."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetImages(ImageConfig):
+    """The images of a target: one for each image of the source, with the same name."""
+
+    directory: DataPath = setting(path(), "The directory of the images.")
+    name: str = setting(
+        text(),
+        "The name of a file without its suffix: `{}` stands for that of the input, as in"
+        " `{}_mask`.",
+        default="{}",
+    )
+
+    def find_conflict(self) -> str:
+        """Return what contradicts itself, as a sentence about keys; empty if nothing does."""
+        if self.pixels is None:
+            return (
+                "needs 'pixels': write 'pixels: classes' for masks of class indices, or"
+                " 'pixels: values' for images of brightness or depth"
+            )
+        if self.name.count("{}") != 1 or "/" in self.name:
+            return f"has the 'name' {quote(self.name)}, which must have one '{{}}' and no '/'"
+        return ImageConfig.find_conflict(self)
+
+
+def _target_images() -> ValueType[TargetImages | Mapping[str, TargetImages]]:
+    """Return the type of the images of one target, or of several by output."""
+    single = mapping_type(
+        TargetImages, "[target images](#target-images)", TargetImages.find_conflict
+    )
+    by_output = or_by_name(single)
+
+    def parse(
+        tree: Tree, what: str, context: SectionContext
+    ) -> TargetImages | Mapping[str, TargetImages]:
+        is_by_output = isinstance(tree, MappingNode) and all(
+            isinstance(entry.value, MappingNode) for entry in tree
+        )
+        return (by_output if is_by_output else single).parse(tree, what, context)
+
+    return ValueType(by_output.schema, parse, by_output.text)
+
+
 @dataclass(frozen=True, slots=True)
 class Images(ImageSource):
-    """Images of a directory: one subdirectory per class, or images without labels."""
+    """Images of a directory: one subdirectory per class, with other targets, or without any."""
 
     key = "images"
 
     directory: DataPath = setting(path(), "The directory.")
+    targets: TargetImages | Mapping[str, TargetImages] | None = setting(
+        _target_images(),
+        "Directory of the images that are targets, such as masks, or one for each output.",
+        default=None,
+    )
+    label: str | Mapping[str, str] | None = setting(
+        or_by_name(label_pattern()),
+        "Where the label is in the name of a file without its suffix, or in which for each output:"
+        " `*` stands for any text, and `{label}` for the longest that is possible.",
+        default=None,
+    )
+
+    def find_conflict(self) -> str:
+        """Return which settings contradict each other, as a sentence; empty if none do."""
+        if self.targets is None or self.label is None:
+            return ""
+        if not isinstance(self.targets, Mapping) or not isinstance(self.label, Mapping):
+            return (
+                "'targets' and 'label' need the names of their outputs, as in"
+                " 'targets: {mask: {directory: masks, ...}}' and 'label: {animal: \"{label}_*\"}'"
+            )
+        repeated = [name for name in self.targets if name in self.label]
+        return f"{quote_list(repeated)} is in 'targets' and in 'label'" if repeated else ""
 
     def load(self, context: LoadContext) -> SourceDataset:
         """List the images."""

@@ -241,6 +241,28 @@ def _check_no_splits(listing: DirectoryListing) -> None:
         )
 
 
+def list_unclassified_files(
+    source: DataPath, opener: DataFileOpener, kind: FileKind
+) -> DirectoryListing:
+    """List the files in the directories of a source and below them, without classes.
+
+    Raises:
+        BlueprintError: if a blueprint names a directory that it may not read.
+        RunError: if there are no files of the kind.
+    """
+    listing = DirectoryListing(quote(source.path, 200), kind)
+    for directory in opener.match_files(source):
+        files = list_all_files(directory, opener, kind)
+        listing.files += files.files
+        listing.skipped_files += files.skipped_files
+    if not listing.files:
+        raise RunError(
+            f"{listing.name} has no {kind.plural_noun} ({kind.suffix_list})"
+            + "".join(f"; {each}" for each in listing.notes)
+        )
+    return listing
+
+
 def list_all_files(directory: DataPath, opener: DataFileOpener, kind: FileKind) -> DirectoryListing:
     """List the files in a directory and in all directories below it, without classes.
 

@@ -3,88 +3,123 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from archbuilder.config.data_schema import DatasetSchema
 from archbuilder.config.sources import Images
 from archbuilder.data.bad_records import BadRecords
-from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing, SourceDataset
-from archbuilder.data.sources.class_directories import IMAGE, DirectoryClasses, list_files
+from archbuilder.data.sources.class_directories import (
+    IMAGE,
+    DirectoryClasses,
+    DirectoryListing,
+    list_files,
+    list_unclassified_files,
+)
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image
 from archbuilder.data.sources.image_files import ImageFile, ImageFiles, image_column
+from archbuilder.data.sources.image_targets import (
+    NamedTargets,
+    find_targets,
+    make_target_columns,
+    target_configs,
+)
 from archbuilder.data.sources.load_context import LoadContext
+from archbuilder.data.sources.mask_decoding import decode_mask
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.formatting import plural
 
 
 def load_images(source: Images, context: LoadContext) -> SourceDataset:
-    """Load images of one size, and their classes: the indices of their directories by name.
+    """Load images of one size, and their targets.
 
-    Images are resized to `size` or, without it, to the size of the first image. Colors become gray
-    if the first image is gray. With `fitted`, classes, size and channels are those of the training
-    data.
+    Targets are the classes that directories stand for, other images with the same names, or labels
+    in the names. Images are resized to `size` or, without it, to the size of the first image.
+    Colors become gray if the first image is gray. With `fitted`, classes, size and channels are
+    those of the training data.
 
     Raises:
         BlueprintError: if a blueprint names a directory that it may not read.
-        RunError: if there are no images, one is damaged, or a class is unknown or has no image.
+        RunError: if there are no images, one is damaged or lacks a target, or a class is unknown or
+            has no image.
     """
-    opener, fitted = context.opener, context.fitted
-    listing = list_files(source.directory, opener, IMAGE)
-    name = listing.name
-    fitted_schema = fitted.schema if fitted else DatasetSchema()
+    has_named_targets = source.targets is not None or source.label is not None
+    list_images = list_unclassified_files if has_named_targets else list_files
+    listing = list_images(source.directory, context.opener, IMAGE)
+    fitted_schema = context.fitted.schema if context.fitted else None
     # Validation data may lack a class.
-    if fitted is None:
+    if fitted_schema is None:
         listing.check_classes()
-    image_files = ImageFiles(ImageFile(directory, parts) for directory, parts in listing.files)
     bad_records = BadRecords(source.on_error, "images")
-    # To skip damaged images, all have to be decoded once: the number of examples is needed now.
-    if source.on_error == "skip":
-        image_files = _decodable(image_files, opener, bad_records)
-    first = image_files[0]
+    files, named_targets = _readable_files(source, listing, context, bad_records)
+    skip_notes = bad_records.summary(len(files), listing.name)
+    first = files[0]
     decoder = ImageDecoder.from_first(
-        decode_image(first.read(opener), first.name),
+        decode_image(first.read(context.opener), first.name),
         source.image_config(),
-        fitted_schema.images.get(UNNAMED),
+        fitted_schema.images.get(UNNAMED) if fitted_schema else None,
     )
-    images = image_column(name, image_files, decoder, opener)
-    classes = DirectoryClasses.from_listing(listing, None if fitted is None else fitted_schema)
-    parts = (each.parts for each in image_files)
-    schema = DatasetSchema(classes=classes.schema_classes(), images={UNNAMED: decoder.spec})
+    images = image_column(listing.name, files, decoder, context.opener)
+    classes = DirectoryClasses()
+    targets = make_target_columns(source, listing.name, named_targets, context)
+    if not has_named_targets:
+        classes = DirectoryClasses.from_listing(listing, fitted_schema)
+    parts = (each.parts for each in files)
+    schema = DatasetSchema(
+        classes={**classes.schema_classes(), **targets.classes},
+        images={UNNAMED: decoder.spec, **targets.image_specs},
+    )
     return SourceDataset(
-        name,
+        listing.name,
         {UNNAMED: decoder.to_feature(images, source.divide_by)},
-        classes.targets(listing, parts, all_needed=fitted is None),
+        {**classes.targets(listing, parts, all_needed=fitted_schema is None), **targets.columns},
         (
-            f"{name}: {plural(len(image_files), 'image')} of {decoder}",
+            f"{listing.name}: {plural(len(files), 'image')} of {decoder}",
             *classes.notes(),
+            *targets.notes,
             *listing.notes,
-            *bad_records.summary(len(image_files), name),
+            *skip_notes,
         ),
         preprocessing=FittedPreprocessing(schema),
         missing_targets=classes.error,
-        target_description="the class of an image",
+        target_description="" if has_named_targets else "the class of an image",
         target_hint="put the images of each class into a subdirectory, as in DIR/cat/1.png",
     )
 
 
-def _decodable(
-    image_files: Sequence[ImageFile], opener: DataFileOpener, bad_records: BadRecords
-) -> ImageFiles:
-    """Return the images that can be decoded; errors of the others go to `bad_records`."""
+def _readable_files(
+    source: Images, listing: DirectoryListing, context: LoadContext, bad_records: BadRecords
+) -> tuple[ImageFiles, NamedTargets]:
+    """Return the images that have their targets and, to skip errors, can be decoded with them.
 
-    def find_error(image_file: ImageFile) -> RunError | None:
+    Others are added to `bad_records`.
+    """
+    listed = ImageFiles(ImageFile(directory, parts) for directory, parts in listing.files)
+    files, targets = find_targets(source, listed, context.opener, bad_records)
+    # To skip damaged images, all have to be decoded once: the number of examples is needed now.
+    if source.on_error == "stop":
+        return files, targets
+    columns = [
+        (files, decode_image),
+        *(
+            (targets.partners[output], decode_mask if each.pixels == "classes" else decode_image)
+            for output, each in target_configs(source).items()
+        ),
+    ]
+
+    def find_error(row: int) -> RunError | None:
         try:
-            decode_image(image_file.read(opener), image_file.name)
+            for column_files, decode in columns:
+                file = column_files[row]
+                decode(file.read(context.opener), file.name)
         except RunError as error:
             return error
         return None
 
     # Threads suffice: Pillow's decoders release the GIL.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        errors = list(pool.map(find_error, image_files))
+        errors = list(pool.map(find_error, range(len(files))))
     for error in filter(None, errors):
         bad_records.add(error)
-    pairs = zip(image_files, errors, strict=True)
-    return ImageFiles(each for each, failure in pairs if failure is None)
+    rows = [row for row, error in enumerate(errors) if error is None]
+    return ImageFiles(files[row] for row in rows), targets.select(rows)
