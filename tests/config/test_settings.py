@@ -63,7 +63,7 @@ def parse(source: str) -> tuple[Section | None, list[str]]:
     if mapping is not None:
         settings = settings_of(Section)
         trees = setting_trees(settings, mapping, "'section'", context)
-        values = parse_settings(settings, trees, ("'section'", mapping.span), context)
+        values = parse_settings(settings, trees, "'section'", mapping.span, context)
         section = None if diagnostics.error_count else make_section(Section, values)
     return section, [each.message for each in diagnostics]
 
