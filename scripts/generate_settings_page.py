@@ -11,7 +11,13 @@ from typing import Final
 from archbuilder.config.initial_weights import InitialWeightsConfig
 from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
 from archbuilder.config.settings import Setting, settings_of
-from archbuilder.config.sources import SOURCES, FeatureConfig, TableImage, TargetImages
+from archbuilder.config.sources import (
+    SOURCES,
+    FeatureConfig,
+    TableImage,
+    TargetImages,
+    WindowConfig,
+)
 from archbuilder.config.split import SplitConfig
 from archbuilder.config.training import TrainingConfig, training_keys
 
@@ -76,6 +82,9 @@ def data() -> Iterator[str]:
             suffixes = ", ".join(f"`{each}`" for each in source.suffixes)
             yield from paragraph(f"`--data` reads files with the suffix {suffixes} with it.")
         yield from table(settings_of(source))
+    yield "## Windows\n"
+    yield f"{inspect.cleandoc(WindowConfig.__doc__ or '')}\n"
+    yield from table(settings_of(WindowConfig))
     yield "## Features\n"
     yield f"{inspect.cleandoc(FeatureConfig.__doc__ or '')}\n"
     yield from table(settings_of(FeatureConfig))

@@ -86,7 +86,7 @@ ORDER: Mapping[str, str] = {
         adversarial contrastive language_models supervised
     """,
     "archbuilder.config.sources": """
-        name_patterns pixels tokenizers
+        name_patterns pixels tokenizers windows
         base
         features
         feature_parser
@@ -99,7 +99,7 @@ ORDER: Mapping[str, str] = {
         dtypes lookup_tables targets text
         source_dataset sample_weights
         number_features text_features
-        features split
+        features split windows
         digest input_adapter sources
         pipeline
         augmented_batches input_checks

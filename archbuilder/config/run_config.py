@@ -22,7 +22,14 @@ from archbuilder.config.data_schema import DatasetSchema, schema_from_dict
 from archbuilder.config.initial_weights import InitialWeightsConfig
 from archbuilder.config.load import parse_recipe
 from archbuilder.config.settings import section_values, settings_of
-from archbuilder.config.sources import DataConfig, DataPath, FeatureConfig, ImageConfig, Tfds
+from archbuilder.config.sources import (
+    DataConfig,
+    DataPath,
+    FeatureConfig,
+    ImageConfig,
+    Tfds,
+    WindowConfig,
+)
 from archbuilder.config.split import SplitConfig
 from archbuilder.config.training import TrainingConfig, training_keys
 from archbuilder.diagnostics.errors import UsageError, quote
@@ -312,7 +319,7 @@ def _value_to_plain(value: object) -> PlainData:
         names = [each.name for each in settings_of(InitialWeightsConfig)]
         fields = {name: each for name, each in _fields_to_dict(value, names).items() if each}
         return {**fields, "file": path}
-    if isinstance(value, FeatureConfig | ImageConfig | SplitConfig):
+    if isinstance(value, FeatureConfig | ImageConfig | SplitConfig | WindowConfig):
         return _fields_to_dict(value, section_values(value))
     if dataclasses.is_dataclass(value):
         return _value_to_plain(section_values(value))

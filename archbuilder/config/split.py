@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from archbuilder.config.settings import (
-    make_section,
-    mapping_schema,
-    parse_settings,
-    setting,
-    setting_trees,
-    settings_of,
-)
+from archbuilder.config.settings import mapping_type, setting
 from archbuilder.config.value_types import (
     SectionContext,
     ValueType,
@@ -105,6 +98,11 @@ class SplitPlan:
         columns = (each.key_column for each in (self.validation, self.test) if each is not None)
         return tuple(dict.fromkeys(each for each in columns if each is not None))
 
+    @property
+    def is_stratified(self) -> bool:
+        """Whether rows are held out by their classes."""
+        return any(each is not None and each.stratify for each in (self.validation, self.test))
+
 
 SplitSetting: TypeAlias = float | SplitConfig
 """A fraction, or another way to split."""
@@ -118,19 +116,11 @@ def to_split_config(value: SplitSetting) -> SplitConfig | None:
 
 def split() -> ValueType[SplitSetting]:
     """Return the type of a fraction, or of a mapping that says which examples are held out."""
-    settings = settings_of(SplitConfig)
+    mapping = mapping_type(SplitConfig, "[split](#splits)", SplitConfig.find_conflict)
 
     def parse(tree: Tree, title: str, context: SectionContext) -> SplitSetting:
-        if not isinstance(tree, MappingNode):
-            return _FRACTION.parse(tree, title, context)
-        tracker = context.diagnostics.track_errors()
-        trees = setting_trees(settings, tree, title, context)
-        values: dict[str, Any] = parse_settings(settings, trees, title, tree.span, context)
-        config = make_section(SplitConfig, values)
-        conflict = "" if tracker.has_errors() else config.find_conflict()
-        if conflict:
-            context.diagnostics.error("invalid-structure", f"{title} {conflict}", tree.span)
-        return config
+        value_type = mapping if isinstance(tree, MappingNode) else _FRACTION
+        return value_type.parse(tree, title, context)
 
-    schema = {"anyOf": [_FRACTION.schema, mapping_schema(settings)]}
-    return ValueType(schema, parse, f"{_FRACTION.text}, or a [split](#splits)")
+    schema = {"anyOf": [_FRACTION.schema, mapping.schema]}
+    return ValueType(schema, parse, f"{_FRACTION.text}, or a {mapping.text}")

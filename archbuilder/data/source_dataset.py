@@ -121,6 +121,19 @@ class KeyColumn:
         """Return the codes of all examples."""
         return self.codes.numpy(np.arange(self.codes.count)).astype(np.int64)
 
+    def read_groups(self) -> NDArray[np.int64]:
+        """Return the codes of all examples, each of which has one.
+
+        Raises:
+            RunError: if a value is missing.
+        """
+        groups = self.read()
+        missing = groups < 0
+        if missing.any():
+            row = int(missing.argmax())
+            raise RunError(f"{self.origin.describe_row(row)} has no group in {self.title}")
+        return groups
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
@@ -195,12 +208,18 @@ class SourceDataset:
     """Columns that the split of the data follows, by name."""
     split: Split | None = None
     """The examples of each set; None if the dataset is one of them."""
+    row_numbers: RowIndices | None = None
+    """The last row of each window; None if the examples are rows."""
 
     @property
     def count(self) -> int:
         """Number of examples."""
         columns = [each.column for each in self.inputs.values()]
         return next(iter([*columns, *(each.column for each in self.raw_features.values())])).count
+
+    def rows_of(self, examples: RowIndices) -> RowIndices:
+        """Return the rows of the data that name examples: their own, or the last of a window."""
+        return examples if self.row_numbers is None else self.row_numbers[examples]
 
     def with_value_checks(self) -> SourceDataset:
         """Check that columns have equal lengths and finite values; return them with the checks.

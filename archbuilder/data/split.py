@@ -112,11 +112,7 @@ class _Splitter:
     ) -> NDArray[np.bool_]:
         """Return which rows are in a fraction of the groups, as `GroupShuffleSplit` of sklearn."""
         key = self.dataset.key_columns[column]
-        groups = key.read()
-        missing = groups < 0
-        if missing.any():
-            row = int(missing.argmax())
-            raise RunError(f"{key.origin.describe_row(row)} has no group in {key.title}")
+        groups = key.read_groups()
         remaining_groups = np.unique(groups[rows])
         if len(remaining_groups) < _MIN_GROUPS:
             raise RunError(

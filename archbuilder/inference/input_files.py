@@ -37,6 +37,7 @@ from archbuilder.data.sources.disk_columns import ColumnStore
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, read_image_file
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.text_directory import read_texts
+from archbuilder.data.windows import make_windows
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
 from archbuilder.files.blueprint_files import check_exists
@@ -70,9 +71,10 @@ def read_inputs(
     and depth in it. `log` receives changes to images, and files of a directory that are skipped.
 
     The key of an example is its number, from 0, after the name of its file if there are several
-    files. The key of an image or a text file is its path below the given directory, or its name; if
-    two keys would be equal, all are full paths. A record that cannot be read is an error, even if
-    the recipe skips such records: a prediction would be missing.
+    files; that of a window is the number of its last row. The key of an image or a text file is its
+    path below the given directory, or its name; if two keys would be equal, all are full paths. A
+    record that cannot be read is an error, even if the recipe skips such records: a prediction
+    would be missing.
 
     Raises:
         UsageError: if a file does not exist, or is of an unknown kind.
@@ -96,7 +98,8 @@ def read_inputs(
         for file in group:
             dataset = _load_file(file.path, training_source, graph, schema, log)
             prefix = f"{names[file]}:" if len(files) > 1 else ""
-            yield InputGroup([f"{prefix}{number}" for number in range(dataset.count)], dataset)
+            rows = dataset.rows_of(np.arange(dataset.count)).tolist()
+            yield InputGroup([f"{prefix}{row}" for row in rows], dataset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,17 +161,19 @@ def _load_file(
             " column names"
         )
     # None where the input has an axis of unknown size.
-    dims = [size for size in graph.inputs[0].shape if size is not None]
-    num_values = math.prod(dims) if len(dims) == len(graph.inputs[0].shape) else None
+    shape = graph.inputs[0].shape if source.window is None else graph.inputs[0].shape[1:]
+    dims = [size for size in shape if size is not None]
+    num_values = math.prod(dims) if len(dims) == len(shape) else None
     context = LoadContext(
         DataFileOpener(),
         ColumnStore(),
         FittedPreprocessing(schema),
         inputs_only=True,
         num_values=num_values,
+        key_columns=source.key_columns,
     )
-    dataset = source.load(context)
-    return fit_features(dataset, schema.features).with_value_checks()
+    dataset = fit_features(source.load(context), schema.features).with_value_checks()
+    return dataset if source.window is None else make_windows(dataset, source.window)
 
 
 def _group_texts(

@@ -168,7 +168,8 @@ def _from_validation_set(
         ).validation
     if dataset is None:
         raise UsageError("the run has no validation set; give files to predict on")
-    yield _PredictionInputs([str(row) for row in dataset.rows], dataset.inputs, dataset.rows)
+    rows = (context.validation_dataset or context.dataset).rows_of(dataset.rows)
+    yield _PredictionInputs([str(row) for row in rows], dataset.inputs, dataset.rows)
 
 
 class _Predictor:

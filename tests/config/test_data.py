@@ -19,6 +19,7 @@ from archbuilder.config.sources import (
     Tfds,
     Tfrecord,
     TokenizerConfig,
+    WindowConfig,
 )
 from archbuilder.diagnostics.errors import Diagnostic, Diagnostics, UsageError
 from archbuilder.diagnostics.span import SourceText, Span
@@ -330,3 +331,43 @@ def test_impossible_target(settings: PlainData, message: str):
     for source, key in (("csv", "target"), ("parquet", "target"), ("jsonl", "targets")):
         _, errors = decode({source: {"file": "t", key: {"y": settings}}})
         assert [each.message for each in errors] == [f"'{key}' of 'y' {message}"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"csv": {"file": "a.csv", "window": 24}}, "'window' must be a mapping, not an integer"),
+        ({"csv": {"file": "a.csv", "window": {"stride": 2}}}, "'window' has no 'length'"),
+        (
+            {"csv": {"file": "a.csv", "window": {"length": 0}}},
+            "'length' must be an integer of",
+        ),
+        (
+            {"npz": {"file": "a", "window": {"length": 2, "steps": 3}}},
+            "'window' has no key 'steps'",
+        ),
+        (
+            {"jsonl": {"file": "a", "window": {"length": 2}, "on_error": "skip"}},
+            "'on_error: skip' would leave gaps in the rows of a 'window'",
+        ),
+        (
+            {"npy": {"inputs": "x", "targets": "y", "window": {"length": 2, "by": "c"}}},
+            "'window' has 'by', but the files have no columns",
+        ),
+        ({"idx": {"images": "i", "labels": "l", "window": {"length": 2}}}, "no key 'window'"),
+    ],
+)
+def test_wrong_windows(source: PlainData, message: str):
+    """Windows need a length, and rows without gaps."""
+    _, errors = decode(source)
+    assert [message in each.message for each in errors] == [True], errors
+
+
+def test_window():
+    """Windows of a table without targets."""
+    data, errors = decode(
+        {"csv": {"file": "a.csv", "target": {}, "window": {"length": 24, "by": "station"}}}
+    )
+    assert errors == ()
+    assert data is not None
+    assert data.train == Csv(file("a.csv"), {}, window=WindowConfig(24, by="station"))

@@ -45,6 +45,7 @@ from archbuilder.config.sources.tables import (
 )
 from archbuilder.config.sources.texts import TEXT_SOURCES, TEXT_SUFFIXES, Pairs, Text, TextFiles
 from archbuilder.config.sources.tokenizers import TokenizerConfig, TokenizerType
+from archbuilder.config.sources.windows import WindowConfig
 
 __all__ = [
     "DATA_SUFFIXES",
@@ -80,6 +81,7 @@ __all__ = [
     "Tfrecord",
     "TokenizerConfig",
     "TokenizerType",
+    "WindowConfig",
 ]
 
 SOURCES: Final[Mapping[str, type[DataSource]]] = {

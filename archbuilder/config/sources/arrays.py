@@ -10,6 +10,8 @@ from archbuilder.config.sources.base import (
     DIVIDE_BY,
     NAMES,
     SAMPLE_WEIGHT,
+    WINDOW,
+    WINDOW_TEXT,
     ArrayNames,
     DataPath,
     DataPaths,
@@ -18,6 +20,7 @@ from archbuilder.config.sources.base import (
     path,
 )
 from archbuilder.config.sources.pixels import DIVISOR
+from archbuilder.config.sources.windows import WindowConfig
 from archbuilder.config.value_types import or_by_name
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ class Npz(InferenceSource):
     targets: ArrayNames = setting(NAMES, "Array of the target, or arrays by output.", default="y")
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
     sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
+    window: WindowConfig | None = setting(WINDOW, WINDOW_TEXT, default=None)
 
     def load(self, context: LoadContext) -> SourceDataset:
         """Load the arrays."""
@@ -80,6 +84,12 @@ class Npy(InferenceSource):
     targets: DataPaths = setting(_PATHS, "File of the target, or files by output.")
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
     sample_weight: DataPaths | None = setting(_PATHS, SAMPLE_WEIGHT, default=None)
+    window: WindowConfig | None = setting(WINDOW, WINDOW_TEXT, default=None)
+
+    def find_conflict(self) -> str:
+        """Return which settings contradict each other, as a sentence; empty if none do."""
+        has_column = self.window is not None and self.window.by is not None
+        return "'window' has 'by', but the files have no columns" if has_column else ""
 
     def load(self, context: LoadContext) -> SourceDataset:
         """Open the files."""
@@ -90,7 +100,8 @@ class Npy(InferenceSource):
     @classmethod
     def for_inference(cls, file: DataPath, template: DataSource) -> Npy:
         """Return the file as the only input."""
-        return cls(file, {}, template.image_divisor)
+        window = template.window if isinstance(template, Npy) else None
+        return cls(file, {}, template.image_divisor, window=window)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
 
-from archbuilder.config.settings import setting
+from archbuilder.config.settings import mapping_type, setting
 from archbuilder.config.sources.pixels import ImageConfig
+from archbuilder.config.sources.windows import WindowConfig
 from archbuilder.config.value_types import (
     SectionContext,
     ValueType,
@@ -56,6 +57,8 @@ OnError: TypeAlias = Literal["stop", "skip"]
 NAMES: Final = or_by_name(plain_type({"type": "string"}, "name"))
 DIVIDE_BY: Final = "Number that inputs are divided by."
 SAMPLE_WEIGHT: Final = "Weights of the examples in the loss."
+WINDOW: Final = mapping_type(WindowConfig, "[window](#windows)")
+WINDOW_TEXT: Final = "Windows of consecutive rows that become the examples, instead of the rows."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +103,16 @@ class DataSource(abc.ABC):
         return False
 
     @property
+    def window(self) -> WindowConfig | None:
+        """The windows of rows that are the examples; None if the rows are."""
+        return None
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns that say which rows belong together, without those of the split."""
+        return () if self.window is None or self.window.by is None else (self.window.by,)
+
+    @property
     def image_divisor(self) -> float | None:
         """Number that images are divided by, if the source has one."""
         return self.divide_by if self.may_hold_images else None
@@ -129,6 +142,12 @@ class SkippableSource(DataSource):
     on_error: OnError = setting(
         choice("stop", "skip"), "What to do with examples that cannot be read.", default="stop"
     )
+
+    def find_conflict(self) -> str:
+        """Return which settings contradict each other, as a sentence; empty if none do."""
+        if self.window is not None and self.on_error == "skip":
+            return "'on_error: skip' would leave gaps in the rows of a 'window'"
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ from archbuilder.config.sources.base import (
     DIVIDE_BY,
     NAMES,
     SAMPLE_WEIGHT,
+    WINDOW,
+    WINDOW_TEXT,
     ArrayNames,
     DataPath,
     DataSource,
@@ -27,6 +29,7 @@ from archbuilder.config.sources.features import (
     image_config_of,
 )
 from archbuilder.config.sources.pixels import DIVISOR, ImageConfig
+from archbuilder.config.sources.windows import WindowConfig
 from archbuilder.config.value_types import (
     SectionContext,
     ValueType,
@@ -101,10 +104,14 @@ class Csv(SkippableSource, InferenceSource):
     missing: tuple[str, ...] = setting(
         list_between(_CELL, 0, 100), "Cells that count as missing besides empty ones.", default=()
     )
+    window: WindowConfig | None = setting(WINDOW, WINDOW_TEXT, default=None)
 
     def find_conflict(self) -> str:
         """Return which settings contradict each other, as a sentence; empty if none do."""
-        return "'separator' and 'decimal' are the same" if self.separator == self.decimal else ""
+        if self.separator == self.decimal:
+            return "'separator' and 'decimal' are the same"
+        # super() does not find the class that `slots=True` replaces.
+        return SkippableSource.find_conflict(self)
 
     def load(self, context: LoadContext) -> SourceDataset:
         """Load the columns."""
@@ -146,6 +153,7 @@ class Parquet(SkippableSource, InferenceSource):
     )
     sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
+    window: WindowConfig | None = setting(WINDOW, WINDOW_TEXT, default=None)
 
     def load(self, context: LoadContext) -> SourceDataset:
         """Load the columns."""
@@ -186,6 +194,7 @@ class Jsonl(SkippableSource, InferenceSource):
     )
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
     sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
+    window: WindowConfig | None = setting(WINDOW, WINDOW_TEXT, default=None)
 
     def load(self, context: LoadContext) -> SourceDataset:
         """Load the fields."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,10 +13,16 @@ from archbuilder.config.training import TrainingConfig
 from archbuilder.data.errors import locate_data_errors, source_span
 from archbuilder.data.features import fit_features
 from archbuilder.data.file_access import DataFileOpener
-from archbuilder.data.source_dataset import FittedPreprocessing, SourceDataset, SourceDatasets
+from archbuilder.data.source_dataset import (
+    FittedPreprocessing,
+    SourceDataset,
+    SourceDatasets,
+    Split,
+)
 from archbuilder.data.sources.disk_columns import MEMORY_LIMIT, ColumnStore
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.split import split_rows
+from archbuilder.data.windows import make_windows
 from archbuilder.diagnostics.errors import RunError, quote
 
 __all__ = ["load_datasets", "load_source"]
@@ -70,11 +75,7 @@ def load_source(
     # Errors of a source name its line in the blueprint, which the readers do not know.
     span = source_span(source)
     with locate_data_errors(span):
-        key_columns = () if plan is None else plan.key_columns
-        context = LoadContext(opener, store, fitted, key_columns=key_columns)
-        raw_dataset = source.load(context)
-        _check_key_columns(raw_dataset, key_columns)
-        split = None if plan is None else split_rows(raw_dataset, plan)
+        raw_dataset, split = _load_rows(source, LoadContext(opener, store, fitted), plan)
         fitted_features = None if fitted is None else fitted.schema.features
         dataset = fit_features(
             raw_dataset, fitted_features, None if split is None else split.train
@@ -92,18 +93,34 @@ def load_source(
         }
         schema = replace(dataset.preprocessing.schema, scales=scales)
         preprocessing = replace(dataset.preprocessing, schema=schema)
-        return replace(dataset, preprocessing=preprocessing, span=span, split=split)
+        dataset = replace(dataset, preprocessing=preprocessing, span=span, split=split)
+        return dataset if source.window is None else make_windows(dataset, source.window)
 
 
-def _check_key_columns(dataset: SourceDataset, columns: Sequence[str]) -> None:
-    """Check that a source has read the columns that the split follows.
+def _load_rows(
+    source: DataSource, context: LoadContext, plan: SplitPlan | None
+) -> tuple[SourceDataset, Split | None]:
+    """Load the rows of a source and split them.
 
     Raises:
-        RunError: if it has no columns.
+        RunError: if the source has no columns that the split could follow.
     """
+    # Windows need rows that follow each other: a random fraction would leave none.
+    if plan is not None and source.window is not None:
+        plan = replace(plan, shuffle=False)
+        if plan.is_stratified:
+            raise RunError(
+                "'stratify' chooses single rows, of which a 'window' cannot consist; write 'last',"
+                " or 'by' with the column of the series"
+            )
+    columns = () if plan is None else plan.key_columns
+    all_columns = tuple(dict.fromkeys((*source.key_columns, *columns)))
+    context = replace(context, key_columns=all_columns)
+    dataset = source.load(context)
     missing = next((each for each in columns if each not in dataset.key_columns), None)
     if missing is not None:
         raise RunError(
             f"{dataset.source_name} has no column {quote(missing)} to split by; the sources csv,"
             " parquet, jsonl and npz have columns"
         )
+    return dataset, None if plan is None else split_rows(dataset, plan)
