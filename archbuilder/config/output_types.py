@@ -10,7 +10,13 @@ from typing import Final, TypeVar
 
 from archbuilder import registry
 from archbuilder.compiler.keras_object import KerasObject
-from archbuilder.config.value_types import SectionContext, ValueType, keras_object, number
+from archbuilder.config.value_types import (
+    LocatedText,
+    SectionContext,
+    ValueType,
+    keras_object,
+    number,
+)
 from archbuilder.diagnostics.errors import closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.registry.signatures import ObjectKind
@@ -85,7 +91,7 @@ def class_weights() -> ValueType[Mapping[str, Mapping[str, float]]]:
     def parse_classes(tree: Tree, title: str, context: SectionContext) -> dict[str, float]:
         mapping = context.fields.expect_mapping(tree, title, expected=expected)
         return {
-            entry.key: _WEIGHT.parse(
+            LocatedText(entry.key, entry.key_span): _WEIGHT.parse(
                 entry.value, f"the weight of class {quote(entry.key)}", context
             )
             for entry in mapping or ()

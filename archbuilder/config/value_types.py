@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from archbuilder.compiler.check_arguments import check_object
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.compiler.value_check import check_value
 from archbuilder.diagnostics.errors import Diagnostics
+from archbuilder.diagnostics.span import Span
 from archbuilder.formatting import any_of
 from archbuilder.language.json_schema import object_definition_name
 from archbuilder.language.parser.fields import FieldReader
@@ -43,6 +44,19 @@ class SectionContext:
     def diagnostics(self) -> Diagnostics:
         """The errors that were reported so far."""
         return self.fields.diagnostics
+
+
+class LocatedText(str):
+    """A text with its location, for a check that needs the data of a run."""
+
+    __slots__ = ("span",)
+    span: Span
+
+    def __new__(cls, text: str, span: Span) -> Self:
+        """Return the text; it equals the same text without a location."""
+        located = super().__new__(cls, text)
+        located.span = span
+        return located
 
 
 Parse: TypeAlias = Callable[[Tree, str, SectionContext], _T]

@@ -77,10 +77,12 @@ def make_adapter(feature: Feature, graph_input: GraphInput) -> InputAdapter:
             transforms.append(transform.apply)
             notes += [f"Input '{graph_input.name}': {transform.note}"] if transform.note else []
     if not _shape_fits(shape, graph_input.shape):
+        is_color = feature.image and graph_input.shape[-1:] == (1,)
+        hint = "; for gray images, write 'channels: 1' in the source 'images'" if is_color else ""
         raise RunError(
             f"an example of the input '{graph_input.name}' has the shape"
             f" {_format_shape(feature.shape)},"
-            f" but the network takes {_format_shape(graph_input.shape)}"
+            f" but the network takes {_format_shape(graph_input.shape)}{hint}"
         )
     return InputAdapter(tuple(transforms), tuple(notes))
 

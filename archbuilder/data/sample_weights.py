@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from archbuilder.compiler.ir import Shape
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.loss_traits import TargetFormat, traits_of
+from archbuilder.config.value_types import LocatedText
 from archbuilder.data.columns import Column
+from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.targets import Target
-from archbuilder.diagnostics.errors import RunError, closest_match, quote
+from archbuilder.diagnostics.errors import RunError, closest_match, quote, quote_list
 from archbuilder.yaml.scalars import is_ascii_digits
 
 _NUM_BINARY_CLASSES = 2
@@ -138,26 +140,31 @@ def make_class_weights(
     # As in Keras, classes that are not mentioned have the weight 1.
     per_class = np.ones(num_classes, np.float32)
     for key, weight in weights.items():
-        prefix = f"there is a weight for class {quote(key)} of the output '{output}', which has"
-        if key in names:
-            index = names.index(key)
-        elif not is_ascii_digits(key):
-            suggestion = closest_match(key, names)
-            class_text = (
-                f"the classes {', '.join(map(quote, names[:8]))}" if names else "classes by number"
-            )
-            raise RunError(
-                f"{prefix} {class_text}"
-                + (f"; did you mean {quote(suggestion)}?" if suggestion else "")
-            )
-        elif len(key) > _MAX_DIGITS or int(key) >= num_classes:
-            raise RunError(f"{prefix} {num_classes} classes (0 to {num_classes - 1})")
-        else:
-            index = int(key)
-        per_class[index] = weight
+        with locate_data_errors(key.span if isinstance(key, LocatedText) else None):
+            per_class[_class_index(key, names, num_classes, output)] = weight
     if not per_class.any():
         raise RunError(f"all classes of the output '{output}' have a weight of 0")
     return ClassWeights(target, per_class, is_categorical)
+
+
+def _class_index(key: str, names: Sequence[str], num_classes: int, output: str) -> int:
+    """Return the index of a class, given its name or its number.
+
+    Raises:
+        RunError: if there is no such class.
+    """
+    if key in names:
+        return names.index(key)
+    if is_ascii_digits(key) and len(key) <= _MAX_DIGITS and int(key) < num_classes:
+        return int(key)
+    classes = f"{num_classes} classes (0 to {num_classes - 1})"
+    if names and not is_ascii_digits(key):
+        suggestion = closest_match(key, names)
+        classes = f"the classes {quote_list(names, 8)}"
+        classes += f"; did you mean {quote(suggestion)}?" if suggestion else ""
+    raise RunError(
+        f"there is a weight for class {quote(key)} of the output '{output}', which has {classes}"
+    )
 
 
 def _target_classes(

@@ -28,6 +28,7 @@ from archbuilder.data.text.token_file import TokenArray
 from archbuilder.data.text.tokenizer import TextTokenizer
 from archbuilder.diagnostics.errors import RunError, quote, quote_list
 from archbuilder.diagnostics.span import Span
+from archbuilder.formatting import plural
 
 UNNAMED: Final = ""
 """Name of an array that belongs to the only input, or the only output, of a network."""
@@ -230,9 +231,12 @@ class SourceDataset:
             RunError: if the columns differ in length, there are no examples, or a value in memory
                 is NaN or infinite, or a sample weight in memory is negative.
         """
-        features = (feature.column for feature in self.inputs.values())
-        columns = [*features, *self.targets.values(), *self.sample_weights.values()]
-        check_lengths((column.count for column in columns), self.source_name)
+        lengths = [(name or "inputs", each.column.count) for name, each in self.inputs.items()]
+        lengths += [(name or "targets", each.count) for name, each in self.targets.items()]
+        lengths += [
+            (name or "sample_weight", each.count) for name, each in self.sample_weights.items()
+        ]
+        check_lengths(lengths, self.source_name)
         if self.count == 0:
             raise RunError(f"{self.source_name} has no examples")
         inputs = {
@@ -371,13 +375,16 @@ class SourceDatasets:
     test: SourceDataset | None = None
 
 
-def check_lengths(lengths: Iterable[int], source_name: str) -> None:
-    """Check that arrays have the same number of examples.
+def check_lengths(lengths: Iterable[tuple[str, int]], source_name: str) -> None:
+    """Check that arrays, each with its name, have the same number of examples.
 
     Raises:
         RunError: if the lengths differ.
     """
-    distinct = sorted({*lengths})
-    if len(distinct) > 1:
-        text = ", ".join(map(str, distinct))
-        raise RunError(f"{source_name} has arrays of different lengths: {text} examples")
+    names_by_length = {length: name for name, length in reversed([*lengths])}
+    if len(names_by_length) > 1:
+        texts = [
+            f"{quote(name)} has {plural(length, 'example')}"
+            for length, name in sorted(names_by_length.items())
+        ]
+        raise RunError(f"{source_name} has arrays of different lengths: {', '.join(texts)}")

@@ -55,6 +55,9 @@ def parser_errors(errors: ErrorTypes, message: str) -> Iterator[None]:
     except errors as error:
         # `str` of an OSError repeats its number and the path.
         text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        # `numpy.lib.format` has a ValueError for it: "EOF: reading magic string, ...".
+        if isinstance(error, EOFError) or text.startswith("EOF"):
+            text = "it ends too early"
         # The first line, escaped: libraries quote names from the file, and some append a dump.
         reason = escape_terminal(text.strip().partition("\n")[0])[:_MAX_REASON]
         raise RunError(f"{message}: {reason or type(error).__name__}") from error

@@ -22,7 +22,7 @@ from archbuilder.data.source_dataset import (
     preprocessing_from_schema,
 )
 from archbuilder.data.sources import load_datasets, load_source
-from archbuilder.diagnostics.errors import UsageError
+from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.inference.load_run import TOKENIZER_DIR, load_run_tokenizer, load_run_weights
@@ -169,8 +169,8 @@ def _load_datasets(trained_run: TrainedRun, data_source: DataSource | None) -> S
         if type(data.train) is not type(data_source) and has_text:
             hint = f"; give a {data.train.file_suffix} file" if data.train.is_text else ""
             raise UsageError(
-                f"the run was trained on {data.train.key}, and the other examples are"
-                f" {data_source.key}{hint}"
+                f"the run was trained on the source {quote(data.train.key)}, not on"
+                f" {quote(data_source.key)}{hint}"
             )
         if run_dir is not None and not config.training.objective.evaluation_needs_training_data:
             tokenizer = load_run_tokenizer(run_dir) if data.train.is_text else None

@@ -13,7 +13,7 @@ from archbuilder.compiler.ir import Graph
 from archbuilder.config.run_config import RunConfig
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, UNK_ID
-from archbuilder.diagnostics.errors import RunError, UsageError
+from archbuilder.diagnostics.errors import RunError, UsageError, quote
 from archbuilder.inference.lm_scoring import causal_log_probs, seq2seq_log_probs
 from archbuilder.inference.load_run import load_run_network, load_run_tokenizer
 from archbuilder.inference.samplers import SamplingConfig, beam_search, sample_tokens
@@ -75,7 +75,9 @@ def generate(
     tokenizer = load_run_tokenizer(run_dir)
     (tokens,) = tokenizer.encode([prompt])
     if UNK_ID in tokens:
-        raise UsageError("the text has something in it that the run's vocabulary does not know")
+        words = (each for each in prompt.split() if UNK_ID in tokenizer.encode([each])[0])
+        unknown = quote(next(words, prompt))
+        raise UsageError(f"the vocabulary of the run does not cover {unknown} of the text")
     if not data.is_paired:
         # In training, texts are concatenated with END_ID between them: it comes before a new text.
         initial_tokens = np.concatenate([[END_ID], tokens])[np.newaxis]

@@ -91,7 +91,7 @@ def test_translate_text(runs: Path, capsys: pytest.CaptureFixture[str]):
     [
         (["nowhere"], "cannot read 'nowhere': there is no such file"),
         (["sequences", "abcab"], "the text has 5 tokens"),
-        (["sequences", "abz"], "the run's vocabulary does not know"),
+        (["sequences", "abz"], "the vocabulary of the run does not cover 'abz'"),
         (["causal", "--num-beams", "2", "--top-k", "3"], "--num-beams cannot be used with"),
         (["causal", "--temperature", "-1"], "--temperature"),
         (["causal", "--temperature", "nan"], "must be a number, not 'nan'"),

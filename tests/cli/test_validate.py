@@ -122,7 +122,7 @@ def test_all_variants_are_checked_unless_one_is_chosen(run: Run, tmp_path: Path)
         (("LENET", "--limit", "expanded_steps=2"), "error[limit-exceeded]"),
         (("LENET", "--limit", "stps=2"), "stps"),
         (("LENET", "--allow-dir", "nowhere"), "nowhere"),
-        (("LENET", "--error-format", "xml"), "'text', 'json', 'github'"),
+        (("LENET", "--error-format", "xml"), "must be text, json or github"),
         (("EMPTY",), "no .yaml file"),
         (("BINARY",), "error[invalid-encoding]"),
         (("",), "error"),

@@ -174,7 +174,9 @@ training: {loss: SparseCategoricalCrossentropy, epochs: 1, validation_split: 0, 
         code = main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)])
         if code == 0:
             losses.append(json.loads((run / "history.jsonl").read_text())["loss"])
-    assert "did you mean 'cat'?" in capsys.readouterr().err
+    errors = capsys.readouterr().err
+    assert "did you mean 'cat'?" in errors
+    assert f"{tmp_path / 'net.yaml'}:7:{text.splitlines()[-1].index('KEYS') + 2}" in errors
     assert losses == [losses[0]] * 2
 
 
@@ -184,7 +186,7 @@ training: {loss: SparseCategoricalCrossentropy, epochs: 1, validation_split: 0, 
         (np.ones((16, 2)), "the shape [2] per example: expected one number"),
         (np.full(16, -1.0), "the sample weight of example 1 is negative"),
         (np.full(16, np.nan), "is not finite in 16 of 16"),
-        (np.ones(15), "different lengths: 15, 16"),
+        (np.ones(15), "different lengths: 'w' has 15 examples, 'x' has 16 examples"),
     ],
 )
 def test_invalid_sample_weights(tmp_path: Path, data, weights: np.ndarray, message: str, capsys):

@@ -137,11 +137,11 @@ def test_text_format(runs: Path, capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize(
     ("objective", "file", "message"),
     [
-        ("sequences", "text.txt", "trained on pairs, and the other examples are text; give a .tsv"),
-        ("causal", "pairs.tsv", "trained on text, and the other examples are pairs; give a .txt"),
-        ("masked", "other.npz", "trained on text, and the other examples are npz; give a .txt"),
-        ("sequences", "other.csv", "trained on pairs, and the other examples are csv"),
-        ("supervised", "text.txt", "trained on digits, and the other examples are text\n"),
+        ("sequences", "text.txt", "trained on the source 'pairs', not on 'text'; give a .tsv"),
+        ("causal", "pairs.tsv", "trained on the source 'text', not on 'pairs'; give a .txt"),
+        ("masked", "other.npz", "trained on the source 'text', not on 'npz'; give a .txt"),
+        ("sequences", "other.csv", "trained on the source 'pairs', not on 'csv'"),
+        ("supervised", "text.txt", "trained on the source 'digits', not on 'text'\n"),
     ],
 )
 def test_incompatible_data_kinds(

@@ -20,7 +20,7 @@ from archbuilder.config.sources.feature_parser import resolve_segments
 from archbuilder.data.source_dataset import SourceKeys
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import as_mapping
-from archbuilder.diagnostics.errors import RunError, closest_match, quote
+from archbuilder.diagnostics.errors import RunError, closest_match, quote, quote_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,8 +309,12 @@ class _Header:
         if isinstance(key, str) and key in self.name_set:
             return key
         suggestion = closest_match(key, self.names) if isinstance(key, str) else None
-        hint = f"; did you mean {quote(suggestion)}?" if suggestion else ""
-        raise RunError(f"{self.table} has no column {quote(key)}{hint}")
+        hint = (
+            f"did you mean {quote(suggestion)}?"
+            if suggestion
+            else f"it has {quote_list(self.names)}"
+        )
+        raise RunError(f"{self.table} has no column {quote(key)}; {hint}")
 
     def columns(self, columns: InputColumns | int) -> tuple[str, ...]:
         """Return the names of columns; empty for all that have no other role.

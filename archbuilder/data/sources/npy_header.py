@@ -53,6 +53,10 @@ class Readable(Protocol):
         """Return up to `size` bytes."""
 
 
+_VALUE_NAMES: Final = {"O": "Python objects", "S": "byte strings", "U": "strings", "V": "records"}
+"""Names of the values of NumPy's kinds of dtypes."""
+
+
 def read_npy_header(file: Readable, description: str) -> NpyHeader:
     """Read the header of an array of numbers with at least one axis.
 
@@ -69,8 +73,9 @@ def read_npy_header(file: Readable, description: str) -> NpyHeader:
     with parser_errors(NPY_HEADER_ERRORS, f"{description} cannot be read"):
         header = NpyHeader(*_HEADER_READERS[version](file))
     if header.dtype.kind not in _DTYPE_KINDS or header.dtype.itemsize > _MAX_ITEM_BYTES:
+        values = _VALUE_NAMES.get(header.dtype.kind, header.dtype)
         hint = ": write dates and times as numbers" if header.dtype.kind in "mM" else ""
-        raise RunError(f"{description} contains {header.dtype}, not numbers{hint}")
+        raise RunError(f"{description} contains {values}, not numbers{hint}")
     if not header.shape:
         raise RunError(f"{description} is a single number, not an array")
     # numpy accepts negative axes here, and huge ones beside an axis of 0, with which no array can

@@ -104,12 +104,12 @@ def _read_archive(
         if missing is not None:
             raise RunError(f"{name} has no array {quote(missing)}; it has {quote_list(members)}")
         # All shapes are checked before any array is read, which may take minutes.
-        lengths: list[int] = []
+        lengths: list[tuple[str, int]] = []
         for array, writer in writers.items():
             with archive.member(f"{array}{_SUFFIX}") as member:
                 header = read_npy_header(member, f"the array {quote(array)} of {name}")
             writer.check_shape(header.shape[1:])
-            lengths.append(header.shape[0])
+            lengths.append((array, header.shape[0]))
         check_lengths(lengths, name)
         for array, writer in writers.items():
             with archive.member(f"{array}{_SUFFIX}") as member:

@@ -52,8 +52,8 @@ class TokenArray:
         count = (len(self.tokens) - 1) // length
         if count < 1:
             raise RunError(
-                f"{self.source_name} has {plural(len(self.tokens), 'token')}, fewer than the"
-                f" {length + 1:,} of one example"
+                f"{self.source_name} has {plural(len(self.tokens), 'token')}; a sequence of"
+                f" {length:,} and its next token need {length + 1:,}"
             )
         offsets = np.arange(length) + shift
 

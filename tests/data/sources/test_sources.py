@@ -123,7 +123,7 @@ class TestIdx:
         source = self.write(
             tmp_path, idx(np.zeros((3, 2, 2), np.uint8)), idx(np.zeros(2, np.uint8))
         )
-        with pytest.raises(RunError, match="different lengths: 2, 3 examples"):
+        with pytest.raises(RunError, match="'targets' has 2 examples, 'inputs' has 3 examples"):
             load(source)
 
     def test_reads_mnist(self):
@@ -172,7 +172,7 @@ class TestNpz:
         source = self.source(tmp_path, x=np.zeros((2, 9999)), y=np.zeros(2))
         path = tmp_path / "more.npz"
         for shape, message in (
-            ((5, 9999), "different lengths: 2, 5 examples"),
+            ((5, 9999), "'y' has 2 examples, 'x' has 5 examples"),
             ((2, 9000), r"an example of the shape \[9000\], but the first one has \[9999\]"),
         ):
             np.savez(path, x=np.zeros(shape), y=np.zeros(2))
@@ -222,7 +222,7 @@ class TestNpz:
 
     def test_npz_objects_are_refused(self, tmp_path: Path):
         """An array of Python objects would need pickle, which runs code."""
-        with pytest.raises(RunError, match="contains object, not numbers"):
+        with pytest.raises(RunError, match="contains Python objects, not numbers"):
             load(self.source(tmp_path, x=np.array([{}, {}], object), y=np.zeros(2)))
         with pytest.raises(RunError, match=r"datetime64\[D\], not numbers: write dates and times"):
             load(self.source(tmp_path, x=np.array(["2024-01-31"] * 2, "M8[D]"), y=np.zeros(2)))
@@ -326,7 +326,7 @@ class TestNpy:
         os.truncate(tmp_path / "x.npy", 200)
         with pytest.raises(RunError, match="its size does not match its header"):
             load(source)
-        with pytest.raises(RunError, match="contains object, not numbers"):
+        with pytest.raises(RunError, match="contains Python objects, not numbers"):
             load(self.source(tmp_path, np.array([{}, {}], object), np.zeros(2)))
         with pytest.raises(RunError, match="is a single number"):
             load(self.source(tmp_path, np.zeros(2), np.array(1.0)))

@@ -18,7 +18,7 @@ from archbuilder.data.columns import ArrayColumn
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.sources import load_source
-from archbuilder.diagnostics.errors import RunError
+from archbuilder.diagnostics.errors import RunError, UsageError
 
 COLUMNS = {"a": [1.0, 2.0, 3.0], "b": [4, 5, 6], "w": [1.0, 0.5, 2.0], "kind": ["x", "y", "x"]}
 NET = """
@@ -174,7 +174,7 @@ class TestColumns:
         folder = tmp_path / f"d.{kind}"
         folder.mkdir()
         source = DataPath(str(folder))
-        with pytest.raises(RunError, match="it is a directory"):
+        with pytest.raises(UsageError, match="it is a directory"):
             load(Csv(source) if kind == "csv" else Parquet(source))
 
     def test_negative_sample_weights(self, tmp_path: Path, kind: str):

@@ -86,7 +86,7 @@ class TestText:
         ("content", "field", "message"),
         [
             ("", None, "has no text"),
-            ("abc", None, "has 4 tokens, fewer than the 5 of one example"),
+            ("abc", None, "has 4 tokens; a sequence of 4 and its next token need 5"),
             (b"fine\nnot \xff\n", None, r"line 2 of .*a' is not valid UTF-8"),
             ('{"body": "a"}\n{"body": 3}\n', "body", r"a':2 has no text 'body'; it has 'body'"),
             ('{"body": "a"}\n[]\n', "body", r"a':2 is not a JSON object"),
