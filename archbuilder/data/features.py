@@ -15,7 +15,13 @@ from archbuilder.config.sources.features import MAX_CATEGORIES
 from archbuilder.data.columns import Array, Column, RowIndices, iter_chunks, map_column
 from archbuilder.data.number_features import check_domain, convert_numbers, fit_numbers, value_names
 from archbuilder.data.source_dataset import Feature, RawFeature, SourceDataset
-from archbuilder.data.text_features import encode_text, fit_text, is_fitted_text
+from archbuilder.data.text_features import (
+    collect_labels,
+    encode_labels,
+    encode_text,
+    fit_text,
+    is_fitted_text,
+)
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.formatting import format_bytes, plural
 
@@ -61,7 +67,13 @@ def fit_features(
         else:
             targets[raw.output] = feature.column
     _check_record_size(learned, dataset.source_name)
-    schema = replace(dataset.preprocessing.schema, features=learned)
+    schema = dataset.preprocessing.schema
+    labels = {
+        raw.output or "": learned[name].vocabulary
+        for name, raw in dataset.raw_features.items()
+        if raw.config.is_labels
+    }
+    schema = replace(schema, features=learned, classes={**schema.classes, **labels})
     return replace(
         dataset,
         inputs=inputs,
@@ -109,7 +121,7 @@ def _recorded_feature(
         and len(feature.mean) in (0, len(value_names(raw)))
         and bool(feature.fill) == needs_fill
         and bool(feature.mean) == bool(config.normalize)
-        and (config.is_category or config.is_text or not feature.vocabulary)
+        and (config.is_string or not feature.vocabulary)
         and len(feature.vocabulary) <= MAX_CATEGORIES
         and (not config.is_text or is_fitted_text(config, feature))
     )
@@ -121,12 +133,16 @@ def _recorded_feature(
 def _fit(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]:
     if raw.config.is_text:
         return fit_text(raw, rows)
+    if raw.config.is_labels:
+        return collect_labels(raw)
     return _fit_categories(raw, rows) if raw.config.is_category else fit_numbers(raw, rows)
 
 
 def _apply(raw: RawFeature, fitted: FittedFeature) -> Feature:
     if raw.config.is_text:
         return encode_text(raw, fitted)
+    if raw.config.is_labels:
+        return encode_labels(raw, fitted)
     return (
         _index_categories(raw, fitted) if raw.config.is_category else convert_numbers(raw, fitted)
     )

@@ -1,4 +1,4 @@
-"""Features of text: token ids of one length, or counts of the tokens of a vocabulary.
+"""Features of text: token ids of one length, counts of tokens, and labels of words.
 
 Several texts of an example are joined as in BERT (Devlin et al. 2018, arXiv:1810.04805): `[CLS]`,
 and `[SEP]` after each text. The ids of `words` are those of Keras's `TextVectorization`, apart from
@@ -7,7 +7,7 @@ the additional special tokens; counts are the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Final
@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archbuilder.config.data_schema import FittedFeature
-from archbuilder.config.sources.features import FeatureConfig
-from archbuilder.data.columns import Array, LazyColumn, RowIndices, load_into_memory
+from archbuilder.config.sources.features import MAX_CATEGORIES, FeatureConfig
+from archbuilder.data.columns import Array, Column, LazyColumn, RowIndices, load_into_memory
 from archbuilder.data.source_dataset import Feature, RawFeature
 from archbuilder.data.text.tokenizer import (
     BEGIN_ID,
@@ -27,11 +27,16 @@ from archbuilder.data.text.tokenizer import (
     TextTokenizer,
     Vocabulary,
     learn_vocabulary,
+    split_words,
 )
+from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.formatting import plural
 
 _MAX_ENCODED_BYTES: Final = 2**27
 """Size up to which ids are computed once: 128 MiB. Others are computed when they are read."""
+IGNORED_LABEL: Final = -1
+"""The label of padding, which a loss with `ignore_class: -1` leaves out."""
+_MAX_NOTED: Final = 10
 _NUM_UNCOUNTED: Final = len(SPECIAL_TOKENS) - 1
 """Special tokens without a column of counts: all but the one for other tokens."""
 
@@ -99,15 +104,72 @@ def encode_text(raw: RawFeature, fitted: FittedFeature) -> Feature:
             values[row, : len(ids)] = ids
         return values
 
-    lazy = LazyColumn("", raw.column.count, (num_values,), np.dtype(dtype), encode)
-    num_bytes = lazy.count * num_values * lazy.dtype.itemsize
     num_categories = None if config.output is not None else tokenizer.vocab_size
     return Feature(
-        load_into_memory(lazy) if num_bytes <= _MAX_ENCODED_BYTES else lazy,
+        _encoded_column(raw, encode, num_values, np.dtype(dtype)),
         origin=raw.origin,
         num_categories=num_categories if config.segments_of is None else len(raw.texts),
         vocabulary_limit="'vocabulary_size'",
     )
+
+
+def collect_labels(raw: RawFeature) -> tuple[FittedFeature, str]:
+    """Return the classes of the labels of words, with a note for the user.
+
+    As the classes of other targets, they are those of all examples.
+
+    Raises:
+        RunError: if there are none, or too many for classes.
+    """
+    if isinstance(raw.config.vocabulary, tuple):
+        return FittedFeature(raw.names, vocabulary=tuple(map(str, raw.config.vocabulary))), ""
+    labels: set[str] = set()
+    for text in _texts(raw, np.arange(raw.column.count)):
+        labels.update(split_words(text))
+        if len(labels) > MAX_CATEGORIES:
+            raise RunError(f"{raw.title} has more than {MAX_CATEGORIES:,} different labels")
+    if not labels:
+        raise RunError(f"{raw.title} has no labels")
+    classes = tuple(sorted(labels))
+    pairs = (f"{quote(label)} = {number}" for number, label in enumerate(classes[:_MAX_NOTED]))
+    note = f"{raw.title}: {plural(len(classes), 'class', 'classes')} of words: {', '.join(pairs)}"
+    return FittedFeature(raw.names, vocabulary=classes), note
+
+
+def encode_labels(raw: RawFeature, fitted: FittedFeature) -> Feature:
+    """Return the target that labels of words become: class indices, padded with `IGNORED_LABEL`.
+
+    Raises:
+        RunError: if a label is not a class of the training data.
+    """
+    numbers = {label: number for number, label in enumerate(fitted.vocabulary)}
+    length = raw.config.sequence_length or 0
+
+    def encode(rows: RowIndices) -> Array:
+        values = np.full((len(rows), length), IGNORED_LABEL, np.int32)
+        for position, text in enumerate(raw.texts[0].read(rows)):
+            for index, label in enumerate(split_words(text)):
+                number = numbers.get(label)
+                if number is None:
+                    start = raw.origin.describe_value(int(rows[position]), 0, quote(label))
+                    raise RunError(f"{start}, which is not a class of the training data")
+                if index < length:
+                    values[position, index] = number
+        return values
+
+    return Feature(_encoded_column(raw, encode, length, np.dtype(np.int32)), origin=raw.origin)
+
+
+def _encoded_column(
+    raw: RawFeature,
+    encode: Callable[[RowIndices], Array],
+    num_values: int,
+    dtype: np.dtype[np.generic],
+) -> Column:
+    """Return the column of what `encode` returns, in memory if it is small."""
+    lazy = LazyColumn("", raw.column.count, (num_values,), dtype, encode)
+    num_bytes = lazy.count * num_values * dtype.itemsize
+    return load_into_memory(lazy) if num_bytes <= _MAX_ENCODED_BYTES else lazy
 
 
 def _num_special(config: FeatureConfig) -> int:

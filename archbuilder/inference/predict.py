@@ -52,7 +52,10 @@ class Prediction:
     key: str
     outputs: Mapping[str, Values]
     class_names: Mapping[str, tuple[str, ...]]
-    """Class names by output, for outputs with a value per class; empty if the names are unknown."""
+    """Class names by output, for outputs with a value per class; empty if the names are unknown.
+
+    If the classes are those of positions, such as the words of a text, the names are known.
+    """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,10 +111,13 @@ def predict(
     size = batch_size or max(_DEFAULT_BATCH_SIZE, devices.num_replicas)
     # Class names of a source with a single target are stored under UNNAMED.
     class_names = trained_run.config.schema.classes
+    names_by_output = {
+        each: class_names.get(each, class_names.get(UNNAMED, ())) for each in predictor.output_names
+    }
     output_class_names = {
-        each: class_names.get(each, class_names.get(UNNAMED, ()))
-        for each in predictor.output_names
-        if _is_classification(model, each, losses.get(each))
+        each: names
+        for each, names in names_by_output.items()
+        if _is_classification(model, each, losses.get(each), has_names=bool(names))
     }
     for source in sources:
         predictions = predictor.predict(source, size)
@@ -273,10 +279,11 @@ def _output_activation(
     return tf.nn.softmax if traits.activation == "softmax" else tf.sigmoid
 
 
-def _is_classification(model: keras.Model, output: str, loss: KerasObject | None) -> bool:
-    """Return whether an output has one vector of classes per example, not one per position."""
+def _is_classification(
+    model: keras.Model, output: str, loss: KerasObject | None, *, has_names: bool
+) -> bool:
+    """Return whether to give the top class of each example, or of each position if it has names."""
     if traits_of(loss).activation != "softmax":
         return False
-    # With a position axis, the classes are those of each position.
     values = model.output[output] if isinstance(model.output, dict) else model.output
-    return len(values.shape) == 2
+    return has_names or len(values.shape) == 2

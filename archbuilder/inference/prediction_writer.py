@@ -44,7 +44,8 @@ def _csv_row(prediction: Prediction) -> dict[str, float | str]:
     row: dict[str, float | str] = {}
     for name, values in prediction.outputs.items():
         prefix = f"{name}." if len(prediction.outputs) > 1 else ""
-        names = prediction.class_names.get(name)
+        # The classes of positions would need columns for each position.
+        names = prediction.class_names.get(name) if values.ndim == 1 else None
         if names is not None:
             top_class, probability = _top1(values, names)
             # Every line of a CSV file needs the same columns.
@@ -63,7 +64,9 @@ def _json_object(prediction: Prediction) -> dict[str, object]:
     result: dict[str, object] = {}
     for name, values in prediction.outputs.items():
         fields: dict[str, object] = {}
-        if name in prediction.class_names:
+        if name in prediction.class_names and values.ndim > 1:
+            fields["class"] = _top_names(values, prediction.class_names[name])
+        elif name in prediction.class_names:
             top_class, probability = _top1(values, prediction.class_names[name])
             fields = {"class": top_class}
             if probability is not None:
@@ -82,6 +85,12 @@ def _top1(values: Values, names: Sequence[str]) -> tuple[str | int, float | None
     return names[best] if best < len(names) else best, float(
         values[best]
     ) if is_distribution else None
+
+
+def _top_names(values: Values, names: Sequence[str]) -> object:
+    """Return the name of the top class of each position, as nested lists."""
+    table = np.array([*names, *map(str, range(len(names), values.shape[-1]))], object)
+    return table[np.argmax(values, axis=-1)].tolist()
 
 
 def _replace_non_finite(values: object) -> object:

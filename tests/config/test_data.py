@@ -285,6 +285,29 @@ def test_contradictory_feature(settings: PlainData, message: str):
             "'target' of 'x' has 'segments_of', which a target cannot be",
         ),
         (
+            {"inputs": {"x": {"column": "a", "labels_of": "z"}}},
+            "'inputs' of 'x' has 'labels_of', which only a target can have",
+        ),
+        (
+            {"target": {"x": {"column": "a", "labels_of": "z"}}},
+            "the source 'csv': the target 'x' has the labels of 'z', which is not an input with",
+        ),
+        (
+            {
+                "inputs": {"z": {"column": "a", "tokenizer": "bpe", "sequence_length": 1}},
+                "target": {"x": {"column": "a", "labels_of": "z"}},
+            },
+            "the target 'x' has the labels of 'z', which is not an input with one 'column', 'token",
+        ),
+        (
+            {"target": {"x": {"column": "a", "labels_of": "z", "separator": "|"}}},
+            "'target' of 'x' has 'separator', but labels only take a 'vocabulary'",
+        ),
+        (
+            {"target": {"x": {"column": "a", "labels_of": "z", "vocabulary": True}}},
+            "'target' of 'x' has 'vocabulary: true', but labels have a list, or all in",
+        ),
+        (
             {"target": {"x": {"column": "a", "tokenizer": "words", "sequence_length": 1}}},
             "'target' of 'x' has a 'tokenizer', which a target cannot have",
         ),

@@ -321,3 +321,123 @@ def test_run_with_texts(
         [float(row["pos"]) for row in rows], np.asarray(model(tokens))[:, 1], rtol=1e-5
     )
     assert main(["evaluate", "run"]) == 0
+
+
+WORD_LISTS = [["EU", "rejects", "German", "call"], ["Peter", "Blackburn"], ["EU"], [], ["a", "b"]]
+LABEL_LISTS = [["ORG", "O", "MISC", "O"], ["PER", "PER"], ["ORG"], [], ["O", "O"]]
+WORD_FEATURE = FeatureConfig("tokens", tokenizer="words", sequence_length=3)
+LABELS = FeatureConfig("tags", labels_of="words")
+
+
+def labeled(folder: Path, kind: str, labels: Sequence[Sequence[str]] = LABEL_LISTS) -> DataPath:
+    """Lists of words and labels; in `csv` as text."""
+    columns: dict[str, Sequence[object]] = {"tokens": WORD_LISTS, "tags": labels}
+    if kind == "csv":
+        columns = {name: [" ".join(each) for each in lists] for name, lists in columns.items()}
+    return write(folder, kind, columns)
+
+
+def label_source(path: DataPath, labels: FeatureConfig = LABELS, **options: object) -> DataSource:
+    source = {"csv": Csv, "parquet": Parquet, "jsonl": Jsonl}[path.path.rpartition(".")[2]]
+    key = "targets" if source is Jsonl else "target"
+    return source(path, inputs={"words": WORD_FEATURE}, **{key: {"tag": labels}}, **options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_labels_of_words(tmp_path: Path, kind: str):
+    """A class for each word, truncated as the words, and -1 for padding."""
+    path = labeled(tmp_path, kind)
+    dataset = load_source(label_source(path), DataFileOpener())
+    ids = {
+        word: number
+        for number, word in enumerate(dataset.preprocessing.schema.features["words"].vocabulary, 5)
+    }
+    labels = dataset.targets["tag"].numpy(np.arange(5))
+    assert dataset.preprocessing.schema.classes == {"tag": ("MISC", "O", "ORG", "PER")}
+    for row, words in enumerate(WORD_LISTS):
+        expected = [["MISC", "O", "ORG", "PER"].index(each) for each in LABEL_LISTS[row]]
+        assert labels[row].tolist() == [*expected, -1, -1, -1][:3]
+        tokens = [ids[each] for each in words] or [UNK_ID]
+        assert values(dataset, "words")[row].tolist() == [*tokens, 0, 0, 0][:3]
+    assert "4 classes of words: 'MISC' = 0, 'O' = 1" in " ".join(dataset.notes)
+    chosen = replace(LABELS, vocabulary=("O", "PER", "ORG", "MISC", "LOC"))
+    reordered = load_source(label_source(path, chosen), DataFileOpener())
+    assert reordered.targets["tag"].numpy(np.array([0])).tolist() == [[2, 0, 3]]
+    # Other data has the classes of the training data.
+    few = [["PER", "O", "O", "O"], ["PER", "PER"], ["O"], [], ["O", "O"]]
+    path = labeled(tmp_path, kind, few)
+    again = load_source(label_source(path), DataFileOpener(), dataset.preprocessing)
+    assert again.targets["tag"].numpy(np.array([0])).tolist() == [[3, 1, 1]]
+    path = labeled(tmp_path, kind, [["X", "O", "O", "O"], *few[1:]])
+    with pytest.raises(RunError, match=r"'X' in .*'tags', which is not a class of the training"):
+        load_source(label_source(path), DataFileOpener(), dataset.preprocessing)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_as_many_labels_as_words(tmp_path: Path, kind: str):
+    """An example with more or fewer is an error, or skipped."""
+    path = labeled(tmp_path, kind, [LABEL_LISTS[0], ["PER"], *LABEL_LISTS[2:]])
+    message = r"has 2 words in .*'tokens', and 1 label in .*'tags'"
+    with pytest.raises(RunError, match=message):
+        load_source(label_source(path), DataFileOpener())
+    dataset = load_source(label_source(path, on_error="skip"), DataFileOpener())
+    assert dataset.count == 4
+    assert "skipped 1 of 5" in " ".join(dataset.notes)
+    path = labeled(tmp_path, kind, [[]] * 5)
+    with pytest.raises(RunError, match="has 4 words in"):
+        load_source(label_source(path), DataFileOpener())
+
+
+TAGGER = """
+archbuilder: 1
+name: net
+inputs: {words: {shape: [4], dtype: int32}}
+layers:
+  - Embedding: {input_dim: 20, output_dim: 4}
+  - {Dense: {units: 4, activation: softmax}, name: tag}
+outputs: {tag: tag}
+data:
+  jsonl:
+    file: table.jsonl
+    inputs: {words: {column: tokens, tokenizer: words, sequence_length: 4}}
+    targets: {tag: {column: tags, labels_of: words}}
+training: {loss: LOSS, metrics: [accuracy], epochs: 1, batch_size: 2,
+  validation_split: 0.4, shuffle: false}
+"""
+
+
+def test_run_with_labels_of_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Padding has no part in the loss and in the metrics, and predictions have labels."""
+    monkeypatch.chdir(tmp_path)
+    path = labeled(tmp_path, "jsonl")
+    Path("net.yaml").write_text(TAGGER.replace("LOSS", "SparseCategoricalCrossentropy"))
+    assert main(["train", "net.yaml", "--run-dir", "none"]) == 1
+    assert "write 'ignore_class: -1' of the loss to ignore them" in capsys.readouterr().err
+    loss = "{SparseCategoricalCrossentropy: {ignore_class: -1}}"
+    Path("net.yaml").write_text(TAGGER.replace("LOSS", loss))
+    assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
+    record = json.loads(Path("run/run.json").read_text())
+    model = keras.saving.load_model("run/net.keras")
+    dataset = load_source(
+        replace(label_source(path), inputs={"words": replace(WORD_FEATURE, sequence_length=4)}),
+        DataFileOpener(),
+        None,
+        SplitPlan(SplitConfig(last=0.4)),
+    )
+    tokens = values(dataset, "words")[3:]
+    probabilities = np.asarray(model(tokens))
+    # The last two rows: one without words, and one with two words, both of the class `O`.
+    expected = -np.log(probabilities[1, :2, 1]).mean()
+    metrics = record["validation_metrics"]
+    assert metrics["loss"] == pytest.approx(float(expected), rel=1e-5)
+    accuracy = (probabilities[1, :2].argmax(axis=-1) == 1).mean()
+    assert metrics["accuracy"] == pytest.approx(float(accuracy))
+    Path("new.jsonl").write_text(json.dumps({"tokens": WORD_LISTS[4]}) + "\n")
+    capsys.readouterr()
+    assert main(["predict", "run", "new.jsonl", "--format", "jsonl"]) == 0
+    prediction = json.loads(capsys.readouterr().out)
+    names = record["schema"]["classes"]["tag"]
+    assert prediction["class"] == [names[each] for each in probabilities[1].argmax(axis=-1)]
+    assert main(["predict", "run", "new.jsonl"]) == 0

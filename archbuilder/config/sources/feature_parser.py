@@ -26,6 +26,41 @@ def resolve_segments(inputs: Mapping[str, InputColumns]) -> Mapping[str, InputCo
     return resolved
 
 
+def resolve_labels(
+    targets: Mapping[str, FeatureConfig], inputs: Mapping[str, object]
+) -> Mapping[str, FeatureConfig]:
+    """Return targets in which the labels of words have the length of their input."""
+    resolved = {**targets}
+    for name, config in targets.items():
+        words = inputs.get(config.labels_of or "")
+        if config.is_labels and isinstance(words, FeatureConfig):
+            resolved[name] = replace(config, sequence_length=words.sequence_length)
+    return resolved
+
+
+def find_label_conflict(inputs: object, targets: object) -> str:
+    """Return which labels have no words, as a sentence; empty if all have."""
+    if not isinstance(targets, Mapping):
+        return ""
+    for name, config in targets.items():
+        if not isinstance(config, FeatureConfig) or config.labels_of is None:
+            continue
+        words = inputs.get(config.labels_of) if isinstance(inputs, Mapping) else None
+        has_words = isinstance(words, FeatureConfig) and (
+            words.tokenizer == "words"
+            and words.column is not None
+            and words.sequence_length is not None
+            and not words.strip_punctuation
+        )
+        if not has_words:
+            return (
+                f"the target {quote(name)} has the labels of {quote(config.labels_of)}, which is"
+                " not an input with one 'column', 'tokenizer: words' and a 'sequence_length', and"
+                " without 'strip_punctuation'"
+            )
+    return ""
+
+
 def _find_segment_conflict(inputs: Mapping[str, object]) -> str:
     """Return which segments have no texts, as a sentence; empty if all have."""
     for name, config in inputs.items():
@@ -41,7 +76,9 @@ def _find_segment_conflict(inputs: Mapping[str, object]) -> str:
 
 def features_by_name(
     plain: ValueType[_T],
-    find_conflict: Callable[[FeatureConfig], str] = FeatureConfig.find_conflict,
+    find_conflict: Callable[[FeatureConfig], str] = (
+        lambda config: config.find_conflict() or config.find_input_conflict()
+    ),
 ) -> ValueType[_T | Mapping[str, _T | FeatureConfig]]:
     """Return the type of columns: a plain value for one, or values or features by name."""
     feature_type = mapping_type(FeatureConfig, "[feature](#features)", find_conflict)

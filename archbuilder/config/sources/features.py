@@ -169,11 +169,22 @@ class FeatureConfig:
         "The input with the texts of several `columns`: this input numbers them, from 0.",
         default=None,
     )
+    labels_of: str | None = setting(
+        COLUMN,
+        "The input with the words that this target labels, one label for each. The labels are"
+        " classes in alphabetical order, or in that of the list `vocabulary`.",
+        default=None,
+    )
 
     @property
     def is_category(self) -> bool:
         """Whether the values are categories rather than numbers."""
-        return self.vocabulary is not None
+        return self.vocabulary is not None and not self.is_labels
+
+    @property
+    def is_labels(self) -> bool:
+        """Whether the values are a label for each word of an input."""
+        return self.labels_of is not None
 
     @property
     def has_words(self) -> bool:
@@ -188,12 +199,12 @@ class FeatureConfig:
     @property
     def is_string(self) -> bool:
         """Whether columns are read as strings rather than as numbers."""
-        return self.has_words or self.is_text or self.date is not None
+        return self.has_words or self.is_text or self.is_labels or self.date is not None
 
     @property
     def takes_missing(self) -> bool:
         """Whether values may be missing."""
-        return self.is_category or self.is_text or self.missing is not None
+        return self.is_category or self.is_text or self.is_labels or self.missing is not None
 
     @property
     def tokenizer_config(self) -> TokenizerConfig:
@@ -228,10 +239,19 @@ class FeatureConfig:
             for group in (_KIND_KEYS, _NUMBER_KEYS, _VOCABULARY_KEYS, _TOKENIZER_KEYS)
         )
         kind_list = " and ".join(map(quote, kinds))
+        beside_labels = [
+            each for each in self._keys if each not in ("column", "vocabulary", "labels_of")
+        ]
         value_name = "categories" if self.is_category else "images" if self.image else "text"
         return {
             f"has {quote_list(self._keys)}, but 'segments_of' stands alone": (
                 self.segments_of is not None and len(self._keys) > 1
+            ),
+            f"has {quote_list(beside_labels)}, but labels only take a 'vocabulary'": (
+                self.is_labels and beside_labels
+            ),
+            "has 'vocabulary: true', but labels have a list, or all in alphabetical order": (
+                self.is_labels and self.vocabulary is True
             ),
             "has both 'column' and 'columns'": self.column is not None and self.columns is not None,
             f"has both {kind_list}": len(kinds) > 1,
@@ -290,6 +310,10 @@ class FeatureConfig:
                 self.clip is not None and self.clip[0] >= self.clip[1]
             ),
         }
+
+    def find_input_conflict(self) -> str:
+        """Return what is not possible for an input, as a sentence; empty if nothing."""
+        return "has 'labels_of', which only a target can have" if self.is_labels else ""
 
     def find_target_conflict(self) -> str:
         """Return what is not possible for a target, as a sentence; empty if nothing."""

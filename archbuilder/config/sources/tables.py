@@ -20,7 +20,11 @@ from archbuilder.config.sources.base import (
     SkippableSource,
     path,
 )
-from archbuilder.config.sources.feature_parser import features_by_name, targets_by_name
+from archbuilder.config.sources.feature_parser import (
+    features_by_name,
+    find_label_conflict,
+    targets_by_name,
+)
 from archbuilder.config.sources.features import (
     COLUMN,
     COLUMNS,
@@ -111,7 +115,8 @@ class Csv(SkippableSource, InferenceSource):
         if self.separator == self.decimal:
             return "'separator' and 'decimal' are the same"
         # super() does not find the class that `slots=True` replaces.
-        return SkippableSource.find_conflict(self)
+        conflict = SkippableSource.find_conflict(self)
+        return conflict or find_label_conflict(self.inputs, self.target)
 
     def load(self, context: LoadContext) -> SourceDataset:
         """Load the columns."""
@@ -155,6 +160,11 @@ class Parquet(SkippableSource, InferenceSource):
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
     window: WindowConfig | None = setting(WINDOW, WINDOW_TEXT, default=None)
 
+    def find_conflict(self) -> str:
+        """Return which settings contradict each other, as a sentence; empty if none do."""
+        conflict = SkippableSource.find_conflict(self)
+        return conflict or find_label_conflict(self.inputs, self.target)
+
     def load(self, context: LoadContext) -> SourceDataset:
         """Load the columns."""
         from archbuilder.data.sources.parquet import load_parquet
@@ -195,6 +205,11 @@ class Jsonl(SkippableSource, InferenceSource):
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
     sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
     window: WindowConfig | None = setting(WINDOW, WINDOW_TEXT, default=None)
+
+    def find_conflict(self) -> str:
+        """Return which settings contradict each other, as a sentence; empty if none do."""
+        conflict = SkippableSource.find_conflict(self)
+        return conflict or find_label_conflict(self.inputs, self.targets)
 
     def load(self, context: LoadContext) -> SourceDataset:
         """Load the fields."""

@@ -173,7 +173,7 @@ class _InputWriters:
             if name in self._roles.key_columns or name in self.images:
                 continue
             columns = self._roles.inputs[name]
-            if config.is_text:
+            if config.is_text or config.is_labels:
                 raw_features[name] = RawFeature.from_texts(
                     config, columns, tuple(texts[each] for each in columns), self._origins[name]
                 )

@@ -16,11 +16,13 @@ from archbuilder.config.sources import (
     TargetColumns,
     Tfrecord,
 )
-from archbuilder.config.sources.feature_parser import resolve_segments
+from archbuilder.config.sources.feature_parser import resolve_labels, resolve_segments
 from archbuilder.data.source_dataset import SourceKeys
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import as_mapping
+from archbuilder.data.text.tokenizer import split_words
 from archbuilder.diagnostics.errors import RunError, closest_match, quote, quote_list
+from archbuilder.formatting import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,12 @@ class ColumnRoles:
             RunError: if a feature has no field.
         """
         targets: Mapping[str, str | FeatureConfig] = as_mapping(source.targets)
-        outputs = {_feature_key(name): name for name in _features_of(targets)}
+        columns_by_input = resolve_segments(as_mapping(source.inputs))
+        target_configs = resolve_labels(_features_of(targets), columns_by_input)
+        outputs = {_feature_key(name): name for name in target_configs}
         names_by_input: Mapping[str, InputColumns] = {
-            **resolve_segments(as_mapping(source.inputs)),
-            **{key: targets[name] for key, name in outputs.items()},
+            **columns_by_input,
+            **{key: target_configs[name] for key, name in outputs.items()},
         }
         inputs: dict[str, tuple[str, ...]] = {}
         for key, names in names_by_input.items():
@@ -136,6 +140,7 @@ class ColumnRoles:
         )
         if context.inputs_only:
             targets, target_configs, weights = {}, {}, {}
+        target_configs = resolve_labels(target_configs, columns_by_input)
         feature_targets = {_feature_key(name): name for name in target_configs}
         features = {
             **_features_of(columns_by_input),
@@ -217,9 +222,31 @@ class ColumnRoles:
 
     @property
     def text_columns(self) -> tuple[str, ...]:
-        """The columns that a tokenizer reads, without duplicates."""
-        keys = (key for key, each in self.features.items() if each.is_text)
+        """The columns of texts for a tokenizer, and of labels of words, without duplicates."""
+        keys = (key for key, each in self.features.items() if each.is_text or each.is_labels)
         return tuple(dict.fromkeys(column for key in keys for column in self.inputs[key]))
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there are labels of words."""
+        return any(each.is_labels for each in self.features.values())
+
+    def check_labels(self, texts: Mapping[str, str], location: str) -> None:
+        """Check that an example has as many labels as words; `texts` are those of its columns.
+
+        Raises:
+            RunError: if it has not.
+        """
+        for key, config in self.features.items():
+            if config.labels_of is None:
+                continue
+            columns = (*self.inputs[config.labels_of], *self.inputs[key])
+            words, labels = (len(split_words(texts[column])) for column in columns)
+            if words != labels:
+                raise RunError(
+                    f"{location} has {plural(words, 'word')} in {self.title(columns[0])}, and"
+                    f" {plural(labels, 'label')} in {self.title(columns[1])}"
+                )
 
     @property
     def required_strings(self) -> tuple[str, ...]:

@@ -199,6 +199,9 @@ class _RowParser:
     ) -> Iterator[RawBatch]:
         """Yield one batch of the valid lines, if there are any."""
         columns = None
+        lines = [line for line in lines if self._has_labels(line, bad_records)]
+        if not lines:
+            return
         required = [*self._text_columns]
         # An empty cell is not a number, but a cell such as -999 is.
         if len(self._missing_cells) > 1:
@@ -241,14 +244,25 @@ class _RowParser:
             },
             dates,
             {
-                column: [
-                    "" if self._is_missing(cells[number]) else cells[number]
-                    for _, cells in valid_lines
-                ]
+                column: [self._text(cells[number]) for _, cells in valid_lines]
                 for column, number in self._texts.items()
             },
             self._images.directory,
         )
+
+    def _has_labels(self, line: _Line, bad_records: BadRecords) -> bool:
+        """Return whether a line has as many labels as words; if not, it is a bad record."""
+        number, cells = line
+        texts = {column: self._text(cells[index]) for column, index in self._texts.items()}
+        try:
+            self._images.roles.check_labels(texts, f"line {number} of {self._name}")
+        except RunError as error:
+            bad_records.add(error)
+            return False
+        return True
+
+    def _text(self, cell: str) -> str:
+        return "" if self._is_missing(cell) else cell
 
     def _is_missing(self, cell: str) -> bool:
         return cell.strip() in self._missing_cells

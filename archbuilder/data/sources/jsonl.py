@@ -97,6 +97,11 @@ class _FieldParser:
             description = f"{self.roles.title(key)} of {location}"
             arrays[key] = array = self._parse_array(key, value, description)
             integer_masks[key] = self._integer_mask(key, value, array, description)
+        texts = {
+            field: parse_text(line.get(field), f"{self.roles.title(field)} of {location}")
+            for field in self.roles.text_columns
+        }
+        self.roles.check_labels(texts, location)
         self.shapes.update((key, each.shape) for key, each in arrays.items())
         self.shapes.update(dict.fromkeys(words))
         self.integer_masks.update(integer_masks)
@@ -117,10 +122,7 @@ class _FieldParser:
                 key: self._date(key, line.get(field), f"{self.roles.title(field)} of {location}")
                 for key, field in self.roles.dates.items()
             },
-            {
-                field: parse_text(line.get(field), f"{self.roles.title(field)} of {location}")
-                for field in self.roles.text_columns
-            },
+            texts,
         )
 
     def _parse_array(self, key: str, value: object, description: str) -> Array:

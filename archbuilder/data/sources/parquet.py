@@ -203,6 +203,7 @@ class _RowBatch:
         """Yield one batch of the valid rows, if any; others are added to `bad_records`."""
         valid = np.ones(self.record_batch.num_rows, bool)
         texts = {each: self._texts(each, valid, bad_records) for each in self.roles.text_columns}
+        self._check_labels(texts, valid, bad_records)
         required = {
             *self.roles.numeric_columns,
             *self.roles.targets.values(),
@@ -330,6 +331,22 @@ class _RowBatch:
                 bad_records.add(error)
                 valid[row] = False
         return texts
+
+    def _check_labels(
+        self,
+        texts: Mapping[str, Sequence[str]],
+        valid: NDArray[np.bool_],
+        bad_records: BadRecords,
+    ) -> None:
+        """Add rows that do not have as many labels as words to `bad_records`."""
+        rows: list[int] = np.flatnonzero(valid).tolist()
+        for row in rows if self.roles.has_labels else ():
+            row_texts = {column: each[row] for column, each in texts.items()}
+            try:
+                self.roles.check_labels(row_texts, f"row {self.first_row + row} of {self.name}")
+            except RunError as error:
+                bad_records.add(error)
+                valid[row] = False
 
     def _words(self, column: str, array: pa.Array) -> list[str | None]:
         """Return the categories of a column; None for missing ones.

@@ -9,6 +9,7 @@ import numpy as np
 
 from archbuilder.data.sources.disk_columns import ColumnStore
 from archbuilder.data.text.text_column import TextColumn
+from archbuilder.data.text.tokenizer import split_words
 from archbuilder.diagnostics.errors import RunError, quote
 
 
@@ -49,7 +50,7 @@ def parse_text(value: object, description: str) -> str:
     if not isinstance(value, list):
         raise RunError(f"{description} is {quote(value)}, not a text or a list of words")
     for word in value:
-        if not isinstance(word, str) or word.split() != [word]:
+        if not isinstance(word, str) or split_words(word) != [word]:
             raise RunError(
                 f"{description} has {quote(word)} in a list of words, which is not a text without"
                 " white space"

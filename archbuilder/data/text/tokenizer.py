@@ -7,6 +7,7 @@ as well. Training is deterministic: the same text gives the same token ids.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -31,6 +32,11 @@ _CONTINUATION_PREFIX: Final = "##"
 """Prefix of WordPiece tokens that continue a word."""
 _PUNCTUATION: Final = r"""[!-/:-@\[-`{-~]"""
 """ASCII punctuation, as Keras's `TextVectorization` strips it."""
+
+_WHITE_SPACE: Final = re.compile(
+    "[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+"
+)
+"""What Unicode calls white space. Python's `split` also splits at the separators of ASCII."""
 
 TextBlocks = Callable[[], Iterator[str]]
 """Starts reading a text, and returns its blocks. Training may read it twice."""
@@ -141,6 +147,11 @@ class TextTokenizer:
         # tokenizer of characters has no trainer.
         text_tokens = [int(token) for token in tokens if token >= len(SPECIAL_TOKENS)]
         return self.backend_tokenizer.decode(text_tokens, skip_special_tokens=False)
+
+
+def split_words(text: str) -> list[str]:
+    """Return the words of a text, as the tokenizer `words` splits it."""
+    return [each for each in _WHITE_SPACE.split(text) if each]
 
 
 def _without_special_token_parsing(tokenizer: Tokenizer) -> Tokenizer:
