@@ -68,15 +68,23 @@ def inspect_data_command(
             raise UsageError(f"--preview {quote(str(preview))} must end in .png")
         check_writable(preview)
     loaded = request.load(blueprint)
-    graphs = loaded.graphs(variant=request.select_variant(loaded), **request.params)
+    variant = request.select_variant(loaded)
+    graphs = loaded.graphs(variant=variant, **request.params)
     full_recipe = load_recipe(loaded, graphs, request, recipe)
     data_config = select_data(full_recipe, data)
     import_tensorflow()
     # This imports TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.data.inspect import encode_png, inspect_data  # noqa: PLC0415
 
-    report = inspect_data(graphs, data_config, full_recipe.training, request.allow_dirs)
+    analyses = loaded.analyze(variant=variant, **request.params).values()
+    output_shapes = {name: shape for each in analyses for name, shape in each.outputs.items()}
+    report = inspect_data(
+        graphs, data_config, full_recipe.training, request.allow_dirs, output_shapes
+    )
     console.print(_json(report) if output_format == "json" else "\n".join(_lines(report)))
+    # After the report, which shows the values.
+    if report.target_error is not None:
+        raise report.target_error
     if preview is None:
         return
     if report.preview is None:
@@ -131,8 +139,10 @@ def _lines(report: DataReport) -> list[str]:
 
 
 def _json(report: DataReport) -> str:
+    name = report.source_name
     fields = {
-        "source": report.source_name,
+        # Without the quotes of messages; several files are quoted each.
+        "source": name.strip("'") if name.count("'") == 2 else name,
         "training_examples": report.training_examples,
         "validation_examples": report.validation_examples,
         "test_examples": report.test_examples,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -11,12 +11,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from archbuilder.compiler.ir import Graph
+from archbuilder.compiler.ir import Graph, Shape
+from archbuilder.config.objectives import SupervisedConfig
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.split import SplitPlan
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmentation import Augmentation
-from archbuilder.data.columns import Column, RowIndices, translate_read_errors
+from archbuilder.data.columns import Column, RowIndices, fit_image_size, translate_read_errors
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.image_grid import image_grid, to_uint8_images
@@ -26,7 +27,8 @@ from archbuilder.data.shuffle import epoch_permutation
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.sources import load_datasets
 from archbuilder.data.split import split_rows
-from archbuilder.diagnostics.errors import UsageError
+from archbuilder.data.targets import adapt_target
+from archbuilder.diagnostics.errors import RunError, UsageError
 
 _MAX_ROWS: Final = 1000
 """Number of training examples that the statistics are computed from."""
@@ -74,6 +76,8 @@ class DataReport:
     """The first sequence of a text, decoded from its tokens; empty for other data."""
     preview: NDArray[np.uint8] | None
     """A grid of images as the network sees them; None if no input is an image."""
+    target_error: RunError | None
+    """Why a target does not fit its output and loss; None if all of them fit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,32 +93,45 @@ def inspect_data(
     data: DataConfig,
     training: TrainingConfig | None,
     allow_dirs: tuple[Path, ...],
+    output_shapes: Mapping[str, Shape],
 ) -> DataReport:
     """Read the data of a recipe, and report what the networks will be trained on.
 
+    Args:
+        graphs: The networks by name.
+        data: The `data` section of the recipe.
+        training: The `training` section; None splits the data as by default.
+        allow_dirs: Directories that the blueprint may read from, besides its own.
+        output_shapes: Shapes of the outputs of the networks by name, without the batch axis.
+
     Raises:
         BlueprintError: if a blueprint names a file outside of the allowed directories.
-        RunError: if the data is missing or damaged, or does not fit the network.
+        RunError: if the data is missing or damaged, or an input does not fit the network.
     """
+    training = training or TrainingConfig(SupervisedConfig({}))
     opener = DataFileOpener(data.directory or Path(), allow_dirs)
     datasets = load_datasets(data, training, opener)
     dataset = datasets.train
-    seed = training.seed if training else 0
     split = dataset.split or split_rows(dataset, SplitPlan())
     train_set = _Subset(dataset, split.train)
     val_set = _held_out(dataset, split.validation, datasets.validation)
     test_set = _held_out(dataset, split.test, datasets.test)
     # The first batches of the run, as it would shuffle them.
-    order = train_set.rows[epoch_permutation(len(train_set.rows), seed, 0)]
+    order = train_set.rows[epoch_permutation(len(train_set.rows), training.seed, 0)]
     # Sorted, so that a file is read from front to back.
     rows = np.sort(order[:_MAX_ROWS])
     with locate_data_errors(dataset.span), translate_read_errors():
+        input_name = _only([each.name for graph in graphs.values() for each in graph.inputs])
         inputs = tuple(
-            _column_stats(name or "inputs", each.column, rows)
+            _column_stats(name or input_name or "inputs", each.column, rows)
             for name, each in dataset.inputs.items()
         )
         subsets = (train_set, val_set, test_set)
-        targets = tuple(_target_stats(name, subsets, rows) for name in dataset.targets)
+        target_name = _only([*output_shapes]) or "targets"
+        targets = tuple(
+            replace(_target_stats(name, subsets, rows), name=name or target_name)
+            for name in dataset.targets
+        )
         preview, notes = _preview(graphs, dataset, order, training)
     tokenizer, sample_text = dataset.preprocessing.tokenizer, ""
     if tokenizer is not None:
@@ -132,7 +149,12 @@ def inspect_data(
         (*dataset.notes, *notes),
         sample_text,
         preview,
+        _find_target_error(dataset, training, output_shapes, rows),
     )
+
+
+def _only(names: Sequence[str]) -> str | None:
+    return names[0] if len(names) == 1 else None
 
 
 def _held_out(
@@ -169,7 +191,7 @@ def _target_stats(
 ) -> ColumnStats:
     train_set = subsets[0]
     column = train_set.dataset.targets[name]
-    stats = _column_stats(name or "targets", column, rows)
+    stats = _column_stats(name, column, rows)
     if column.dtype.kind not in "bui" or column.shape not in ((), (1,)):
         return stats
     # The sample often shows that these are not classes, without reading the whole column.
@@ -194,6 +216,30 @@ def _target_stats(
     )
 
 
+def _find_target_error(
+    dataset: SourceDataset,
+    training: TrainingConfig,
+    output_shapes: Mapping[str, Shape],
+    rows: NDArray[np.int64],
+) -> RunError | None:
+    """Return the error with which training would refuse the targets of some rows, or None."""
+    if not isinstance(training.objective, SupervisedConfig):
+        return None
+    target_spec = training.objective.target_spec()
+    for output, loss in target_spec.losses.items():
+        column = dataset.targets.get(output, dataset.targets.get(UNNAMED))
+        if column is None or output in target_spec.target_from_input:
+            continue
+        shape, metrics = output_shapes[output], target_spec.metrics.get(output, ())
+        try:
+            with locate_data_errors(dataset.span), translate_read_errors():
+                target = adapt_target(fit_image_size(column, shape), output, shape, loss, metrics)
+                target.labels(tf.constant(rows))
+        except RunError as error:
+            return error
+    return None
+
+
 def _labels(name: str, subset: _Subset) -> NDArray[np.int64]:
     """Return the label of every example of a subset; empty if it has no such target."""
     if not len(subset.rows) or name not in subset.dataset.targets:
@@ -206,7 +252,7 @@ def _preview(
     graphs: Mapping[str, Graph],
     dataset: SourceDataset,
     order: NDArray[np.int64],
-    training: TrainingConfig | None,
+    training: TrainingConfig,
 ) -> tuple[NDArray[np.uint8] | None, list[str]]:
     """Return a grid of the first input of images, and the adapters' notes on all inputs.
 
@@ -239,7 +285,7 @@ def _preview(
         # Integers are tokens or indices, not pixels.
         if preview is not None or not batch.dtype.is_floating:
             continue
-        if training is not None and training.augment and batch.shape.rank == _IMAGE_RANK:
+        if training.augment and batch.shape.rank == _IMAGE_RANK:
             augmentation = Augmentation(training.augment, training.seed, adapted_input.value_range)
             batch = augmentation(batch, tf.constant(0))
         images = to_uint8_images(np.asarray(batch, np.float32))

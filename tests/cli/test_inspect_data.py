@@ -24,6 +24,11 @@ def test_inspect_digits(run: Run, tmp_path: Path):
     assert (report["training_examples"], report["validation_examples"]) == (1438, 359)
     assert (report["inputs"][0]["shape"], report["inputs"][0]["max"]) == ([8, 8], 16)
     target = report["targets"][0]
+    assert (report["source"], report["inputs"][0]["name"], target["name"]) == (
+        "digits",
+        "image",
+        "output",
+    )
     training, validation = target["training_class_counts"], target["validation_class_counts"]
     assert (sum(training.values()), sum(validation.values())) == (1438, 359)
     assert (len(training), training["0"] + validation["0"]) == (10, 178)
@@ -58,7 +63,7 @@ def test_class_names_and_counts(run: Run, tmp_path: Path):
         for number in range(5):
             Image.new("L", (8, 8), 9).save(tmp_path / "pets" / name / f"{number}.png")
     out = run("inspect-data", "digits_cnn", "--data", tmp_path / "pets").out
-    assert "CLASS (targets)  TRAINING  VALIDATION\n" in out
+    assert "CLASS (output)  TRAINING  VALIDATION\n" in out
     rows = [line.split() for line in out.splitlines() if line.startswith(("cat", "dog"))]
     assert [row[0] for row in rows] == ["cat", "dog"]
     assert [sum(map(int, row[1:])) for row in rows] == [5, 5]
@@ -95,12 +100,34 @@ def test_statistics_are_of_the_training_set(run: Run, tmp_path: Path):
         assert target["validation_class_counts"] == {"0": 1, "1": 0, "2": 2}
 
 
+def test_data_without_a_recipe_is_split_as_by_default(run: Run):
+    """A blueprint without 'training' would be trained with the defaults of a recipe."""
+    assert (
+        "validation examples  359 (random split)"
+        in run("inspect-data", "lenet5", "--data", "digits").out
+    )
+
+
+def test_labels_beyond_the_classes_of_the_network(run: Run, tmp_path: Path):
+    """The report shows them, and the error is that of training."""
+    np.savez(tmp_path / "data.npz", x=np.ones((6, 2), np.float32), y=[3, 3, 4, 3, 4, 4])
+    (tmp_path / "net.yaml").write_text(
+        "archbuilder: 1\ninputs: {x: [2]}\nlayers: [{Dense: 3}]\n"
+        "data: {npz: data.npz}\ntraining: {loss: SparseCategoricalCrossentropy}\n"
+    )
+    result = run("inspect-data", tmp_path / "net.yaml")
+    assert result.code == 1
+    assert "CLASS (output)" in result.out
+    assert "range from 3 to 4, but the network has 3 classes (0 to 2)" in result.err
+    assert "net.yaml:4:13" in result.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("digits_cnn", "--preview", "x.jpg"), "--preview 'x.jpg' must end in .png"),
         (("digits_cnn", "--preview", "no/where/x.png"), "no"),
-        (("digits_cnn", "--data", "nowhere"), "expected 'digits'"),
+        (("digits_cnn", "--data", "nowhere"), "must be 'digits'"),
         (("lenet5",), "there is no section 'data'"),
         (("mlp", "--data", "digits"), "has the shape [8, 8]"),
     ],
