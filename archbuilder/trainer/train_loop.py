@@ -140,14 +140,14 @@ def make_trainable_task(
 
     def evaluate_task(eval_set: EvalSet) -> EpochLogs:
         if eval_set == "test":
-            return _evaluate(setup.model, setup.test, context.devices)
-        metrics = _evaluate(setup.model, setup.validation, context.devices)
+            return evaluate(setup.model, setup.test, context.devices)
+        metrics = evaluate(setup.model, setup.validation, context.devices)
         return {**metrics, **extra_metrics()}
 
     return TrainableTask(models, train, evaluate_task)
 
 
-def _evaluate(
+def evaluate(
     model: DistributedModel, batches: tf.data.Dataset | None, devices: DeviceSetup
 ) -> EpochLogs:
     """Return the metrics for the current weights; empty without batches.

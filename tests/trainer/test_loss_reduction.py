@@ -203,7 +203,7 @@ def by_learner(cut: Cut) -> tuple[list[np.ndarray], dict[str, float]]:
         devices.distribute_dataset(batches(dataset, cut.batch)), steps_per_epoch=steps, verbose=0
     )
     task = FitSetup(learner, lambda _: batches(dataset, 1), steps, batches(dataset, cut.judged))
-    return learner.network.get_weights(), dict(evaluate(task, devices))
+    return learner.network.get_weights(), dict(evaluate(learner, task.validation, devices))
 
 
 def check(cut: Cut) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from archbuilder.config.data_schema import ColumnNames
 from archbuilder.config.sources import (
@@ -101,46 +101,16 @@ class ColumnRoles:
         Raises:
             RunError: if a column does not exist, or two have the same name.
         """
-        header = _Header.from_names(names, table)
-        fitted = context.fitted.schema.column_names if context.fitted and source.header else None
-        # A table for prediction may or may not have a target. Known names show which columns are
-        # the inputs; without names, the number of columns does.
-        lacks_targets = context.inputs_only and (
-            fitted is not None or context.num_values == len(names)
-        )
-        keys = {_key_name(each): header.column(each) for each in context.key_columns}
-        targets: Mapping[str, str] = {}
-        target_configs: Mapping[str, FeatureConfig] = {}
-        weights: Mapping[str, str] = {}
-        if not lacks_targets:
-            # The last column is the target by default, as in most published tables.
-            default_targets = [each for each in names if each not in keys.values()]
-            target: TargetColumns = fitted.targets if fitted else default_targets[-1]
-            if source.target is not None:
-                target = source.target
-            target_columns: Mapping[str, str | int | FeatureConfig] = as_mapping(target)
-            targets = {key: header.columns(each)[0] for key, each in target_columns.items()}
-            target_configs = _features_of(target_columns)
-            weight_columns = as_mapping(source.sample_weight or {})
-            weights = {key: header.column(each) for key, each in weight_columns.items()}
         columns_by_input: Mapping[str, InputColumns] = resolve_segments(
             as_mapping(() if source.inputs is None else source.inputs)
         )
-        inputs = {key: header.columns(each) for key, each in columns_by_input.items()}
-        # An input, or a feature without a column, may have all columns without another role.
-        remaining_columns: tuple[str, ...] = ()
-        for key in [key for key, columns in inputs.items() if not columns]:
-            named = (column for columns in inputs.values() for column in columns)
-            used = {*targets.values(), *weights.values(), *keys.values(), *named}
-            inputs[key] = header.remaining(used, fitted, allow_unknown=lacks_targets)
-            remaining_columns = inputs[key]
+        columns = _TableColumns.from_source(source, columns_by_input, names, table, context)
         # Recorded before targets are dropped: they are the columns of the table, used or not.
-        recorded = ColumnNames(
-            remaining_columns, targets, tuple(weights.values()), tuple(keys.values())
-        )
+        recorded = columns.names()
         if context.inputs_only:
-            targets, target_configs, weights = {}, {}, {}
-        target_configs = resolve_labels(target_configs, columns_by_input)
+            columns = replace(columns, targets={}, target_configs={}, weights={})
+        targets, keys = columns.targets, columns.keys
+        target_configs = resolve_labels(columns.target_configs, columns_by_input)
         feature_targets = {_feature_key(name): name for name in target_configs}
         features = {
             **_features_of(columns_by_input),
@@ -149,12 +119,12 @@ class ColumnRoles:
         }
         return cls(
             {
-                **inputs,
+                **columns.inputs,
                 **{key: (targets[name],) for key, name in feature_targets.items()},
                 **{key: (column,) for key, column in keys.items()},
             },
             {name: each for name, each in targets.items() if name not in target_configs},
-            weights,
+            columns.weights,
             target_key="target",
             scalar_inputs=frozenset(
                 [key for key, each in columns_by_input.items() if isinstance(each, str)]
@@ -303,6 +273,71 @@ def _key_name(column: str) -> str:
 def _key_features(keys: Mapping[str, str]) -> Mapping[str, FeatureConfig]:
     """Return how columns of keys are read: as categories, which need not be numbers."""
     return {key: FeatureConfig(column, vocabulary=True) for key, column in keys.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _TableColumns:
+    """The columns of a table by role."""
+
+    inputs: Mapping[str, tuple[str, ...]]
+    remaining: tuple[str, ...]
+    """Those of the inputs that have all columns without another role."""
+    targets: Mapping[str, str]
+    target_configs: Mapping[str, FeatureConfig]
+    """Those of the targets that are features."""
+    weights: Mapping[str, str]
+    keys: Mapping[str, str]
+
+    @classmethod
+    def from_source(
+        cls,
+        source: TableSource,
+        columns_by_input: Mapping[str, InputColumns],
+        names: Sequence[str],
+        table: str,
+        context: LoadContext,
+    ) -> _TableColumns:
+        """Assign the columns `names` of a table to roles.
+
+        Raises:
+            RunError: if a column does not exist, or two have the same name.
+        """
+        header = _Header.from_names(names, table)
+        fitted = context.fitted.schema.column_names if context.fitted and source.header else None
+        # A table for prediction may or may not have a target. Known names show which columns are
+        # the inputs; without names, the number of columns does.
+        lacks_targets = context.inputs_only and (
+            fitted is not None or context.num_values == len(names)
+        )
+        keys = {_key_name(each): header.column(each) for each in context.key_columns}
+        target_columns: Mapping[str, str | int | FeatureConfig] = {}
+        weights: Mapping[str, str] = {}
+        if not lacks_targets:
+            # The last column is the target by default, as in most published tables.
+            default_targets = [each for each in names if each not in keys.values()]
+            target: TargetColumns = fitted.targets if fitted else default_targets[-1]
+            target_columns = as_mapping(target if source.target is None else source.target)
+            weight_columns = as_mapping(source.sample_weight or {})
+            weights = {key: header.column(each) for key, each in weight_columns.items()}
+        targets = {key: header.columns(each)[0] for key, each in target_columns.items()}
+        inputs = {key: header.columns(each) for key, each in columns_by_input.items()}
+        # An input, or a feature without a column, may have all columns without another role.
+        remaining: tuple[str, ...] = ()
+        for key in [key for key, columns in inputs.items() if not columns]:
+            named = (column for columns in inputs.values() for column in columns)
+            used = {*targets.values(), *weights.values(), *keys.values(), *named}
+            inputs[key] = header.remaining(used, fitted, allow_unknown=lacks_targets)
+            remaining = inputs[key]
+        return cls(inputs, remaining, targets, _features_of(target_columns), weights, keys)
+
+    def names(self) -> ColumnNames:
+        """Return the names that later tables must have."""
+        return ColumnNames(
+            self.remaining,
+            self.targets,
+            tuple(self.weights.values()),
+            tuple(self.keys.values()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
