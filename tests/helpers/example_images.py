@@ -119,3 +119,31 @@ def tiles(folder: Path, *, size: int = 8) -> None:
     names = [f"{number}.png" for number in range(16)]
     table(folder / "train.csv", {"tile": names[:12]})
     table(folder / "validation.csv", {"tile": names[12:]})
+
+
+def people(folder: Path) -> None:
+    """Write images of different sizes, and masks with the indices of classes."""
+    names = []
+    for number in range(8):
+        mask = np.zeros((32, 32), np.uint8)
+        mask[4 + number : 20 + number, 8:24] = 1 + number % 2
+        image = np.take([0.1, 0.9, 0.5], mask)[..., None] * np.array([1, 0.5, 0.2])
+        names.append(f"{number:07}")
+        save(folder / "Images" / f"{names[-1]}.jpg", image, size=(40 + number, 36))
+        save(folder / "Category_ids" / f"{names[-1]}.png", mask)
+    table(folder / "human_parsing.csv", {"name": names})
+
+
+def look_alikes(folder: Path) -> None:
+    """Write pairs of images in two directories, and a table with a third image for each."""
+    for side in ("left", "right"):
+        for number, image in enumerate(patterns((24, 20, 3), np.arange(12))):
+            save(folder / side / f"{number:05}.jpg", image, size=(30 + number, 24))
+    names = [f"{number:05}.jpg" for number in range(12)]
+    columns = {
+        "anchor": [f"left/{name}" for name in names],
+        "positive": [f"right/{name}" for name in names],
+        "negative": [f"right/{name}" for name in names[5:] + names[:5]],
+        "one": [1] * len(names),
+    }
+    table(folder / "triplets.csv", columns)

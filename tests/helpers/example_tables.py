@@ -263,3 +263,37 @@ def rated_movies(folder: Path) -> None:
     table(folder / "train_data.csv", columns, separator="|")
     rows = {name: each[:16] for name, each in columns.items()}
     table(folder / "test_data.csv", rows, separator="|")
+
+
+def climate(folder: Path) -> None:
+    """Write measurements of every ten minutes, with units and dates in other columns."""
+    time = np.arange(300)
+    waves = {
+        "p (mbar)": 990 + np.cos(time / 9),
+        "T (degC)": 9 + 8 * np.sin(time / 9),
+        "Tpot (K)": 283 + 8 * np.sin(time / 9),
+        "Tdew (degC)": 5 + np.sin(time / 9),
+        "rh (%)": 76 - 9 * np.sin(time / 9),
+        "VPmax (mbar)": 13 + 7 * np.sin(time / 9),
+        "VPact (mbar)": 9 + np.sin(time / 9),
+        "VPdef (mbar)": 4 + 3 * np.sin(time / 9),
+        "sh (g/kg)": 6 + np.cos(time / 9),
+        "H2OC (mmol/mol)": 9 + np.cos(time / 9),
+        "rho (g/m**3)": 1216 - 30 * np.sin(time / 9),
+        "wv (m/s)": 2 + np.cos(time / 9),
+        "max. wv (m/s)": 3 + np.cos(time / 9),
+        "wd (deg)": 174 + 80 * np.cos(time / 9),
+    }
+    dates = [f"{1 + each // 144:02}.01.2009 {each // 6 % 24:02}:{each % 6}0:00" for each in time]
+    columns: dict[str, Sequence[object]] = {"Date Time": dates}
+    columns |= {name: np.round(each, 2).tolist() for name, each in waves.items()}
+    table(folder / "jena_climate_2009_2016.csv", columns)
+
+
+def daily(folder: Path) -> None:
+    """Write a value of every five minutes, which repeats with noise."""
+    random = np.random.default_rng(0)
+    values = 20 + 20 * (np.arange(160) % 32 > 12) + random.random(160)
+    minutes = [f"2014-04-01 {each // 12:02}:{5 * (each % 12):02}:00" for each in range(160)]
+    columns = {"timestamp": minutes, "value": np.round(values, 3).tolist()}
+    table(folder / "art_daily_small_noise.csv", columns)

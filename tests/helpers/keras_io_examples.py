@@ -336,4 +336,35 @@ EXAMPLES: Mapping[str, Example] = {
         images.photos, {"size": 12, "filters": [4, 4, 4]}, epochs=5
     ),
     "vision/edsr": Example(images.tiles, {"size": 8, "filters": 8, "depth": 1}, epochs=5),
+    "vision/deeplabv3_plus": Example(
+        images.people,
+        {
+            "image_size": 32,
+            "widths": [4, 4, 4, 8],
+            "depths": [2, 1, 2],
+            "filters": 8,
+            "low_filters": 4,
+            "classes": 3,
+        },
+        weights="resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    ),
+    "nlp/text_classification_from_scratch": Example(
+        data.review_files, {"vocabulary": 40, "length": 63, "width": 16}, epochs=8
+    ),
+    "nlp/fnet_classification_with_keras_hub": Example(
+        data.review_files,
+        {"vocabulary": 60, "length": 16, "width": 16, "hidden": 32, "depth": 1},
+    ),
+    "vision/siamese_contrastive": Example(data.digit_pairs),
+    "vision/siamese_network": Example(
+        images.look_alikes,
+        {
+            "image_size": 32,
+            "widths": [4, 4, 4, 8],
+            "depths": [1, 1, 1, 2],
+            "units": [16, 8],
+            "margin": 100.0,
+        },
+        weights="resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    ),
 }
