@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from safetensors.numpy import save_file
 
 WORDS = [
     "the",
@@ -429,12 +430,12 @@ def review_files(folder: Path) -> None:
     """Write text files in directories; a third directory is not a class."""
     random = np.random.default_rng(0)
     words = {"neg": ["bad", "long"], "pos": ["good", "great"], "unsup": ["bad", "good"]}
-    for part, count in (("train", 24), ("test", 4)):
+    for subset, count in (("train", 24), ("test", 4)):
         for name, kind in words.items():
-            (folder / "aclImdb" / part / name).mkdir(parents=True)
+            (folder / "aclImdb" / subset / name).mkdir(parents=True)
             for number in range(count):
                 text = " ".join(random.choice([*WORDS[:4], *kind], random.integers(3, 12)))
-                file = folder / "aclImdb" / part / name / f"{number}_7.txt"
+                file = folder / "aclImdb" / subset / name / f"{number}_7.txt"
                 file.write_text(f"{text.capitalize()}!<br />It's {kind[0]}.", encoding="utf-8")
 
 
@@ -443,20 +444,23 @@ def traffic(folder: Path, *, roads: int = 5) -> None:
     time = np.arange(120)[:, None] - np.arange(roads)
     speeds = np.sin(time / 3) + np.random.default_rng(0).normal(scale=0.05, size=time.shape)
     np.savez(folder / "pems.npz", speeds=speeds.astype(np.float32))
+    means = np.roll(np.eye(roads), 1, axis=0) + np.roll(np.eye(roads), -1, axis=0)
+    weights = {"graph.neighbors/kernel": (means / 2).astype(np.float32)}
+    save_file(weights, folder / "adjacency.safetensors")
 
 
 def digit_pairs(folder: Path) -> None:
     """Write pairs of images of bytes, half of them of the same digit, and 1 for the others."""
     digits = labels(64, 4)
     x = (255 * patterns((28, 28), digits)).astype(np.uint8)
-    other = np.random.default_rng(0).permutation(64)
-    y = (digits != digits[other]).astype(np.float32)
+    partner = np.random.default_rng(0).permutation(64)
+    y = (digits != digits[partner]).astype(np.float32)
     np.savez(
         folder / "pairs.npz",
         left_train=x,
-        right_train=x[other],
+        right_train=x[partner],
         y_train=y,
         left_val=x[:16],
-        right_val=x[other[:16]],
+        right_val=x[partner[:16]],
         y_val=y[:16],
     )

@@ -293,7 +293,7 @@ def climate(folder: Path) -> None:
 def daily(folder: Path) -> None:
     """Write a value of every five minutes, which repeats with noise."""
     random = np.random.default_rng(0)
-    values = 20 + 20 * (np.arange(160) % 32 > 12) + random.random(160)
-    minutes = [f"2014-04-01 {each // 12:02}:{5 * (each % 12):02}:00" for each in range(160)]
+    values = 20 + 20 * (np.arange(480) % 32 > 12) + random.random(480)
+    minutes = [f"2014-04-01 {each // 12:02}:{5 * (each % 12):02}:00" for each in range(480)]
     columns = {"timestamp": minutes, "value": np.round(values, 3).tolist()}
     table(folder / "art_daily_small_noise.csv", columns)

@@ -367,4 +367,15 @@ EXAMPLES: Mapping[str, Example] = {
         },
         weights="resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
     ),
+    "timeseries/timeseries_anomaly_detection": Example(
+        tables.daily, {"length": 32, "filters": [8, 4], "dropout": 0.0}, batch_size=16
+    ),
+    "timeseries/timeseries_traffic_forecasting": Example(
+        data.traffic, {"roads": 5, "length": 6, "features": 4, "units": 8}
+    ),
+    "timeseries/timeseries_weather_forecasting": Example(
+        tables.climate,
+        {"length": 8, "step": 2, "ahead": 4, "units": 8},
+        batch_size=16,
+    ),
 }
