@@ -31,7 +31,7 @@ from archbuilder.diagnostics.errors import Diagnostic, UsageError, closest_match
 from archbuilder.diagnostics.span import NO_FILE
 from archbuilder.expectations import check_expectations
 from archbuilder.files import path_status
-from archbuilder.files.blueprint_files import check_exists
+from archbuilder.files.blueprint_files import YAML_SUFFIXES, check_exists
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
@@ -325,7 +325,7 @@ def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
 def _is_path(text: str) -> bool:
     """Return whether a text is the path of a file, rather than a name in the library."""
     # By suffix too: a missing file should be reported as missing, not as an unknown name.
-    return text.endswith((".yaml", ".yml")) or path_status.exists(text)
+    return text.endswith(YAML_SUFFIXES) or path_status.exists(text)
 
 
 def argument_tree(name: str, value: object) -> Tree:

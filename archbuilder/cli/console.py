@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
@@ -32,6 +33,10 @@ class Console:
         # Erase the status line first: both streams may be the same terminal.
         self.show_status("")
         _write(text)
+
+    def print_saved(self, path: Path) -> None:
+        """Say on standard output that a file was written."""
+        self.print(escape_terminal(f"Saved {path}"))
 
     def print_stderr(self, text: str) -> None:
         """Write a message to standard error, with terminal control characters escaped."""

@@ -43,3 +43,4 @@ def expand_command(
     else:
         check_not_overwriting_source(loaded, output)
         write_text(output, text)
+        console.print_saved(output)

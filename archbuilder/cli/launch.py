@@ -12,7 +12,6 @@ from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictIntRange
 from archbuilder.cli.train import train_command
 from archbuilder.diagnostics.errors import UsageError, quote
-from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.files import path_status
 from archbuilder.files.atomic_write import write_text
 from archbuilder.launch.job import Job, resumable_command
@@ -109,7 +108,7 @@ def launch_command(  # noqa: PLR0913 - an option each
     if any(path_status.same_file(output, word) for word in command):
         raise UsageError(f"{quote(str(output))} is used by the command; choose another output")
     write_text(output, text)
-    console.print(escape_terminal(f"Saved {output}"))
+    console.print_saved(output)
 
 
 def _check_options(command: tuple[str, ...]) -> None:

@@ -17,8 +17,11 @@ from archbuilder.cli.console import Console
 from archbuilder.cli.path_type import PathType
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.escape import escape_terminal
+from archbuilder.files import path_status
 from archbuilder.files.atomic_write import check_writable, write_text
+from archbuilder.files.blueprint_files import YAML_SUFFIXES
 from archbuilder.files.sandbox import SandboxPath
+from archbuilder.formatting import any_of
 from archbuilder.silence_tensorflow import import_tensorflow
 
 _SCHEMA_COMMENT: Final = re.compile(r"^# yaml-language-server: [^\n]*\n", re.MULTILINE)
@@ -106,6 +109,8 @@ def new_command(
     FILE is the blueprint to write. Files that it imports are written next to it. A blueprint for
     --data is a starting point: read it, and change what you know better.
     """
+    if file.suffix not in YAML_SUFFIXES and not path_status.is_dir(file):
+        raise UsageError(f"{quote(str(file), 200)} must end in {any_of(YAML_SUFFIXES)}")
     if data is not None:
         if origin is not None:
             raise UsageError("--from and --data cannot be used together")
@@ -118,8 +123,9 @@ def new_command(
     files = {file: TEMPLATE} if origin is None else _library_files(file, origin)
     _write_files(files, file, force=force)
     names = " and ".join(escape_terminal(str(each)) for each in files)
-    train_hint = ", train it with 'archbuilder train'" if origin is None else ""
-    console.print(f"Created {names}; inspect it with 'archbuilder show'{train_hint}")
+    # The template has data that ships with archbuilder.
+    command = "train" if origin is None else "show"
+    console.print(f"Created {names}; {command} it with: {_command_line(command, str(file))}")
 
 
 def _data_blueprint(file: Path, data: str, target: str | None) -> tuple[str, str]:
@@ -129,10 +135,12 @@ def _data_blueprint(file: Path, data: str, target: str | None) -> tuple[str, str
     from archbuilder.scaffold.data_blueprint import data_blueprint  # noqa: PLC0415
 
     blueprint = data_blueprint(file, data, target)
-    command = ["archbuilder", "train", str(file)]
-    if not blueprint.has_data:
-        command += ["--data", data]
-    return blueprint.text, f"train it with: {escape_terminal(shlex.join(command))}"
+    options = [] if blueprint.has_data else ["--data", data]
+    return blueprint.text, f"train it with: {_command_line('train', str(file), *options)}"
+
+
+def _command_line(*words: str) -> str:
+    return escape_terminal(shlex.join(["archbuilder", *words]))
 
 
 def _library_files(file: Path, origin: str) -> dict[Path, str]:

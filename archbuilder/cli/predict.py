@@ -99,3 +99,4 @@ def _write(
     else:
         with atomic_write(output) as file:
             file.writelines(f"{line}\n".encode() for line in lines)
+        console.print_saved(output)

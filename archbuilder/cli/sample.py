@@ -17,7 +17,6 @@ from archbuilder.cli.trained_run import run_weights_option
 from archbuilder.config.arguments import SAMPLE_TYPES
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.diagnostics.errors import UsageError, quote
-from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.files.atomic_write import atomic_write, check_writable
 from archbuilder.formatting import any_of
 
@@ -79,4 +78,4 @@ def sample_command(
     content = samples_to_png(samples) if output.suffix == ".png" else samples_to_npz(samples)
     with atomic_write(output) as file:
         file.write(content)
-    console.print(escape_terminal(f"Saved {output}"))
+    console.print_saved(output)

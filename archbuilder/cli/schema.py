@@ -34,3 +34,4 @@ def schema_command(console: Console, *, output: Path | None) -> None:
         console.print(text.removesuffix("\n"))
     else:
         write_text(output, text)
+        console.print_saved(output)

@@ -16,11 +16,11 @@ from archbuilder.compiler.pipeline import DEFAULT_VARIANT
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostic, UsageError, quote
 from archbuilder.diagnostics.render import summary
 from archbuilder.files import path_status
+from archbuilder.files.blueprint_files import YAML_SUFFIXES
 from archbuilder.files.sandbox import SandboxPath, cannot_read
 from archbuilder.formatting import plural
 from archbuilder.silence_tensorflow import import_tensorflow
 
-SUFFIXES: Final = (".yaml", ".yml")
 _MAX_DEPTH: Final = 64
 
 
@@ -65,8 +65,11 @@ def validate_command(
             raise UsageError(f"there is no .yaml file in the directory {quote(name)}")
         files += yaml_files
     unique: dict[object, Diagnostic] = {}
+    num_invalid = 0
     for file in files:
-        for diagnostic in _diagnose(file, request, shapes=shapes):
+        file_diagnostics = _diagnose(file, request, shapes=shapes)
+        num_invalid += any(each.severity == "error" for each in file_diagnostics)
+        for diagnostic in file_diagnostics:
             # A file that several blueprints import is checked for each of them.
             key = (diagnostic.code, diagnostic.location, diagnostic.message)
             unique.setdefault(key, diagnostic)
@@ -76,6 +79,8 @@ def validate_command(
         console.print_diagnostics(diagnostics)
     else:
         console.report_diagnostics(diagnostics)
+        if errors and len(files) > 1:
+            console.print(f"Checked {plural(len(files), 'blueprint')}: {num_invalid} with errors")
         if not errors:
             result = summary(diagnostics) if diagnostics else "no errors"
             caveat = "" if shapes else " (shapes and 'expect' not checked; use --shapes)"
@@ -98,7 +103,7 @@ def _walk(root: SandboxPath) -> Iterator[SandboxPath]:
                 # is_dir is false for a link, so that a link cannot make an endless tree.
                 if file.is_dir():
                     pending.append(file)
-                elif file.path.suffix in SUFFIXES:
+                elif file.path.suffix in YAML_SUFFIXES:
                     yield file
         except OSError as error:
             raise UsageError(cannot_read(directory.path, error)) from error

@@ -27,7 +27,7 @@ from archbuilder.limits import Limits
 # No backslash or colon, which separate paths and drives on Windows, and no control characters.
 _SAFE_COMPONENT: Final = re.compile(r"[A-Za-z0-9_. -]+", re.ASCII)
 _NAMES_NOTE: Final = "names may have letters from A to Z, digits, spaces, '.', '_' and '-'"
-_YAML_SUFFIXES: Final = (".yaml", ".yml")
+YAML_SUFFIXES: Final = (".yaml", ".yml")
 
 
 def read_file(path: Path, limits: Limits) -> bytes:
@@ -165,7 +165,7 @@ def _similar_file(path: Path) -> str | None:
     """Return the name beside a mistyped one that is most similar to it and is of the same type."""
     # Stems, because a common suffix would make all blueprints of a directory similar. At most 1000
     # names: a directory of a dataset may have millions.
-    suffixes = _YAML_SUFFIXES if path.suffix in _YAML_SUFFIXES else (path.suffix,)
+    suffixes = YAML_SUFFIXES if path.suffix in YAML_SUFFIXES else (path.suffix,)
     try:
         names = os.listdir(path.parent)[:1000]  # noqa: PTH208
     except OSError:

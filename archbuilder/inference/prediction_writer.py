@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archbuilder.inference.predict import Prediction, Values
 
@@ -55,7 +56,7 @@ def _csv_row(prediction: Prediction) -> dict[str, float | str]:
         columns: Sequence[str] = names or ()
         if len(columns) != values.size or {*columns} & {*_RESERVED}:
             columns = [str(index) for index in range(values.size)]
-        numbers = map(float, values.reshape(-1))
+        numbers = _shortest(values).reshape(-1).tolist()
         row |= {f"{prefix}{column}": each for column, each in zip(columns, numbers, strict=True)}
     return row
 
@@ -73,7 +74,7 @@ def _json_object(prediction: Prediction) -> dict[str, object]:
                 fields["probability"] = probability
             if len(prediction.class_names[name]) == values.size:
                 fields["classes"] = list(prediction.class_names[name])
-        fields["values"] = _replace_non_finite(values.tolist())
+        fields["values"] = _replace_non_finite(_shortest(values).tolist())
         result |= fields if len(prediction.outputs) == 1 else {name: fields}
     return result
 
@@ -82,9 +83,13 @@ def _top1(values: Values, names: Sequence[str]) -> tuple[str | int, float | None
     """Return the top class, by name if it has one, and its probability if there is one."""
     best = int(np.argmax(values))
     is_distribution = values.min() >= 0 and abs(values.sum(dtype=np.float64) - 1) <= _TOLERANCE
-    return names[best] if best < len(names) else best, float(
-        values[best]
-    ) if is_distribution else None
+    name = names[best] if best < len(names) else best
+    return name, _shortest(values[best]).item() if is_distribution else None
+
+
+def _shortest(values: Values) -> NDArray[np.float64]:
+    """Return values whose text is the shortest that reads back as the same float32."""
+    return np.asarray(values, np.float32).astype(np.str_).astype(np.float64)
 
 
 def _top_names(values: Values, names: Sequence[str]) -> object:

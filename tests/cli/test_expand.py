@@ -16,7 +16,7 @@ def test_expanded_blueprint_has_no_blocks(run: Run, lenet: Path, tmp_path: Path)
     assert "$" not in result.out
     assert "blocks:" not in result.out
     again = tmp_path / "again.yaml"
-    assert run("expand", lenet, "--set", "classes=3", "-o", again).out == ""
+    assert run("expand", lenet, "--set", "classes=3", "-o", again).out == f"Saved {again}\n"
     assert again.read_text() == result.out
     assert run("expand", again).out == result.out
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def test_template_is_valid(run: Run, tmp_path: Path) -> None:
     """What a person starts from passes, and every variant of it builds."""
-    path = tmp_path / "mine.yaml"
-    assert run("new", path).code == 0
+    path = tmp_path / "my net.yaml"
+    assert f"; train it with: archbuilder train '{path}'" in run("new", path).out
     assert run("validate", path, "--shapes").out == "Checked 1 blueprint: no errors\n"
 
 
@@ -64,6 +64,7 @@ def test_existing_file_is_not_overwritten(run: Run, lenet: Path) -> None:
 def test_invalid_arguments(run: Run, tmp_path: Path) -> None:
     """A folder, a missing folder, an unknown name of the library."""
     assert "is a directory" in run("new", tmp_path).err
+    assert "model.keras' must end in .yaml or .yml" in run("new", tmp_path / "model.keras").err
     assert "no directory" in run("new", tmp_path / "missing" / "a.yaml").err
     result = run("new", tmp_path / "a.yaml", "--from", "zzzzzz")
     assert result.code == 2

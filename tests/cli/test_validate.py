@@ -67,6 +67,7 @@ def test_directories_are_searched(run: Run, tmp_path: Path, wrong: Path, lenet: 
     assert result.code == 2
     assert result.err.endswith("\n2 errors\n")
     assert f"{tmp_path}/deep/er/other.yml:5:13" in result.err
+    assert result.out.endswith("with errors\n")
     wrong.unlink()
     (tmp_path / "deep" / "er" / "other.yml").write_text(lenet.read_text())
     assert run("validate", tmp_path).out == f"Checked 2 blueprints: no errors{BUT}\n"

@@ -127,7 +127,9 @@ def test_predict_arrays_and_images(runs: Path, capsys: pytest.CaptureFixture[str
         assert [int(row["class"]) for row in rows] == expected_probabilities(runs).argmax(
             axis=1
         ).tolist()
+        # As Keras prints them: the digits that tell one float32 from the next.
         likely = [float(row["probability"]) for row in rows]
+        assert [str(np.float32(each)) for each in likely] == [str(each) for each in likely]
         np.testing.assert_allclose(likely, expected_probabilities(runs).max(axis=1), rtol=1e-4)
     rows = predicted_rows(capsys, runs / "net", runs / "pngs")
     assert [row["key"] for row in rows] == ["0.png", "1.png", "2.png"]
