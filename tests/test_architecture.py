@@ -102,7 +102,8 @@ ORDER: Mapping[str, str] = {
         features split windows
         digest input_adapter sources
         pipeline
-        augmented_batches input_checks
+        input_checks mixed_labels
+        augmented_batches
         inspect
     """,
     "archbuilder.data.sources": """

@@ -10,7 +10,9 @@ from archbuilder.config.value_types import ValueType, keras_objects
 from archbuilder.diagnostics.errors import Diagnostics, closest_match
 
 AUGMENTATION_LAYERS: Final = (
+    "CutMix",
     "GaussianNoise",
+    "MixUp",
     "RandAugment",
     "RandomBrightness",
     "RandomColorDegeneration",
@@ -34,14 +36,11 @@ AUGMENTATION_LAYERS: Final = (
     "RandomZoom",
     "Solarization",
 )
-"""Layers of Keras that transform images at random and leave their labels unchanged."""
-_MIXES_LABELS: Final = "it mixes the images of a batch, and labels are not mixed with them"
+"""Layers of Keras that transform images at random."""
 _IS_DETERMINISTIC: Final = (
     "it is deterministic, and the validation set is not augmented; use it as a layer of the network"
 )
 _UNSUPPORTED_LAYERS: Final = {
-    "CutMix": _MIXES_LABELS,
-    "MixUp": _MIXES_LABELS,
     "AutoContrast": _IS_DETERMINISTIC,
     "Equalization": _IS_DETERMINISTIC,
     # Keras 3.15.1 chooses its operations with Python's `random` while TensorFlow traces the layer

@@ -6,6 +6,7 @@ run therefore sees the same images as an uninterrupted one, and so do any number
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ GEOMETRIC_LAYERS: Final = (
 """Layers that move pixels and do not change their colors."""
 MIXED_LAYERS: Final = ("RandAugment",)
 """Layers that pick transformations at random: some move pixels, others change colors."""
+MIXING_LAYERS: Final = ("CutMix", "MixUp")
+"""Layers that mix each image of a batch with another one; labels are mixed in proportion."""
 # RandomCrop draws one offset for a whole batch. With a dynamic batch size, as here,
 # RandomElasticTransform replaces all images by the first (Keras 3.14 to 3.15.1).
 _PER_IMAGE_LAYERS: Final = ("RandomCrop", "RandomElasticTransform")
@@ -142,6 +145,16 @@ class _SeededLayer:
                 lambda pair: augment(*pair), (images, steps), fn_output_signature=images.dtype
             )
 
+    def mix_labels(
+        self, labels: tf.Tensor, images: tf.Tensor, key: tuple[int, ...], step: tf.Tensor
+    ) -> tf.Tensor:
+        """Mix labels `(batch, ...)` as this layer mixes `images`, whose shape it needs."""
+        for generator in self.seeds:
+            generator.set_step(key, step)
+        flat = tf.reshape(tf.cast(labels, tf.float32), (-1, math.prod(labels.shape[1:])))
+        mixed = self.layer({"images": images, "labels": flat}, training=True)["labels"]
+        return tf.cast(tf.reshape(mixed, tf.shape(labels)), labels.dtype)
+
     def _rejection(self, description: str, notes: tuple[str, ...]) -> BuildError:
         return BuildError(
             AUGMENTATION_MISMATCH,
@@ -190,17 +203,29 @@ class Augmentation:
     def transform_targets(
         self, values: tf.Tensor, step: tf.Tensor, *, use_nearest: bool
     ) -> tf.Tensor:
-        """Apply the geometric layers to targets `(batch, height, width, channels)` of images.
+        """Apply what moves pixels to targets `(batch, height, width, channels)` of images.
 
         With the same step, pixels move as those of the images do. `use_nearest` switches
         interpolation off, for class indices.
         """
         for index, layer in enumerate(self._layers):
-            if index in self._nearest_layers:
-                transform = self._nearest_layers[index] if use_nearest else layer
+            is_geometric = index in self._nearest_layers
+            if is_geometric or layer.name in MIXING_LAYERS:
+                transform = self._nearest_layers[index] if use_nearest and is_geometric else layer
                 # View 0 is the one that __call__ gives to images with targets.
                 values = transform(values, (self._seed, 0), step)
         return values
+
+    def mix_labels(self, labels: tf.Tensor, images: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        """Mix labels as the layers mix `images`, those before augmentation.
+
+        TensorFlow drops what is computed of the images here except for their shape.
+        """
+        for layer in self._layers:
+            if layer.name in MIXING_LAYERS:
+                labels = layer.mix_labels(labels, images, (self._seed, 0), step)
+            images = layer(images, (self._seed, 0), step)
+        return labels
 
     def check(self, images: tf.TensorSpec) -> tf.TensorSpec:
         """Return the dtype and the shape of augmented images by tracing, without data.

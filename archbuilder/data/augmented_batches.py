@@ -24,8 +24,10 @@ from archbuilder.data.augmentation import (
     AUGMENTATION_MISMATCH,
     GEOMETRIC_LAYERS,
     MIXED_LAYERS,
+    MIXING_LAYERS,
     Augmentation,
 )
+from archbuilder.data.mixed_labels import find_mixed_labels
 from archbuilder.data.pipeline import AdaptedDataset
 from archbuilder.data.targets import Target
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, UsageError
@@ -61,6 +63,8 @@ class BatchAugmenter:
     """Augmentations by the name of the input."""
     dense_targets: Mapping[str, _DenseTarget]
     """Dense targets by the name of the output."""
+    mixed_labels: Sequence[str] = ()
+    """The outputs whose labels are mixed with their images."""
 
     @classmethod
     def from_config(
@@ -102,17 +106,25 @@ class BatchAugmenter:
         dense_targets = _DenseTargetFinder(objective, dataset, target_shapes, image_shapes).find(
             config.augment
         )
-        return cls(dataset, augmentations, dense_targets)
+        mixed_labels = find_mixed_labels(
+            config.augment, objective, dataset, augmentations, dense_targets
+        )
+        return cls(dataset, augmentations, dense_targets, mixed_labels)
 
     def __call__(self, batches: tf.data.Dataset, first_step: int) -> tf.data.Dataset:
         """Augment batches, the first of which belongs to the step `first_step`."""
         # All inputs draw the same transformations, so that any of them can transform the targets.
-        first_augmentation = next(iter(self.augmentations.values()))
+        first_name, first_augmentation = next(iter(self.augmentations.items()))
 
         def augment_batch(step: tf.Tensor, batch: tuple[object, ...]) -> tuple[object, ...]:
             x = _as_dict(batch[0], self.dataset.inputs)
             y = _as_dict(batch[1], self.dataset.targets)
+            images = x[first_name]
             x |= {name: augment(x[name], step) for name, augment in self.augmentations.items()}
+            y |= {
+                name: first_augmentation.mix_labels(y[name], images, step)
+                for name in self.mixed_labels
+            }
             y |= {
                 name: _transform_target(first_augmentation, each, y[name], step)
                 for name, each in self.dense_targets.items()
@@ -178,7 +190,7 @@ def check_augmented_shape(name: str, augmented: tf.TensorSpec, expected: Shape) 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _DenseTargetFinder:
-    """Finds the targets that geometric layers have to transform like the images."""
+    """Finds the targets that geometric and mixing layers have to transform like the images."""
 
     objective: SupervisedConfig
     dataset: AdaptedDataset
@@ -197,8 +209,9 @@ class _DenseTargetFinder:
             each for each in layers if each.class_name in (*GEOMETRIC_LAYERS, *MIXED_LAYERS)
         ]
         mixed_layers = [each for each in geometric_layers if each.class_name in MIXED_LAYERS]
+        moves_pixels = geometric_layers or any(each.class_name in MIXING_LAYERS for each in layers)
         dense_targets: dict[str, _DenseTarget] = {}
-        for output in {**self.objective.loss, **self.objective.metrics} if geometric_layers else ():
+        for output in {**self.objective.loss, **self.objective.metrics} if moves_pixels else ():
             dense_target = self._dense_target(output)
             if dense_target is not None:
                 dense_targets[output] = dense_target
@@ -206,7 +219,7 @@ class _DenseTargetFinder:
                     raise _geometric_layer_error(
                         mixed_layers[0], output, self.target_shapes[output]
                     )
-            elif not self._is_position_invariant(output):
+            elif geometric_layers and not self._is_position_invariant(output):
                 raise _geometric_layer_error(
                     geometric_layers[0], output, self.target_shapes[output]
                 )

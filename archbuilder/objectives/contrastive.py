@@ -17,6 +17,7 @@ from archbuilder.config.objectives import ContrastiveConfig, MoCoConfig, SimCLRC
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.data.augmentation import Augmentation
 from archbuilder.data.augmented_batches import check_augmented_shape
+from archbuilder.data.mixed_labels import refuse_mixing
 from archbuilder.data.pipeline import eval_batches, train_batches
 from archbuilder.data.position import TrainingPosition
 from archbuilder.diagnostics.errors import UsageError
@@ -179,6 +180,7 @@ def _make_fit_setup(
             f" {len(datasets.train.rows):,}; decrease 'batch_size'"
         )
     value_range = next(iter(datasets.train.inputs.values())).value_range
+    refuse_mixing(context.config.augment, "each image is compared with its own views")
     augmentation = Augmentation(context.config.augment, seed, value_range)
 
     def views(batches: tf.data.Dataset, first_step: int) -> tf.data.Dataset:

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.graphs import SPAN
 from helpers.keras_objects import keras_object
+from helpers.subprocesses import in_replicas
 
 from archbuilder.cli import main
 from archbuilder.compiler.ir import Graph, GraphInput, TensorRef
@@ -261,7 +263,106 @@ def test_augmentation_without_an_image_input(tmp_path: Path, capsys: pytest.Capt
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("layer", ["CutMix", "MixUp", "AutoContrast", "Equalization", "AugMix"])
+MIXED = CHOSEN.random((COUNT, SIDE, SIDE, 1)).astype(np.float32)
+LABELS = CHOSEN.integers(0, CLASSES, COUNT)
+HOT = np.eye(CLASSES, dtype=np.float32)[LABELS]
+
+
+def partner_and_share(image: np.ndarray) -> tuple[int, int, float]:
+    """The two images that one is mixed of by CutMix, and the part of the first one."""
+    equal = np.isclose(MIXED, image).reshape(COUNT, -1).mean(axis=1)
+    first, second = np.argsort(equal)[::-1][:2]
+    return int(first), int(second), float(equal[first])
+
+
+@pytest.mark.parametrize("geometric", [[], ["RandomFlip"]])
+def test_mix_up_mixes_labels_with_images(geometric: list[PlainData]):
+    """Each image is a blend of two, and its label the same blend; as Keras's layer does it."""
+    columns = {
+        "hot": target(HOT),
+        "indices": Target(ArrayColumn(LABELS), LABELS.dtype, CLASSES),
+        "binary": target(HOT[:, 0]),
+    }
+    losses = dict.fromkeys(columns, "CategoricalCrossentropy") | {"binary": "BinaryCrossentropy"}
+    layers: list[PlainData] = [*geometric, {"MixUp": {"alpha": 1.0}}]
+    # All pixels of an image have one value, which its class decides and no flip changes.
+    flat = np.ones_like(MIXED) * (10.0 ** (-LABELS % 5)).reshape(-1, 1, 1, 1)
+    is_mixed = False
+    for x, y in batches(layers, columns, losses, flat).as_numpy_iterator():
+        np.testing.assert_allclose(y["hot"].sum(axis=1), 1, rtol=1e-5)
+        values = y["hot"] @ np.array([10.0 ** (-label % 5) for label in range(CLASSES)])
+        np.testing.assert_allclose(x[:, 0, 0, 0], values, rtol=1e-4)
+        np.testing.assert_array_equal(y["hot"], y["indices"])
+        np.testing.assert_array_equal(y["binary"], y["hot"][:, 0])
+        is_mixed |= bool(((y["hot"] > 0.01) & (y["hot"] < 0.99)).any())
+    assert is_mixed
+
+
+def test_cut_mix_mixes_labels_by_area():
+    """A box of each image comes from another one, and the label has its part of the area."""
+    columns = {"hot": target(HOT)}
+    is_mixed = False
+    stream = batches(["CutMix"], columns, {"hot": "CategoricalCrossentropy"}, MIXED)
+    for x, y in stream.as_numpy_iterator():
+        for image, label in zip(x, y["hot"], strict=True):
+            first, second, share = partner_and_share(image)
+            expected = share * HOT[first] + (1 - share) * HOT[second]
+            # Keras takes the area of the box before it is rounded to pixels.
+            np.testing.assert_allclose(label, expected, atol=0.2)
+            is_mixed |= 0.05 < share < 0.95 and LABELS[first] != LABELS[second]
+    assert is_mixed
+
+
+def test_cut_mix_moves_masks_with_images():
+    """Pixel by pixel, also class indices; and one-hot masks are blended by MixUp."""
+    hot = np.eye(CLASSES, dtype=np.float32)[MASKS]
+    masks = {"mask": target(MASKS), "hot": target(hot)}
+    losses = {"mask": "SparseCategoricalCrossentropy", "hot": "CategoricalCrossentropy"}
+    for x, y in batches(["CutMix"], masks, losses).as_numpy_iterator():
+        np.testing.assert_array_equal(y["mask"], np.rint(x[..., 0] * CLASSES))
+        np.testing.assert_array_equal(y["hot"].argmax(axis=-1), y["mask"])
+    shades = np.arange(CLASSES) / CLASSES
+    blended = {"hot": target(hot)}
+    for x, y in batches([{"MixUp": 1.0}], blended, {"hot": losses["hot"]}).as_numpy_iterator():
+        np.testing.assert_allclose(y["hot"] @ shades, x[..., 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", ["CutMix", "MixUp"])
+def test_mixing_after_resume(layer: str):
+    """From any position, a batch is what it would have been."""
+    columns, losses = {"hot": target(HOT)}, {"hot": "CategoricalCrossentropy"}
+    uninterrupted = list(batches([layer], columns, losses, MIXED).as_numpy_iterator())
+    position = TrainingPosition(1, 2)
+    resumed = batches([layer], columns, losses, MIXED, position).as_numpy_iterator()
+    for (x, y), (expected_x, expected_y) in zip(resumed, uninterrupted[6:], strict=True):
+        np.testing.assert_array_equal(x, expected_x)
+        np.testing.assert_array_equal(y["hot"], expected_y["hot"])
+    assert not np.array_equal(uninterrupted[0][0], uninterrupted[4][0])
+
+
+@pytest.mark.parametrize(
+    ("layer", "values", "loss", "message"),
+    [
+        ("MixUp", LABELS, "SparseCategoricalCrossentropy", "'y' cannot be mixed"),
+        ("CutMix", LABELS, "SparseCategoricalCrossentropy", "'y' cannot be mixed"),
+        ("MixUp", LABELS / 7, "MeanSquaredError", "'y' cannot be mixed"),
+        ("MixUp", MASKS, "SparseCategoricalCrossentropy", "indices of the output 'y' cannot be"),
+    ],
+)
+def test_labels_that_cannot_be_mixed(layer: str, values: np.ndarray, loss: str, message: str):
+    """Numbers of classes have no mean."""
+    with pytest.raises(BlueprintError, match=f"{layer} mixes the examples of a batch, .*{message}"):
+        batches([layer], {"y": target(values)}, {"y": loss})
+
+
+def test_weights_are_not_mixed():
+    """A weight belongs to an example."""
+    weights = {"y": CombinedWeights((SampleWeights(ArrayColumn(np.ones(COUNT, np.float32))),), 0)}
+    with pytest.raises(BlueprintError, match="weights of examples or classes belong to one"):
+        batches(["MixUp"], {"y": target(HOT)}, {"y": "CategoricalCrossentropy"}, weights=weights)
+
+
+@pytest.mark.parametrize("layer", ["AutoContrast", "Equalization", "AugMix"])
 def test_unsuitable_augmentation_layers(
     layer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -269,3 +370,54 @@ def test_unsuitable_augmentation_layers(
     (tmp_path / "net.yaml").write_text(POINTS.replace("LAYER", layer))
     assert main(["validate", str(tmp_path / "net.yaml")]) == 2
     assert f"'augment' does not support the layer '{layer}': it " in capsys.readouterr().err
+
+
+MIXING_NET = """
+archbuilder: 1
+name: net
+inputs: {image: [8, 8, 1]}
+layers: [Flatten, {Dense: {units: 10, activation: softmax}}]
+data: digits
+training:
+  loss: CategoricalCrossentropy
+  metrics: [accuracy]
+  optimizer: {SGD: 0.1}
+  epochs: 2
+  batch_size: 300
+  augment: [MixUp, CutMix]
+"""
+
+
+def trained(folder: Path, *arguments: str) -> list[np.ndarray]:
+    assert main(["train", *arguments]) == 0
+    return keras.saving.load_model(folder / "net.keras").get_weights()
+
+
+@pytest.fixture
+def mixing(tmp_path: Path) -> Path:
+    """A network whose images and labels are mixed."""
+    path = tmp_path / "net.yaml"
+    path.write_text(MIXING_NET)
+    return path
+
+
+@pytest.mark.thorough
+def test_run_with_mixing(mixing: Path):
+    """A resumed run learns the same as an uninterrupted one."""
+    folder = mixing.parent
+    uninterrupted = trained(folder / "whole", str(mixing), "--run-dir", str(folder / "whole"))
+    trained(folder / "run", str(mixing), "--run-dir", str(folder / "run"), "--epochs", "1")
+    resumed = trained(folder / "run", "--resume", str(folder / "run"), "--epochs", "2")
+    for weights, expected in zip(resumed, uninterrupted, strict=True):
+        np.testing.assert_array_equal(weights, expected)
+
+
+@pytest.mark.thorough
+def test_mixing_in_replicas(mixing: Path):
+    """Images of different replicas are mixed, as the batch is mixed before it is divided."""
+    folder = mixing.parent
+    alone = trained(folder / "alone", str(mixing), "--run-dir", str(folder / "alone"))
+    in_replicas(3, [["train", str(mixing), "--run-dir", str(folder / "three")]])
+    together = keras.saving.load_model(folder / "three" / "net.keras").get_weights()
+    for weights, expected in zip(together, alone, strict=True):
+        np.testing.assert_allclose(weights, expected, rtol=1e-5, atol=1e-6)

@@ -136,3 +136,14 @@ def test_invalid_recipes(
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+def test_views_are_not_mixed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Each image is compared with itself, and has no label that could be mixed."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "archbuilder: 1\nname: net\ninputs: {image: [8, 8, 1]}\nlayers: [Flatten, {Dense: 4}]\n"
+        "data: digits\ntraining: {objective: simclr, augment: [MixUp], epochs: 1}\n"
+    )
+    assert main(["train", str(path), "--run-dir", str(tmp_path / "run")]) == 2
+    assert "MixUp mixes the examples of a batch, and each image is" in capsys.readouterr().err
