@@ -324,6 +324,7 @@ def _run_objective(
         task = objective.make_task(context)
         if context.initial_weights is not None:
             manifest.record_weights(context.initial_weights.digests)
+        manifest.record_class_weights(task.class_weights)
         if context.config.trainable is not None or context.config.frozen is not None:
             for name in context.graphs:
                 context.log(trainable_note(task.models[name]))

@@ -5,8 +5,8 @@ For a network with one output, its name may be left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Final, TypeVar
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from archbuilder import registry
 from archbuilder.compiler.keras_object import KerasObject
@@ -20,10 +20,11 @@ from archbuilder.config.value_types import (
 from archbuilder.diagnostics.errors import closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.registry.signatures import ObjectKind
-from archbuilder.yaml.nodes import MappingEntry, MappingNode, SequenceNode, Tree
+from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
 
 _T = TypeVar("_T")
 _WEIGHT: Final = number(minimum=0)
+BALANCED: Final = "balanced"
 _VAL_PREFIX: Final = "val_"
 """Prefix that Keras gives to the names of validation metrics."""
 
@@ -84,11 +85,20 @@ def loss_weights() -> ValueType[Mapping[str, float]]:
     return ValueType(_mapping_schema(_WEIGHT), parse, "mapping of outputs to numbers")
 
 
-def class_weights() -> ValueType[Mapping[str, Mapping[str, float]]]:
-    """Return the type of `class_weight`: weights by class, or by output and class."""
-    expected = "a mapping of classes to weights"
+ClassWeightSetting: TypeAlias = Literal["balanced"] | Mapping[str, float]
+"""Weights by class, or those that follow from the numbers of examples."""
 
-    def parse_classes(tree: Tree, title: str, context: SectionContext) -> dict[str, float]:
+
+def class_weights() -> ValueType[Mapping[str, ClassWeightSetting]]:
+    """Return the type of `class_weight`: `balanced` or weights by class, or these by output."""
+    expected = "'balanced' or a mapping of classes to weights"
+
+    def is_balanced(tree: Tree) -> bool:
+        return isinstance(tree, ScalarNode) and tree.value == BALANCED
+
+    def parse_classes(tree: Tree, title: str, context: SectionContext) -> ClassWeightSetting:
+        if is_balanced(tree):
+            return BALANCED
         mapping = context.fields.expect_mapping(tree, title, expected=expected)
         return {
             LocatedText(entry.key, entry.key_span): _WEIGHT.parse(
@@ -97,26 +107,34 @@ def class_weights() -> ValueType[Mapping[str, Mapping[str, float]]]:
             for entry in mapping or ()
         }
 
-    def parse(tree: Tree, title: str, context: SectionContext) -> dict[str, dict[str, float]]:
-        mapping = context.fields.expect_mapping(tree, title, expected=expected)
-        if mapping is None or not mapping.entries:
-            return {}
+    def parse(tree: Tree, title: str, context: SectionContext) -> dict[str, ClassWeightSetting]:
+        entries: Sequence[MappingEntry] = ()
+        if not is_balanced(tree):
+            mapping = context.fields.expect_mapping(tree, title, expected=expected)
+            if mapping is None or not mapping.entries:
+                return {}
+            entries = mapping.entries
         trees: dict[str, Tree]
         # A mapping of numbers is for the only output, a mapping of mappings is by output.
-        if any(isinstance(entry.value, MappingNode) for entry in mapping):
-            trees = {each.key: each.value for each in mapping if _check_output_name(each, context)}
+        if any(isinstance(each.value, MappingNode) or is_balanced(each.value) for each in entries):
+            trees = {each.key: each.value for each in entries if _check_output_name(each, context)}
         else:
-            trees = dict.fromkeys(context.outputs[:1], mapping)
+            trees = dict.fromkeys(context.outputs[:1], tree)
             if len(context.outputs) > 1:
                 _report_missing_output_name(title, tree.span, context)
         return {output: parse_classes(each, title, context) for output, each in trees.items()}
 
+    balanced = {"enum": [BALANCED]}
     by_class = _mapping_schema(_WEIGHT)
-    schema = {
+    by_output = {
         "type": "object",
-        "additionalProperties": {"anyOf": [_WEIGHT.schema, by_class]},
+        "additionalProperties": {"anyOf": [_WEIGHT.schema, by_class, balanced]},
     }
-    return ValueType(schema, parse, "mapping of classes to numbers, or of such mappings by output")
+    return ValueType(
+        {"anyOf": [balanced, by_output]},
+        parse,
+        "`balanced` or a mapping of classes to numbers, or a mapping of these by output",
+    )
 
 
 def names_by_name(key_kind: str, value_kind: str) -> ValueType[Mapping[str, str]]:

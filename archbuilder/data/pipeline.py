@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from archbuilder.data.columns import Column
 from archbuilder.data.input_adapter import InputAdapter
 from archbuilder.data.position import TrainingPosition
-from archbuilder.data.sample_weights import CombinedWeights
+from archbuilder.data.sample_weights import ClassWeights, CombinedWeights
 from archbuilder.data.shuffle import epoch_permutation
 from archbuilder.data.targets import Target
 
@@ -57,6 +57,16 @@ class AdaptedDataset:
     def steps_per_epoch(self, batch_size: int, *, drop_remainder: bool = False) -> int:
         """Return the number of batches of an epoch, with the smaller last one or without it."""
         return len(self.rows) // batch_size if drop_remainder else -(-len(self.rows) // batch_size)
+
+    @property
+    def class_weights(self) -> Mapping[str, Mapping[str, float]]:
+        """The class weights by output and class."""
+        return {
+            name: factor.by_name
+            for name, weights in self.sample_weights.items()
+            for factor in weights.factors
+            if isinstance(factor, ClassWeights)
+        }
 
     def without_class_weights(self) -> AdaptedDataset:
         """Return this dataset for validation, which class weights do not affect, as in Keras."""

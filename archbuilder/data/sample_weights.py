@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from archbuilder.compiler.ir import Shape
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.loss_traits import TargetFormat, traits_of
+from archbuilder.config.output_types import BALANCED, ClassWeightSetting
 from archbuilder.config.value_types import LocatedText
-from archbuilder.data.columns import Column
+from archbuilder.data.columns import Column, RowIndices, iter_chunks
 from archbuilder.data.errors import locate_data_errors
-from archbuilder.data.targets import Target
+from archbuilder.data.targets import Target, ignored_class
 from archbuilder.diagnostics.errors import RunError, closest_match, quote, quote_list
 from archbuilder.yaml.scalars import is_ascii_digits
 
@@ -33,6 +34,14 @@ class ClassWeights:
     """The weight of each class."""
     is_categorical: bool = False
     """Whether targets are probabilities on their last axis rather than class indices."""
+    names: Sequence[str] = ()
+    """Names of the classes; empty if they are numbers."""
+
+    @property
+    def by_name(self) -> Mapping[str, float]:
+        """The weights by the names or numbers of the classes."""
+        names = [*self.names, *map(str, range(len(self.names), len(self.per_class)))]
+        return dict(zip(names, self.per_class.tolist(), strict=False))
 
     def gather(self, rows: tf.Tensor) -> tf.Tensor:
         """Return the weights of some examples, `(examples, ...)`, one for each label."""
@@ -116,12 +125,15 @@ def make_sample_weights(column: Column, output: str, positions: Shape) -> Sample
 def make_class_weights(
     target: Target | None,
     output: str,
-    weights: Mapping[str, float],
+    weights: ClassWeightSetting,
     shape: Shape,
     loss: KerasObject | None,
-    names: Sequence[str] = (),
+    names: Sequence[str],
+    rows: RowIndices,
 ) -> ClassWeights:
     """Return the class weights of an output. Keys of `weights` are class indices or `names`.
+
+    Balanced weights follow from the classes of the training set, which has these `rows`.
 
     Raises:
         RunError: if the output is not compared with classes, there is no such class, or all
@@ -139,12 +151,41 @@ def make_class_weights(
     num_classes, is_categorical = target_classes
     # As in Keras, classes that are not mentioned have the weight 1.
     per_class = np.ones(num_classes, np.float32)
-    for key, weight in weights.items():
-        with locate_data_errors(key.span if isinstance(key, LocatedText) else None):
-            per_class[_class_index(key, names, num_classes, output)] = weight
+    if weights == BALANCED:
+        counts = _class_counts(target, num_classes, rows, is_categorical=is_categorical)
+        ignored = ignored_class(loss)
+        if ignored is not None and 0 <= ignored < num_classes:
+            counts[ignored] = 0
+        present = counts > 0
+        # As scikit-learn's `compute_class_weight`.
+        per_class[present] = counts.sum() / (np.count_nonzero(present) * counts[present])
+    else:
+        for key, weight in weights.items():
+            with locate_data_errors(key.span if isinstance(key, LocatedText) else None):
+                per_class[_class_index(key, names, num_classes, output)] = weight
     if not per_class.any():
         raise RunError(f"all classes of the output '{output}' have a weight of 0")
-    return ClassWeights(target, per_class, is_categorical)
+    return ClassWeights(target, per_class, is_categorical, names)
+
+
+def _class_counts(
+    target: Target, num_classes: int, rows: RowIndices, *, is_categorical: bool
+) -> NDArray[np.float64]:
+    """Return how often each class occurs in some examples, also as a sum of probabilities."""
+    counts = np.zeros(num_classes)
+    for values, _ in iter_chunks(target.column, rows):
+        if is_categorical:
+            counts += values.astype(np.float64).reshape(-1, num_classes).sum(axis=0)
+        elif target.dtype.kind == "f":
+            # The probability of the second of two classes.
+            probability = float(values.astype(np.float64).sum())
+            counts += [values.size - probability, probability]
+        else:
+            labels = values.astype(np.int64).reshape(-1)
+            # Others are those that the loss ignores.
+            labels = labels[(labels >= 0) & (labels < num_classes)]
+            counts += np.bincount(labels, minlength=num_classes)
+    return counts
 
 
 def _class_index(key: str, names: Sequence[str], num_classes: int, output: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Final
 
@@ -96,7 +97,8 @@ def make_network_task(
         _compile(model, model, objective, training_model.optimizer, DEFAULT_EXECUTION)
 
     fit_setup = _make_fit_setup(training_model, datasets, context.config, objective, graph)
-    return make_trainable_task(fit_setup, context, {name: model}, after_fit=compile_model)
+    task = make_trainable_task(fit_setup, context, {name: model}, after_fit=compile_model)
+    return replace(task, class_weights=datasets.train.class_weights)
 
 
 def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Iterator[str]:

@@ -174,6 +174,16 @@ class RunManifest:
         if self._run_dir.is_writer:
             self._write()
 
+    def record_class_weights(self, weights: Mapping[str, Mapping[str, float]]) -> None:
+        """Record the class weights of the training loss, by output and class.
+
+        Raises:
+            RunError: if the manifest cannot be written.
+        """
+        if weights:
+            self._fields["class_weights"] = {name: {**each} for name, each in weights.items()}
+            self._write()
+
     def finish(
         self,
         val_metrics: EpochLogs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import keras
@@ -126,3 +126,5 @@ class TrainableTask:
     """Returns the metrics of a set for the current weights; empty without this set."""
     restore: Callable[[Arrays, WeightsChoice], None] | None = None
     """Loads from a checkpoint what evaluation needs besides the weights; None if nothing."""
+    class_weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """The class weights of the training loss, by output and class."""

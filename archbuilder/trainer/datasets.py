@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 import keras
 import numpy as np
@@ -30,6 +31,9 @@ from archbuilder.data.targets import Target, adapt_target
 from archbuilder.diagnostics.errors import RunError, UsageError, quote
 from archbuilder.formatting import plural
 from archbuilder.trainer.context import TrainingContext
+
+_MAX_CLASSES: Final = 20
+"""Number of classes whose weights are logged."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +68,10 @@ def log_datasets(context: TrainingContext, datasets: AdaptedDatasets) -> None:
         return
     num_training = len(datasets.train.rows)
     num_test = "" if datasets.test is None else f" / {len(datasets.test.rows):,} test"
+    for name, weights in datasets.train.class_weights.items():
+        numbers = [f"{key} {weight:.4g}" for key, weight in weights.items()]
+        ending = f" and {len(numbers) - _MAX_CLASSES:,} more" if len(numbers) > _MAX_CLASSES else ""
+        context.log(f"Class weights of '{name}': {', '.join(numbers[:_MAX_CLASSES])}{ending}")
     context.log(
         f"{num_training:,} training / {num_validation:,} validation{num_test}"
         f" examples{datasets.split_note}"
@@ -256,10 +264,12 @@ def _combine_weights(
     axes = {
         name: weight_axes(shape, target_spec.losses.get(name)) for name, shape in shapes.items()
     }
+    all_rows = np.arange(dataset.count, dtype=np.int64)
+    rows = all_rows if dataset.split is None else dataset.split.train
     for name, weights in target_spec.class_weight.items():
         loss, names = target_spec.losses.get(name), classes.get(name, classes.get(UNNAMED, ()))
         factors.setdefault(name, []).append(
-            make_class_weights(targets.get(name), name, weights, shapes[name], loss, names)
+            make_class_weights(targets.get(name), name, weights, shapes[name], loss, names, rows)
         )
     for name, column in dataset.sample_weights.items():
         outputs = [*target_spec.losses] if name == UNNAMED else [name]

@@ -320,3 +320,30 @@ def test_wrong_splits(value: PlainData, message: str):
     """Settings that contradict each other are errors."""
     _, errors = decode({"loss": LOSS, "validation_split": value})
     assert [message in each.message for each in errors] == [True], errors
+
+
+@pytest.mark.parametrize(
+    ("value", "outputs", "weights"),
+    [
+        ("balanced", ("digit",), {"digit": "balanced"}),
+        ({"a": "balanced", "b": {"0": 2}}, ("a", "b"), {"a": "balanced", "b": {"0": 2.0}}),
+    ],
+)
+def test_balanced_class_weight(value: PlainData, outputs: tuple[str, ...], weights: object):
+    """For the only output, or by output."""
+    loss = LOSS if len(outputs) == 1 else dict.fromkeys(outputs, LOSS)
+    assert supervised(right({"loss": loss, "class_weight": value}, outputs)).class_weight == weights
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("balance", "must be 'balanced' or a mapping of classes to weights"),
+        ({"0": "balanced"}, "no output '0'"),
+        ({"digit": "even"}, "the weight of class 'digit' must be"),
+    ],
+)
+def test_wrong_class_weight(value: PlainData, message: str):
+    """Other words are errors."""
+    _, errors = decode({"loss": LOSS, "class_weight": value})
+    assert [message in each.message for each in errors] == [True], errors

@@ -9,6 +9,14 @@ import numpy as np
 import pytest
 
 from archbuilder.cli import main
+from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.data.columns import ArrayColumn
+from archbuilder.data.sample_weights import make_class_weights
+from archbuilder.data.targets import adapt_target
+from archbuilder.diagnostics.span import SourceText, Span
+from archbuilder.yaml.nodes import ScalarNode
+
+SPAN = Span(SourceText("test.yaml", ""), 1, 1, 1, 1)
 
 NET = """
 archbuilder: 1
@@ -178,6 +186,55 @@ training: {loss: SparseCategoricalCrossentropy, epochs: 1, validation_split: 0, 
     assert "did you mean 'cat'?" in errors
     assert f"{tmp_path / 'net.yaml'}:7:{text.splitlines()[-1].index('KEYS') + 2}" in errors
     assert losses == [losses[0]] * 2
+
+
+def balanced(labels: np.ndarray) -> dict[str, float]:
+    """The formula of scikit-learn's `compute_class_weight`."""
+    names, counts = np.unique(labels, return_counts=True)
+    weights = len(labels) / (len(names) * counts)
+    return dict(zip(map(str, names), weights.tolist(), strict=True))
+
+
+def test_balanced_class_weight(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The weights follow from the training set alone, are recorded, and act as written ones."""
+    kinds = np.array(["cat" if x % 3 else "dog" for x in range(30)] + ["dog"] * 10)
+    rows = "".join(f"{x / 10},{kind}\n" for x, kind in enumerate(kinds))
+    (tmp_path / "data.csv").write_text("x,kind\n" + rows)
+    text = """
+archbuilder: 1
+name: net
+inputs: {x: [1]}
+layers: [{Dense: {units: 2, activation: softmax}}]
+data: {csv: {file: data.csv, target: kind}}
+training: {loss: SparseCategoricalCrossentropy, epochs: 1, validation_split: {last: 0.25},
+  class_weight: WEIGHTS}
+"""
+    expected = balanced(kinds[:30])
+    losses = []
+    for number, weights in enumerate(("balanced", json.dumps(expected))):
+        (tmp_path / "net.yaml").write_text(text.replace("WEIGHTS", weights))
+        run = tmp_path / f"run-{number}"
+        assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)]) == 0
+        losses.append(json.loads((run / "history.jsonl").read_text())["loss"])
+        record = json.loads((run / "run.json").read_text())
+        assert record["class_weights"] == {"output": pytest.approx(expected)}
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert "Class weights of 'output': cat 0.75, dog 1.5\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("units", [1, 3])
+def test_balanced_class_weight_of_other_targets(units: int):
+    """The 0 and 1 of a binary loss and one-hot vectors are classes too; absent ones weigh 1."""
+    labels = np.array([0, 1, 1, 1, 0, 1, 1, 1])
+    values = labels if units == 1 else np.eye(3)[labels]
+    loss = "BinaryCrossentropy" if units == 1 else "CategoricalCrossentropy"
+    keras_loss = KerasObject.from_tree("loss", ScalarNode(loss, SPAN))
+    target = adapt_target(ArrayColumn(values), "out", (units,), keras_loss)
+    weights = make_class_weights(
+        target, "out", "balanced", (units,), keras_loss, (), np.arange(7)
+    ).by_name
+    absent = {"2": 1.0} if units == 3 else {}
+    assert weights == pytest.approx({**balanced(labels[:7]), **absent})
 
 
 @pytest.mark.parametrize(

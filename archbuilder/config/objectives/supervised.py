@@ -11,6 +11,7 @@ from archbuilder.config.metric_checks import check_metrics
 from archbuilder.config.objectives.base import ObjectiveConfig, TargetSpec
 from archbuilder.config.optimizers import DEFAULT_OPTIMIZER, OptimizerConfig, optimizer
 from archbuilder.config.output_types import (
+    ClassWeightSetting,
     class_weights,
     loss_weights,
     losses,
@@ -41,9 +42,10 @@ class SupervisedConfig(ObjectiveConfig):
     loss_weights: Mapping[str, float] = setting(
         loss_weights(), "Weights of the losses in their sum.", default_factory=dict
     )
-    class_weight: Mapping[str, Mapping[str, float]] = setting(
+    class_weight: Mapping[str, ClassWeightSetting] = setting(
         class_weights(),
-        "Weights of examples by their class, by index or name; 1 for classes that are left out.",
+        "Weights of examples by their class, by index or name; 1 for classes that are left out."
+        " `balanced` gives each class of the training set the same weight in sum.",
         default_factory=dict,
     )
     optimizer: OptimizerConfig = setting(
