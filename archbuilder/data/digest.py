@@ -39,7 +39,7 @@ def dataset_digest(datasets: SourceDatasets) -> str:
             sha256.update(np.ascontiguousarray(values).tobytes())
         # Whole, since each of their values decides in which set an example is.
         for name, key in sorted(dataset.key_columns.items()) if dataset is not None else ():
-            sha256.update(f"key {name} {json.dumps(key.words)}\n".encode())
+            sha256.update(f"key {name} {json.dumps(key.categories)}\n".encode())
             sha256.update(key.read().tobytes())
         # Keeps a column of one dataset from counting as one of the next.
         sha256.update(b"\n")

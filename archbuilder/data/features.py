@@ -91,9 +91,9 @@ def _check_record_size(features: Mapping[str, FittedFeature], source_name: str) 
         RunError: if they are too large.
     """
     num_bytes = sum(
-        len(json.dumps(word)) + _LINE_BYTES
+        len(json.dumps(entry)) + _LINE_BYTES
         for each in features.values()
-        for word in (*each.vocabulary, *map(" ".join, each.merges))
+        for entry in (*each.vocabulary, *map(" ".join, each.merges))
     )
     if num_bytes > _MAX_RECORD_BYTES:
         raise RunError(
@@ -152,16 +152,20 @@ def _fit_categories(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, s
     config = raw.config
     if isinstance(config.vocabulary, tuple):
         return FittedFeature(raw.names, vocabulary=tuple(map(str, config.vocabulary))), ""
-    counts = np.zeros(len(raw.words) + 1, np.int64)
+    counts = np.zeros(len(raw.categories) + 1, np.int64)
     for codes, _ in iter_chunks(raw.column, rows):
         # Missing ones, whose index is -1, come first.
         counts += np.bincount(codes.astype(np.int64) + 1, minlength=len(counts))
-    by_word: Counter[str] = Counter()
-    for words, count in zip(_categories(raw), counts[1:].tolist(), strict=True):
-        by_word.update(dict.fromkeys(words, count))
-    frequent = [word for word, count in by_word.items() if count >= (config.min_count or 1)]
+    counts_by_category: Counter[str] = Counter()
+    for categories, count in zip(_split_categories(raw), counts[1:].tolist(), strict=True):
+        counts_by_category.update(dict.fromkeys(categories, count))
+    frequent = [
+        category
+        for category, count in counts_by_category.items()
+        if count >= (config.min_count or 1)
+    ]
     # By falling count, and equal counts in alphabetical order.
-    ordered = sorted(frequent, key=lambda word: (-by_word[word], word))
+    ordered = sorted(frequent, key=lambda category: (-counts_by_category[category], category))
     vocabulary = tuple(ordered[: config.max_size or MAX_CATEGORIES])
     num_missing = f", {counts[0]:,} missing" if counts[0] else ""
     num_categories = f"{len(vocabulary) + 1:,} categories (1 out-of-vocabulary)"
@@ -174,43 +178,46 @@ def _fit_categories(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, s
 
 
 def _index_categories(raw: RawFeature, fitted: FittedFeature) -> Feature:
-    indices = {word: number for number, word in enumerate(fitted.vocabulary, 1)}
+    indices = {category: index for index, category in enumerate(fitted.vocabulary, 1)}
     if raw.config.separator is not None:
         return Feature(_multi_hot_column(raw, indices), origin=raw.origin)
     # The last entry is the one of -1, which stands for a missing category.
-    table = np.array([*(indices.get(word, 0) for word in raw.words), 0], np.int64)
+    table = np.array([*(indices.get(category, 0) for category in raw.categories), 0], np.int64)
     column = map_column(raw.column, lambda codes: table[codes.astype(np.int64)], (), table.dtype)
     return Feature(column, origin=raw.origin, num_categories=len(indices) + 1)
 
 
-def _categories(raw: RawFeature) -> Iterator[list[str]]:
-    """Yield the categories in each of the distinct texts, without duplicates."""
+def _split_categories(raw: RawFeature) -> Iterator[list[str]]:
+    """Yield the categories in each of the distinct strings, without duplicates."""
     separator = raw.config.separator
-    for word in raw.words:
-        words = [word] if separator is None else map(str.strip, word.split(separator))
-        yield [*dict.fromkeys(each for each in words if each)]
+    for string in raw.categories:
+        categories = [string] if separator is None else map(str.strip, string.split(separator))
+        yield [*dict.fromkeys(each for each in categories if each)]
 
 
 def _multi_hot_column(raw: RawFeature, indices: Mapping[str, int]) -> Column:
     """Return a column of a 0 or 1 for each category of the vocabulary."""
-    # The positions of text number i are those from ends[i - 1] to ends[i]; the last text, which is
-    # that of -1, has none.
-    by_text = [
-        [indices[word] - 1 for word in words if word in indices] for words in _categories(raw)
+    # The positions of string number i begin at starts[i]; the last string, which is that of -1, has
+    # none.
+    positions_by_string = [
+        [indices[category] - 1 for category in categories if category in indices]
+        for categories in _split_categories(raw)
     ]
-    positions = np.array([each for text in by_text for each in text], np.int64)
-    counts = np.array([*map(len, by_text), 0], np.int64)
+    positions = np.array([each for row in positions_by_string for each in row], np.int64)
+    counts = np.array([*map(len, positions_by_string), 0], np.int64)
     starts = np.cumsum(counts) - counts
     dtype = np.dtype(np.float32)
 
     def multi_hot(codes: Array) -> Array:
-        texts = codes.astype(np.int64)
-        flags = np.zeros((len(texts), len(indices)), dtype)
-        num_words = counts[texts]
-        rows = np.repeat(np.arange(len(texts)), num_words)
-        # The number of each word within its text.
-        numbers = np.arange(len(rows)) - np.repeat(np.cumsum(num_words) - num_words, num_words)
-        flags[rows, positions[starts[texts[rows]] + numbers]] = 1
+        strings = codes.astype(np.int64)
+        flags = np.zeros((len(strings), len(indices)), dtype)
+        num_categories = counts[strings]
+        rows = np.repeat(np.arange(len(strings)), num_categories)
+        # The number of each category within its string.
+        numbers = np.arange(len(rows)) - np.repeat(
+            np.cumsum(num_categories) - num_categories, num_categories
+        )
+        flags[rows, positions[starts[strings[rows]] + numbers]] = 1
         return flags
 
     return map_column(raw.column, multi_hot, (len(indices),), dtype)

@@ -77,11 +77,12 @@ class RawFeature:
     config: FeatureConfig
     names: tuple[str, ...]
     column: Column
-    """Numbers, with NaN for missing ones; or indices into `words`, with -1 for missing ones."""
+    """Numbers, with NaN for missing ones; or indices into `categories`, and -1 for missing ones."""
     origin: ColumnOrigin
     integer_mask: Mask | None = None
     """Positions of an example whose values are integers, if the column has a floating dtype."""
-    words: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    """The distinct strings of a column of categories."""
     texts: tuple[TextColumn, ...] = ()
     """The columns of a feature with a tokenizer; `column` then has the numbers of the examples."""
     output: str | None = None
@@ -113,8 +114,8 @@ class KeyColumn:
     title: str
     """The name of the column for messages."""
     codes: Column
-    """Indices into `words`; -1 for a missing value."""
-    words: tuple[str, ...]
+    """Indices into `categories`; -1 for a missing value."""
+    categories: tuple[str, ...]
     """The distinct values as text."""
     origin: ColumnOrigin
 

@@ -100,12 +100,12 @@ class _Splitter:
 
     def _has_value(self, column: str, value: str | int | None) -> NDArray[np.bool_]:
         key = self.dataset.key_columns[column]
-        if str(value) not in key.words:
+        if str(value) not in key.categories:
             raise RunError(
                 f"{key.title} of {self.dataset.source_name} has no value {quote(str(value))}; it"
-                f" has {quote_list(key.words, 8)}"
+                f" has {quote_list(key.categories, 8)}"
             )
-        return key.read() == key.words.index(str(value))
+        return key.read() == key.categories.index(str(value))
 
     def _in_groups(
         self, column: str, fraction: float, rows: RowIndices, stream: SplitStream
@@ -118,7 +118,7 @@ class _Splitter:
             raise RunError(
                 f"{key.title} of {self.dataset.source_name} has one group, which cannot be split"
             )
-        size = held_out_count(len(key.words), fraction, len(remaining_groups))
+        size = held_out_count(len(key.categories), fraction, len(remaining_groups))
         order = split_order(len(remaining_groups), self.plan.seed, stream)
         return np.isin(groups[rows], remaining_groups[order[:size]])
 

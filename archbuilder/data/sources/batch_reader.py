@@ -178,9 +178,9 @@ class _InputWriters:
                     config, columns, tuple(texts[each] for each in columns), self._origins[name]
                 )
             elif config.is_category:
-                words = self._categories[name]
+                writer = self._categories[name]
                 raw_features[name] = RawFeature(
-                    config, columns, words.to_column(), words.origin, words=words.words
+                    config, columns, writer.to_column(), writer.origin, categories=writer.categories
                 )
             else:
                 numbers = self._numbers[name]
@@ -195,7 +195,9 @@ class _InputWriters:
         """Return the columns that the split of the data follows, by their names."""
         writers = {column: self._categories[key] for key, column in self._roles.key_columns.items()}
         return {
-            column: KeyColumn(self._roles.title(column), each.to_column(), each.words, each.origin)
+            column: KeyColumn(
+                self._roles.title(column), each.to_column(), each.categories, each.origin
+            )
             for column, each in writers.items()
         }
 

@@ -1,4 +1,4 @@
-"""Columns of categories: words, which become indices into a table of the distinct ones."""
+"""Columns of categories: strings, which become indices into a table of the distinct ones."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from archbuilder.diagnostics.errors import RunError
 from archbuilder.formatting import format_bytes
 
 _MAX_CHARS: Final = 2**25
-"""Largest number of characters of all distinct words. They are in memory, and in `run.json`."""
+"""Largest number of characters of all categories. They are in memory, and in `run.json`."""
 
 
 class CategoryWriter:
-    """A column of words that grows while a file is read. A missing word has the index -1."""
+    """A column of categories that grows while a file is read. A missing one has the index -1."""
 
     def __init__(self, title: str, store: ColumnStore, origin: ColumnOrigin) -> None:
         self.origin = origin
@@ -28,18 +28,18 @@ class CategoryWriter:
         self._writer = store.create_writer(title, origin)
         self._num_chars = 0
 
-    def add(self, words: Sequence[str | None]) -> None:
-        """Append words.
+    def add(self, strings: Sequence[str | None]) -> None:
+        """Append strings.
 
         Raises:
             RunError: if there are too many different ones for categories.
         """
         codes = []
-        for word in words:
-            code = self._codes.get(word)
+        for string in strings:
+            code = self._codes.get(string)
             if code is None:
-                code = self._codes[word] = len(self._codes) - 1
-                self._num_chars += len(word or "")
+                code = self._codes[string] = len(self._codes) - 1
+                self._num_chars += len(string or "")
             codes.append(code)
         if len(self._codes) > MAX_CATEGORIES:
             raise RunError(
@@ -54,8 +54,8 @@ class CategoryWriter:
         self._writer.add(np.array(codes, np.int32))
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """The distinct words, by index."""
+    def categories(self) -> tuple[str, ...]:
+        """The distinct strings, by index."""
         return tuple(each for each in self._codes if each is not None)
 
     def to_column(self) -> Column:

@@ -78,7 +78,7 @@ class _FieldParser:
     def __call__(self, line: Mapping[str, object], location: str) -> Row:
         """Return the row of a line. An invalid line leaves the shapes and masks as they are."""
         arrays: dict[str, Array] = {}
-        words: dict[str, str] = {}
+        strings: dict[str, str] = {}
         integer_masks: dict[str, Mask] = {}
         numeric = self.roles.numeric_columns
         for key in self.roles.optional_columns:
@@ -92,7 +92,7 @@ class _FieldParser:
             value = line[key]
             is_target = key not in numeric and key not in present
             if isinstance(value, str) and is_target and self.shapes.get(key) is None:
-                words[key] = value
+                strings[key] = value
                 continue
             description = f"{self.roles.title(key)} of {location}"
             arrays[key] = array = self._parse_array(key, value, description)
@@ -103,9 +103,9 @@ class _FieldParser:
         }
         self.roles.check_labels(texts, location)
         self.shapes.update((key, each.shape) for key, each in arrays.items())
-        self.shapes.update(dict.fromkeys(words))
+        self.shapes.update(dict.fromkeys(strings))
         self.integer_masks.update(integer_masks)
-        values: dict[str, Array | str] = {**arrays, **words}
+        values: dict[str, Array | str] = {**arrays, **strings}
         return Row(
             location,
             {

@@ -44,13 +44,13 @@ class LabelEncoder:
         self._classes = classes or ()
         self._needs_numbers = classes is not None and not classes
         self._text_cells, self._decimal = text_cells or self._needs_numbers, decimal
-        self._indices = {word: number for number, word in enumerate(self._classes)}
+        self._indices = {label: index for index, label in enumerate(self._classes)}
         self._index_writer = store.create_writer(description)
         self._value_writer = store.create_writer(description)
         self._text_label: str | None = None
         """The first string that is not a number; None as long as all are numbers."""
 
-    def add(self, words: Strings) -> None:
+    def add(self, strings: Strings) -> None:
         """Append strings.
 
         Raises:
@@ -58,30 +58,32 @@ class LabelEncoder:
                 as these are, or there are too many classes.
         """
         if not self._text_cells:
-            self._text_label = self._text_label or next(iter(words), None)
+            self._text_label = self._text_label or next(iter(strings), None)
         elif not self._classes:
-            cells = with_decimal_point(words, self._decimal)
+            cells = with_decimal_point(strings, self._decimal)
             if self._text_label is None:
-                pairs = zip(words, cells, strict=True)
-                self._text_label = next((word for word, cell in pairs if not is_number(cell)), None)
+                pairs = zip(strings, cells, strict=True)
+                self._text_label = next(
+                    (string for string, cell in pairs if not is_number(cell)), None
+                )
             if self._needs_numbers and self._text_label is not None:
                 raise RunError(
                     f"{self._description} has {quote(self._text_label)}, but the targets of the"
                     " training data are numbers: write each class as its number"
                 )
             # The zeros are not used: a string that is not a number makes all of them classes.
-            numbers = map(float, cells) if self._text_label is None else [0.0] * len(words)
+            numbers = map(float, cells) if self._text_label is None else [0.0] * len(strings)
             self._value_writer.add(np.array([*numbers], np.float64))
-        for word in words if self._classes else ():
-            if word not in self._indices:
+        for string in strings if self._classes else ():
+            if string not in self._indices:
                 raise RunError(
-                    f"{self._description} has {quote(word)}, which is not a class of the training"
+                    f"{self._description} has {quote(string)}, which is not a class of the training"
                     " data"
                 )
         # A regression target has more different values than there may be classes. Its indices are
         # not needed: either all are numbers, or the next string is an error.
         if self._classes or self._text_label is not None or len(self._indices) <= _MAX_CLASSES:
-            indices = [self._indices.setdefault(word, len(self._indices)) for word in words]
+            indices = [self._indices.setdefault(string, len(self._indices)) for string in strings]
             self._index_writer.add(np.array(indices, np.int32))
         if self._text_label is not None and len(self._indices) > _MAX_CLASSES:
             raise RunError(
@@ -99,10 +101,10 @@ class LabelEncoder:
         self._value_writer.discard()
         classes = tuple(self._classes or sorted(self._indices))
         # Indices were assigned in order of appearance; a table translates them on every read.
-        rank = {word: number for number, word in enumerate(classes)}
-        table = np.array([rank[word] for word in self._indices], np.int64)
+        rank = {label: index for index, label in enumerate(classes)}
+        table = np.array([rank[label] for label in self._indices], np.int64)
         examples = ", ".join(
-            f"{quote(word)} = {rank[word]}" for word in classes[:_MAX_CLASSES_IN_NOTE]
+            f"{quote(label)} = {rank[label]}" for label in classes[:_MAX_CLASSES_IN_NOTE]
         )
         note = f"{self._description}: {plural(len(classes), 'class', 'classes')}: {examples}"
         return (

@@ -79,9 +79,9 @@ def _key_column(column: Column, writer: ColumnWriter) -> KeyColumn:
             f"{writer.name} has {column.dtype} of the shape {list(column.shape)} per example; a"
             " column to split by has one integer"
         )
-    words, codes = np.unique(column.numpy(np.arange(column.count)), return_inverse=True)
+    categories, codes = np.unique(column.numpy(np.arange(column.count)), return_inverse=True)
     return KeyColumn(
-        writer.name, ArrayColumn(codes), tuple(map(str, words.tolist())), writer.origin
+        writer.name, ArrayColumn(codes), tuple(map(str, categories.tolist())), writer.origin
     )
 
 

@@ -308,10 +308,10 @@ class _RowBatch:
                 # To microseconds, without the fraction of one, and without the time zone.
                 naive = array.cast(pa.timestamp("us"), safe=False)
             return np.asarray(naive).astype(DATE_DTYPE)
-        words = array.to_pylist()
+        strings = array.to_pylist()
         try:
             return np.array(
-                [np.datetime64("NaT") if each is None else parse_date(each) for each in words],
+                [np.datetime64("NaT") if each is None else parse_date(each) for each in strings],
                 DATE_DTYPE,
             )
         except (TypeError, ValueError, AttributeError):
@@ -354,21 +354,21 @@ class _RowBatch:
         Raises:
             RunError: if they are neither strings nor integers.
         """
-        words = array.to_pylist()
+        values = array.to_pylist()
         # pandas stores integers with a missing value as float64.
-        numbers = [each for each in words if isinstance(each, float)]
+        numbers = [each for each in values if isinstance(each, float)]
         is_integral = all(each.is_integer() or math.isnan(each) for each in numbers)
-        for number, word in enumerate(words):
-            if isinstance(word, float) and is_integral:
-                words[number] = None if math.isnan(word) else str(int(word))
-            elif isinstance(word, str | int) and not isinstance(word, bool):
-                words[number] = str(word).strip() or None
-            elif word is not None:
+        for index, value in enumerate(values):
+            if isinstance(value, float) and is_integral:
+                values[index] = None if math.isnan(value) else str(int(value))
+            elif isinstance(value, str | int) and not isinstance(value, bool):
+                values[index] = str(value).strip() or None
+            elif value is not None:
                 raise RunError(
                     f"{self._describe_column(column)} contains {array.type}, but categories and"
                     " names of files are strings or integers"
                 )
-        return words
+        return values
 
     def _to_array_or_strings(self, column: str, array: pa.Array) -> Array | Strings:
         """Return the values of a column without missing values, as strings or as an array.
