@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -55,6 +56,7 @@ def import_tensorflow() -> None:
         except ValueError as error:
             message = f"Keras cannot be imported; correct {_config_file()}: {error}"
             raise UsageError(message) from error
+    logging.getLogger("tensorflow").addFilter(_is_not_about_retracing)
     if keras.config.backend() != _BACKEND:
         raise UsageError(
             "archbuilder needs the TensorFlow backend of Keras, but Keras was imported with"
@@ -62,6 +64,12 @@ def import_tensorflow() -> None:
         )
     _check_keras_default("floatx", keras.config.floatx(), "float32")
     _check_keras_default("image_data_format", keras.config.image_data_format(), "channels_last")
+
+
+def _is_not_about_retracing(record: logging.LogRecord) -> bool:
+    # TensorFlow counts the calls of a program that trains several networks, each of which is traced
+    # once, as those of one function.
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 def _check_keras_default(name: str, value: str, expected: str) -> None:

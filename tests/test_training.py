@@ -192,6 +192,11 @@ def test_separate_validation_set(tmp_path: Path):
         ("", "", ""),
         (", activation: softmax", "", "the output 'output' has no activation, but the loss 'Spa"),
         ("units: 10", "units: 1", "a softmax over one value, which is always 1"),
+        (
+            "loss: SparseCategoricalCrossentropy, metrics: [SparseCategoricalAccuracy]",
+            "loss: {CategoricalFocalCrossentropy: {from_logits: true}}",
+            "has a softmax activation, which the loss 'CategoricalFocalCrossentropy' with",
+        ),
     ],
 )
 def test_activation_and_loss_warnings(tmp_path: Path, old: str, new: str, doubt: str):

@@ -83,9 +83,9 @@ class NodeAnalysis:
 class Analysis:
     """The analysis of a whole model: its nodes in order, and their totals.
 
-    `activation_bytes` is the memory of the outputs of all nodes, which training keeps for the
-    backward pass. `peak_activation_bytes` is the peak in inference, where each tensor is freed
-    after its last use. Both are for one example.
+    `activation_bytes` is the memory of the inputs and the outputs of all nodes, which training
+    keeps for the backward pass. `peak_activation_bytes` is the peak in inference, where each tensor
+    is freed after its last use. Both are for one example.
     """
 
     name: str
@@ -139,7 +139,8 @@ def summarize(
         trainable_parameters=sum(node.trainable_parameters for node in nodes),
         multiply_adds=sum(node.multiply_adds for node in nodes),
         weight_bytes=sum(node.weight_bytes for node in nodes),
-        activation_bytes=sum(node.activation_bytes for node in nodes),
+        activation_bytes=sum(spec.bytes for spec in inputs.values())
+        + sum(node.activation_bytes for node in nodes),
         peak_activation_bytes=_peak_activation_bytes(graph, inputs, nodes),
         is_static=all(spec.is_static for spec in specs),
     )

@@ -104,7 +104,8 @@ def make_network_task(
 def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Iterator[str]:
     """Yield warnings about outputs whose activation does not match their loss."""
     for output, loss in config.loss.items():
-        if traits_of(loss).targets == "label_sequence" and has_final_activation(
+        traits = traits_of(loss)
+        if traits.targets == "label_sequence" and has_final_activation(
             graph, model, output, "softmax"
         ):
             yield (
@@ -112,12 +113,19 @@ def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Ite
                 f" '{loss.class_name}' expects logits; remove the activation"
             )
         # Losses without this option, such as MeanSquaredError, take any output.
-        if getattr(build_object(loss), "from_logits", True):
+        from_logits = getattr(build_object(loss), "from_logits", None)
+        activation = "" if traits.skips_activation else traits.activation
+        if from_logits and activation and has_final_activation(graph, model, output, activation):
+            yield (
+                f"the output '{output}' has a {activation} activation, which the loss"
+                f" '{loss.class_name}' with 'from_logits: true' applies again; remove one of them"
+            )
+        if from_logits is not False:
             continue
         if has_final_activation(graph, model, output, "linear"):
             yield (
                 f"the output '{output}' has no activation, but the loss '{loss.class_name}' expects"
-                f" probabilities; add 'activation: {traits_of(loss).activation}' to its layer, or"
+                f" probabilities; add 'activation: {traits.activation}' to its layer, or"
                 " 'from_logits: true' to the loss"
             )
         # A softmax is normalized over its last axis.

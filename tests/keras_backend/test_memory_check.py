@@ -120,7 +120,7 @@ def test_unroll_limit_within_time_distributed(
 
 def test_analysis_without_limits():
     """An analysis without limits tells the numbers of what could not be built."""
-    assert analyze(HUGE).activation_bytes == 32 * 10**9
+    assert analyze(HUGE).activation_bytes == 32 * 10**9 + 32
     with pytest.raises(BlueprintError):
         analyze(HUGE, Limits(memory_bytes=2**30))
 
