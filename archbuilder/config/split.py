@@ -10,6 +10,7 @@ from archbuilder.config.value_types import (
     SectionContext,
     ValueType,
     either,
+    integer,
     number,
     plain_type,
     text,
@@ -21,7 +22,8 @@ _FRACTION: Final = number(minimum=0, below=1)
 _VALUE: Final = plain_type(
     {"type": ["string", "integer"], "minLength": 1, "maxLength": 1000}, "text or integer"
 )
-_WAYS: Final = ("fraction", "last", "column")
+_WAYS: Final = ("fraction", "last", "column", "folds")
+MAX_FOLDS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +38,29 @@ class SplitConfig:
     )
     by: str | None = setting(
         text(),
-        "With `fraction`: column of the groups. All examples of a group are in the same set, and"
-        " the fraction is that of the groups.",
+        "With `fraction` or `folds`: column of the groups. All examples of a group are in the same"
+        " set, and the fraction is that of the groups.",
         default=None,
     )
     stratify: Literal[True] | str | None = setting(
         either(plain_type({"enum": [True]}, "`true`"), text()),
-        "With `fraction`: each class has the same share of both sets. With several targets,"
-        " the output whose classes count.",
+        "With `fraction` or `folds`: each class has the same share of both sets. With several"
+        " targets, the output whose classes count.",
         default=None,
     )
     last: float | None = setting(
         number(above=0, below=1),
         "Fraction of the examples, the last ones of the data; the others are still shuffled.",
         default=None,
+    )
+    folds: int | None = setting(
+        integer(2, MAX_FOLDS),
+        "Number of equal parts, one of which is held out, as in cross-validation; also with `by`"
+        " or `stratify`.",
+        default=None,
+    )
+    fold: int | None = setting(
+        integer(1, MAX_FOLDS), "With `folds`: which part, from 1.", default=None
     )
     column: str | None = setting(
         text(), "Column that says to which set an example belongs, with `value`.", default=None
@@ -62,12 +73,17 @@ class SplitConfig:
         """Return what contradicts itself, as a sentence about keys; empty if nothing does."""
         keys = [each.name for each in fields(self) if getattr(self, each.name) is not None]
         ways = [each for each in keys if each in _WAYS]
-        of_fraction = [each for each in keys if each in ("by", "stratify")]
+        of_parts = [each for each in keys if each in ("by", "stratify")]
+        is_random = self.fraction is not None or self.folds is not None
         conflicts = {
             f"has {quote_list(ways)}, of which it takes one": len(ways) > 1,
-            "has neither 'fraction' nor 'last' nor 'column'": not ways,
-            f"has {quote_list(of_fraction)}, which needs 'fraction'": (
-                of_fraction and self.fraction is None
+            "has a 'fold' and no 'folds'": self.fold is not None and self.folds is None,
+            "has 'folds' and no 'fold'": self.folds is not None and self.fold is None,
+            f"has the fold {self.fold} of {self.folds}": (self.fold or 0)
+            > (self.folds or MAX_FOLDS),
+            "has neither 'fraction' nor 'last' nor 'folds' nor 'column'": not ways,
+            f"has {quote_list(of_parts)}, which needs 'fraction' or 'folds'": (
+                of_parts and not is_random
             ),
             "has both 'by' and 'stratify'": self.by is not None and bool(self.stratify),
             "has a 'column' and no 'value'": self.column is not None and self.value is None,

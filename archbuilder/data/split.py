@@ -68,16 +68,15 @@ class _Splitter:
         if config.column is not None:
             is_held_out = self._has_value(config.column, config.value)[rows]
         elif config.by is not None:
-            is_held_out = self._in_groups(config.by, config.fraction or 0, rows, stream)
+            is_held_out = self._in_groups(config, config.by, rows, stream)
         elif config.stratify:
             is_held_out = self._by_class(config, rows, stream)
         else:
-            size = held_out_count(self.count, config.last or config.fraction or 0, len(rows))
             order = np.arange(len(rows))[::-1]
             if not self._takes_last(config):
                 order = split_order(len(rows), self.plan.seed, stream)
             is_held_out = np.zeros(len(rows), bool)
-            is_held_out[order[:size]] = True
+            is_held_out[self._take(config, order, self.count)] = True
         if is_held_out.all():
             raise RunError(
                 f"{self.dataset.source_name} has no training examples left after the split"
@@ -88,11 +87,34 @@ class _Splitter:
         """Return how rows are held out, in words."""
         if config.column is not None:
             return f"{config.column} = {config.value}"
+        text = "random split"
         if config.by is not None:
-            return f"random split by {quote(config.by)}"
-        if config.stratify:
-            return "stratified random split"
-        return "last examples" if self._takes_last(config) else "random split"
+            text += f" by {quote(config.by)}"
+        elif config.stratify:
+            text = f"stratified {text}"
+        elif self._takes_last(config):
+            text = "last examples" if config.folds is None else "consecutive examples"
+        return text if config.folds is None else f"fold {config.fold} of {config.folds}, {text}"
+
+    def _take(self, config: SplitConfig, order: RowIndices, total: int) -> RowIndices:
+        """Return the part of some rows or groups in `order` that is held out.
+
+        Raises:
+            RunError: if there are fewer of them than folds.
+        """
+        if config.folds is None:
+            size = held_out_count(total, config.last or config.fraction or 0, len(order))
+            return order[:size]
+        if len(order) < config.folds:
+            unit = "examples" if config.by is None else f"groups by {quote(config.by)}"
+            raise RunError(
+                f"{self.dataset.source_name} has {len(order):,} {unit}, fewer than the"
+                f" {config.folds:,} folds"
+            )
+        # The first fold of rows in the order of the data is the first part of them.
+        is_ordered = config.by is None and self._takes_last(config)
+        parts = np.array_split(order[::-1] if is_ordered else order, config.folds)
+        return parts[(config.fold or 1) - 1]
 
     def _takes_last(self, config: SplitConfig) -> bool:
         is_ordered = self.dataset.token_array is not None or not self.plan.shuffle
@@ -108,9 +130,9 @@ class _Splitter:
         return key.read() == key.categories.index(str(value))
 
     def _in_groups(
-        self, column: str, fraction: float, rows: RowIndices, stream: SplitStream
+        self, config: SplitConfig, column: str, rows: RowIndices, stream: SplitStream
     ) -> NDArray[np.bool_]:
-        """Return which rows are in a fraction of the groups, as `GroupShuffleSplit` of sklearn."""
+        """Return which rows are in a part of the groups, as `GroupShuffleSplit` of sklearn."""
         key = self.dataset.key_columns[column]
         groups = key.read_groups()
         remaining_groups = np.unique(groups[rows])
@@ -118,9 +140,9 @@ class _Splitter:
             raise RunError(
                 f"{key.title} of {self.dataset.source_name} has one group, which cannot be split"
             )
-        size = held_out_count(len(key.categories), fraction, len(remaining_groups))
         order = split_order(len(remaining_groups), self.plan.seed, stream)
-        return np.isin(groups[rows], remaining_groups[order[:size]])
+        indices = self._take(config, order, len(key.categories))
+        return np.isin(groups[rows], remaining_groups[indices])
 
     def _by_class(
         self, config: SplitConfig, rows: RowIndices, stream: SplitStream
@@ -128,21 +150,27 @@ class _Splitter:
         """Return which rows are held out, with the same fraction of each class.
 
         What the rounded parts of the classes lack goes to those that were rounded down most, as in
-        `StratifiedShuffleSplit` of sklearn. The last example of a class stays for training.
+        `StratifiedShuffleSplit` of sklearn. The last example of a class stays for training, except
+        in folds, of which each example is in one.
         """
         labels = self._labels(config.stratify)[rows]
-        size = held_out_count(self.count, config.fraction or 0, len(rows))
         _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        order = split_order(len(rows), self.plan.seed, stream)
+        # Grouped by class, each in random order; the number of a row within its class.
+        by_class = order[np.argsort(classes[order], kind="stable")]
+        is_held_out = np.zeros(len(rows), bool)
+        if config.folds is not None:
+            # The rows of a class are dealt to the folds in turn.
+            by_fold = np.argsort(np.arange(len(rows)) % config.folds, kind="stable")
+            is_held_out[self._take(config, by_class[by_fold], self.count)] = True
+            return is_held_out
+        size = held_out_count(self.count, config.fraction or 0, len(rows))
         shares = counts * (size / len(rows))
         sizes = np.floor(shares).astype(np.int64)
         most_lacking = np.argsort(sizes - shares, kind="stable")
         sizes[most_lacking[: size - int(sizes.sum())]] += 1
         sizes = np.minimum(sizes, counts - 1)
-        order = split_order(len(rows), self.plan.seed, stream)
-        # Grouped by class, each in random order; the number of a row within its class.
-        by_class = order[np.argsort(classes[order], kind="stable")]
         numbers = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-        is_held_out = np.zeros(len(rows), bool)
         is_held_out[by_class] = numbers < sizes[classes[by_class]]
         return is_held_out
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +181,42 @@ def test_classes_of_several_targets(tmp_path: Path):
     assert len(held_out(load(several, SplitConfig(0.25, stratify="label"))[1])) == 10
     with pytest.raises(RunError, match="no target for 'size' with one class per example"):
         load(several, SplitConfig(0.25, stratify="size"))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [SplitConfig(), SplitConfig(by="patient"), SplitConfig(stratify=True), SplitConfig(last=0.5)],
+    ids=("random", "by group", "by class", "in order"),
+)
+def test_folds(tmp_path: Path, config: SplitConfig):
+    """Each example is held out once, with its group, and in its share of each class."""
+    source = write(tmp_path, "npz")
+    plan = SplitPlan(shuffle=config.last is None)
+    folds = []
+    for fold in range(1, 4):
+        settings = replace(config, last=None, folds=3, fold=fold)
+        dataset = load_source(source, DataFileOpener(), plan=replace(plan, validation=settings))
+        assert dataset.split is not None
+        assert dataset.split.note.startswith(f" (fold {fold} of 3, ")
+        folds.append(held_out(dataset.split))
+    assert sorted(row for rows in folds for row in rows) == list(range(COUNT))
+    if config.by:
+        groups = [{PATIENTS[row] for row in rows} for rows in folds]
+        assert sum(map(len, groups)) == len({*PATIENTS})
+        return
+    assert sorted(map(len, folds)) == [13, 13, 14]
+    if config.stratify:
+        counts = np.array([np.bincount(np.array(LABELS)[rows], minlength=4) for rows in folds])
+        assert (np.ptp(counts, axis=0) <= 1).all()
+    if config.last:
+        assert folds[0] == list(range(14))
+
+
+def test_too_many_folds(tmp_path: Path):
+    """A fold has an example, or a group."""
+    for settings, unit in (({}, "40 examples"), ({"by": "patient"}, "5 groups by 'patient'")):
+        with pytest.raises(RunError, match=f"has {unit}, fewer than the 50 folds"):
+            load(write(tmp_path, "npz"), SplitConfig(folds=50, fold=1, **settings))
 
 
 NET = """
