@@ -7,9 +7,11 @@ import runpy
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from helpers.keras_io_examples import EXAMPLES, FOLDER, Example
+from safetensors.numpy import save_file
 
 import archbuilder
 from archbuilder import zoo
@@ -70,11 +72,16 @@ def test_published_size(name: str):
 
 
 def write_random_weights(blueprint: Path, case: Example) -> None:
-    """Write the file of weights that an example begins with, for small sizes."""
+    """Write the files of weights that an example begins with, for small sizes."""
     model = archbuilder.load(blueprint).compile(**case.params)
-    file = blueprint.parent / "random.weights.h5"
-    model.save_weights(file)
-    file.rename(blueprint.parent / case.weights)
+    hdf5 = blueprint.parent / "random.weights.h5"
+    model.save_weights(hdf5)
+    arrays = {each.path: np.array(each) for each in model.weights}
+    for file in (blueprint.parent / name for name in case.weights):
+        if file.suffix == ".safetensors":
+            save_file(arrays, file)
+        else:
+            shutil.copy(hdf5, file)
 
 
 @pytest.mark.parametrize(

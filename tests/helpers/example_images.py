@@ -81,17 +81,14 @@ def dogs(folder: Path) -> None:
 def pets(folder: Path) -> None:
     """Write JPEG files of different sizes; masks have the classes 1, 2 and 3, with a border."""
     random = np.random.default_rng(0)
-    names = []
     for number in range(16):
         mask = np.full((24, 24), 2, np.uint8)
         top, left = random.integers(2, 8, 2)
         mask[top : top + 14, left : left + 12] = 3
         mask[top + 1 : top + 13, left + 1 : left + 11] = 1
         image = np.take([0.9, 0.1, 0.5], mask - 1)[..., None] + 0.05 * random.random((24, 24, 3))
-        names.append(f"Abyssinian_{number}")
-        save(folder / "images" / f"{names[-1]}.jpg", image, size=(40 + number, 36))
-        save(folder / "annotations" / "trimaps" / f"{names[-1]}.png", mask)
-    table(folder / "pets.csv", {"name": names})
+        save(folder / "images" / f"Abyssinian_{number}.jpg", image, size=(40 + number, 36))
+        save(folder / "annotations" / "trimaps" / f"Abyssinian_{number}.png", mask)
 
 
 def smooth_images(count: int, size: int) -> np.ndarray:
@@ -114,24 +111,19 @@ def photos(folder: Path) -> None:
 def tiles(folder: Path, *, size: int = 8) -> None:
     """Write images in two sizes under the same names."""
     for number, image in enumerate(smooth_images(16, 4 * size)):
-        save(folder / "original" / f"{number}.png", image)
-        save(folder / "bicubic_x4" / f"{number}.png", image, size=(size, size))
-    names = [f"{number}.png" for number in range(16)]
-    table(folder / "train.csv", {"tile": names[:12]})
-    table(folder / "validation.csv", {"tile": names[12:]})
+        subset = "train" if number < 12 else "validation"
+        save(folder / f"{subset}_original" / f"{number}.png", image)
+        save(folder / f"{subset}_bicubic_x4" / f"{number}.png", image, size=(size, size))
 
 
 def people(folder: Path) -> None:
     """Write images of different sizes, and masks with the indices of classes."""
-    names = []
     for number in range(8):
         mask = np.zeros((32, 32), np.uint8)
         mask[4 + number : 20 + number, 8:24] = 1 + number % 2
         image = np.take([0.1, 0.9, 0.5], mask)[..., None] * np.array([1, 0.5, 0.2])
-        names.append(f"{number:07}")
-        save(folder / "Images" / f"{names[-1]}.jpg", image, size=(40 + number, 36))
-        save(folder / "Category_ids" / f"{names[-1]}.png", mask)
-    table(folder / "human_parsing.csv", {"name": names})
+        save(folder / "Images" / f"{number:07}.jpg", image, size=(40 + number, 36))
+        save(folder / "Category_ids" / f"{number:07}.png", mask)
 
 
 def look_alikes(folder: Path) -> None:
@@ -147,3 +139,16 @@ def look_alikes(folder: Path) -> None:
         "one": [1] * len(names),
     }
     table(folder / "triplets.csv", columns)
+
+
+def captions(folder: Path) -> None:
+    """Write images with two captions each: numbers of words from a start on, and the next ones."""
+    y = labels(16, 4)
+    records: list[Mapping[str, object]] = []
+    for number, image in enumerate(patterns((24, 20, 3), y)):
+        save(folder / "Flicker8k_Dataset" / f"{number}.jpg", image)
+        for size in (4, 5):
+            words = np.array([2, 3, 4 + y[number], 4 + y[number], 8, 1])[:size]
+            padded = np.pad(words, (0, 7 - size)).tolist()
+            records.append({"file": f"{number}.jpg", "words": padded[:6], "next": padded[1:]})
+    lines(folder / "captions.jsonl", records)

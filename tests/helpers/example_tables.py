@@ -6,6 +6,7 @@ Each function writes the files that an example names into a folder, the same eac
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -297,3 +298,16 @@ def daily(folder: Path) -> None:
     minutes = [f"2014-04-01 {each // 12:02}:{5 * (each % 12):02}:00" for each in range(480)]
     columns = {"timestamp": minutes, "value": np.round(values, 3).tolist()}
     table(folder / "art_daily_small_noise.csv", columns)
+
+
+def entities(folder: Path) -> None:
+    """Write sentences of different lengths with a label for each word, as JSON lines."""
+    random = np.random.default_rng(0)
+    kinds = {"O": ["said", "the", "in"], "B-PER": ["Peter", "Maria"], "B-LOC": ["Paris", "Rome"]}
+    records = []
+    for _ in range(40):
+        tags = random.choice(list(kinds), random.integers(3, 9)).tolist()
+        records.append({"tokens": [str(random.choice(kinds[tag])) for tag in tags], "tags": tags})
+    for name, rows in (("train", records), ("val", records[:8])):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"conll_{name}.jsonl").write_text(text, encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,8 +20,8 @@ FOLDER = Path(__file__).parent.parent.parent / "blueprints" / "examples"
 class Example:
     """A blueprint of an example, what its data is in tests, and for how long it is trained.
 
-    `loss` is the metric that has to fall, and `weights` a file with which it begins; in tests that
-    has random ones. A quick example is trained by `make test`, the others by `make thorough`.
+    `loss` is the metric that has to fall, and `weights` are files with which it begins; in tests
+    they have random ones. A quick example is trained by `make test`, the others by `make thorough`.
     """
 
     write_data: Callable[[Path], None]
@@ -29,7 +29,7 @@ class Example:
     epochs: int = 3
     batch_size: int = 8
     loss: str = "loss"
-    weights: str = ""
+    weights: Sequence[str] = ()
     is_quick: bool = False
 
 
@@ -269,7 +269,7 @@ EXAMPLES: Mapping[str, Example] = {
         data.melanomas,
         {"image_size": 72, "width": 0.05, "depth": 1},
         epochs=6,
-        weights="xception_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        weights=("xception_weights_tf_dim_ordering_tf_kernels_notop.h5",),
     ),
     "audio/ctc_asr": Example(
         data.spoken_letters,
@@ -315,7 +315,7 @@ EXAMPLES: Mapping[str, Example] = {
             "keypoints": 4,
         },
         epochs=5,
-        weights="mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+        weights=("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",),
     ),
     "vision/object_detection_using_vision_transformer": Example(
         images.boxes,
@@ -346,7 +346,7 @@ EXAMPLES: Mapping[str, Example] = {
             "low_filters": 4,
             "classes": 3,
         },
-        weights="resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        weights=("resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",),
     ),
     "nlp/text_classification_from_scratch": Example(
         data.review_files, {"vocabulary": 40, "length": 63, "width": 16}, epochs=8
@@ -365,7 +365,7 @@ EXAMPLES: Mapping[str, Example] = {
             "units": [16, 8],
             "margin": 100.0,
         },
-        weights="resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        weights=("resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",),
     ),
     "timeseries/timeseries_anomaly_detection": Example(
         tables.daily, {"length": 32, "filters": [8, 4], "dropout": 0.0}, batch_size=16
@@ -377,5 +377,37 @@ EXAMPLES: Mapping[str, Example] = {
         tables.climate,
         {"length": 8, "step": 2, "ahead": 4, "units": 8},
         batch_size=16,
+    ),
+    "nlp/ner_transformers": Example(
+        tables.entities, {"vocabulary": 30, "length": 10, "width": 8, "heads": 2, "hidden": 16}
+    ),
+    "vision/fully_convolutional_network": Example(
+        images.pets,
+        {
+            "image_size": 32,
+            "filters": [4, 4, 8, 8, 8],
+            "depths": [1, 1, 1, 1, 1],
+            "units": 16,
+        },
+        epochs=5,
+        weights=(
+            "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+            "vgg19_fully_connected.safetensors",
+        ),
+    ),
+    "vision/image_captioning": Example(
+        images.captions,
+        {
+            "image_size": 32,
+            "alpha": 0.1,
+            "repeats": [1, 1, 1, 1, 1, 1, 1],
+            "features": 16,
+            "vocabulary": 12,
+            "length": 6,
+            "width": 16,
+            "hidden": 16,
+        },
+        epochs=6,
+        weights=("efficientnetb0_notop.weights.h5",),
     ),
 }
