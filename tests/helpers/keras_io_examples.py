@@ -410,4 +410,8 @@ EXAMPLES: Mapping[str, Example] = {
         epochs=6,
         weights=("efficientnetb0_notop.weights.h5",),
     ),
+    "vision/cutmix": Example(data.cifar, {"filters": [4, 4, 8], "depth": 1}, epochs=5),
+    "vision/mixup": Example(
+        partial(data.mnist, name="fashion_mnist.npz"), {"filters": [8, 16], "units": 16}, epochs=5
+    ),
 }
