@@ -129,7 +129,7 @@ def new_command(
 
 
 def _data_blueprint(file: Path, data: str, target: str | None) -> tuple[str, str]:
-    """Return a blueprint for a data set, and how to train it."""
+    """Return a blueprint for a dataset, and how to train it."""
     import_tensorflow()
     # This imports TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.scaffold.data_blueprint import data_blueprint  # noqa: PLC0415

@@ -154,9 +154,7 @@ def _make_label_check(
             + expected
         )
     num_classes = shape[-1]
-    description = f"the labels of the output '{output}'" + (
-        f" in {column.name}" if column.name else ""
-    )
+    description = _describe("labels", column, output)
     ignored_text = f", and {ignored} to ignore" if ignored is not None else ""
 
     def check(values: Array, rows: RowIndices) -> None:
@@ -211,9 +209,7 @@ def _make_identity_check(column: Column, output: str) -> ValueCheck:
             f"the labels of the output '{output}' have the shape {list(column.shape)} per example:"
             " expected one integer"
         )
-    description = f"the labels of the output '{output}'" + (
-        f" in {column.name}" if column.name else ""
-    )
+    description = _describe("labels", column, output)
 
     def check(values: Array, rows: RowIndices) -> None:
         labels = cast(NDArray[np.int64], values.reshape(len(values), -1))
@@ -241,9 +237,7 @@ def _make_ctc_check(column: Column, output: str, shape: Shape) -> ValueCheck:
         )
     steps, num_classes = shape
     (length,) = column.shape
-    description = f"the labels of the output '{output}'" + (
-        f" in {column.name}" if column.name else ""
-    )
+    description = _describe("labels", column, output)
 
     def check(values: Array, rows: RowIndices) -> None:
         labels = cast(NDArray[np.int64], values)
@@ -289,9 +283,7 @@ def _make_ctc_check(column: Column, output: str, shape: Shape) -> ValueCheck:
 
 def _make_probability_check(column: Column, output: str) -> ValueCheck:
     """Return a check that targets are probabilities, between 0 and 1."""
-    description = f"the targets of the output '{output}'" + (
-        f" in {column.name}" if column.name else ""
-    )
+    description = _describe("targets", column, output)
 
     def check(values: Array, rows: RowIndices) -> None:
         probabilities = cast(NDArray[np.float64], values.reshape(len(values), -1))
@@ -305,6 +297,11 @@ def _make_probability_check(column: Column, output: str) -> ValueCheck:
         )
 
     return check
+
+
+def _describe(noun: str, column: Column, output: str) -> str:
+    """Return the start of a message about the labels or targets of an output."""
+    return f"the {noun} of the output '{output}'" + (f" in {column.name}" if column.name else "")
 
 
 def _check_all_valid(

@@ -1,4 +1,4 @@
-"""New blueprints for a data set: `archbuilder new NAME.yaml --data FILE`.
+"""New blueprints for a dataset: `archbuilder new NAME.yaml --data FILE`.
 
 `table_sample` reads the first rows of a table, `column_profile` decides what each column holds, and
 `tables` and `arrays` write a blueprint for it. `data_blueprint` chooses between them.

@@ -1,4 +1,4 @@
-"""Choose and write the blueprint for a data set."""
+"""Choose and write the blueprint for a dataset."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SUPPORTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class DataBlueprint:
-    """A new blueprint for a data set."""
+    """A new blueprint for a dataset."""
 
     text: str
     has_data: bool
@@ -36,11 +36,11 @@ class DataBlueprint:
 
 
 def data_blueprint(path: Path, data: str, target: str | None) -> DataBlueprint:
-    """Inspect a data set, and return a blueprint that trains on it.
+    """Inspect a dataset, and return a blueprint that trains on it.
 
     Args:
         path: Where the blueprint will be.
-        data: The data set, as in `--data`.
+        data: The dataset, as in `--data`.
         target: The column of a table to predict; the last one by default.
 
     Raises:

@@ -59,9 +59,9 @@ def write(folder: Path, kind: str, patients: Sequence[object] = PATIENTS) -> Dat
 
 
 def load(source: DataSource, config: SplitConfig, *, seed: int = 0) -> tuple[SourceDataset, Split]:
-    examples = load_source(source, DataFileOpener(), plan=SplitPlan(config, seed=seed))
-    assert examples.split is not None
-    return examples, examples.split
+    dataset = load_source(source, DataFileOpener(), plan=SplitPlan(config, seed=seed))
+    assert dataset.split is not None
+    return dataset, dataset.split
 
 
 def held_out(split: Split) -> list[int]:
@@ -113,9 +113,9 @@ def test_groups_of_text(tmp_path: Path):
     table = Csv(source.file, inputs="x")
     _, split = load(Csv(source.file, "y", inputs="x"), SplitConfig(0.4, by="patient"))
     assert {names[row] for row in held_out(split)}.isdisjoint({names[row] for row in split.train})
-    examples = load_source(table, DataFileOpener(), plan=SplitPlan(SplitConfig(0.4, by="patient")))
+    dataset = load_source(table, DataFileOpener(), plan=SplitPlan(SplitConfig(0.4, by="patient")))
     # Without 'target' it is the last column that has no other role.
-    assert examples.preprocessing.schema.classes == {"": ("test", "train", "val")}
+    assert dataset.preprocessing.schema.classes == {"": ("test", "train", "val")}
 
 
 def test_last(tmp_path: Path):

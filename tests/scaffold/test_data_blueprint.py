@@ -1,4 +1,4 @@
-"""Blueprints for data sets: each is valid, and trains on its data."""
+"""Blueprints for datasets: each is valid, and trains on its data."""
 
 from __future__ import annotations
 

@@ -62,28 +62,28 @@ def load(folder: Path, fitted: SourceDataset | None = None, **settings: Any) -> 
 
 def test_images_with_the_same_names(folder: Path):
     """Each has its mask, whatever the suffix, and a label from its name."""
-    examples = load(
+    dataset = load(
         folder,
         targets={"mask": masks(folder / "masks", class_values=(1, 2, 3))},
         label={"breed": "{label}_*"},
     )
     rows = np.arange(COUNT)
     expected = np.stack([np.asarray(Image.open(each)) for each in paths(folder, "photos", ".bmp")])
-    np.testing.assert_array_equal(examples.inputs[UNNAMED].column.numpy(rows), expected)
-    np.testing.assert_array_equal(examples.targets["mask"].numpy(rows), expected[..., 0] % 3)
+    np.testing.assert_array_equal(dataset.inputs[UNNAMED].column.numpy(rows), expected)
+    np.testing.assert_array_equal(dataset.targets["mask"].numpy(rows), expected[..., 0] % 3)
     names = [each.stem for each in paths(folder, "photos", ".bmp")]
     breeds = [int(each.startswith("pug")) for each in names]
-    assert examples.targets["breed"].numpy(rows).tolist() == breeds
-    assert examples.preprocessing.schema.classes == {"breed": ("great_dane", "pug")}
-    assert any("skipped 1 file without an image suffix" in each for each in examples.notes)
+    assert dataset.targets["breed"].numpy(rows).tolist() == breeds
+    assert dataset.preprocessing.schema.classes == {"breed": ("great_dane", "pug")}
+    assert any("skipped 1 file without an image suffix" in each for each in dataset.notes)
     # Other data has its own images, but the classes and sizes of the training data.
     for name in NAMES[::2]:
         next(folder.glob(f"photos/**/{name}.bmp")).unlink()
-    validation = load(folder, examples, label={"breed": "{label}_*"})
+    validation = load(folder, dataset, label={"breed": "{label}_*"})
     assert validation.targets["breed"].numpy(np.arange(3)).tolist() == [1, 1, 1]
     Image.new("RGB", (5, 4)).save(folder / "photos/cat_7.bmp")
     with pytest.raises(RunError, match=r"has 'cat', which is not a class of the training data"):
-        load(folder, examples, label={"breed": "{label}_*"})
+        load(folder, dataset, label={"breed": "{label}_*"})
 
 
 def test_numbers_in_names(tmp_path: Path):
@@ -101,8 +101,8 @@ def test_targets_with_another_name(folder: Path):
     for path in paths(folder, "masks", ".PNG"):
         path.rename(path.with_stem(f"{path.stem}_mask"))
     settings = {"name": "{}_mask", "directory": DataPath(str(folder / "masks"))}
-    examples = load(folder, targets=TargetImages(pixels="values", divide_by=2, **settings))
-    (target,) = examples.targets.values()
+    dataset = load(folder, targets=TargetImages(pixels="values", divide_by=2, **settings))
+    (target,) = dataset.targets.values()
     expected = np.asarray(Image.open(paths(folder, "photos", ".bmp")[2]))[..., :1] % 3 + 1
     np.testing.assert_array_equal(target.numpy(np.array([2]))[0], expected / 2)
 
@@ -131,10 +131,10 @@ def test_images_without_a_target(folder: Path, change: str, message: str):
         path.write_bytes(path.read_bytes()[:50] if path == mask else b"text")
     with pytest.raises(RunError, match=message):
         load(folder, **settings).in_memory()
-    examples = load(folder, on_error="skip", **settings)
-    assert examples.count == COUNT - 1
-    assert any("skipped 1 of 6 images" in each for each in examples.notes)
-    assert {each.count for each in examples.targets.values()} == {COUNT - 1}
+    dataset = load(folder, on_error="skip", **settings)
+    assert dataset.count == COUNT - 1
+    assert any("skipped 1 of 6 images" in each for each in dataset.notes)
+    assert {each.count for each in dataset.targets.values()} == {COUNT - 1}
 
 
 def test_pairs_that_are_not_clear(folder: Path, tmp_path: Path):
@@ -159,9 +159,9 @@ def test_patterns_of_directories(folder: Path):
     source = Images(
         DataPath(str(folder / "photos" / "[ab]")), targets=masks(folder / "masks" / "[ab]")
     )
-    examples = load_source(source, DataFileOpener())
-    photos = examples.inputs[UNNAMED].column.numpy(np.arange(4))
-    (target,) = examples.targets.values()
+    dataset = load_source(source, DataFileOpener())
+    photos = dataset.inputs[UNNAMED].column.numpy(np.arange(4))
+    (target,) = dataset.targets.values()
     np.testing.assert_array_equal(target.numpy(np.arange(4)), photos[..., 0] % 3 + 1)
 
 

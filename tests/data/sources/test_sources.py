@@ -66,7 +66,7 @@ class TestDigits:
             16,
             16,
         )
-        # The numbers of each digit, from the data set's own description.
+        # The numbers of each digit, from the dataset's own description.
         assert np.bincount(labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
 
 

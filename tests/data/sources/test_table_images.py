@@ -117,7 +117,7 @@ class TestColumns:
     def test_several_images(self, folder: Path, kind: str):
         """Two inputs, one whose files are found by an id, and masks and depths as targets."""
         path = write_table(folder / f"table.{kind}", COLUMNS)
-        examples = load(
+        dataset = load(
             source_of(
                 path,
                 left=image("file"),
@@ -128,14 +128,14 @@ class TestColumns:
                 target_depth=image("id", path="depth/{}.png", pixels="values", divide_by=1000),
             )
         )
-        left, right = examples.inputs["left"], examples.inputs["right"]
+        left, right = dataset.inputs["left"], dataset.inputs["right"]
         np.testing.assert_array_equal(all_rows(left.column), pixels(folder, "left/{}.png"))
         assert (left.divide_by, left.image) == (255, True)
         assert (right.column.shape, right.column.dtype) == ((3, 4, 3), np.uint8)
-        mask = examples.targets["target_mask"]
+        mask = dataset.targets["target_mask"]
         classes = np.searchsorted([0, 2, 255], pixels(folder, "mask/{}.png"))
         np.testing.assert_array_equal(all_rows(mask), np.array([0, 2, 1])[classes])
-        depth = examples.targets["target_depth"]
+        depth = dataset.targets["target_depth"]
         expected = pixels(folder, "depth/{}.png")[..., np.newaxis] / 1000
         np.testing.assert_allclose(all_rows(depth), expected, rtol=1e-6)
         # To the size of a network's output: masks without new values, depths as images.
@@ -154,13 +154,13 @@ class TestColumns:
             "left": image("file"),
             "target": image("id", path="mask/{}.png", pixels="classes"),
         }
-        examples = load(source_of(path, **features))
+        dataset = load(source_of(path, **features))
         for name in ("left/0.png", "mask/0.png"):
             Image.new("L", (9, 9), 2).save(folder / name)
-        validation = load(source_of(path, **features), examples)
+        validation = load(source_of(path, **features), dataset)
         assert validation.inputs["left"].shape == (6, 5, 3)
         assert validation.targets["target"].shape == (6, 5)
-        assert validation.preprocessing.schema == examples.preprocessing.schema
+        assert validation.preprocessing.schema == dataset.preprocessing.schema
 
     @pytest.mark.parametrize(
         ("name", "message"),
@@ -183,9 +183,9 @@ class TestColumns:
         }
         with pytest.raises(RunError, match=f"^{location[kind]}: {message}"):
             load(source_of(path, left=image("file")))
-        examples = load(source_of(path, "skip", left=image("file")))
-        assert examples.count == 3
-        assert any("skipped 1 of 4" in note for note in examples.notes)
+        dataset = load(source_of(path, "skip", left=image("file")))
+        assert dataset.count == 3
+        assert any("skipped 1 of 4" in note for note in dataset.notes)
 
     def test_damaged_images(self, folder: Path, kind: str):
         """They are named with their line when they are read, or skipped before training."""
@@ -195,8 +195,8 @@ class TestColumns:
         column = load(source_of(path, left=image("file"))).inputs["left"].column
         with pytest.raises(RunError, match=r"'file' of .* of '.*': '.*left/2.png' is damaged"):
             column.numpy(np.arange(COUNT))
-        examples = load(source_of(path, "skip", left=image("file")))
-        (labels,) = examples.targets.values()
+        dataset = load(source_of(path, "skip", left=image("file")))
+        (labels,) = dataset.targets.values()
         assert labels.numpy(np.arange(3)).tolist() == [1, 0, 0]
 
     def test_missing_names(self, folder: Path, kind: str):
@@ -286,9 +286,9 @@ def test_masks_of_more_bits_than_the_first(folder: Path):
     Image.fromarray(np.full((6, 5), 300, np.uint16)).save(folder / "mask/2.png")
     path = write_table(folder / "table.csv", COLUMNS)
     mask = image("id", path="mask/{}.png", pixels="classes")
-    examples = load(source_of(path, left=image("file"), target=mask))
+    dataset = load(source_of(path, left=image("file"), target=mask))
     with pytest.raises(RunError, match=r"mask/2.png' has the pixel value 300, .* 'bits: 16'"):
-        examples.targets["target"].numpy(np.arange(COUNT))
+        dataset.targets["target"].numpy(np.arange(COUNT))
 
 
 def test_limit_of_names(monkeypatch: pytest.MonkeyPatch):

@@ -1,4 +1,4 @@
-"""TFRecord files, and the data sets that `tensorflow-datasets` makes of them."""
+"""TFRecord files, and the datasets that `tensorflow-datasets` makes of them."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_tfrecord_file_shrinks(tmp_path: Path):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set as the library itself writes it."""
+    """A dataset as the library itself writes it."""
     tfds = pytest.importorskip("tensorflow_datasets")
     folder = tmp_path_factory.mktemp("tfds")
     features = tfds.features.FeaturesDict(
@@ -219,7 +219,7 @@ class TestPrepared:
         monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
 
     def test_tfds_features_by_name(self):
-        """With the shapes and the names of classes that the data set has."""
+        """With the shapes and the names of classes that the dataset has."""
         source = birds(inputs={"a": "image", "b": "grid"}, targets="kind")
         dataset = load(source)
         assert (dataset.count, dataset.preprocessing.schema.classes) == (
