@@ -111,7 +111,7 @@ ORDER: Mapping[str, str] = {
         category_writer dates label_encoder load_context text_writer tfrecord_io
         class_directories column_roles idx mask_decoding npy npz text
         image_files pairs text_directory
-        batch_reader image_targets
+        batch_reader coordinates image_targets
         image_directory
         table_images
         tabular

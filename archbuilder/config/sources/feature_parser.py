@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from archbuilder.config.settings import mapping_type
-from archbuilder.config.sources.features import FeatureConfig, InputColumns
+from archbuilder.config.sources.features import FeatureConfig, InputColumns, image_config_of
 from archbuilder.config.value_types import SectionContext, ValueType
 from archbuilder.diagnostics.errors import quote, quote_list
 from archbuilder.yaml.nodes import MappingNode, Tree
@@ -38,7 +38,25 @@ def resolve_labels(
     return resolved
 
 
-def find_label_conflict(inputs: object, targets: object) -> str:
+def find_feature_conflict(inputs: object, targets: object) -> str:
+    """Return what features of a source lack in others, as a sentence; empty if nothing."""
+    return _find_coordinate_conflict(inputs, targets) or _find_label_conflict(inputs, targets)
+
+
+def _find_coordinate_conflict(inputs: object, targets: object) -> str:
+    """Return which coordinates have no image, as a sentence; empty if all have."""
+    for columns in (inputs, targets):
+        for name, config in columns.items() if isinstance(columns, Mapping) else ():
+            image = config.relative_to if isinstance(config, FeatureConfig) else None
+            if image is not None and image_config_of(inputs, image) is None:
+                return (
+                    f"{quote(name)} has coordinates relative to {quote(image)}, which is not an"
+                    " input with an 'image'"
+                )
+    return ""
+
+
+def _find_label_conflict(inputs: object, targets: object) -> str:
     """Return which labels have no words, as a sentence; empty if all have."""
     if not isinstance(targets, Mapping):
         return ""

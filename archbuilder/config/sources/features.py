@@ -137,6 +137,12 @@ class FeatureConfig:
         "The column has the names of image files: `true`, or the settings of the images.",
         default=None,
     )
+    relative_to: str | None = setting(
+        COLUMN,
+        "The input with the image in whose pixels the numbers are coordinates, by turns horizontal"
+        " and vertical: they become fractions of its width and its height.",
+        default=None,
+    )
     min_count: int | None = setting(
         integer(1, 2**31 - 1), "How often a category must occur in the training set.", default=None
     )
@@ -221,7 +227,7 @@ class FeatureConfig:
     @property
     def is_list(self) -> bool:
         """Whether an example has an axis of values even if there is only one."""
-        return self.column is None or self.date is not None
+        return self.column is None or self.date is not None or self.relative_to is not None
 
     def find_conflict(self) -> str:
         """Return what contradicts itself, as a sentence about keys; empty if nothing does."""
@@ -252,6 +258,12 @@ class FeatureConfig:
             ),
             "has 'vocabulary: true', but labels have a list, or all in alphabetical order": (
                 self.is_labels and self.vocabulary is True
+            ),
+            f"has 'relative_to' and {quote_list([*kinds, *numbers])}": (
+                self.relative_to is not None and (kinds or numbers)
+            ),
+            "has 'relative_to', which needs a 'column' or 'columns'": (
+                self.relative_to is not None and self.column is None and self.columns is None
             ),
             "has both 'column' and 'columns'": self.column is not None and self.columns is not None,
             f"has both {kind_list}": len(kinds) > 1,
@@ -319,7 +331,7 @@ class FeatureConfig:
         """Return what is not possible for a target, as a sentence; empty if nothing."""
         conflicts = {
             "has 'segments_of', which a target cannot be": self.segments_of is not None,
-            "has no 'column'": self.column is None,
+            "has no 'column'": self.column is None and self.relative_to is None,
             "has an 'image' without 'pixels': write 'pixels: classes' for masks of class indices,"
             " or 'pixels: values' for images of brightness or depth": (
                 self.image is not None and self.image.pixels is None

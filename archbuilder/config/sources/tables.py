@@ -22,7 +22,7 @@ from archbuilder.config.sources.base import (
 )
 from archbuilder.config.sources.feature_parser import (
     features_by_name,
-    find_label_conflict,
+    find_feature_conflict,
     targets_by_name,
 )
 from archbuilder.config.sources.features import (
@@ -116,7 +116,7 @@ class Csv(SkippableSource, InferenceSource):
             return "'separator' and 'decimal' are the same"
         # super() does not find the class that `slots=True` replaces.
         conflict = SkippableSource.find_conflict(self)
-        return conflict or find_label_conflict(self.inputs, self.target)
+        return conflict or find_feature_conflict(self.inputs, self.target)
 
     def load(self, context: LoadContext) -> SourceDataset:
         """Load the columns."""
@@ -163,7 +163,7 @@ class Parquet(SkippableSource, InferenceSource):
     def find_conflict(self) -> str:
         """Return which settings contradict each other, as a sentence; empty if none do."""
         conflict = SkippableSource.find_conflict(self)
-        return conflict or find_label_conflict(self.inputs, self.target)
+        return conflict or find_feature_conflict(self.inputs, self.target)
 
     def load(self, context: LoadContext) -> SourceDataset:
         """Load the columns."""
@@ -209,7 +209,7 @@ class Jsonl(SkippableSource, InferenceSource):
     def find_conflict(self) -> str:
         """Return which settings contradict each other, as a sentence; empty if none do."""
         conflict = SkippableSource.find_conflict(self)
-        return conflict or find_label_conflict(self.inputs, self.targets)
+        return conflict or find_feature_conflict(self.inputs, self.targets)
 
     def load(self, context: LoadContext) -> SourceDataset:
         """Load the fields."""

@@ -288,7 +288,8 @@ def stack_rows(
                 for number, column in enumerate(columns)
             ]
             is_list = key in roles.features and roles.features[key].is_list
-            inputs[key] = arrays if is_list else arrays[0]
+            # A list of coordinates has an axis already.
+            inputs[key] = arrays if is_list and arrays[0].ndim == 1 else arrays[0]
         yield RawBatch(
             inputs,
             targets,

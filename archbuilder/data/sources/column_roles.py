@@ -120,10 +120,10 @@ class ColumnRoles:
         return cls(
             {
                 **columns.inputs,
-                **{key: (targets[name],) for key, name in feature_targets.items()},
+                **{key: targets[name] for key, name in feature_targets.items()},
                 **{key: (column,) for key, column in keys.items()},
             },
-            {name: each for name, each in targets.items() if name not in target_configs},
+            {name: each[0] for name, each in targets.items() if name not in target_configs},
             columns.weights,
             target_key="target",
             scalar_inputs=frozenset(
@@ -184,6 +184,11 @@ class ColumnRoles:
     def images(self) -> Mapping[str, TableImage]:
         """How the image files of inputs are found and decoded."""
         return {key: each.image for key, each in self.features.items() if each.image is not None}
+
+    @property
+    def coordinates(self) -> Mapping[str, str]:
+        """The images in whose pixels inputs are coordinates."""
+        return {key: each.relative_to for key, each in self.features.items() if each.relative_to}
 
     @property
     def dates(self) -> Mapping[str, str]:
@@ -282,7 +287,7 @@ class _TableColumns:
     inputs: Mapping[str, tuple[str, ...]]
     remaining: tuple[str, ...]
     """Those of the inputs that have all columns without another role."""
-    targets: Mapping[str, str]
+    targets: Mapping[str, tuple[str, ...]]
     target_configs: Mapping[str, FeatureConfig]
     """Those of the targets that are features."""
     weights: Mapping[str, str]
@@ -319,13 +324,13 @@ class _TableColumns:
             target_columns = as_mapping(target if source.target is None else source.target)
             weight_columns = as_mapping(source.sample_weight or {})
             weights = {key: header.column(each) for key, each in weight_columns.items()}
-        targets = {key: header.columns(each)[0] for key, each in target_columns.items()}
+        targets = {key: header.columns(each) for key, each in target_columns.items()}
         inputs = {key: header.columns(each) for key, each in columns_by_input.items()}
         # An input, or a feature without a column, may have all columns without another role.
         remaining: tuple[str, ...] = ()
         for key in [key for key, columns in inputs.items() if not columns]:
-            named = (column for columns in inputs.values() for column in columns)
-            used = {*targets.values(), *weights.values(), *keys.values(), *named}
+            named = (each for columns in (*inputs.values(), *targets.values()) for each in columns)
+            used = {*weights.values(), *keys.values(), *named}
             inputs[key] = header.remaining(used, fitted, allow_unknown=lacks_targets)
             remaining = inputs[key]
         return cls(inputs, remaining, targets, _features_of(target_columns), weights, keys)
@@ -334,7 +339,7 @@ class _TableColumns:
         """Return the names that later tables must have."""
         return ColumnNames(
             self.remaining,
-            self.targets,
+            {name: columns[0] for name, columns in self.targets.items()},
             tuple(self.weights.values()),
             tuple(self.keys.values()),
         )

@@ -11,8 +11,8 @@ import io
 import os
 import struct
 import warnings
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import IO, Final
 
 import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
@@ -47,7 +47,7 @@ _ERRORS: Final[ErrorTypes] = (
     TypeError,  # fractions where TIFF has offsets
     Image.DecompressionBombError,
 )
-_TRANSPOSES: Final = {
+_TRANSPOSES: Final[Mapping[object, Image.Transpose]] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -57,6 +57,8 @@ _TRANSPOSES: Final = {
     8: Image.Transpose.ROTATE_90,
 }
 """The transposition that turns an image upright, by its EXIF tag `Orientation`."""
+_SWAPS_SIDES: Final = (5, 6, 7, 8)
+"""The orientations that swap width and height."""
 
 # Pillow warns about damage that viewers ignore, such as in EXIF data (see `decode_image`),
 # and about enormous images, which are refused here. The filter is global because images are decoded
@@ -200,7 +202,7 @@ def decode_image(content: bytes, name: str) -> Image.Image:
         RunError: if the content is not an image, is damaged or enormous, has pixels of an unknown
             range, or has colors or transparency with more than 8 bits per channel.
     """
-    image = open_image(content, name)
+    image = open_image(io.BytesIO(content), name)
     with parser_errors(_ERRORS, f"{name} is damaged"):
         # Pillow would decode such images to 8 bits without a warning.
         bits = _bits_per_channel(image)
@@ -215,7 +217,19 @@ def decode_image(content: bytes, name: str) -> Image.Image:
     return turn_upright(visible, image)
 
 
-def open_image(content: bytes, name: str) -> Image.Image:
+def read_image_size(descriptor: int, name: str) -> tuple[int, int]:
+    """Return the width and the height of an image in an open file, as viewers show it.
+
+    Raises:
+        RunError: if it is not an image, or has too many pixels.
+    """
+    with os.fdopen(os.dup(descriptor), "rb") as stream:
+        image = open_image(stream, name)
+        is_turned = _orientation(image) in _SWAPS_SIDES
+        return (image.height, image.width) if is_turned else image.size
+
+
+def open_image(stream: IO[bytes], name: str) -> Image.Image:
     """Return an image whose pixels are not decoded yet.
 
     Raises:
@@ -224,7 +238,7 @@ def open_image(content: bytes, name: str) -> Image.Image:
     with parser_errors(_ERRORS, f"{name} is damaged"):
         try:
             # Reads only the header; `load` reads the pixels.
-            image = Image.open(io.BytesIO(content), formats=_FORMATS)
+            image = Image.open(stream, formats=_FORMATS)
         except UnidentifiedImageError:
             formats = f"{', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}"
             raise RunError(f"{name} is not an image in the format {formats}") from None
@@ -246,12 +260,17 @@ def load_pixels(image: Image.Image, name: str) -> None:
 def turn_upright(pixels: Image.Image, image: Image.Image) -> Image.Image:
     """Return pixels as viewers show them, by the orientation in the EXIF data of `image`."""
     # Pillow itself turns images upright for TIFF only.
+    transpose = _TRANSPOSES.get(_orientation(image))
+    return pixels if transpose is None else pixels.transpose(transpose)
+
+
+def _orientation(image: Image.Image) -> object:
+    """Return the EXIF orientation of an image; 1 if it is upright."""
     try:
-        transpose = _TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
     except (SyntaxError, ValueError, TypeError, KeyError, struct.error):
         # Many photos have damaged EXIF data and intact pixels. Viewers show those as stored.
-        transpose = None
-    return pixels if transpose is None else pixels.transpose(transpose)
+        return 1
 
 
 def is_16_bit(image: Image.Image) -> bool:

@@ -55,7 +55,7 @@ def load_jsonl(source: Jsonl, context: LoadContext) -> SourceDataset:
     inputs = {
         key: replace(feature, integer_mask=parser.integer_masks[roles.inputs[key][0]])
         for key, feature in dataset.inputs.items()
-        if key not in roles.images
+        if key not in roles.features
     }
     return replace(dataset, inputs={**dataset.inputs, **inputs})
 
@@ -71,9 +71,10 @@ class _FieldParser:
     """Positions at which all values of a field were integers."""
 
     def __post_init__(self) -> None:
-        """Set the shapes of features, which have one value per line."""
+        """Set the shapes of features, which have one value per line unless they are coordinates."""
         for key in self.roles.features:
-            self.shapes.update((field, ()) for field in self.roles.inputs[key])
+            if key not in self.roles.coordinates:
+                self.shapes.update((field, ()) for field in self.roles.inputs[key])
 
     def __call__(self, line: Mapping[str, object], location: str) -> Row:
         """Return the row of a line. An invalid line leaves the shapes and masks as they are."""

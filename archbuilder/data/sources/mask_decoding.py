@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from typing import Final, Protocol
 
 import numpy as np
@@ -195,7 +196,7 @@ def decode_mask(content: bytes, name: str) -> Array:
         RunError: if the content is not an image, or has several values per pixel, or its format
             does not keep values.
     """
-    image = open_image(content, name)
+    image = open_image(io.BytesIO(content), name)
     # The decoder and its arguments, which Pillow drops when it has decoded the pixels.
     tile = next(iter(getattr(image, "tile", ())), None)
     is_scaled = image.format == "PPM" and tile is not None and tile[0] != "raw"

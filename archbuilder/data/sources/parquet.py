@@ -415,7 +415,7 @@ class _RowBatch:
             RunError: if a column is not numbers, or one of several contains lists.
         """
         arrays = [self._numeric_array(each, columns) for each in self.roles.inputs[key]]
-        is_feature = key in self.roles.features
+        is_feature = key in self.roles.features and key not in self.roles.coordinates
         if is_feature and any(each.ndim > 1 for each in arrays):
             raise RunError(
                 f"{self._describe_column(self.roles.inputs[key][0])} contains lists, and a feature"

@@ -14,6 +14,7 @@ from archbuilder.data.provenance import RecordLocations
 from archbuilder.data.source_dataset import FittedPreprocessing, SourceDataset
 from archbuilder.data.sources.batch_reader import RawBatch, collect_columns
 from archbuilder.data.sources.column_roles import ColumnRoles
+from archbuilder.data.sources.coordinates import add_coordinates
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.table_images import add_images
 from archbuilder.diagnostics.errors import quote
@@ -102,4 +103,6 @@ def make_dataset(
         raw_features=columns.raw_features,
         key_columns=columns.key_columns,
     )
-    return add_images(dataset, columns.images, roles, locations.describe_row, context)
+    describe_row = locations.describe_row
+    dataset = add_images(dataset, columns.images, roles, describe_row, context)
+    return add_coordinates(dataset, columns.images, roles, describe_row, context.opener)

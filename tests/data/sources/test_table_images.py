@@ -8,6 +8,7 @@ import json
 import struct
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -388,6 +389,53 @@ def test_masks_as_inputs(
     assert "has 255 in column 'id', and the input 'regions' feeds" in capsys.readouterr().err
 
 
+POINTS = [[1, 2, 3, 4], [0, 0, 5, 6], [2.5, 3, 5, 6], [1, 1, 2, 2]]
+BOXES = {name: [row[column] for row in POINTS] for column, name in enumerate("abcd")}
+SIZES = np.array([[5, 6], [5, 6], [6, 5], [10, 3]])
+"""The width and height of the images below: the third one is turned by its EXIF data."""
+
+
+@pytest.fixture
+def sizes(folder: Path) -> Path:
+    """Pictures of several sizes."""
+    Image.new("RGB", (5, 6)).save(folder / "left/2.png", exif=TURNED)
+    Image.new("L", (10, 3)).save(folder / "left/3.png")
+    return folder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_coordinates_are_fractions_of_the_size(sizes: Path, kind: str):
+    """Keypoints and boxes of images that are resized, each by the size of its own file."""
+    columns = {**COLUMNS, **BOXES}
+    if kind != "csv":
+        columns["points"] = POINTS
+    path = write_table(sizes / f"table.{kind}", columns)
+    features = {
+        "left": image("file"),
+        "corner": FeatureConfig(columns=("a", "b"), relative_to="left"),
+        "target": FeatureConfig(columns=("a", "b", "c", "d"), relative_to="left"),
+    }
+    if kind != "csv":
+        features["target_list"] = FeatureConfig("points", relative_to="left")
+    examples = load(source_of(path, **features))
+    fractions = np.array(POINTS) / np.tile(SIZES, 2)
+    for column in examples.targets.values():
+        np.testing.assert_allclose(all_rows(column), fractions, rtol=1e-6)
+    np.testing.assert_allclose(all_rows(examples.inputs["corner"].column), fractions[:, :2], 1e-6)
+    assert not examples.raw_features
+    # Large columns are on the disk, and scaled when they are read.
+    source = replace(source_of(path, **features), cache=False)
+    np.testing.assert_allclose(all_rows(load(source).targets["target"]), fractions, rtol=1e-6)
+
+
+def test_coordinates_that_are_no_pairs(folder: Path):
+    """They are horizontal and vertical by turns."""
+    path = write_table(folder / "table.csv", {**COLUMNS, **BOXES})
+    target = FeatureConfig(columns=("a", "b", "c"), relative_to="left")
+    with pytest.raises(RunError, match=r"'a' and 2 more has 3 coordinates, but they are pairs"):
+        load(source_of(path, left=image("file"), target=target))
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -401,6 +449,8 @@ def test_masks_as_inputs(
         ("image: {pixels: classes, class_values: [1, 1]}", "has 1 twice in 'class_values'"),
         ("image: {pixels: masks}", "'pixels' must be values or classes, not a string 'masks'"),
         ("image: {sizes: 3}", "did you mean 'size'"),
+        ("image: true, relative_to: right", "has 'relative_to' and 'image'"),
+        ("relative_to: twin", "has coordinates relative to 'twin', which is not an input with an"),
     ],
 )
 def test_invalid_settings(
