@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from archbuilder.diagnostics.errors import RunError
+from archbuilder.diagnostics.errors import BlueprintError, RunError, UsageError
 from archbuilder.formatting import plural
 
 Array: TypeAlias = NDArray[np.generic]
@@ -34,7 +34,10 @@ _SCAN_CHUNK_BYTES: Final = 2**24
 """Number of bytes that a scan of a column reads at once."""
 _MAX_MAPPED_BYTES: Final = 2**27
 """Size up to which `map_column` keeps its result in memory: 128 MiB."""
-_RUN_ERROR_PATTERN: Final = re.compile(rf"\b{RunError.__name__}: (.+)")
+# A file may also be removed while it is read; the errors for it are the other two.
+_ERROR_PATTERN: Final = re.compile(
+    rf"\b(?:{RunError.__name__}|{UsageError.__name__}|{BlueprintError.__name__}): (.+)"
+)
 
 
 class Column(Protocol):
@@ -282,7 +285,7 @@ def load_into_memory(column: Column) -> ArrayColumn:
 
 @contextmanager
 def translate_read_errors() -> Iterator[None]:
-    """Re-raise a `RunError` of a column that TensorFlow turned into an error of its own.
+    """Re-raise an error of a column that TensorFlow turned into an error of its own.
 
     Raises:
         RunError: if an example cannot be read, or a check fails.
@@ -291,7 +294,7 @@ def translate_read_errors() -> Iterator[None]:
         yield
     except tf.errors.OpError as error:
         # numpy_function keeps only the text of a Python exception, within a longer message.
-        run_error = _RUN_ERROR_PATTERN.search(error.message or "")
-        if run_error is None:
+        original = _ERROR_PATTERN.search(error.message or "")
+        if original is None:
             raise
-        raise RunError(run_error[1]) from None
+        raise RunError(original[1]) from None

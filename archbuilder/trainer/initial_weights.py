@@ -19,7 +19,7 @@ from archbuilder.config.run_config import BEST_SUFFIX, MODEL_SUFFIX
 from archbuilder.config.sources import DataPath
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.file_access import DataFileOpener
-from archbuilder.diagnostics.errors import BlueprintError, RunError, quote, quote_list
+from archbuilder.diagnostics.errors import BlueprintError, RunError, UsageError, quote, quote_list
 from archbuilder.distribution.collectives import WorkerGroup
 from archbuilder.formatting import plural
 from archbuilder.trainer.log_format import LogFn
@@ -121,7 +121,7 @@ def _is_file(opener: DataFileOpener, path: DataPath) -> bool:
     try:
         with opener.open_file(path):
             return True
-    except (BlueprintError, RunError):
+    except (BlueprintError, RunError, UsageError):
         return False
 
 
