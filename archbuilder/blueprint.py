@@ -25,6 +25,7 @@ from archbuilder.compiler.pipeline import (
     expand_every_variant,
     expand_program,
     read_program,
+    sizes_from_data,
 )
 from archbuilder.compiler.unparse import unparse
 from archbuilder.diagnostics.errors import Diagnostic, UsageError, closest_match, quote
@@ -33,6 +34,7 @@ from archbuilder.expectations import check_expectations
 from archbuilder.files import path_status
 from archbuilder.files.blueprint_files import YAML_SUFFIXES, check_exists
 from archbuilder.files.sandbox import SandboxPath
+from archbuilder.language.ast import DataSize
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
 from archbuilder.silence_tensorflow import import_tensorflow
@@ -205,6 +207,15 @@ class Blueprint:
         return evaluate_section(
             self._program, value, self._build_options(variant, params), self._limits
         )
+
+    def sizes_from_data(
+        self, /, *, variant: str | None = None, **params: PlainData
+    ) -> Mapping[str, DataSize]:
+        """Return the numbers in the data that parameters without a value stand for, by parameter.
+
+        Training sets the parameters to them; without data, they have their defaults.
+        """
+        return sizes_from_data(self._program, self._build_options(variant, params))
 
     def _build_options(self, variant: str | None, params: Mapping[str, PlainData]) -> BuildOptions:
         STRING.check("variant", variant, optional=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import keras
@@ -13,10 +13,12 @@ from archbuilder.compiler.ir import Graph
 from archbuilder.config.fingerprint import run_fingerprint
 from archbuilder.config.relative_steps import has_relative_steps
 from archbuilder.config.run_config import BLUEPRINT_FILE
+from archbuilder.config.run_inputs import RunInputs
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sizes import measure
 from archbuilder.data.source_dataset import FittedPreprocessing, SourceDatasets
 from archbuilder.data.sources import load_datasets
 from archbuilder.diagnostics.errors import CheckpointedInterrupt, RunInterruptedError
@@ -105,6 +107,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
     limits: Limits | None = None,
     log: LogFn = print,
     devices: DeviceSetup | None = None,
+    from_data: RunInputs | None = None,
     progress: ProgressFn | None = None,
 ) -> RunResult:
     """Train the networks of a blueprint, and save them in a run directory.
@@ -122,6 +125,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
         limits: Limits on the size of the networks.
         log: Shows a line to the user.
         devices: The devices to train on; by default those that `training.distribute` selects.
+        from_data: The inputs of a new run whose networks have sizes that its data decides.
         progress: Shows the progress bar; None for no bar.
 
     Raises:
@@ -142,13 +146,18 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
         devices or setup_devices(training.distribute, training.batch_size),
         progress,
     )
+    datasets: SourceDatasets | None = None
     workers = run.devices.workers
     with _wait_for_chief_on_stop(workers), run_dir.lock(), run_dir.delete_unless_started():
+        if from_data is not None:
+            # Before run.json, whose presence means that the networks of the run are known.
+            datasets = run.load_datasets(None)
+            run = run.with_sizes(from_data, datasets)
         manifest = run.start()
         with manifest.track_status():
-            context = run.make_context(manifest)
+            context = run.make_context(manifest, datasets)
             task, result = _run_objective(context, manifest)
-            with translate_tf_errors("the evaluation", graphs.values()):
+            with translate_tf_errors("the evaluation", run.graphs.values()):
                 run_result = _finish_result(run_dir, task, result)
             # If a worker was lost, the run fails here, and is not recorded as finished.
             workers.shutdown_barrier()
@@ -178,6 +187,32 @@ class _Run:
     devices: DeviceSetup
     progress: ProgressFn | None
 
+    def load_datasets(self, preprocessing: FittedPreprocessing | None) -> SourceDatasets:
+        """Load the data, with the preprocessing of a run that is resumed."""
+        return _load_datasets(
+            self.data,
+            self.training,
+            self.run_dir,
+            self.provenance,
+            self.devices.workers,
+            preprocessing,
+        )
+
+    def with_sizes(self, inputs: RunInputs, datasets: SourceDatasets) -> _Run:
+        """Return the run of the networks whose sizes are those of the data."""
+        if inputs.from_data is None:
+            return self
+        sizes = measure(datasets, inputs.from_data.sizes)
+        values = (f"{name} = {each:,}" for name, each in sizes.items())
+        self.log(f"From the data: {', '.join(values)}")
+        resolved = inputs.with_sizes(sizes)
+        return replace(
+            self,
+            graphs=resolved.graphs,
+            training=resolved.config.training,
+            provenance=replace(self.provenance, blueprint=resolved.blueprint_text, sizes=sizes),
+        )
+
     def start(self) -> RunManifest:
         """Log the devices and the directory, and write the blueprint and the manifest."""
         self.log(
@@ -191,17 +226,12 @@ class _Run:
             self.run_dir, self.data, self.training, self.provenance, self.devices.description
         )
 
-    def make_context(self, manifest: RunManifest) -> TrainingContext:
-        """Load the data and the newest checkpoint, and return what the objective receives."""
+    def make_context(
+        self, manifest: RunManifest, datasets: SourceDatasets | None
+    ) -> TrainingContext:
+        """Load the data unless it is, and the newest checkpoint, for the objective."""
         workers = self.devices.workers
-        datasets = _load_datasets(
-            self.data,
-            self.training,
-            self.run_dir,
-            self.provenance,
-            workers,
-            manifest.preprocessing,
-        )
+        datasets = datasets or self.load_datasets(manifest.preprocessing)
         manifest.record_data(datasets)
         _warn_of_changed_schedule(manifest.previous_epochs, self.training, self.log)
         fingerprint = run_fingerprint(self.provenance.blueprint, manifest.recipe)

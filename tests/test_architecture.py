@@ -101,6 +101,7 @@ ORDER: Mapping[str, str] = {
         number_features text_features
         features split windows
         digest input_adapter sources
+        sizes
         pipeline
         input_checks mixed_labels
         augmented_batches

@@ -190,10 +190,11 @@ def _train(
             limits=limits,
             log=chief_log(log, is_chief=run_dir.is_writer),
             devices=devices,
+            from_data=None if inputs.from_data is None else inputs,
             progress=progress if run_dir.is_writer else None,
         )
     except KeyboardInterrupt as error:
-        if run_dir.is_writer:
+        if run_dir.is_writer and run_dir.has_record:
             has_checkpoint = CheckpointManager(run_dir.root).has_checkpoint
             state = "resume" if has_checkpoint else "there is no checkpoint yet; start again"
             error.add_note(f"interrupted; {state} with: archbuilder train --resume {run_dir.path}")

@@ -75,7 +75,14 @@ def inspect_data_command(
     import_tensorflow()
     # This imports TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.data.inspect import encode_png, inspect_data  # noqa: PLC0415
+    from archbuilder.data.sizes import load_sizes  # noqa: PLC0415
 
+    sizes = loaded.sizes_from_data(variant=variant, **request.params)
+    if sizes:
+        values = load_sizes(data_config, full_recipe.training, request.allow_dirs, sizes)
+        request = dataclasses.replace(request, params={**request.params, **values})
+        graphs = loaded.graphs(variant=variant, **request.params)
+        full_recipe = load_recipe(loaded, graphs, request, recipe)
     analyses = loaded.analyze(variant=variant, **request.params).values()
     output_shapes = {name: shape for each in analyses for name, shape in each.outputs.items()}
     report = inspect_data(

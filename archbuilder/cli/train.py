@@ -126,8 +126,12 @@ def train_command(
         # A restarted job repeats the whole command, with the options that --resume refuses.
         resume = run_dir
         if blueprint is not None:
+            recorded = load_run_inputs(run_dir, request)
             inputs = _new_run_inputs(blueprint, request, options)
-            inputs.check_same_run(load_run_inputs(run_dir, request), run_dir)
+            if inputs.from_data is not None:
+                sizes = inputs.from_data.sizes.keys() & recorded.config.sizes.keys()
+                inputs = inputs.with_sizes({name: recorded.config.sizes[name] for name in sizes})
+            inputs.check_same_run(recorded, run_dir)
     elif resume is not None:
         _check_resume_options(blueprint, request, options)
     arguments: _RunArguments = {

@@ -29,7 +29,7 @@ from archbuilder.diagnostics.errors import (
     quote,
 )
 from archbuilder.files.sandbox import SandboxPath
-from archbuilder.language.ast import Document
+from archbuilder.language.ast import DataSize, Document
 from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator
 from archbuilder.language.import_loader import load_program
 from archbuilder.language.modules import Program
@@ -141,6 +141,19 @@ def evaluate_section(
     tree = None if values is None else evaluator.evaluate(value, values)
     diagnostics.raise_errors()
     return tree
+
+
+def sizes_from_data(program: Program, options: BuildOptions) -> dict[str, DataSize]:
+    """Return the numbers in the data that parameters without a value stand for, by parameter."""
+    document = program.document
+    variant = document.variants.get(options.variant)
+    explicit = {name for name, _, _ in variant.values} if variant else set()
+    explicit |= {each.name for each in options.params}
+    return {
+        name: param.from_data
+        for name, param in document.params.items()
+        if param.from_data is not None and name not in explicit
+    }
 
 
 def _expand_variant(

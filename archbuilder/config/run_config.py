@@ -68,6 +68,8 @@ class RunConfig:
     """Schema of the training set."""
     digest: str | None = None
     """Digest of the training set; None if the run has not recorded it."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Numbers of the data that parameters of the blueprint were set to, by parameter."""
     forbidden: tuple[Path, ...] = ()
     """Data paths from a record that the user does not own, outside the allowed directories."""
 
@@ -128,6 +130,7 @@ class _RunRecord:
     """The `data` section of the recipe; None if it has none."""
     training: PlainData
     data_digest: str | None
+    sizes: Mapping[str, int]
 
     @classmethod
     def read(cls, run_dir: Path) -> _RunRecord:
@@ -141,6 +144,8 @@ class _RunRecord:
             fields = JsonObject.read(pinned_dir.joinpath(RUN_JSON))
             recipe = fields.object("recipe")
             digest = fields.get("data_digest")
+            # Runs of earlier versions have none.
+            sizes = fields.object("sizes") if "sizes" in fields.values else JsonObject({}, "sizes")
             return cls(
                 pinned_dir,
                 schema_from_dict(fields.get("schema")),
@@ -150,6 +155,7 @@ class _RunRecord:
                 recipe.get("data"),
                 {**recipe.object("training").values},
                 digest if isinstance(digest, str) else None,
+                {name: sizes.count(name) for name in sizes.values},
             )
         except OSError as error:
             raise UsageError(cannot_read(run_dir / RUN_JSON, error)) from None
@@ -211,7 +217,14 @@ def load_run_config(
     training_config = dataclasses.replace(
         parsed_recipe.training, weights=tuple(map(_without_spans, parsed_recipe.training.weights))
     )
-    config = RunConfig(data, training_config, record.allow_dirs, record.schema, record.data_digest)
+    config = RunConfig(
+        data,
+        training_config,
+        record.allow_dirs,
+        record.schema,
+        record.data_digest,
+        record.sizes,
+    )
     if owned_by_user:
         return config
     sandbox = DataSandbox.from_directories((record.run_dir, *map(SandboxPath.pinned, allow_dirs)))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any, Final
 
 from archbuilder.blueprint import Blueprint, BlueprintRequest
 from archbuilder.compiler.ir import Graph
@@ -25,11 +26,27 @@ from archbuilder.config.run_config import (
 )
 from archbuilder.config.sources import DataConfig, DataPath
 from archbuilder.config.training import Recipe, TrainingConfig
-from archbuilder.diagnostics.errors import UsageError, quote
+from archbuilder.diagnostics.errors import UsageError, quote, quote_list
 from archbuilder.files import path_status
 from archbuilder.files.blueprint_files import check_exists, read_sandboxed_file
 from archbuilder.files.sandbox import SandboxPath
+from archbuilder.language.ast import DataSize
 from archbuilder.limits import Limits
+
+_DATA_KEYS: Final = (
+    *("batch_size", "distribute", "seed", "shuffle", "validation_split", "test_split"),
+)
+"""Settings of `training` by which data is read and split before its sizes are known."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SizesFromData:
+    """Parameters of a new run whose values are numbers in its data."""
+
+    sizes: Mapping[str, DataSize]
+    """The numbers, by the name of the parameter."""
+    resolve: Callable[[Mapping[str, int]], RunInputs]
+    """Returns the inputs with values for these parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +60,8 @@ class RunInputs:
     """The expanded blueprint; empty if the networks are not those of a run."""
     blueprint_file: Path | None = None
     """The blueprint that the user wrote; None for a run that exists already."""
+    from_data: SizesFromData | None = None
+    """Parameters that have their defaults until the data is loaded; None if there are none."""
 
     def override(self, overrides: Mapping[str, object], limits: Limits) -> RunInputs:
         """Return the inputs with other settings of `training`, by name; None keeps a setting.
@@ -50,9 +69,7 @@ class RunInputs:
         Raises:
             UsageError: if a value has another type or is out of bounds.
         """
-        values = check_arguments(overrides, limits)
-        training = dataclasses.replace(self.config.training, **values)
-        return self._with_training(training)
+        return self.with_training(check_arguments(overrides, limits))
 
     def start_from(self, file: Path) -> RunInputs:
         """Return the inputs of a run whose networks start from a weight file or another run.
@@ -61,8 +78,32 @@ class RunInputs:
             UsageError: if there is no such file or directory.
         """
         check_exists(file)
-        weights = (InitialWeightsConfig(DataPath(str(file))),)
-        return self._with_training(dataclasses.replace(self.config.training, weights=weights))
+        return self.with_training({"weights": (InitialWeightsConfig(DataPath(str(file))),)})
+
+    def with_sizes(self, values: Mapping[str, int]) -> RunInputs:
+        """Return the inputs with the numbers of the data as values of their parameters.
+
+        Raises:
+            BlueprintError: if a value is not valid.
+            UsageError: if the data, or how it is read and split, would change with them.
+        """
+        if self.from_data is None:
+            return self
+        resolved = self.from_data.resolve(values)
+        default_recipe, recipe = (
+            recipe_to_dict(each.data, each.training, each.allow_dirs)
+            for each in (self.config, resolved.config)
+        )
+        default_training, training = default_recipe["training"], recipe["training"]
+        changed = [] if default_recipe["data"] == recipe["data"] else ["data"]
+        if isinstance(default_training, dict) and isinstance(training, dict):
+            changed += [key for key in _DATA_KEYS if default_training.get(key) != training.get(key)]
+        if changed:
+            raise UsageError(
+                f"{quote_list(changed)} cannot depend on {quote_list(self.from_data.sizes)}, whose"
+                " value is a number of the data"
+            )
+        return resolved
 
     @property
     def fingerprint(self) -> str:
@@ -89,8 +130,17 @@ class RunInputs:
             f"{quote(str(run_dir), 200)} is a run of {difference}; choose another --run-dir"
         )
 
-    def _with_training(self, training: TrainingConfig) -> RunInputs:
-        return dataclasses.replace(self, config=dataclasses.replace(self.config, training=training))
+    def with_training(self, values: Mapping[str, Any]) -> RunInputs:
+        """Return the inputs with other settings of `training`, whose values are not checked."""
+        training = dataclasses.replace(self.config.training, **values)
+        config = dataclasses.replace(self.config, training=training)
+        from_data = self.from_data
+        if from_data is not None:
+            resolve = from_data.resolve
+            from_data = SizesFromData(
+                from_data.sizes, lambda numbers: resolve(numbers).with_training(values)
+            )
+        return dataclasses.replace(self, config=config, from_data=from_data)
 
 
 def new_run_inputs(
@@ -107,13 +157,22 @@ def new_run_inputs(
     """
     loaded = request.load(blueprint)
     variant = request.select_variant(loaded)
-    graphs = loaded.graphs(variant=variant, **request.params)
-    recipe = load_recipe(loaded, graphs, request, recipe_file)
-    config = RunConfig(
-        select_data(recipe, data_argument), require_training(recipe), request.allow_dirs
-    )
-    text = loaded.expand(variant=variant, **request.params)
-    return RunInputs(loaded.name, graphs, config, text, loaded.files[0])
+
+    def make_inputs(sizes: Mapping[str, int]) -> RunInputs:
+        params = {**request.params, **sizes}
+        graphs = loaded.graphs(variant=variant, **params)
+        sized_request = dataclasses.replace(request, params=params)
+        recipe = load_recipe(loaded, graphs, sized_request, recipe_file)
+        config = RunConfig(
+            select_data(recipe, data_argument), require_training(recipe), request.allow_dirs
+        )
+        text = loaded.expand(variant=variant, **params)
+        return RunInputs(loaded.name, graphs, config, text, loaded.files[0])
+
+    inputs = make_inputs({})
+    sizes = loaded.sizes_from_data(variant=variant, **request.params)
+    from_data = SizesFromData(sizes, make_inputs) if sizes else None
+    return dataclasses.replace(inputs, from_data=from_data)
 
 
 def load_run_inputs(run_dir: Path, request: BlueprintRequest) -> RunInputs:

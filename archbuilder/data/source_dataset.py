@@ -376,6 +376,11 @@ class SourceDatasets:
     test: SourceDataset | None = None
 
 
+def target_key(output: str) -> str:
+    """Return the name of the feature that is a target; no input has it, as it has a space."""
+    return f"target {output}"
+
+
 def check_lengths(lengths: Iterable[tuple[str, int]], source_name: str) -> None:
     """Check that arrays, each with its name, have the same number of examples.
 

@@ -9,12 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias, Union
+from typing import Literal, TypeAlias, Union
 
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.deferred_values import DeferredValue
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import Tree
+
+SizeQuantity: TypeAlias = Literal["vocabulary_size", "classes", "size"]
+"""The number of tokens or categories with index 0, of classes, or of values of an example."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSize:
+    """A number that the data of a run has: a quantity of an input or a target."""
+
+    column: str
+    """The name of the input or the output; empty for the only one that has the quantity."""
+    quantity: SizeQuantity
+    span: Span
+
+    def __str__(self) -> str:
+        return f"{self.column}.{self.quantity}" if self.column else self.quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +41,8 @@ class Param:
     schema: Mapping[str, PlainData]
     default: DeferredValue | None
     span: Span
+    from_data: DataSize | None = None
+    """The number in the data that training sets it to; None for a parameter without one."""
 
     @property
     def required(self) -> bool:

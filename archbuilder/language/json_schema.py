@@ -13,7 +13,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias, get_args
 
-from archbuilder.language.parser.declarations import SCHEMA_KEYS, TYPE_NAMES
+from archbuilder.language.parser.declarations import (
+    DATA_SIZE_PATTERN,
+    SCHEMA_KEYS,
+    TYPE_NAMES,
+)
 from archbuilder.registry import Registry
 from archbuilder.registry.signatures import LAYER_KINDS, ObjectKind, Signature
 
@@ -79,6 +83,10 @@ _PARAM: Final = _any_of(
         "properties": {
             "default": _with_description("The default value.", _ANY),
             "description": _with_description("What the parameter is for.", _TEXT),
+            "from_data": _with_description(
+                "The number in the data that training sets it to, as in 'review.vocabulary_size'.",
+                {"type": "string", "pattern": f"^{DATA_SIZE_PATTERN}$"},
+            ),
             **{key: _PARAM_KEYWORDS[key] for key in SCHEMA_KEYS},
         },
         "additionalProperties": False,

@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +49,8 @@ class RunProvenance:
     """Directories that data files may lie in, besides that of the blueprint."""
     file: Path | None = None
     """The file of the blueprint as the user wrote it."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Numbers of the data that parameters of the blueprint were set to, by parameter."""
 
 
 class RunManifest:
@@ -100,6 +102,7 @@ class RunManifest:
             "git": git,
             "data_digest": previous.get("data_digest"),
             "weights": previous.get("weights", []),
+            "sizes": previous.get("sizes", {**provenance.sizes}),
             "seed": training.seed,
             "recipe": self.recipe,
             "versions": {

@@ -99,6 +99,8 @@ class RunDir:
     def create(cls, path: Path) -> RunDir:
         """Create the directory that the user chose; it may exist if it is empty.
 
+        A run that was killed before it wrote its record leaves the file of its lock there.
+
         Raises:
             UsageError: if it is a file or not empty.
             RunError: if it cannot be created.
@@ -106,7 +108,7 @@ class RunDir:
         try:
             path.mkdir(parents=True, exist_ok=True)
             root = SandboxPath.pinned(path)
-            is_empty = not root.list_names()
+            is_empty = {*root.list_names()} <= {_LOCK_FILE}
         except (FileExistsError, NotADirectoryError):
             raise UsageError(f"{quote(str(path), 200)} is a file, not a directory") from None
         except OSError as error:
@@ -178,6 +180,11 @@ class RunDir:
                 ):
                     SandboxPath.from_path(self.path.absolute()).remove()
             raise
+
+    @property
+    def has_record(self) -> bool:
+        """Whether the run has written the record from which it can be resumed."""
+        return self.root.joinpath(RUN_JSON).status() is not None
 
     def previous_manifest(self) -> JsonObject | None:
         """Return the manifest of the run that is resumed, or None for a new run.

@@ -17,7 +17,7 @@ from archbuilder.config.sources import (
     Tfrecord,
 )
 from archbuilder.config.sources.feature_parser import resolve_labels, resolve_segments
-from archbuilder.data.source_dataset import SourceKeys
+from archbuilder.data.source_dataset import SourceKeys, target_key
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import as_mapping
 from archbuilder.data.text.tokenizer import split_words
@@ -68,7 +68,7 @@ class ColumnRoles:
         targets: Mapping[str, str | FeatureConfig] = as_mapping(source.targets)
         columns_by_input = resolve_segments(as_mapping(source.inputs))
         target_configs = resolve_labels(_features_of(targets), columns_by_input)
-        outputs = {_feature_key(name): name for name in target_configs}
+        outputs = {target_key(name): name for name in target_configs}
         names_by_input: Mapping[str, InputColumns] = {
             **columns_by_input,
             **{key: target_configs[name] for key, name in outputs.items()},
@@ -111,7 +111,7 @@ class ColumnRoles:
             columns = replace(columns, targets={}, target_configs={}, weights={})
         targets, keys = columns.targets, columns.keys
         target_configs = resolve_labels(columns.target_configs, columns_by_input)
-        feature_targets = {_feature_key(name): name for name in target_configs}
+        feature_targets = {target_key(name): name for name in target_configs}
         features = {
             **_features_of(columns_by_input),
             **{key: target_configs[name] for key, name in feature_targets.items()},
@@ -264,11 +264,6 @@ def _columns_of(columns: InputColumns) -> tuple[str, ...]:
 
 def _features_of(columns: Mapping[str, object]) -> Mapping[str, FeatureConfig]:
     return {key: each for key, each in columns.items() if isinstance(each, FeatureConfig)}
-
-
-def _feature_key(output: str) -> str:
-    """Return the name of the feature that is a target; no input has it, as it has a space."""
-    return f"target {output}"
 
 
 def _key_name(column: str) -> str:

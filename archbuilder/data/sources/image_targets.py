@@ -12,7 +12,7 @@ from archbuilder.config.sources.name_patterns import find_label
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Column
 from archbuilder.data.file_access import DataFileOpener
-from archbuilder.data.source_dataset import UNNAMED
+from archbuilder.data.source_dataset import UNNAMED, target_key
 from archbuilder.data.sources.class_directories import IMAGE, PathParts, list_all_files
 from archbuilder.data.sources.image_files import ImageFile, ImageFiles, image_column
 from archbuilder.data.sources.label_encoder import TargetWriter
@@ -139,11 +139,6 @@ def make_target_columns(
         if names is not None:
             columns.classes[output] = names
     return columns
-
-
-def target_key(output: str) -> str:
-    """Return the name of the images of a target in a schema; no input has it, as it has a space."""
-    return f"target {output}"
 
 
 def _find_partners(

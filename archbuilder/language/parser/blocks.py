@@ -79,12 +79,22 @@ def decode_block(
             f"the {'network' if is_network else 'block'} {quoted(name)} has no 'layers'",
             span,
         )
-    params = body.get("params")
+    entry = body.get("params")
+    params = {} if entry is None else decode_params(reader, entry.value)
+    for param in params.values():
+        if param.from_data is not None:
+            reader.diagnostics.error(
+                "invalid-structure",
+                f"the parameter {quoted(param.name)} of the block {quoted(name)} has 'from_data',"
+                " which only parameters of a file can have",
+                param.from_data.span,
+                notes=("pass one of them to the block",),
+            )
     outputs = body.get("outputs")
     steps: tuple[Step, ...] = () if layers is None else decode_steps(reader, layers.value)
     return Block(
         name=name,
-        params={} if params is None else decode_params(reader, params.value),
+        params=params,
         inputs=_decode_inputs(reader, body, span, is_network=is_network),
         steps=steps,
         outputs=None if outputs is None else _decode_outputs(reader, outputs),

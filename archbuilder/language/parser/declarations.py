@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import Final, cast, get_args
 
 from archbuilder.diagnostics.span import Span
-from archbuilder.language.ast import Expectation, Import, Param, Variant
+from archbuilder.language.ast import DataSize, Expectation, Import, Param, SizeQuantity, Variant
 from archbuilder.language.deferred_values import DeferredValue
 from archbuilder.language.parser.fields import FieldReader, describe_value, quoted
 from archbuilder.plain_data import PlainData
@@ -33,7 +34,8 @@ SCHEMA_KEYS: Final = (
     "minLength",
     "maxLength",
 )
-PARAM_KEYS: Final = ("default", "description", *SCHEMA_KEYS)
+PARAM_KEYS: Final = ("default", "description", "from_data", *SCHEMA_KEYS)
+DATA_SIZE_PATTERN: Final = rf"(?:(.+)\.)?({'|'.join(get_args(SizeQuantity))})"
 _COUNT_KEYWORDS: Final = ("minItems", "maxItems", "minLength", "maxLength")
 _DEFAULT_TYPES: Final[dict[type, PlainData]] = {
     bool: "boolean",
@@ -67,15 +69,24 @@ def decode_params(reader: FieldReader, tree: Tree | None) -> dict[str, Param]:
         if isinstance(entry.value, MappingNode):
             default: DeferredValue | None = None
             schema: dict[str, PlainData] = {}
+            from_data: DataSize | None = None
             title = f"the parameter {quoted(entry.key)}"
             for field in reader.known_entries(entry.value, PARAM_KEYS, title):
                 if field.key == "default":
                     default = reader.decode_value(field.value)
                 elif field.key == "description":
                     reader.expect_text(field.value, "'description'")
+                elif field.key == "from_data":
+                    from_data = _decode_data_size(reader, field.value)
                 elif _check_keyword(reader, field):
                     schema[field.key] = to_plain(field.value)
-            params[entry.key] = Param(entry.key, schema, default, entry.key_span)
+            if from_data is not None and default is None:
+                reader.diagnostics.error(
+                    "missing-key",
+                    f"{title} has 'from_data' but no 'default', which commands without data need",
+                    entry.key_span,
+                )
+            params[entry.key] = Param(entry.key, schema, default, entry.key_span, from_data)
         elif isinstance(entry.value, ScalarNode) and entry.value.value is None:
             # `filters:` without a value declares a required parameter, not the default null.
             params[entry.key] = Param(entry.key, {}, None, entry.key_span)
@@ -86,6 +97,19 @@ def decode_params(reader: FieldReader, tree: Tree | None) -> dict[str, Param]:
             schema = {"type": implied_type} if default.is_constant else {}
             params[entry.key] = Param(entry.key, schema, default, entry.key_span)
     return params
+
+
+def _decode_data_size(reader: FieldReader, tree: Tree) -> DataSize | None:
+    """Decode `review.vocabulary_size`, or a quantity alone; report anything else."""
+    value = to_plain(tree)
+    match = re.fullmatch(DATA_SIZE_PATTERN, value) if isinstance(value, str) else None
+    if match is None:
+        quantities = ", ".join(f"NAME.{each}" for each in get_args(SizeQuantity))
+        reader.report_unexpected(
+            tree, "'from_data'", f"one of {quantities}, where NAME is an input or an output"
+        )
+        return None
+    return DataSize(match[1] or "", cast(SizeQuantity, match[2]), tree.span)
 
 
 def _check_keyword(reader: FieldReader, entry: MappingEntry) -> bool:
