@@ -98,7 +98,10 @@ def encode_text(raw: RawFeature, fitted: FittedFeature) -> Feature:
             if config.output == "multi_hot":
                 values = np.minimum(values, 1)
             # The columns of a vocabulary that is smaller than its largest size stay 0.
-            return values * _padded(fitted.idf, num_values) if fitted.idf else values
+            if fitted.idf:
+                idf = np.array(fitted.idf, np.float32)
+                values *= np.pad(idf, (0, num_values - len(idf)))
+            return values
         for row, tokens in enumerate(zip(*token_lists, strict=True)):
             ids = arrange(tokens)[:num_values]
             values[row, : len(ids)] = ids
@@ -206,12 +209,6 @@ def _count_tokens(token_lists: Sequence[NDArray[np.int64]], counts: Array) -> No
     rows = np.repeat(np.arange(len(token_lists)), [len(each) for each in token_lists])
     tokens = np.concatenate([*token_lists, np.zeros(0, np.int64)])
     np.add.at(counts, (rows, np.maximum(tokens - _NUM_UNCOUNTED, 0)), 1)
-
-
-def _padded(values: Sequence[float], size: int) -> NDArray[np.float32]:
-    padded = np.zeros(size, np.float32)
-    padded[: len(values)] = values
-    return padded
 
 
 def _join(texts: Sequence[NDArray[np.int64]], length: int) -> NDArray[np.int64]:

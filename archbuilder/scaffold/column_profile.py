@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, pstdev
 from typing import Final, Literal, TypeAlias
@@ -148,13 +148,9 @@ def _profile_texts(
         return ColumnProfile(name, "text", has_missing, missing, num_words=length)
     if is_distinct and len(texts) >= _MIN_ROWS:
         return ColumnProfile(name, "unused", reason="almost every value is different")
-    values = _by_falling_count(counts.items())[:_MAX_CATEGORIES]
-    return ColumnProfile(name, "category", has_missing, missing, values=values)
-
-
-def _by_falling_count(counts: Iterable[tuple[str, int]]) -> tuple[str, ...]:
-    ordered = sorted(counts, key=lambda item: (-item[1], item[0]))
-    return tuple(value for value, _ in ordered)
+    # By falling count, and equal counts in alphabetical order.
+    values = sorted(counts, key=lambda value: (-counts[value], value))[:_MAX_CATEGORIES]
+    return ColumnProfile(name, "category", has_missing, missing, values=tuple(values))
 
 
 def _is_date(text: str) -> bool:
