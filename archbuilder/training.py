@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -39,6 +40,7 @@ from archbuilder.trainer.frozen_layers import trainable_note
 from archbuilder.trainer.initial_weights import InitialWeights
 from archbuilder.trainer.log_format import LogFn, format_metrics
 from archbuilder.trainer.random_state import preserve_random_state
+from archbuilder.trainer.stages import train_stages
 from archbuilder.trainer.step_errors import translate_tf_errors
 
 
@@ -269,7 +271,9 @@ def _warn_of_changed_schedule(
     previous_epochs: int | None, training: TrainingConfig, log: LogFn
 ) -> None:
     """Warn if a schedule depends on the length of a run, and the run is resumed with another."""
-    is_relative = any(map(has_relative_steps, training.objective.optimizers.values()))
+    stages = training.stages
+    last = training if stages is None else stages[-1].apply(training, training.epochs)
+    is_relative = any(map(has_relative_steps, last.objective.optimizers.values()))
     if is_relative and previous_epochs not in (None, training.epochs):
         log(
             f"warning: the schedule of the learning rate now spans {training.epochs:,} epochs"
@@ -344,18 +348,23 @@ def _run_objective(
     context: TrainingContext, manifest: RunManifest
 ) -> tuple[TrainableTask, TrainingResult]:
     """Build and train the networks of a run, from the seed of its recipe."""
-    objective = context.config.objective
     # Ridge regression is solved in closed form, without steps.
-    if objective.takes_steps:
+    if context.config.objective.takes_steps:
         context.log(f"Execution: {context.execution.description}")
     with translate_tf_errors("the training", context.graphs.values()):
-        context = adapt_layers(context)
-        keras.utils.set_random_seed(context.config.seed)
-        task = objective.make_task(context)
-        if context.initial_weights is not None:
-            manifest.record_weights(context.initial_weights.digests)
-        manifest.record_class_weights(task.class_weights)
-        if context.config.trainable is not None or context.config.frozen is not None:
-            for name in context.graphs:
-                context.log(trainable_note(task.models[name]))
-        return task, task.train()
+        return train_stages(adapt_layers(context), partial(_train_stage, manifest))
+
+
+def _train_stage(
+    manifest: RunManifest, context: TrainingContext
+) -> tuple[TrainableTask, TrainingResult]:
+    """Build and train the networks with the settings of a stage, or of a run without stages."""
+    keras.utils.set_random_seed(context.config.seed)
+    task = context.config.objective.make_task(context)
+    if context.initial_weights is not None:
+        manifest.record_weights(context.initial_weights.digests)
+    manifest.record_class_weights(task.class_weights)
+    if context.config.trainable is not None or context.config.frozen is not None:
+        for name in context.graphs:
+            context.log(trainable_note(task.models[name]))
+    return task, task.train()

@@ -73,7 +73,7 @@ ORDER: Mapping[str, str] = {
         optimizers
         metric_checks
         objectives save_best sources split
-        initial_weights
+        initial_weights stages
         data data_cli training
         fingerprint json_schema training_parser
         arguments load
@@ -178,7 +178,7 @@ ORDER: Mapping[str, str] = {
         frozen_layers initial_weights
         context single_model
         datasets train_loop
-        adapted_layers
+        adapted_layers stages
     """,
     "archbuilder.trainer.callbacks": """
         callback_list history learning_rates monitors nan_batch_dump progress_bar sample_images

@@ -13,6 +13,7 @@ from typing import Final
 from archbuilder.config.objectives import OBJECTIVES
 from archbuilder.config.settings import Setting, mapping_schema, setting_schema, settings_of
 from archbuilder.config.sources import SOURCES
+from archbuilder.config.stages import STAGE_KEYS
 from archbuilder.config.training import TrainingConfig
 from archbuilder.config.value_types import JsonSchema
 from archbuilder.language.json_schema import allow_expressions, blueprint_schema, schema_text
@@ -83,6 +84,17 @@ def training_schema() -> JsonSchema:
             if len(distinct) == 1
             else {"description": declarations[0].description, "anyOf": distinct}
         )
+    stage = {name: properties[name] for name in STAGE_KEYS}
+    properties["stages"] = {
+        "description": properties["stages"]["description"],
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": stage,
+            "required": ["epochs"],
+            "additionalProperties": False,
+        },
+    }
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 

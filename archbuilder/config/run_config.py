@@ -31,6 +31,7 @@ from archbuilder.config.sources import (
     WindowConfig,
 )
 from archbuilder.config.split import SplitConfig
+from archbuilder.config.stages import StageConfig
 from archbuilder.config.training import TrainingConfig, training_keys
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.span import SourceText, Span
@@ -318,6 +319,8 @@ def _fields_to_dict(value: object, names: Iterable[str]) -> _JsonDict:
 
 def _value_to_plain(value: object) -> PlainData:
     """Convert a value of a recipe into plain data, without its spans."""
+    if isinstance(value, StageConfig):
+        value = {**value.settings, **value.objective_settings}
     if isinstance(value, Mapping):
         return {key: _value_to_plain(item) for key, item in value.items()}
     if isinstance(value, tuple):

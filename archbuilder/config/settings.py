@@ -25,8 +25,9 @@ from archbuilder.yaml.nodes import MappingNode, Tree
 
 _T = TypeVar("_T")
 _Default = TypeVar("_Default")
-ObjectiveFeature: TypeAlias = Literal["steps", "accumulation", "augmentation"]
-"""What an objective may support: training in steps, splitting a batch, augmenting images."""
+ObjectiveFeature: TypeAlias = Literal["steps", "stages", "accumulation", "augmentation"]
+"""What an objective may support: training in steps and stages, splitting a batch, augmenting
+images."""
 _METADATA_KEY: Final = "archbuilder.setting"
 _GROUP_KEY: Final = "archbuilder.group"
 _REQUIRED: Final[Any] = object()

@@ -15,6 +15,7 @@ from archbuilder.config.save_best import SaveBest, save_best
 from archbuilder.config.settings import setting, settings_of
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.split import SplitPlan, SplitSetting, split, to_split_config
+from archbuilder.config.stages import StageConfig, stages
 from archbuilder.config.value_types import boolean, choice, either, integer, number
 
 StrategyName: TypeAlias = Literal["auto", "none", "mirrored", "multi_worker", "tpu"]
@@ -35,6 +36,13 @@ class TrainingConfig:
         default=10,
         requires="steps",
         is_resumable=True,
+    )
+    # `epochs` is their sum, unless another value lengthens or shortens the last one.
+    stages: tuple[StageConfig, ...] | None = setting(
+        stages(),
+        "Stages that follow each other, each with its epochs and what it changes.",
+        default=None,
+        requires="stages",
     )
     batch_size: int = setting(
         integer(1, 1_000_000),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from archbuilder.compiler.value_check import check_value
 from archbuilder.config.callbacks import check_learning_rates
 from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
 from archbuilder.config.settings import parse_settings, setting_trees, settings_of
+from archbuilder.config.stages import StageConfig
 from archbuilder.config.training import TrainingConfig, training_keys
 from archbuilder.config.value_types import SectionContext
 from archbuilder.diagnostics.errors import Diagnostics
@@ -77,7 +79,41 @@ def _parse_training(mapping: MappingNode, context: SectionContext) -> TrainingCo
     )
     if tracker.has_errors():
         return None
-    return TrainingConfig(objective, **loop_values)
+    stage_trees: tuple[MappingNode, ...] = loop_values.pop("stages", ())
+    stages = [_parse_stage(mapping, each, context) for each in stage_trees]
+    config = TrainingConfig(objective, **loop_values)
+    valid_stages = tuple(each for each in stages if each is not None)
+    if not valid_stages or tracker.has_errors():
+        return None if tracker.has_errors() else config
+    if "epochs" not in trees:
+        config = replace(config, epochs=sum(each.epochs for each in valid_stages))
+    elif config.epochs <= sum(each.epochs for each in valid_stages[:-1]):
+        context.diagnostics.error(
+            "out-of-range",
+            "'epochs' is the number of epochs of all stages, and leaves none for the last one",
+            trees["epochs"].span,
+            label="remove it",
+        )
+        return None
+    return replace(config, stages=valid_stages)
+
+
+def _parse_stage(
+    mapping: MappingNode, tree: MappingNode, context: SectionContext
+) -> StageConfig | None:
+    """Parse what a stage changes in `training`; report errors and return None if there are any."""
+    replaced = {"epochs", "stages", *(each.key for each in tree)}
+    entries = (*(each for each in mapping if each.key not in replaced), *tree)
+    # All settings are checked again, since they have to fit each other.
+    config = _parse_training(MappingNode(entries, tree.span), context)
+    if config is None:
+        return None
+    loop_names = {each.name for each in settings_of(TrainingConfig)}
+    names = [each.key for each in tree]
+    return StageConfig(
+        {name: getattr(config, name) for name in names if name in loop_names},
+        {name: getattr(config.objective, name) for name in names if name not in loop_names},
+    )
 
 
 def _parse_objective(

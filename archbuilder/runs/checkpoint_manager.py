@@ -52,6 +52,8 @@ class Checkpoint:
     history: tuple[EpochLogs, ...]
     """The metrics of every completed epoch, in order."""
     arrays: Arrays
+    stage: int = 1
+    """Number of the stage whose model the arrays are of. At the end of a stage it is that one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,7 @@ def _progress_dict(checkpoint: Checkpoint) -> dict[str, PlainData]:
     return {
         "epoch": position.epoch,
         "batch": position.batch,
+        "stage": checkpoint.stage,
         "history": [dict(row) for row in checkpoint.history],
     }
 
@@ -240,7 +243,8 @@ def _parse_checkpoint(progress: JsonObject, arrays: Arrays) -> Checkpoint:
         raise JsonError(
             f"its history has {len(history)} epochs, but its position is epoch {position.epoch}"
         )
-    return Checkpoint(position, tuple(history), arrays)
+    stage = progress.count("stage") if "stage" in progress.values else 1
+    return Checkpoint(position, tuple(history), arrays, stage)
 
 
 def _verify_digests(directory: SandboxPath) -> str | None:

@@ -6,7 +6,7 @@ of the metrics. Keras's `save_weights` leaves out the second and the last.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import keras
@@ -19,6 +19,8 @@ from archbuilder.diagnostics.errors import RunError, quote
 Arrays: TypeAlias = Mapping[str, NDArray[np.generic]]
 """Values of variables by name, as in `network.00000`, `optimizer.00003` or `metrics.00001`."""
 
+NetworkState: TypeAlias = Sequence[NDArray[np.generic]]
+"""The values of the variables of a network."""
 _NETWORK: Final = "network"
 _METRICS: Final = "metrics"
 CALLBACKS_PREFIX: Final = "callbacks."
@@ -99,6 +101,17 @@ def load_network_state(model: keras.Model, arrays: Arrays) -> None:
     if {name for name, _ in variables} != {name for name in arrays if name.startswith(_NETWORK)}:
         raise RunError("the checkpoint has other variables than the network")
     _assign(variables, arrays)
+
+
+def network_state(network: keras.Model) -> NetworkState:
+    """Return the values of the weights and the random layers of a network."""
+    return [np.asarray(tf.convert_to_tensor(each.value).numpy()) for each in network.variables]
+
+
+def load_network(network: keras.Model, state: NetworkState) -> None:
+    """Set the weights and the random layers to the values of a network of the same blueprint."""
+    for variable, value in zip(network.variables, state, strict=True):
+        variable.assign(value)
 
 
 def load_metric_state(model: keras.Model, arrays: Arrays) -> None:

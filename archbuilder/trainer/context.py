@@ -25,9 +25,13 @@ from archbuilder.keras_backend.dtype_policy import (
 from archbuilder.limits import Limits
 from archbuilder.runs.checkpoint_manager import Checkpoint, CheckpointManager
 from archbuilder.runs.run_dir import EpochLogs, RunDir
-from archbuilder.runs.state_dict import Arrays
+from archbuilder.runs.state_dict import Arrays, NetworkState, load_network
 from archbuilder.trainer.callbacks.progress_bar import ProgressFn
-from archbuilder.trainer.callbacks.recipe_callbacks import BestWeights, EarlyStop
+from archbuilder.trainer.callbacks.recipe_callbacks import (
+    BestNetworks,
+    BestWeights,
+    EarlyStop,
+)
 from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.trainer.frozen_layers import freeze_layers
 from archbuilder.trainer.initial_weights import InitialWeights
@@ -36,6 +40,27 @@ from archbuilder.trainer.optimizer import make_optimizer
 
 EvalSet: TypeAlias = Literal["validation", "test"]
 """A set that networks are evaluated on, but not trained."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """A stage of a run, and what it takes over from those before it."""
+
+    number: int
+    """Counted from 1."""
+    count: int
+    """Number of stages of the run."""
+    first_epoch: int
+    """Number of completed epochs when it begins."""
+    last_epoch: int
+    """The epoch that the run ends with, unless callbacks end a stage earlier."""
+    columns: tuple[str, ...]
+    """Columns of the history that only some stages have values for."""
+    history: tuple[EpochLogs, ...] = ()
+    networks: Mapping[str, NetworkState] = field(default_factory=dict)
+    """The values that the variables of each network begin with; empty for the first stage."""
+    best: BestNetworks | None = None
+    """The best epoch of the stages before; None without `save_best`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +90,13 @@ class TrainingContext:
     """Dataset to evaluate a trained network on, in place of its validation set."""
     test_dataset: SourceDataset | None = None
     """None where the test set is split off from `dataset`, or there is none."""
+    stage: Stage | None = None
+    """The stage, whose settings are in `config`; None for a run without stages."""
+
+    @property
+    def is_last_stage(self) -> bool:
+        """Whether the run ends with this stage."""
+        return self.stage is None or self.stage.number == self.stage.count
 
     def build(self, graph: Graph) -> keras.Model:
         """Build the network of a graph as the run trains it.
@@ -86,6 +118,8 @@ class TrainingContext:
         # Before layers are frozen, which changes the order of their weights in files of Keras 2.
         if self.initial_weights is not None:
             self.initial_weights.load(model, graph.name, path_prefix)
+        if self.stage is not None and graph.name in self.stage.networks:
+            load_network(model, self.stage.networks[graph.name])
         freeze_layers(model, path_prefix, self.config)
         return model
 
@@ -94,12 +128,13 @@ class TrainingContext:
     ) -> keras.optimizers.Optimizer:
         """Return the optimizer of a network, with the loss scale that the dtype policy needs.
 
-        Its schedule may depend on the number of steps that it takes in the run.
+        Its schedule may depend on the number of steps that it takes in the run or its stage.
 
         Raises:
             BlueprintError: if Keras rejects it, or it does not fit the weights of the network.
         """
-        total_steps = steps_per_epoch * self.config.epochs
+        first_epoch = 0 if self.stage is None else self.stage.first_epoch
+        total_steps = steps_per_epoch * (self.config.epochs - first_epoch)
         return make_optimizer(config, network, self.execution, total_steps)
 
 

@@ -60,7 +60,9 @@ class AdaptedDatasets:
 
 
 def log_datasets(context: TrainingContext, datasets: AdaptedDatasets) -> None:
-    """Log the notes, and the number of examples."""
+    """Log the notes, and the number of examples, once for all stages of a run."""
+    if context.stage is not None and context.stage.networks:
+        return
     log_notes(context, datasets)
     num_validation = 0 if datasets.validation is None else len(datasets.validation.rows)
     if context.eval_dataset is not None:

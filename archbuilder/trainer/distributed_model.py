@@ -152,7 +152,12 @@ class DistributedModel(keras.Model):
             )
             for number, each in enumerate(averaged_variables)
         ]
-        for ema_variable, variable in zip(self.ema_variables, averaged_variables, strict=True):
+        self.reset_ema()
+
+    def reset_ema(self) -> None:
+        """Set the averages of the weights, if any, to the weights."""
+        variables = [variable for _, variable in self._averaged_variables()]
+        for ema_variable, variable in zip(self.ema_variables, variables, strict=True):
             ema_variable.assign(variable)
 
     def swap_ema_weights(self, values: list[tf.Tensor] | None = None) -> list[tf.Tensor]:

@@ -48,8 +48,15 @@ class FitSetup:
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
 
 
-def fit(setup: FitSetup, context: TrainingContext) -> TrainingResult:
+def fit(
+    setup: FitSetup, context: TrainingContext, networks: Mapping[str, keras.Model]
+) -> TrainingResult:
     """Train a model, and return its history and the metrics of the last validation.
+
+    Args:
+        setup: The model and its batches.
+        context: The run, or a stage of it.
+        networks: The networks of the model by name.
 
     Raises:
         BlueprintError: if a callback monitors a metric that the run does not log.
@@ -60,9 +67,18 @@ def fit(setup: FitSetup, context: TrainingContext) -> TrainingResult:
     with context.devices.scope():
         setup.model.build_optimizers()
     graphs = tuple(context.graphs.values())
-    recipe_callbacks = _make_recipe_callbacks(setup, context)
+    recipe_callbacks, stage = _make_recipe_callbacks(setup, context), context.stage
+    if stage is not None and stage.best is not None:
+        recipe_callbacks.start_from(stage.best, networks)
     checkpoint = _resume(setup, context, recipe_callbacks)
-    writer = HistoryWriter(context.run_dir, context.config.epochs, context.log, checkpoint.history)
+    writer = HistoryWriter(
+        context.run_dir,
+        context.config.epochs if stage is None else stage.last_epoch,
+        context.log,
+        checkpoint.history,
+        constants={} if stage is None else {"stage": stage.number},
+        columns=() if stage is None else stage.columns,
+    )
     checkpoint_callback = CheckpointCallback(
         context.checkpoints,
         writer,
@@ -134,7 +150,7 @@ def make_trainable_task(
     """
 
     def train() -> TrainingResult:
-        result = fit(setup, context)
+        result = fit(setup, context, models)
         after_fit()
         return replace(result, val_metrics={**result.val_metrics, **extra_metrics()})
 
@@ -200,6 +216,7 @@ def _make_recipe_callbacks(setup: FitSetup, context: TrainingContext) -> RecipeC
         context.devices.workers,
         context.log,
         save_best=save_best,
+        first_epoch=0 if context.stage is None else context.stage.first_epoch,
     )
 
 
@@ -225,7 +242,10 @@ def _resume(
         RunError: if the checkpoint does not fit the model or the data.
     """
     checkpoint = context.checkpoint
+    stage = context.stage
     if checkpoint is None:
+        if stage is not None and stage.number > 1:
+            return Checkpoint(TrainingPosition(stage.first_epoch), stage.history, {}, stage.number)
         if not context.run_dir.is_new:
             context.log("No checkpoint: starting from scratch")
         return Checkpoint(TrainingPosition(), (), {})
@@ -241,12 +261,12 @@ def _resume(
     with context.devices.scope():
         load_state_dict(model, checkpoint.arrays)
     recipe_callbacks.load_state(checkpoint.arrays)
-    if recipe_callbacks.has_stopped:
+    if recipe_callbacks.has_stopped and context.is_last_stage:
         context.log(
             f"Run already stopped early, after {plural(position.epoch, 'epoch')}; to train longer,"
             " start a new run with a larger 'patience'"
         )
-    elif position.epoch >= context.config.epochs:
+    elif position.epoch >= context.config.epochs and context.is_last_stage:
         context.log(
             f"Run already finished ({plural(position.epoch, 'epoch')}); raise --epochs to continue"
         )

@@ -49,6 +49,8 @@ class ObjectiveConfig(abc.ABC):
     """Names of the networks that it trains; empty if it trains one network of any name."""
     takes_steps: ClassVar[bool] = True
     """Whether it trains by gradient descent, in steps."""
+    trains_in_stages: ClassVar[bool] = True
+    """Whether its networks have no state besides, which a stage would start anew."""
     accumulates_gradients: ClassVar[bool] = True
     """Whether a batch can be computed in parts."""
     augment: ClassVar[Literal["unsupported", "optional", "required"]] = "unsupported"
@@ -91,6 +93,8 @@ class ObjectiveConfig(abc.ABC):
         """Yield what the objective supports; settings of `training` may require it."""
         if cls.takes_steps:
             yield "steps"
+            if cls.trains_in_stages:
+                yield "stages"
             if cls.accumulates_gradients:
                 yield "accumulation"
         if cls.augment != "unsupported":

@@ -23,6 +23,8 @@ class ContrastiveConfig(ObjectiveConfig):
     """
 
     augment = "required"
+    # MoCo has a queue of keys, and both evaluate the network before its training.
+    trains_in_stages = False
     adapts_layers = True
     used_by = "predict"
     # A linear probe is trained on the features of the training set.

@@ -59,6 +59,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         self._interval = seconds
         self._last_save_time = time.monotonic()
         self._first_position = TrainingPosition()
+        self._stage = 1
         self._terminate_on_nan: TerminateOnNaN | None = None
         self._metric_arrays: Arrays = {}
         self._position = TrainingPosition()
@@ -97,6 +98,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         self._first_position = position
         self._terminate_on_nan = terminate_on_nan
         self._position = position
+        self._stage = checkpoint.stage
         self._metric_arrays = checkpoint.arrays if position.batch else {}
 
     def on_epoch_begin(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
@@ -183,7 +185,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         arrays = state_dict(self.model) | self._recipe_callbacks.state()
         write_error = ""
         try:
-            self._checkpoints.save(Checkpoint(self._position, history, arrays))
+            self._checkpoints.save(Checkpoint(self._position, history, arrays, self._stage))
         except NotFiniteError as error:
             raise self._make_non_finite_error(error.name, self._position) from error
         except OSError as error:

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import keras
 
 from archbuilder.runs.run_dir import EpochLogs, RunDir
 from archbuilder.trainer.log_format import LogFn, format_metrics
 
+_NO_CONSTANTS: Final[Mapping[str, float]] = {}
+
 
 class HistoryWriter(keras.callbacks.Callback):
     """Writes the metrics of every epoch to the run directory, and logs them.
 
-    `history` has the epochs before a resume.
+    Args:
+        run_dir: The directory of the run.
+        epochs: Number of epochs of the run.
+        log: Shows a line to the user.
+        history: The epochs before a resume.
+        constants: Values that each epoch has besides its metrics, by the names of their columns.
+        columns: Columns that each epoch has, with NaN where it lacks a value.
     """
 
     def __init__(
-        self, run_dir: RunDir, epochs: int, log: LogFn, history: Sequence[EpochLogs] = ()
+        self,
+        run_dir: RunDir,
+        epochs: int,
+        log: LogFn,
+        history: Sequence[EpochLogs] = (),
+        *,
+        constants: Mapping[str, float] = _NO_CONSTANTS,
+        columns: Iterable[str] = (),
     ) -> None:
         super().__init__()
         self.history: list[EpochLogs] = list(history)
@@ -28,6 +45,8 @@ class HistoryWriter(keras.callbacks.Callback):
             self._create_history()
         self._epochs = epochs
         self._log = log
+        self._constants = constants
+        self._columns = tuple(columns)
         self._epoch_start_time = 0.0
 
     def _create_history(self) -> None:
@@ -50,7 +69,9 @@ class HistoryWriter(keras.callbacks.Callback):
         seconds = time.perf_counter() - self._epoch_start_time
         # Sorted: rows are appended to history.csv one by one, and all need the same column order.
         metrics = {name: float(value) for name, value in sorted((logs or {}).items())}
-        epoch_logs: EpochLogs = {"epoch": epoch + 1, "seconds": round(seconds, 3), **metrics}
+        times = {"epoch": epoch + 1, "seconds": round(seconds, 3)}
+        values = {**dict.fromkeys(self._columns, math.nan), **metrics}
+        epoch_logs: EpochLogs = {**times, **self._constants, **dict(sorted(values.items()))}
         self.history.append(epoch_logs)
         self._run_dir.add_history(epoch_logs, first=len(self.history) == 1)
         width = len(str(self._epochs))

@@ -7,6 +7,11 @@ from collections.abc import Iterable
 import keras
 
 
+def learning_rate_column(name: str) -> str:
+    """Return the column of the history for the learning rate of an optimizer."""
+    return f"learning_rate_{name}"
+
+
 class LogLearningRates(keras.callbacks.Callback):
     """Adds the learning rates of optimizers to the logs of an epoch.
 
@@ -25,6 +30,6 @@ class LogLearningRates(keras.callbacks.Callback):
         """Add the rates of the next step, as Keras's callbacks do."""
         parts = self.model.optimizer_parts() if self._names else []
         for name, optimizer in zip(self._names, parts, strict=True):
-            logs[f"learning_rate_{name}"] = float(
+            logs[learning_rate_column(name)] = float(
                 keras.ops.convert_to_numpy(optimizer.learning_rate)
             )

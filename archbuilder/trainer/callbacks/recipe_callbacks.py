@@ -25,8 +25,10 @@ from archbuilder.runs.state_dict import (
     RESTORE_BEST,
     SAVE_BEST,
     Arrays,
+    NetworkState,
     best_weights,
     best_weights_state,
+    load_network,
     optimizer_parts,
 )
 from archbuilder.trainer.callbacks.monitors import resolve_mode
@@ -104,6 +106,14 @@ class BestWeights:
                 self.model.set_weights(last_weights)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class BestNetworks:
+    """The state of each network in the best epoch of earlier stages, whose model is gone."""
+
+    best_epoch: BestEpoch
+    networks: Mapping[str, NetworkState]
+
+
 class RecipeCallbacks(keras.callbacks.Callback):
     """Runs the callbacks of a recipe at the end of each epoch.
 
@@ -118,6 +128,7 @@ class RecipeCallbacks(keras.callbacks.Callback):
         workers: The workers of the run, all of which act on the metrics of the chief.
         log: Shows a line to the user.
         save_best: The metric whose best epoch is kept; None to keep none.
+        first_epoch: The epoch from which `start_from_epoch` counts.
 
     Raises:
         BlueprintError: if the run does not log the metric of a callback.
@@ -132,6 +143,7 @@ class RecipeCallbacks(keras.callbacks.Callback):
         log: LogFn,
         *,
         save_best: SaveBest | None = None,
+        first_epoch: int = 0,
     ) -> None:
         super().__init__()
         self.set_model(model)
@@ -144,6 +156,8 @@ class RecipeCallbacks(keras.callbacks.Callback):
             if not isinstance(callback, _RecipeCallback):
                 raise TypeError(f"{callback!r} has no state that checkpoints hold")
             callback.mode = resolve_mode(name, callback, span, model, metric_names)
+            if isinstance(callback, keras.callbacks.EarlyStopping):
+                callback.start_from_epoch += first_epoch
             callback.set_model(model)
             callback.on_train_begin()
             self._callbacks.append(callback)
@@ -187,6 +201,26 @@ class RecipeCallbacks(keras.callbacks.Callback):
                     f"Learning rate reduced from {old_rate:.6g} to {new_rate:.6g}:"
                     f" {callback.monitor} has not improved for {plural(old_wait + 1, 'epoch')}"
                 )
+
+    def start_from(self, best: BestNetworks, networks: Mapping[str, keras.Model]) -> None:
+        """Keep the best epoch of earlier stages until another one is better.
+
+        Args:
+            best: The best epoch.
+            networks: The networks of the model by name.
+        """
+        if self._save_best is None:
+            return
+        with self.model.distribute_strategy.scope():
+            weights = self.model.get_weights()
+            for name, network in networks.items():
+                load_network(network, best.networks[name])
+            # Averages of the weights are saved where a model has them.
+            self.model.reset_ema()
+            self._save_best.best_weights = self.model.get_weights()
+            self.model.set_weights(weights)
+        self._save_best.best = best.best_epoch.value
+        self._save_best.best_epoch = best.best_epoch.epoch - 1
 
     def finish(self) -> EarlyStop | None:
         """Restore the best weights after training, if a callback does so, and log why it ended.

@@ -24,7 +24,7 @@ _SCALAR_METADATA: Final = tf.compat.v1.SummaryMetadata(
 )
 _Value: Final = tf.compat.v1.Summary.Value
 _Event: Final = tf.compat.v1.Event
-_NON_METRIC_KEYS: Final = ("epoch", "seconds")
+_NON_METRIC_KEYS: Final = ("epoch", "seconds", "stage")
 _WIDTH: Final = 5.0
 """Width of the plot of one metric in inches, including margins."""
 _HEIGHT: Final = 4.0

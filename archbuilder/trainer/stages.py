@@ -1,0 +1,104 @@
+"""Stages of a run: each trains the networks of the one before with other settings.
+
+A stage ends as a run does: callbacks may restore its best weights, and averages take the place of
+the weights. The next one begins as a run that starts from these networks, with another model, and
+with an optimizer and callbacks without a history. Epochs are numbered through, so that each has an
+order of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from archbuilder.config.training import TrainingConfig
+from archbuilder.diagnostics.errors import RunError, UsageError
+from archbuilder.formatting import plural
+from archbuilder.runs.run_dir import EpochLogs
+from archbuilder.runs.state_dict import NetworkState, network_state
+from archbuilder.trainer.callbacks.learning_rates import learning_rate_column
+from archbuilder.trainer.callbacks.recipe_callbacks import BestNetworks
+from archbuilder.trainer.context import Stage, TrainableTask, TrainingContext, TrainingResult
+
+
+def train_stages(
+    context: TrainingContext,
+    train_stage: Callable[[TrainingContext], tuple[TrainableTask, TrainingResult]],
+) -> tuple[TrainableTask, TrainingResult]:
+    """Train the stages of a run, from that of its checkpoint on. Without stages, it is one.
+
+    Args:
+        context: The run.
+        train_stage: Builds the networks and trains them with the settings of a stage.
+
+    Returns:
+        The networks of the last stage, and its result, which has the history of all.
+
+    Raises:
+        UsageError: if there is no epoch for the last stage.
+        RunError: if the run does not have the stage of the checkpoint.
+    """
+    configs, checkpoint = context.config.stages, context.checkpoint
+    if configs is None:
+        return train_stage(context)
+    epochs = _epochs_by_stage(context.config)
+    first_number = 1 if checkpoint is None else checkpoint.stage
+    if not 1 <= first_number <= len(configs):
+        raise RunError(f"the checkpoint is of stage {first_number}, and the run has {len(configs)}")
+    rows = () if checkpoint is None else checkpoint.history
+    history: tuple[EpochLogs, ...] = tuple(each for each in rows if each["stage"] < first_number)
+    networks: Mapping[str, NetworkState] = {}
+    best: BestNetworks | None = None
+    for number in range(first_number, len(configs) + 1):
+        first_epoch = len(history)
+        end_epoch = first_epoch + epochs[number - 1]
+        stage = Stage(
+            number,
+            len(configs),
+            first_epoch,
+            first_epoch + sum(epochs[number - 1 :]),
+            _rate_columns(context.config),
+            history,
+            networks,
+            best,
+        )
+        context.log(f"Stage {number} of {len(configs)}: epochs {first_epoch + 1} to {end_epoch}")
+        task, result = train_stage(
+            replace(
+                context,
+                config=configs[number - 1].apply(context.config, end_epoch),
+                stage=stage,
+                checkpoint=checkpoint if number == first_number else None,
+                initial_weights=context.initial_weights if number == 1 else None,
+            )
+        )
+        history = result.history
+        networks = {name: network_state(model) for name, model in task.models.items()}
+        if result.best_weights is not None:
+            with result.best_weights.loaded():
+                states = {name: network_state(model) for name, model in task.models.items()}
+            best = BestNetworks(result.best_weights.best_epoch, states)
+    return task, result
+
+
+def _epochs_by_stage(config: TrainingConfig) -> list[int]:
+    """Return the number of epochs of each stage; the last one has what is left of `epochs`.
+
+    Raises:
+        UsageError: if nothing is left.
+    """
+    epochs = [each.epochs for each in config.stages or ()]
+    epochs[-1] = config.epochs - sum(epochs[:-1])
+    if epochs[-1] < 1:
+        raise UsageError(
+            f"the stages before the last one have {plural(sum(epochs[:-1]), 'epoch')}, and the run"
+            f" has {config.epochs:,}; give more '--epochs'"
+        )
+    return epochs
+
+
+def _rate_columns(config: TrainingConfig) -> tuple[str, ...]:
+    """Return the columns of the history for the learning rates of all stages."""
+    objectives = [each.apply(config, config.epochs).objective for each in config.stages or ()]
+    names = {name: None for each in objectives for name in each.logged_optimizers}
+    return tuple(map(learning_rate_column, names))
