@@ -25,7 +25,10 @@ class ArgumentClasses:
         Raises:
             UsageError: if it has another type.
         """
-        if not (isinstance(value, self.classes) or (optional and value is None)):
+        is_valid = isinstance(value, self.classes) or (optional and value is None)
+        # The system calls raise a ValueError for it.
+        has_null = PathLike in self.classes and "\0" in str(value)
+        if not is_valid or has_null:
             raise UsageError(f"'{name}' must be {self.description}, not {quote(value)}")
 
 
@@ -60,6 +63,6 @@ def path_list(name: str, paths: object, content: str) -> list[Path]:
         raise UsageError(f"'{name}' must be a list of {content}, not {quote(paths)}")
     items = list(paths)
     for item in items:
-        if not isinstance(item, str | PathLike):
+        if not isinstance(item, str | PathLike) or "\0" in str(item):
             raise UsageError(f"'{name}' must be a list of {content}, not of {quote(item)}")
     return list(map(Path, items))

@@ -39,7 +39,7 @@ weights, the outputs differ by at most 0.00001 of the largest. `make test` compa
 
 Parameters include the statistics of batch normalization. Multiply-adds count convolutions and dense
 layers, for one example, or for one token if the sequence length is open. Memory is that of the
-weights in float32 and of all activations that training stores for one example.
+weights in float32, and of the inputs and all activations that training stores for one example.
 
 | blueprint | parameters | multiply-adds | weights | activations | reference |
 |---|---:|---:|---:|---:|---|

@@ -411,6 +411,7 @@ def test_interrupted_training_says_how_to_resume(tmp_path: Path) -> None:
 
 ARGUMENTS_OF_OTHER_TYPES = [
     ("load", (3,), {}, "'blueprint' must be a path, not 3"),
+    ("train", ("lenet5",), {"run_dir": "a\0b"}, r"'run_dir' must be a path, not 'a\\x00b'"),
     ("load", ("lenet5",), {"limits": {"files": 3}}, "'limits' must be an archbuilder.Limits"),
     (
         "load",
