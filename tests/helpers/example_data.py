@@ -464,3 +464,13 @@ def digit_pairs(folder: Path) -> None:
         right_val=x[partner[:16]],
         y_val=y[:16],
     )
+
+
+def depths(folder: Path) -> None:
+    """Write images that are brighter where they are near, and logarithms of depths."""
+    steps = np.linspace(0, 1, 16)
+    slopes = np.random.default_rng(0).random((16, 1, 1))
+    near = slopes * steps[:, None] + (1 - slopes) * steps[None, :]
+    images = (near[..., None] * np.array([0.9, 0.5, 0.7])).astype(np.float32)
+    np.save(folder / "images.npy", images)
+    np.save(folder / "depths.npy", (1.0 - 0.8 * near[..., None]).astype(np.float32))

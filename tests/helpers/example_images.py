@@ -152,3 +152,22 @@ def captions(folder: Path) -> None:
             padded = np.pad(words, (0, 7 - size)).tolist()
             records.append({"file": f"{number}.jpg", "words": padded[:6], "next": padded[1:]})
     lines(folder / "captions.jsonl", records)
+
+
+def dark_photos(folder: Path) -> None:
+    """Write dark color images of different sizes in one directory."""
+    for number, image in enumerate(smooth_images(16, 24)):
+        save(folder / "low" / f"{number}.png", 0.2 * image, size=(24 + number, 24))
+
+
+def paintings(folder: Path) -> None:
+    """Write two directories of images, and a table with one of each."""
+    for name, contrast in (("artworks", 0.5), ("photos", 1.0)):
+        for number, image in enumerate(patterns((20, 24, 3), labels(12, 4))):
+            save(folder / name / f"{number}.jpg", contrast * image)
+    names = [f"{number}.jpg" for number in range(12)]
+    columns = {
+        "style": [f"artworks/{name}" for name in names],
+        "content": [f"photos/{name}" for name in names],
+    }
+    table(folder / "pairs.csv", columns)

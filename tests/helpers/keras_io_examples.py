@@ -414,4 +414,16 @@ EXAMPLES: Mapping[str, Example] = {
     "vision/mixup": Example(
         partial(data.mnist, name="fashion_mnist.npz"), {"filters": [8, 16], "units": 16}, epochs=5
     ),
+    "generative/adain": Example(
+        images.paintings,
+        {"image_size": 16, "filters": [4, 4, 8, 8]},
+        epochs=6,
+        weights=("vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",),
+    ),
+    "vision/depth_estimation": Example(
+        data.depths, {"image_size": 16, "filters": [4, 4, 4, 4, 8]}, epochs=5
+    ),
+    "vision/zero_dce": Example(
+        images.dark_photos, {"image_size": 16, "filters": 8, "iterations": 4}, epochs=5
+    ),
 }
