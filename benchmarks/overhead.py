@@ -84,7 +84,7 @@ def input_pipeline(rounds: int) -> None:
         batches = train_batches(
             table, TrainingPosition(), batch_size=PIPELINED.batch_size, seed=0, epochs=1
         )
-        for _ in batches:
+        for _ in batches.dataset():
             pass
 
     def iterate_arrays() -> None:

@@ -93,7 +93,7 @@ ORDER: Mapping[str, str] = {
         arrays images tables texts
     """,
     "archbuilder.data": """
-        rounding
+        batch_share rounding
         augmentation bad_records columns errors file_access image_grid input_tracing position
         provenance shuffle
         dtypes lookup_tables targets text

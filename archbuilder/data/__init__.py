@@ -10,7 +10,8 @@ split.py, shuffle.py, position.py, digest.py
 input_tracing.py, lookup_tables.py, input_checks.py, input_adapter.py, targets.py,
 sample_weights.py
                        columns adapted to the inputs, outputs and losses of a network
-pipeline.py            `AdaptedDataset`, these columns together, and its batches in `tf.data`
+pipeline.py, batch_share.py
+                       `AdaptedDataset`, these columns together, and its batches in `tf.data`
 augmentation.py, augmented_batches.py, rounding.py
                        random transformations of images and their targets
 inspect.py, image_grid.py

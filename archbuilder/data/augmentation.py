@@ -1,22 +1,26 @@
 """Random augmentation of batches of images with the preprocessing layers of Keras.
 
 The result is a function of the seed, the step and the position of an image in the batch. A resumed
-run therefore sees the same images as an uninterrupted one, and so do any number of replicas.
+run therefore sees the same images as an uninterrupted one, and so do any number of replicas. A
+process that has a share of a batch draws the random numbers of the batch, and transforms its share.
 """
 
 from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, Final, TypeAlias
 
 import keras
 import tensorflow as tf
 
 from archbuilder import registry
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.rounding import round_to_dtype
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 from archbuilder.diagnostics.span import Span
@@ -49,6 +53,8 @@ MIXING_LAYERS: Final = ("CutMix", "MixUp")
 # RandomElasticTransform replaces all images by the first (Keras 3.14 to 3.15.1).
 _PER_IMAGE_LAYERS: Final = ("RandomCrop", "RandomElasticTransform")
 """Layers that are applied to the images of a batch one by one."""
+_DRAWS: Final = ("normal", "randint", "uniform")
+"""Functions of `keras.random` whose first argument is a shape."""
 _NEAREST_ARGUMENTS: Final[dict[str, PlainData]] = {
     "interpolation": "nearest",
     "fill_value": 0,
@@ -67,19 +73,60 @@ class _StatelessSeeds(keras.random.SeedGenerator):
         self._name = name
         self._key: tuple[int, ...] = ()
         self._step: tf.Tensor | int = 0
-        self._num_draws = 0
+        self.num_draws = 0
 
     def set_step(self, key: tuple[int, ...], step: tf.Tensor) -> None:
         """Restart the sequence of seeds for a step."""
-        self._key, self._step, self._num_draws = key, step, 0
+        self._key, self._step, self.num_draws = key, step, 0
 
     def next(self, ordered: bool = True) -> tf.Tensor:  # noqa: ARG002, FBT001, FBT002 - Keras's own
         """Return the next seed of the step, an int32 tensor of shape `(2,)`."""
-        self._num_draws += 1
+        self.num_draws += 1
         # crc32 rather than hash(), which Python salts anew in every process. The mask keeps the
         # value within int32.
-        name_hash = zlib.crc32(repr((self._name, self._key, self._num_draws)).encode()) & 0x7FFFFFFF
+        name_hash = zlib.crc32(repr((self._name, self._key, self.num_draws)).encode()) & 0x7FFFFFFF
         return tf.stack([tf.constant(name_hash, tf.int32), tf.cast(self._step, tf.int32)])
+
+
+class _BatchDraws:
+    """A stand-in for the `backend` of a layer, which draws random numbers for a whole batch.
+
+    The layer gets those of a share. An image is therefore transformed alike in any share.
+    """
+
+    def __init__(self, backend: Any) -> None:
+        self._keras_backend = backend
+        self._share: BatchShare | None = None
+        self.num_draws = 0
+
+    def set_share(self, share: BatchShare | None) -> None:
+        """Set the share that the layer is called with; None if it gets whole batches."""
+        self._share, self.num_draws = share, 0
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._keras_backend, name)
+        if name != "random" or self._share is None:
+            return value
+        draws = {each: partial(self._draw, getattr(value, each)) for each in _DRAWS}
+        return SimpleNamespace(**{**vars(value), **draws})
+
+    def _draw(
+        self,
+        function: Callable[..., tf.Tensor],
+        shape: Sequence[int | tf.Tensor],
+        *arguments: Any,
+        **options: Any,
+    ) -> tf.Tensor:
+        self.num_draws += 1
+        # The size of a share is open, and thus a tensor. Other numbers are drawn once for a batch.
+        if self._share is None or not shape or not tf.is_tensor(shape[0]):
+            return function(shape, *arguments, **options)
+        batch_shape = (self._share.batch_size, *shape[1:])
+        return self._share.select(function(batch_shape, *arguments, **options))
+
+
+class _NeedsBatchError(Exception):
+    """A layer cannot transform a share of a batch without the rest of the batch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +138,7 @@ class _SeededLayer:
     """The location of the layer in the recipe."""
     layer: keras.layers.Layer
     seeds: tuple[_StatelessSeeds, ...]
+    backends: tuple[_BatchDraws, ...]
 
     @classmethod
     def from_config(cls, config: KerasObject, index: int) -> _SeededLayer:
@@ -100,18 +148,21 @@ class _SeededLayer:
             BlueprintError: if Keras rejects its arguments.
         """
         layer: keras.layers.Layer = build_object(config)
-        return cls(config.class_name, config.span, layer, tuple(_replace_seeds(layer, str(index))))
+        seeds = tuple(_replace_seeds(layer, str(index)))
+        return cls(config.class_name, config.span, layer, seeds, tuple(_replace_backends(layer)))
 
-    def __call__(self, images: tf.Tensor, key: tuple[int, ...], step: tf.Tensor) -> tf.Tensor:
-        """Augment a batch of images, `(batch, height, width, channels)`.
+    def __call__(self, images: tf.Tensor, key: tuple[int, ...], share: BatchShare) -> tf.Tensor:
+        """Augment the images of a share, `(examples, height, width, channels)`.
 
         Raises:
             BuildError: if Keras does not take such images, or they are not larger than a crop.
+            _NeedsBatchError: if the layer needs all images of the batch.
         """
 
-        def augment(batch: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-            for generator in self.seeds:
-                generator.set_step(key, step)
+        def augment(
+            batch: tf.Tensor, step: tf.Tensor, draw_share: BatchShare | None = None
+        ) -> tf.Tensor:
+            self._restart_draws(key, step, draw_share)
             # Layers return floats for every dtype.
             return round_to_dtype(self.layer(batch, training=True), images.dtype)
 
@@ -136,24 +187,37 @@ class _SeededLayer:
         with translate_keras_errors(
             lambda error: self._rejection(f"images of {shape}", error_notes(error))
         ):
-            if self.name not in _PER_IMAGE_LAYERS:
-                return augment(images, step)
-            count = tf.shape(images)[0]
-            # Each image gets a step number of its own, and with it its own seeds.
-            steps = tf.cast(step, tf.int32) * count + tf.range(count)
-            return tf.map_fn(
-                lambda pair: augment(*pair), (images, steps), fn_output_signature=images.dtype
-            )
+            if self.name in _PER_IMAGE_LAYERS:
+                # Each image gets a step number of its own, and with it its own seeds.
+                steps = tf.cast(share.step, tf.int32) * share.batch_size
+                steps = share.select(steps + tf.range(share.batch_size))
+                return tf.map_fn(
+                    lambda pair: augment(*pair), (images, steps), fn_output_signature=images.dtype
+                )
+            augmented = augment(images, share.step, None if share.bounds is None else share)
+        # Other draws, such as those of GaussianNoise, do not go through the backend of the layer.
+        if share.bounds is not None and sum(each.num_draws for each in self.seeds) != sum(
+            each.num_draws for each in self.backends
+        ):
+            raise _NeedsBatchError
+        return augmented
 
     def mix_labels(
-        self, labels: tf.Tensor, images: tf.Tensor, key: tuple[int, ...], step: tf.Tensor
+        self, labels: tf.Tensor, images: tf.Tensor, key: tuple[int, ...], batch: BatchShare
     ) -> tf.Tensor:
         """Mix labels `(batch, ...)` as this layer mixes `images`, whose shape it needs."""
-        for generator in self.seeds:
-            generator.set_step(key, step)
+        self._restart_draws(key, batch.step)
         flat = tf.reshape(tf.cast(labels, tf.float32), (-1, math.prod(labels.shape[1:])))
         mixed = self.layer({"images": images, "labels": flat}, training=True)["labels"]
         return tf.cast(tf.reshape(mixed, tf.shape(labels)), labels.dtype)
+
+    def _restart_draws(
+        self, key: tuple[int, ...], step: tf.Tensor, share: BatchShare | None = None
+    ) -> None:
+        for generator in self.seeds:
+            generator.set_step(key, step)
+        for backend in self.backends:
+            backend.set_share(share)
 
     def _rejection(self, description: str, notes: tuple[str, ...]) -> BuildError:
         return BuildError(
@@ -191,19 +255,35 @@ class Augmentation:
         # the only Python control flow is over layers, which tracing unrolls.
         self._function = tf.function(self._augment, autograph=False)
 
-    def __call__(self, images: tf.Tensor, step: tf.Tensor, view: int = 0) -> tf.Tensor:
-        """Augment a batch of images, differently for each step and view.
+    def __call__(self, images: tf.Tensor, share: BatchShare, view: int = 0) -> tf.Tensor:
+        """Augment the images of a share, differently for each step and view.
+
+        The share must be the batch if `needs_batch` says so.
 
         Raises:
             BlueprintError: if a layer does not take such images.
         """
-        # A Python number would be traced anew for every step.
-        return self._function(images, tf.cast(step, tf.int64), view)
+        if share.bounds is None:
+            return self._function(images, share.step, view)
+        return self._function(images, share.step, view, share.batch_rows, share.bounds)
+
+    def needs_batch(self, images: tf.TensorSpec) -> bool:
+        """Return whether a layer needs all images of a batch to transform a share of them."""
+        scalar = tf.TensorSpec([], tf.int64)
+        batch_rows = tf.TensorSpec([None], tf.int64)
+        share_images = tf.TensorSpec([None, *images.shape[1:]], images.dtype)
+        try:
+            self._function.get_concrete_function(
+                share_images, scalar, 0, batch_rows, (scalar, scalar)
+            )
+        except _NeedsBatchError:
+            return True
+        return False
 
     def transform_targets(
-        self, values: tf.Tensor, step: tf.Tensor, *, use_nearest: bool
+        self, values: tf.Tensor, share: BatchShare, *, use_nearest: bool
     ) -> tf.Tensor:
-        """Apply what moves pixels to targets `(batch, height, width, channels)` of images.
+        """Apply what moves pixels to targets `(examples, height, width, channels)` of images.
 
         With the same step, pixels move as those of the images do. `use_nearest` switches
         interpolation off, for class indices.
@@ -213,18 +293,18 @@ class Augmentation:
             if is_geometric or layer.name in MIXING_LAYERS:
                 transform = self._nearest_layers[index] if use_nearest and is_geometric else layer
                 # View 0 is the one that __call__ gives to images with targets.
-                values = transform(values, (self._seed, 0), step)
+                values = transform(values, (self._seed, 0), share)
         return values
 
-    def mix_labels(self, labels: tf.Tensor, images: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        """Mix labels as the layers mix `images`, those before augmentation.
+    def mix_labels(self, labels: tf.Tensor, images: tf.Tensor, batch: BatchShare) -> tf.Tensor:
+        """Mix labels of a batch as the layers mix `images`, those before augmentation.
 
         TensorFlow drops what is computed of the images here except for their shape.
         """
         for layer in self._layers:
             if layer.name in MIXING_LAYERS:
-                labels = layer.mix_labels(labels, images, (self._seed, 0), step)
-            images = layer(images, (self._seed, 0), step)
+                labels = layer.mix_labels(labels, images, (self._seed, 0), batch)
+            images = layer(images, (self._seed, 0), batch)
         return labels
 
     def check(self, images: tf.TensorSpec) -> tf.TensorSpec:
@@ -236,10 +316,19 @@ class Augmentation:
         step = tf.TensorSpec([], tf.int64)
         return self._function.get_concrete_function(images, step, 0).structured_outputs
 
-    def _augment(self, images: tf.Tensor, step: tf.Tensor, view: int) -> tf.Tensor:
+    def _augment(
+        self,
+        images: tf.Tensor,
+        step: tf.Tensor,
+        view: int,
+        batch_rows: tf.Tensor | None = None,
+        bounds: tuple[tf.Tensor, tf.Tensor] | None = None,
+    ) -> tf.Tensor:
+        rows = tf.range(tf.shape(images)[0]) if batch_rows is None else batch_rows
+        share = BatchShare(step, rows, bounds)
         try:
             for layer in self._layers:
-                images = layer(images, (self._seed, view), step)
+                images = layer(images, (self._seed, view), share)
         except BuildError as refusal:
             diagnostics = Diagnostics()
             refusal.report(diagnostics)
@@ -259,6 +348,17 @@ def _replace_seeds(layer: keras.layers.Layer, name: str) -> Iterator[_StatelessS
             yield seeds
         elif isinstance(inner, keras.layers.Layer):
             yield from _replace_seeds(inner, f"{name}.{key}")
+
+
+def _replace_backends(layer: keras.layers.Layer) -> Iterator[_BatchDraws]:
+    """Replace the backends of a layer and of its inner layers; yield the new ones."""
+    for key, inner in list(vars(layer).items()):
+        if key == "backend":
+            backend = _BatchDraws(inner)
+            vars(layer)[key] = backend
+            yield backend
+        elif isinstance(inner, keras.layers.Layer):
+            yield from _replace_backends(inner)
 
 
 def _with_value_range(config: KerasObject, value_range: ValueRange | None) -> KerasObject:

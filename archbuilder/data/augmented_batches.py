@@ -27,8 +27,9 @@ from archbuilder.data.augmentation import (
     MIXING_LAYERS,
     Augmentation,
 )
+from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.mixed_labels import find_mixed_labels
-from archbuilder.data.pipeline import AdaptedDataset
+from archbuilder.data.pipeline import AdaptedDataset, BatchPipeline
 from archbuilder.data.targets import Target
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, UsageError
 
@@ -61,6 +62,8 @@ class BatchAugmenter:
     dataset: AdaptedDataset
     augmentations: Mapping[str, Augmentation]
     """Augmentations by the name of the input."""
+    images: Mapping[str, tf.TensorSpec]
+    """Dtypes and shapes of the images by the name of the input."""
     dense_targets: Mapping[str, _DenseTarget]
     """Dense targets by the name of the output."""
     mixed_labels: Sequence[str] = ()
@@ -73,7 +76,7 @@ class BatchAugmenter:
         objective: SupervisedConfig,
         graph: Graph,
         dataset: AdaptedDataset,
-        batches: tf.data.Dataset,
+        batches: BatchPipeline,
     ) -> BatchAugmenter:
         """Build the layers of a recipe, and check that they fit the batches and the network.
 
@@ -81,7 +84,8 @@ class BatchAugmenter:
             UsageError: if no input is an image, or the network does not take augmented images.
             BlueprintError: if a layer does not fit images or targets, or Keras rejects it.
         """
-        inputs = _as_dict(batches.element_spec[0], dataset.inputs)
+        input_specs, target_specs, *_ = batches.element_spec
+        inputs = _as_dict(input_specs, dataset.inputs)
         augmentations: dict[str, Augmentation] = {}
         for name, tensor_spec in inputs.items():
             value_range = dataset.inputs[name].value_range
@@ -101,7 +105,7 @@ class BatchAugmenter:
         for name, augmentation in augmentations.items():
             check_augmented_shape(name, augmentation.check(inputs[name]), input_shapes[name])
         image_shapes = {name: tuple(inputs[name].shape[1:]) for name in augmentations}
-        targets = _as_dict(batches.element_spec[1], dataset.targets)
+        targets = _as_dict(target_specs, dataset.targets)
         target_shapes = {name: tuple(each.shape[1:]) for name, each in targets.items()}
         dense_targets = _DenseTargetFinder(objective, dataset, target_shapes, image_shapes).find(
             config.augment
@@ -109,46 +113,40 @@ class BatchAugmenter:
         mixed_labels = find_mixed_labels(
             config.augment, objective, dataset, augmentations, dense_targets
         )
-        return cls(dataset, augmentations, dense_targets, mixed_labels)
+        images = {name: inputs[name] for name in augmentations}
+        return cls(dataset, augmentations, images, dense_targets, mixed_labels)
 
-    def __call__(self, batches: tf.data.Dataset, first_step: int) -> tf.data.Dataset:
-        """Augment batches, the first of which belongs to the step `first_step`."""
+    def needs_batch(self) -> bool:
+        """Return whether a layer needs all images of a batch to transform a share of them."""
+        return any(each.needs_batch(self.images[name]) for name, each in self.augmentations.items())
+
+    def __call__(self, share: BatchShare, batch: tuple[object, ...]) -> tuple[object, ...]:
+        """Augment the examples of a share."""
         # All inputs draw the same transformations, so that any of them can transform the targets.
         first_name, first_augmentation = next(iter(self.augmentations.items()))
-
-        def augment_batch(step: tf.Tensor, batch: tuple[object, ...]) -> tuple[object, ...]:
-            x = _as_dict(batch[0], self.dataset.inputs)
-            y = _as_dict(batch[1], self.dataset.targets)
-            images = x[first_name]
-            x |= {name: augment(x[name], step) for name, augment in self.augmentations.items()}
-            y |= {
-                name: first_augmentation.mix_labels(y[name], images, step)
-                for name in self.mixed_labels
-            }
-            y |= {
-                name: _transform_target(first_augmentation, each, y[name], step)
-                for name, each in self.dense_targets.items()
-            }
-            augmented = (_repack(batch[0], x), _repack(batch[1], y))
-            if len(batch) == len(augmented):
-                return augmented
-            weights = _as_dict(batch[2], self.dataset.targets)
-            for name, dense_target in self.dense_targets.items():
-                # Weights of pixels, `(batch, height, width, ...)`, rather than of examples.
-                if weights[name].shape.rank > 2:
-                    channels = math.prod(weights[name].shape[3:])
-                    pixels = _DenseTarget((*dense_target.shape[:2], channels), use_nearest=True)
-                    weights[name] = _transform_target(
-                        first_augmentation, pixels, weights[name], step
-                    )
-            return (*augmented, _repack(batch[2], weights))
-
-        # Seeds follow from the step, not from a count of calls: map calls run in parallel.
-        numbered = batches.enumerate(tf.constant(first_step, tf.int64))
-        augmented = numbered.map(
-            augment_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
-        return augmented.prefetch(tf.data.AUTOTUNE)
+        x = _as_dict(batch[0], self.dataset.inputs)
+        y = _as_dict(batch[1], self.dataset.targets)
+        images = x[first_name]
+        x |= {name: augment(x[name], share) for name, augment in self.augmentations.items()}
+        y |= {
+            name: first_augmentation.mix_labels(y[name], images, share)
+            for name in self.mixed_labels
+        }
+        y |= {
+            name: _transform_target(first_augmentation, each, y[name], share)
+            for name, each in self.dense_targets.items()
+        }
+        augmented = (_repack(batch[0], x), _repack(batch[1], y))
+        if len(batch) == len(augmented):
+            return augmented
+        weights = _as_dict(batch[2], self.dataset.targets)
+        for name, dense_target in self.dense_targets.items():
+            # Weights of pixels, `(examples, height, width, ...)`, rather than of examples.
+            if weights[name].shape.rank > 2:
+                channels = math.prod(weights[name].shape[3:])
+                pixels = _DenseTarget((*dense_target.shape[:2], channels), use_nearest=True)
+                weights[name] = _transform_target(first_augmentation, pixels, weights[name], share)
+        return (*augmented, _repack(batch[2], weights))
 
 
 def _as_dict(values: object, names: Mapping[str, object]) -> _TensorDict:
@@ -160,10 +158,12 @@ def _repack(values: object, tensors: _TensorDict) -> object:
 
 
 def _transform_target(
-    augmentation: Augmentation, dense_target: _DenseTarget, values: tf.Tensor, step: tf.Tensor
+    augmentation: Augmentation, dense_target: _DenseTarget, values: tf.Tensor, share: BatchShare
 ) -> tf.Tensor:
     images = tf.reshape(values, (-1, *dense_target.shape))
-    transformed = augmentation.transform_targets(images, step, use_nearest=dense_target.use_nearest)
+    transformed = augmentation.transform_targets(
+        images, share, use_nearest=dense_target.use_nearest
+    )
     if values.shape.rank == _IMAGE_BATCH_RANK:
         return transformed
     # Targets without a channel axis, or flattened, get their shape back.

@@ -17,6 +17,7 @@ from archbuilder.config.sources import DataConfig
 from archbuilder.config.split import SplitPlan
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmentation import Augmentation
+from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.columns import Column, RowIndices, fit_image_size, translate_read_errors
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.file_access import DataFileOpener
@@ -287,7 +288,7 @@ def _preview(
             continue
         if training.augment and batch.shape.rank == _IMAGE_RANK:
             augmentation = Augmentation(training.augment, training.seed, adapted_input.value_range)
-            batch = augmentation(batch, tf.constant(0))
+            batch = augmentation(batch, BatchShare(tf.constant(0, tf.int64), rows))
         images = to_uint8_images(np.asarray(batch, np.float32))
         preview = None if images is None else image_grid(images)
     return preview, notes

@@ -1,17 +1,20 @@
 """The `tf.data` pipeline: batches in a reproducible order, adapted to the network.
 
-Examples are read, scaled and resized batch by batch, when they are needed.
+Examples are read, scaled and resized batch by batch, when they are needed. With several processes,
+each reads only its share of a batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from archbuilder.data.batch_share import BatchShare, ShareBounds
 from archbuilder.data.columns import Column
 from archbuilder.data.input_adapter import InputAdapter
 from archbuilder.data.position import TrainingPosition
@@ -73,6 +76,89 @@ class AdaptedDataset:
         weights = {name: each.without_class_weights() for name, each in self.sample_weights.items()}
         return replace(self, sample_weights={name: each for name, each in weights.items() if each})
 
+    def gather(self, rows: tf.Tensor) -> tuple[object, ...]:
+        """Return inputs, targets and, if there are any, sample weights as Keras takes them."""
+        x = {name: each.gather(rows) for name, each in self.inputs.items()}
+        y = {name: each.gather(rows) for name, each in self.targets.items()}
+        batch = (_pack(x, named=self.named_inputs), _pack(y, named=self.named_outputs))
+        if not self.sample_weights:
+            return batch
+        # Keras matches weights with targets by structure: every target needs some.
+        ones = tf.ones(tf.shape(rows)[0])
+        weights = {
+            name: self.sample_weights[name].gather(rows) if name in self.sample_weights else ones
+            for name in self.targets
+        }
+        return (*batch, _pack(weights, named=self.named_outputs))
+
+
+def _pack(values: dict[str, tf.Tensor], *, named: bool) -> object:
+    return values if named else next(iter(values.values()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchPipeline:
+    """The rows of the batches of a run, and the function that reads and prepares their examples."""
+
+    row_batches: tf.data.Dataset
+    """The step and the rows of each batch."""
+    prepare: Callable[[BatchShare], Any]
+    """Returns the examples of a share as the model takes them."""
+
+    @property
+    def num_batches(self) -> int:
+        """Number of batches of one pass over a data set."""
+        return int(self.row_batches.cardinality())
+
+    @property
+    def element_spec(self) -> Any:
+        """Dtypes and shapes of a batch."""
+        return self.dataset().element_spec
+
+    def map(
+        self,
+        function: Callable[[BatchShare, Any], Any],
+        needs_batch: Callable[[], bool] = lambda: False,
+    ) -> BatchPipeline:
+        """Return a pipeline that applies a function to every share and its prepared examples.
+
+        If `needs_batch` returns true, as for a function that combines examples of a batch, the
+        function gets the batch as a whole, of which the share is selected afterwards. It is called
+        only if there are shares.
+        """
+
+        def prepare(share: BatchShare) -> Any:
+            if share.bounds is None or not needs_batch():
+                return function(share, self.prepare(share))
+            batch = share.widened()
+            prepared = function(batch, self.prepare(batch))
+            return tf.nest.map_structure(share.select, prepared)
+
+        return replace(self, prepare=prepare)
+
+    def repeat(self) -> BatchPipeline:
+        """Return a pipeline that begins again at its end, without an end."""
+        return replace(self, row_batches=self.row_batches.repeat())
+
+    def shard(self, count: int, index: int) -> BatchPipeline:
+        """Return every `count`-th batch, from the one at `index` on."""
+        return replace(self, row_batches=self.row_batches.shard(count, index))
+
+    def dataset(self, share_bounds: ShareBounds | None = None) -> tf.data.Dataset:
+        """Return the prepared batches, or of each the share that a function gives."""
+
+        def prepare(step: tf.Tensor, rows: tf.Tensor) -> Any:
+            share = BatchShare(step, rows)
+            if share_bounds is not None:
+                share = replace(share, bounds=share_bounds(share.batch_size))
+            return self.prepare(share)
+
+        # Deterministic: otherwise parallel calls return batches in the order in which they finish.
+        prepared = self.row_batches.map(
+            prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+        return prepared.prefetch(tf.data.AUTOTUNE)
+
 
 def train_batches(
     dataset: AdaptedDataset,
@@ -83,11 +169,12 @@ def train_batches(
     epochs: int,
     shuffle: bool = True,
     drop_remainder: bool = False,
-) -> tf.data.Dataset:
+) -> BatchPipeline:
     """Return the batches from a position of the run to its last epoch.
 
     Every epoch has its own order if `shuffle`, otherwise that of the data. It ends with a smaller
-    batch unless `drop_remainder`.
+    batch unless `drop_remainder`. Steps are counted over the whole run: a resumed run continues
+    with the numbers of the interrupted one.
     """
 
     # Not Dataset.shuffle, whose order depends on its buffer and which cannot start at a position.
@@ -105,40 +192,24 @@ def train_batches(
             batch_size, drop_remainder=drop_remainder
         )
 
-    # Batches of row indices: flat_map ends a batch with its epoch, and skip drops those before
-    # the position without reading an example.
-    batches = tf.data.Dataset.range(start.epoch, epochs).flat_map(epoch_batches).skip(start.batch)
-    return _gather_batches(batches, dataset)
-
-
-def eval_batches(dataset: AdaptedDataset, *, batch_size: int) -> tf.data.Dataset:
-    """Return the batches of one pass, in the order of the data."""
-    return _gather_batches(
-        tf.data.Dataset.from_tensor_slices(dataset.rows).batch(batch_size), dataset
+    # flat_map ends a batch with its epoch, and skip drops those before the position without reading
+    # an example.
+    row_batches = tf.data.Dataset.range(start.epoch, epochs).flat_map(epoch_batches)
+    steps_per_epoch = dataset.steps_per_epoch(batch_size, drop_remainder=drop_remainder)
+    return _number_batches(
+        row_batches.skip(start.batch), dataset, start.epoch * steps_per_epoch + start.batch
     )
 
 
-def _gather_batches(batches: tf.data.Dataset, dataset: AdaptedDataset) -> tf.data.Dataset:
-    def gather_batch(rows: tf.Tensor) -> tuple[object, ...]:
-        x = {name: each.gather(rows) for name, each in dataset.inputs.items()}
-        y = {name: each.gather(rows) for name, each in dataset.targets.items()}
-        batch = (_pack(x, named=dataset.named_inputs), _pack(y, named=dataset.named_outputs))
-        if not dataset.sample_weights:
-            return batch
-        # Keras matches weights with targets by structure: every target needs some.
-        ones = tf.ones(tf.shape(rows)[0])
-        weights = {
-            name: dataset.sample_weights[name].gather(rows)
-            if name in dataset.sample_weights
-            else ones
-            for name in dataset.targets
-        }
-        return (*batch, _pack(weights, named=dataset.named_outputs))
-
-    # Deterministic: otherwise parallel calls return batches in the order in which they finish.
-    gathered = batches.map(gather_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return gathered.prefetch(tf.data.AUTOTUNE)
+def eval_batches(dataset: AdaptedDataset, *, batch_size: int) -> BatchPipeline:
+    """Return the batches of one pass, in the order of the data."""
+    row_batches = tf.data.Dataset.from_tensor_slices(dataset.rows).batch(batch_size)
+    return _number_batches(row_batches, dataset)
 
 
-def _pack(values: dict[str, tf.Tensor], *, named: bool) -> object:
-    return values if named else next(iter(values.values()))
+def _number_batches(
+    row_batches: tf.data.Dataset, dataset: AdaptedDataset, first_step: int = 0
+) -> BatchPipeline:
+    # Random numbers follow from the step, not from a count of calls: calls run in parallel.
+    numbered_batches = row_batches.enumerate(tf.constant(first_step, tf.int64))
+    return BatchPipeline(numbered_batches, lambda share: dataset.gather(share.rows))

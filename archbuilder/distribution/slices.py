@@ -52,6 +52,17 @@ def slice_bounds(
     return begin, end, tf.logical_and(is_uncut, tf.not_equal(index, 0))
 
 
+def worker_bounds(
+    count: tf.Tensor, worker: int, num_workers: int, num_slices: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the bounds of the share of a worker: the slices of all of its replicas."""
+    local_slices = num_slices // num_workers
+    first_slice = worker * local_slices
+    begin, _, _ = slice_bounds(count, first_slice, num_slices)
+    _, end, _ = slice_bounds(count, first_slice + local_slices - 1, num_slices)
+    return begin, end
+
+
 def count_examples(batch: object) -> tf.Tensor:
     """Return the number of examples of a batch."""
     return tf.shape(tf.nest.flatten(batch)[0])[0]

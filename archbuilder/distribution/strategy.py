@@ -14,18 +14,18 @@ from functools import cache
 from typing import Final
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from archbuilder.config.training import StrategyName
+from archbuilder.data.batch_share import BatchShare
+from archbuilder.data.pipeline import BatchPipeline
 from archbuilder.diagnostics.errors import ClusterError, RunError
 from archbuilder.distribution.cluster_spec import TF_CONFIG_VAR, Cluster, select_cluster
 from archbuilder.distribution.collectives import SINGLE_WORKER, WorkerGroup
 from archbuilder.distribution.membership import Membership, check_members, check_port
-from archbuilder.distribution.slices import (
-    count_examples,
-    slice_batch,
-    slice_bounds,
-)
+from archbuilder.distribution.slices import slice_batch, slice_bounds, worker_bounds
 
 INFINITE_CARDINALITY: Final = tf.data.experimental.INFINITE_CARDINALITY
 
@@ -50,43 +50,77 @@ class DeviceSetup:
         )
         return scope
 
-    def distribute_dataset(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+    def distribute_batches(self, batches: BatchPipeline) -> tf.data.Dataset:
         """Split each global batch over the replicas, as evenly as possible and in order.
 
-        An element is a replica's slice and a boolean: whether the slice counts. A batch with fewer
-        examples than replicas goes to all of them as a whole, and counts on the first one only.
-        The result claims to be infinite, so that the caller must count the batches itself.
+        Each worker reads and prepares only the slices of its own replicas. An element is a
+        replica's slice and a boolean: whether the slice counts. A batch with fewer examples than
+        replicas goes to all of them as a whole, and counts on the first one only. The result claims
+        to be infinite, so that the caller must count the batches itself.
 
         `tf.distribute`'s own sharding would give workers files or every n-th element. The content
         of a batch would then depend on the number of workers.
         """
         if self.strategy is None:
-            return batches
-        strategy, replicas = self.strategy, self.num_replicas
+            return batches.dataset()
 
         def make_dataset(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            local_replicas = replicas // context.num_input_pipelines
-            # TensorFlow has one input pipeline per worker. Each of them reads the whole batch, and
-            # yields one element per local replica: `flat_map` numbers them as the replicas are.
-            first_replica = context.input_pipeline_id * local_replicas
-
-            def replica_slices(*batch: object) -> tf.data.Dataset:
-                full_batch = batch if len(batch) > 1 else batch[0]
-                replica_ids = tf.data.Dataset.range(first_replica, first_replica + local_replicas)
-                count = tf.cast(count_examples(full_batch), tf.int64)
-
-                def replica_slice(replica_id: tf.Tensor) -> tuple[object, tf.Tensor]:
-                    begin, end, is_duplicate = slice_bounds(count, replica_id, replicas)
-                    return slice_batch(full_batch, begin, end), is_duplicate
-
-                return replica_ids.map(replica_slice)
-
-            dataset = batches.flat_map(replica_slices).prefetch(tf.data.AUTOTUNE)
+            # TensorFlow has one input pipeline per worker. It yields one element per local replica.
+            dataset = slice_for_replicas(
+                batches, context.input_pipeline_id, context.num_input_pipelines, self.num_replicas
+            ).prefetch(tf.data.AUTOTUNE)
             # For a dataset that may end, TensorFlow's iterator all-reduces at every step whether a
             # worker still has data (`_enable_get_next_as_optional` in input_lib.py).
             return dataset.apply(tf.data.experimental.assert_cardinality(INFINITE_CARDINALITY))
 
-        return strategy.distribute_datasets_from_function(make_dataset)
+        return self.strategy.distribute_datasets_from_function(make_dataset)
+
+    def share_batches(self, batches: BatchPipeline) -> tf.data.Dataset:
+        """Return this worker's share of each batch, for an operation outside of the replicas."""
+        return batches.dataset(self._share_bounds if self.workers.count > 1 else None)
+
+    def join_shares(self, share: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        """Return the values of the `count` examples of a batch from the shares of all workers."""
+        if self.workers.count == 1:
+            return share
+        begin, end = map(int, self._share_bounds(tf.constant(count)))
+        # Each worker fills in its share, so that the sum over the workers has them all.
+        values = np.zeros((count, *share.shape[1:]), np.float32)
+        # A batch with fewer examples than replicas is the share of every worker.
+        if self.workers.is_chief or end - begin < count:
+            values[begin:end] = share
+        return self.workers.all_reduce_sum(values)
+
+    def _share_bounds(self, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return worker_bounds(count, self.workers.index, self.workers.count, self.num_replicas)
+
+
+def slice_for_replicas(
+    batches: BatchPipeline, worker: int, num_workers: int, num_replicas: int
+) -> tf.data.Dataset:
+    """Return the slices of a worker's replicas, and whether they count, batch by batch in order."""
+
+    def share_bounds(count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return worker_bounds(tf.cast(count, tf.int64), worker, num_workers, num_replicas)
+
+    def add_size(share: BatchShare, batch: object) -> tuple[tf.Tensor, object]:
+        return tf.cast(share.batch_size, tf.int64), batch
+
+    def replica_slices(count: tf.Tensor, batch: object) -> tf.data.Dataset:
+        num_local_replicas = num_replicas // num_workers
+        first_replica = worker * num_local_replicas
+        # `flat_map` numbers the slices as the replicas are.
+        replica_ids = tf.data.Dataset.range(first_replica, first_replica + num_local_replicas)
+        share_begin, _ = share_bounds(count)
+
+        def replica_slice(replica_id: tf.Tensor) -> tuple[object, tf.Tensor]:
+            begin, end, is_duplicate = slice_bounds(count, replica_id, num_replicas)
+            return slice_batch(batch, begin - share_begin, end - share_begin), is_duplicate
+
+        return replica_ids.map(replica_slice)
+
+    dataset = batches.map(add_size).dataset(share_bounds if num_workers > 1 else None)
+    return dataset.flat_map(replica_slices)
 
 
 def setup_devices(

@@ -20,10 +20,9 @@ from archbuilder.config.loss_traits import traits_of
 from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.input_checks import adapt_input
 from archbuilder.data.lookup_tables import lookup_tables_by_input
-from archbuilder.data.pipeline import AdaptedColumn
+from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, eval_batches
 from archbuilder.data.source_dataset import UNNAMED
 from archbuilder.diagnostics.errors import RunError, UsageError
-from archbuilder.distribution.slices import slice_start
 from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.inference.evaluate import TrainedRun, load_trained_weights, make_eval_context
 from archbuilder.inference.input_files import read_inputs
@@ -221,14 +220,12 @@ class _Predictor:
 
     def predict(self, source: _PredictionInputs, batch_size: int) -> Iterator[Mapping[str, Values]]:
         """Yield the outputs for each example, in order."""
-        rows = tf.data.Dataset.from_tensor_slices(source.rows).batch(batch_size)
-        batches = rows.map(
-            lambda row_indices: {
-                name: each.gather(row_indices) for name, each in source.inputs.items()
-            }
+        dataset = AdaptedDataset(
+            source.inputs, {}, source.rows, named_inputs=True, named_outputs=True
         )
-        distributed = iter(self._devices.distribute_dataset(batches))
-        # Counted here: distributed batches have no end (see `DeviceSetup.distribute_dataset`).
+        batches = eval_batches(dataset, batch_size=batch_size).map(lambda _, batch: batch[0])
+        distributed = iter(self._devices.distribute_batches(batches))
+        # Counted here: distributed batches have no end (see `DeviceSetup.distribute_batches`).
         for start in range(0, len(source.rows), batch_size):
             count = min(batch_size, len(source.rows) - start)
             with (
@@ -244,23 +241,13 @@ class _Predictor:
         """Return the outputs of a batch of `count` examples, from all replicas of all workers."""
         if self._devices.strategy is None:
             return {name: np.asarray(each) for name, each in self._call(batch).items()}
-        workers, num_replicas = self._devices.workers, self._devices.num_replicas
-        num_local_replicas = num_replicas // workers.count
         # A batch with fewer examples than replicas goes to each of them whole (see `slices.py`).
-        is_uncut = count < num_replicas
-        start = (
-            0 if is_uncut else slice_start(count, workers.index * num_local_replicas, num_replicas)
-        )
+        is_uncut = count < self._devices.num_replicas
         outputs = {}
         for name, parts in self._call_on_replicas(batch).items():
-            local_rows = (
-                np.asarray(parts[0]) if is_uncut else np.concatenate([np.asarray(p) for p in parts])
-            )
-            # Each worker fills in its rows, so that the sum over the workers has them all.
-            all_rows = np.zeros((count, *local_rows.shape[1:]), np.float32)
-            if workers.is_chief or not is_uncut:
-                all_rows[start : start + len(local_rows)] = local_rows
-            outputs[name] = workers.all_reduce_sum(all_rows)
+            slices = [np.asarray(each) for each in parts]
+            share = slices[0] if is_uncut else np.concatenate(slices)
+            outputs[name] = self._devices.join_shares(share, count)
         return outputs
 
 

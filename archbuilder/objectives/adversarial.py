@@ -13,7 +13,8 @@ import keras
 import tensorflow as tf
 
 from archbuilder.config.objectives import GAN_NETWORKS, AdversarialConfig
-from archbuilder.data.pipeline import train_batches
+from archbuilder.data.batch_share import BatchShare
+from archbuilder.data.pipeline import BatchPipeline, train_batches
 from archbuilder.data.position import TrainingPosition
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.formatting import plural
@@ -107,8 +108,8 @@ def _make_fit_setup(
         context.log("Images: rescaled from [0, 1] to [-1, 1], the range of the generator's tanh")
     add_noise = partial(_add_noise, context, training_model, config)
 
-    def batches(start: TrainingPosition) -> tf.data.Dataset:
-        image_batches = train_batches(
+    def batches(start: TrainingPosition) -> BatchPipeline:
+        pipeline = train_batches(
             datasets.train,
             start,
             batch_size=size,
@@ -117,13 +118,13 @@ def _make_fit_setup(
             shuffle=context.config.shuffle,
             drop_remainder=True,
         )
-        return add_noise(image_batches, start.epoch * steps_per_epoch + start.batch)
+        return pipeline.map(add_noise)
 
     # The same noise in every epoch, so that the images of two epochs can be compared.
     noise = sample_noise(
         config.noise, (config.num_samples, *training_model.noise), context.config.seed, SAMPLE_STEP
     )
-    held_out = datasets.eval_batches(size, lambda images: add_noise(images, 0))
+    held_out = datasets.eval_batches(size, lambda images: images.map(add_noise))
     writer = SampleImages(context.run_dir, training_model.generator, noise)
     return FitSetup(training_model, batches, steps_per_epoch, *held_out, (writer,))
 
@@ -132,34 +133,24 @@ def _add_noise(
     context: TrainingContext,
     training_model: GANModel,
     config: AdversarialConfig,
-    batches: tf.data.Dataset,
-    first_step: int,
-) -> tf.data.Dataset:
-    """Return batches with the noise of their steps, a function of the seed and the step.
+    share: BatchShare,
+    batch: tuple[tf.Tensor, object],
+) -> dict[str, tf.Tensor]:
+    """Return the inputs of the model, with the noise of their step.
 
-    Steps are counted over the whole run: a resumed run draws the same noise.
+    It is a function of the seed and the step. Steps are counted over the whole run: a resumed run
+    draws the same noise.
     """
+    real, seed = batch[0], context.config.seed
+    step, count = tf.cast(share.step, tf.int32), share.batch_size
+    # One noise vector for the discriminator's step, and one for the generator's.
+    noise = sample_noise(config.noise, (count, 2, *training_model.noise), seed, step)
+    # Another seed: the same one would correlate these numbers with the noise.
+    interpolation = tf.random.stateless_uniform([count], seed=[seed + 1, step])
     ends_in_tanh = _has_final_activation(context, "generator", training_model.generator, "tanh")
-
-    def make_inputs(step: tf.Tensor, batch: tuple[tf.Tensor, object]) -> dict[str, tf.Tensor]:
-        real = batch[0]
-        count = tf.shape(real)[0]
-        seed = context.config.seed
-        # One noise vector for the discriminator's step, and one for the generator's.
-        noise = sample_noise(config.noise, (count, 2, *training_model.noise), seed, step)
-        # Another seed: the same one would correlate these numbers with the noise.
-        interpolation = tf.random.stateless_uniform([count], seed=[seed + 1, step])
-        return {
-            # Images are scaled to 0..1, and a tanh outputs -1..1.
-            "real": real * 2 - 1 if ends_in_tanh else real,
-            "noise": noise,
-            "mix": interpolation,
-        }
-
-    # `deterministic` keeps the order of the batches when they are mapped in parallel.
-    enumerated_batches = batches.enumerate(tf.constant(first_step, tf.int64))
-    return enumerated_batches.map(
-        lambda step, batch: make_inputs(tf.cast(step, tf.int32), batch),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    ).prefetch(tf.data.AUTOTUNE)
+    return {
+        # Images are scaled to 0..1, and a tanh outputs -1..1.
+        "real": real * 2 - 1 if ends_in_tanh else real,
+        "noise": share.select(noise),
+        "mix": share.select(interpolation),
+    }

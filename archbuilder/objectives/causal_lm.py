@@ -41,7 +41,7 @@ def make_causal_lm_task(context: TrainingContext, config: CausalLMConfig) -> Tra
         check_outputs(graph, model, output, tokenizer)
         name = graph.inputs[0].name
 
-        def make_inputs(_step: object, tokens: Tokens) -> ModelInputs:
+        def make_inputs(_share: object, tokens: Tokens) -> ModelInputs:
             return {name: tokens[UNNAMED]}, {output: tokens[_NEXT_TOKENS]}, {}
 
         return LanguageObjective(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import keras
 import tensorflow as tf
@@ -17,8 +18,9 @@ from archbuilder.config.objectives import ContrastiveConfig, MoCoConfig, SimCLRC
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.data.augmentation import Augmentation
 from archbuilder.data.augmented_batches import check_augmented_shape
+from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.mixed_labels import refuse_mixing
-from archbuilder.data.pipeline import eval_batches, train_batches
+from archbuilder.data.pipeline import BatchPipeline, eval_batches, train_batches
 from archbuilder.data.position import TrainingPosition
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.formatting import plural
@@ -183,20 +185,21 @@ def _make_fit_setup(
     refuse_mixing(context.config.augment, "each image is compared with its own views")
     augmentation = Augmentation(context.config.augment, seed, value_range)
 
-    def views(batches: tf.data.Dataset, first_step: int) -> tf.data.Dataset:
-        def pair(step: tf.Tensor, batch: tuple[tf.Tensor, object]) -> dict[str, tf.Tensor]:
+    # This traces the layers, so that one that does not fit the images is an error before the run.
+    image_spec = eval_batches(datasets.train, batch_size=size).element_spec[0]
+    check_augmented_shape(graph_input.name, augmentation.check(image_spec), graph_input.shape)
+
+    def views(pipeline: BatchPipeline, first_step: int = 0) -> BatchPipeline:
+        def pair(share: BatchShare, batch: tuple[tf.Tensor, object]) -> dict[str, tf.Tensor]:
+            run_share = replace(share, step=share.step + first_step)
             return {
-                name: augmentation(batch[0], step, view)
+                name: augmentation(batch[0], run_share, view)
                 for view, name in enumerate(("first", "second"))
             }
 
-        enumerated_batches = batches.enumerate(tf.constant(first_step, tf.int64))
-        view_batches = enumerated_batches.map(
-            pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
-        return view_batches.prefetch(tf.data.AUTOTUNE)
+        return pipeline.map(pair, partial(augmentation.needs_batch, image_spec))
 
-    def batches(start: TrainingPosition) -> tf.data.Dataset:
+    def batches(start: TrainingPosition) -> BatchPipeline:
         image_batches = train_batches(
             datasets.train,
             start,
@@ -206,10 +209,7 @@ def _make_fit_setup(
             shuffle=context.config.shuffle,
             drop_remainder=True,
         )
-        return views(image_batches, start.epoch * steps_per_epoch + start.batch)
+        return views(image_batches)
 
     held_out = datasets.eval_batches(size, lambda images: views(images, _FIRST_VALIDATION_STEP))
-    # This traces the layers, so that one that does not fit the images is an error before the run.
-    image_spec = eval_batches(datasets.train, batch_size=size).element_spec[0]
-    check_augmented_shape(graph_input.name, augmentation.check(image_spec), graph_input.shape)
     return FitSetup(training_model, batches, steps_per_epoch, *held_out)

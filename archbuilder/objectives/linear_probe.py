@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from archbuilder.data.columns import Column
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
+from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.runs.run_dir import EpochLogs
 from archbuilder.trainer.context import TrainingContext
 from archbuilder.trainer.datasets import AdaptedDatasets
@@ -36,6 +37,7 @@ class LinearProbe:
     labels: NDArray[np.int64]
     validation_labels: NDArray[np.int64]
     seed: int
+    devices: DeviceSetup
 
     @classmethod
     def from_context(
@@ -57,6 +59,7 @@ class LinearProbe:
             labels,
             val_labels,
             context.config.seed,
+            context.devices,
         )
 
     def accuracy(self, name: str) -> EpochLogs:
@@ -89,11 +92,21 @@ class LinearProbe:
         return {name: float(np.mean(logits.argmax(axis=1) == self.validation_labels))}
 
     def _compute_features(self, dataset: AdaptedDataset) -> NDArray[np.float32]:
-        batches = [
-            np.asarray(self.extract_features(images), np.float32)
-            for images, _ in eval_batches(dataset, batch_size=_FEATURE_BATCH_SIZE)
-        ]
-        features = np.concatenate(batches)
+        """Return the features of all examples, of which each worker computes its share."""
+        batches = eval_batches(dataset, batch_size=_FEATURE_BATCH_SIZE)
+        starts = range(0, len(dataset.rows), _FEATURE_BATCH_SIZE)
+        with self.devices.workers.worker_failure_scope():
+            features = np.concatenate(
+                [
+                    self.devices.join_shares(
+                        np.asarray(self.extract_features(images), np.float32),
+                        min(_FEATURE_BATCH_SIZE, len(dataset.rows) - start),
+                    )
+                    for start, (images, _) in zip(
+                        starts, self.devices.share_batches(batches), strict=True
+                    )
+                ]
+            )
         return features.reshape(len(features), -1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import keras
@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.optimizers import OptimizerConfig
+from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.columns import Column
 from archbuilder.data.input_adapter import InputAdapter
-from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, train_batches
+from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, BatchPipeline, train_batches
 from archbuilder.data.position import TrainingPosition
 from archbuilder.data.source_dataset import SourceDataset
 from archbuilder.data.text.tokenizer import TextTokenizer
@@ -35,8 +36,8 @@ Tokens: TypeAlias = dict[str, tf.Tensor]
 """Tokens by the name of their column, each `(examples, length)`."""
 ModelInputs: TypeAlias = tuple[Tokens, Tokens, Tokens]
 """Inputs by name, targets by output, and sample weights by output, which may be empty."""
-InputFn: TypeAlias = Callable[[tf.Tensor, Tokens], ModelInputs]
-"""Returns the inputs, targets and weights of a step from its number and its tokens."""
+InputFn: TypeAlias = Callable[[BatchShare, Tokens], ModelInputs]
+"""Returns the inputs, targets and weights of a share of a batch from its tokens."""
 
 _FIRST_VALIDATION_STEP = 2**31 - 1
 """First step of the validation set. Its steps count down, so they are never those of training."""
@@ -52,6 +53,8 @@ class LanguageObjective:
     optimizer: OptimizerConfig
     has_perplexity: bool = False
     """Whether the only loss is the crossentropy of the next token, whose exponential is logged."""
+    needs_batch: bool = False
+    """Whether `make_inputs` combines examples, and cannot make a share without the batch."""
 
 
 def require_tokenizer(context: TrainingContext, objective_name: str, source: str) -> TextTokenizer:
@@ -200,23 +203,21 @@ def _make_fit_setup(
     objective: LanguageObjective,
 ) -> FitSetup:
     config, size = context.config, context.config.batch_size
-    steps_per_epoch = datasets.train.steps_per_epoch(size)
     dtypes = {name: tensor.dtype for name, tensor in training_model.network.input.items()}
 
-    def make_inputs(step: tf.Tensor, batch: tuple[Tokens, object]) -> tuple[Tokens, ...]:
-        inputs, targets, weights = objective.make_inputs(tf.cast(step, tf.int32), batch[0])
+    def make_inputs(share: BatchShare, batch: tuple[Tokens, object]) -> tuple[Tokens, ...]:
+        inputs, targets, weights = objective.make_inputs(share, batch[0])
         # Only the inputs that the network has: `segments` and `mask` are optional.
         x = {name: tf.cast(inputs[name], dtype) for name, dtype in dtypes.items()}
         return (x, targets, weights) if weights else (x, targets)
 
-    def make_batches(token_batches: tf.data.Dataset, steps: tf.data.Dataset) -> tf.data.Dataset:
-        model_batches = tf.data.Dataset.zip((steps, token_batches)).map(
-            make_inputs, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
-        return model_batches.prefetch(tf.data.AUTOTUNE)
+    def make_validation_inputs(
+        share: BatchShare, batch: tuple[Tokens, object]
+    ) -> tuple[Tokens, ...]:
+        return make_inputs(replace(share, step=_FIRST_VALIDATION_STEP - share.step), batch)
 
-    def batches(start: TrainingPosition) -> tf.data.Dataset:
-        token_batches = train_batches(
+    def batches(start: TrainingPosition) -> BatchPipeline:
+        pipeline = train_batches(
             datasets.train,
             start,
             batch_size=size,
@@ -224,12 +225,10 @@ def _make_fit_setup(
             epochs=config.epochs,
             shuffle=config.shuffle,
         )
-        return make_batches(
-            token_batches, tf.data.Dataset.counter(start.epoch * steps_per_epoch + start.batch)
-        )
+        return pipeline.map(make_inputs, lambda: objective.needs_batch)
 
     held_out = datasets.eval_batches(
         size,
-        lambda tokens: make_batches(tokens, tf.data.Dataset.counter(_FIRST_VALIDATION_STEP, -1)),
+        lambda tokens: tokens.map(make_validation_inputs, lambda: objective.needs_batch),
     )
-    return FitSetup(training_model, batches, steps_per_epoch, *held_out)
+    return FitSetup(training_model, batches, datasets.train.steps_per_epoch(size), *held_out)

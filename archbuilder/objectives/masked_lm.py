@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.objectives import MaskedLMConfig
+from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.columns import Column
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.diagnostics.errors import UsageError
@@ -50,15 +51,16 @@ def make_masked_lm_task(context: TrainingContext, config: MaskedLMConfig) -> Tra
         output, has_next_sentence = _output_names(graph)
         check_outputs(graph, model, output, tokenizer)
 
-        def make_inputs(step: tf.Tensor, tokens: Tokens) -> ModelInputs:
+        def make_inputs(share: BatchShare, tokens: Tokens) -> ModelInputs:
             # Independent draws at every step, which a resumed run repeats.
-            segment_seed, mask_seed = tf.unstack(tf.random.split([context.config.seed, step], 2))
+            seed = [context.config.seed, tf.cast(share.step, tf.int32)]
+            segment_seed, mask_seed = tf.unstack(tf.random.split(seed, 2))
             text = tokens[UNNAMED]
             segmented_tokens = (
                 segment_pair(text, segment_seed) if has_next_sentence else single_segment(text)
             )
             masked_tokens = mask_tokens(
-                segmented_tokens.tokens, config.mask_rate, tokenizer.vocab_size, mask_seed
+                segmented_tokens.tokens, config.mask_rate, tokenizer.vocab_size, mask_seed, share
             )
             inputs = {
                 "tokens": masked_tokens.tokens,
@@ -84,6 +86,8 @@ def make_masked_lm_task(context: TrainingContext, config: MaskedLMConfig) -> Tra
             make_inputs,
             losses,
             config.optimizer,
+            # The second segment may be from another example.
+            needs_batch=has_next_sentence,
         )
 
     return make_language_task(context, _OBJECTIVE, make_objective)

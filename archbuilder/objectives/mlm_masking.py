@@ -13,6 +13,7 @@ from typing import Final
 
 import tensorflow as tf
 
+from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, MASK_ID, SPECIAL_TOKENS
 
 MASK_TOKEN_RATE: Final = 0.8
@@ -81,29 +82,36 @@ def segment_pair(text: tf.Tensor, seed: tf.Tensor) -> SegmentedTokens:
 
 
 def mask_tokens(
-    tokens: tf.Tensor, mask_selection_rate: float, vocabulary_size: int, seed: tf.Tensor
+    tokens: tf.Tensor,
+    mask_selection_rate: float,
+    vocabulary_size: int,
+    seed: tf.Tensor,
+    share: BatchShare,
 ) -> MaskedTokens:
-    """Select a fraction of the tokens to predict, and mask most of them.
+    """Select a fraction of the tokens of a share to predict, and mask most of them.
 
     The number of selected tokens is the same in every example, except where it has too few tokens
     that are not special: those are never selected.
     """
     selection_seed, action_seed, token_seed = tf.unstack(tf.random.split(seed, 3))
     length = tokens.shape[1]
+    batch_shape = (share.batch_size, length)
     count = max(round(length * mask_selection_rate), 1)
     is_plain_token = tokens >= len(SPECIAL_TOKENS)
     # The largest of random scores are a random choice of exactly `count` positions, so that shapes
     # are static.
     random_scores = tf.where(
-        is_plain_token, tf.random.stateless_uniform(tf.shape(tokens), selection_seed), -1.0
+        is_plain_token,
+        share.select(tf.random.stateless_uniform(batch_shape, selection_seed)),
+        -1.0,
     )
     _, positions = tf.math.top_k(random_scores, count)
     predict_mask = tf.reduce_sum(tf.one_hot(positions, length, dtype=tf.int32), axis=1)
     # In a text with fewer than `count` plain tokens, special tokens are among the top ones.
     predict_mask *= tf.cast(is_plain_token, tf.int32)
-    action_draw = tf.random.stateless_uniform(tf.shape(tokens), action_seed)
+    action_draw = share.select(tf.random.stateless_uniform(batch_shape, action_seed))
     random_tokens = tf.random.stateless_uniform(
-        tf.shape(tokens),
+        batch_shape,
         token_seed,
         len(SPECIAL_TOKENS),
         # Not empty, even if the vocabulary has special tokens only.
@@ -113,6 +121,10 @@ def mask_tokens(
     replacements = tf.where(
         action_draw < MASK_TOKEN_RATE,
         MASK_ID,
-        tf.where(action_draw < MASK_TOKEN_RATE + RANDOM_TOKEN_RATE, random_tokens, tokens),
+        tf.where(
+            action_draw < MASK_TOKEN_RATE + RANDOM_TOKEN_RATE,
+            share.select(random_tokens),
+            tokens,
+        ),
     )
     return MaskedTokens(tf.where(predict_mask == 1, replacements, tokens), predict_mask)

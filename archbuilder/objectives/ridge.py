@@ -13,6 +13,7 @@ equation 9.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 import keras
@@ -21,8 +22,9 @@ import numpy as np
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.objectives import RidgeConfig, TargetSpec
 from archbuilder.data.columns import translate_read_errors
-from archbuilder.data.pipeline import AdaptedDataset, eval_batches
+from archbuilder.data.pipeline import AdaptedDataset, BatchPipeline, eval_batches
 from archbuilder.diagnostics.errors import RunError, UsageError
+from archbuilder.distribution.collectives import WorkerGroup
 from archbuilder.runs.run_dir import EpochLogs
 from archbuilder.trainer.context import EvalSet, TrainableTask, TrainingContext, TrainingResult
 from archbuilder.trainer.datasets import adapt_datasets, log_datasets, single_network
@@ -60,9 +62,8 @@ def make_ridge_task(context: TrainingContext, objective: RidgeConfig) -> Trainab
     def evaluate(dataset: AdaptedDataset | None) -> EpochLogs:
         if dataset is None:
             return {}
-        logs = metric_model.evaluate(
-            eval_batches(dataset, batch_size=size), verbose=0, return_dict=True
-        )
+        batches = eval_batches(dataset, batch_size=size)
+        logs = _evaluate_shard(metric_model, batches, context.devices.workers)
         return {key: float(value) for key, value in sorted(logs.items())}
 
     def train() -> TrainingResult:
@@ -86,6 +87,23 @@ def make_ridge_task(context: TrainingContext, objective: RidgeConfig) -> Trainab
     return TrainableTask({name: model}, train, evaluate_set)
 
 
+def _evaluate_shard(
+    model: keras.Model, batches: BatchPipeline, workers: WorkerGroup
+) -> Mapping[str, float]:
+    """Return the metrics of all batches, of which each worker evaluates every n-th."""
+    num_shards = min(workers.count, batches.num_batches)
+    shard = batches.shard(num_shards, workers.index % num_shards).dataset()
+    logs: Mapping[str, float] = model.evaluate(shard, verbose=0, return_dict=True)
+    if workers.count == 1:
+        return logs
+    for variable in model.metrics_variables:
+        # A worker without a batch of its own evaluates those of another, and adds nothing.
+        value = np.asarray(variable) * (workers.index < num_shards)
+        # The variables of metrics are sums over batches, which `tf.distribute` adds up as well.
+        variable.assign(workers.all_reduce_sum(value))
+    return model.get_metrics_result()
+
+
 @translate_read_errors()
 def _fit_readout(
     context: TrainingContext,
@@ -100,14 +118,14 @@ def _fit_readout(
         RunError: if the examples do not determine them.
     """
     features = keras.Model(model.input, readout.input)
-    batches = eval_batches(dataset, batch_size=context.config.batch_size)
     workers = context.devices.workers
+    batches = eval_batches(dataset, batch_size=context.config.batch_size)
     num_inputs, use_bias = features.output.shape[-1], readout.use_bias
     # Sums over examples of the products of inputs with inputs, and of inputs with targets.
     gram = np.zeros((num_inputs + use_bias, num_inputs + use_bias))
     cross_products = np.zeros((num_inputs + use_bias, readout.units))
-    # Each worker takes every n-th batch.
-    for x, y in batches.shard(workers.count, workers.index):
+    # Each worker reads every n-th batch.
+    for x, y in batches.shard(workers.count, workers.index).dataset():
         inputs = np.asarray(features(x, training=False), np.float64)
         targets = np.asarray(y, np.float64)
         # In the first steps, the state of a reservoir still depends on its initial value.

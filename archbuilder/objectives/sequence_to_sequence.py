@@ -83,7 +83,7 @@ def make_sequence_to_sequence_task(
         ((output, _),) = graph.outputs[:1]
         check_outputs(graph, model, output, tokenizer)
 
-        def make_inputs(_step: object, tokens: Tokens) -> ModelInputs:
+        def make_inputs(_share: object, tokens: Tokens) -> ModelInputs:
             source, target = tokens[SOURCE], tokens[TARGET]
             # The target shifted by one: its input has no last token, its labels no first one.
             inputs = {

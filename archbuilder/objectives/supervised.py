@@ -8,14 +8,13 @@ from functools import cache
 from typing import Final
 
 import keras
-import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.loss_traits import traits_of
 from archbuilder.config.objectives import SupervisedConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmented_batches import BatchAugmenter
-from archbuilder.data.pipeline import train_batches
+from archbuilder.data.pipeline import BatchPipeline, train_batches
 from archbuilder.data.position import TrainingPosition
 from archbuilder.data.targets import ignored_class
 from archbuilder.diagnostics.errors import UsageError
@@ -142,9 +141,8 @@ def _make_fit_setup(
     graph: Graph,
 ) -> FitSetup:
     size = config.batch_size
-    steps_per_epoch = datasets.train.steps_per_epoch(size)
 
-    def unaugmented_batches(start: TrainingPosition) -> tf.data.Dataset:
+    def unaugmented_batches(start: TrainingPosition) -> BatchPipeline:
         return train_batches(
             datasets.train,
             start,
@@ -155,23 +153,20 @@ def _make_fit_setup(
         )
 
     @cache
-    def augmented_batches() -> BatchAugmenter:
+    def augmenter() -> BatchAugmenter:
         # Created on first use: evaluation needs no augmentation, and tracing its layers takes time.
         return BatchAugmenter.from_config(
             config, objective, graph, datasets.train, unaugmented_batches(TrainingPosition())
         )
 
-    def batches(start: TrainingPosition) -> tf.data.Dataset:
-        if not config.augment:
-            return unaugmented_batches(start)
-        return augmented_batches()(
-            unaugmented_batches(start), start.epoch * steps_per_epoch + start.batch
-        )
+    def batches(start: TrainingPosition) -> BatchPipeline:
+        pipeline = unaugmented_batches(start)
+        return pipeline.map(augmenter(), augmenter().needs_batch) if config.augment else pipeline
 
     return FitSetup(
         training_model,
         batches,
-        steps_per_epoch,
+        datasets.train.steps_per_epoch(size),
         *datasets.eval_batches(size),
     )
 

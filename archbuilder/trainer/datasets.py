@@ -8,7 +8,6 @@ from typing import Final
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph, GraphInput, Shape
 from archbuilder.config.objectives import TargetSpec
@@ -16,7 +15,7 @@ from archbuilder.data.columns import ArrayColumn, Column, RowIndices, fit_image_
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.input_checks import adapt_input
 from archbuilder.data.lookup_tables import lookup_tables_by_input
-from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, eval_batches
+from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, BatchPipeline, eval_batches
 from archbuilder.data.sample_weights import (
     ClassWeights,
     CombinedWeights,
@@ -49,8 +48,8 @@ class AdaptedDatasets:
     def eval_batches(
         self,
         batch_size: int,
-        transform: Callable[[tf.data.Dataset], tf.data.Dataset] = lambda batches: batches,
-    ) -> tuple[tf.data.Dataset | None, tf.data.Dataset | None]:
+        transform: Callable[[BatchPipeline], BatchPipeline] = lambda batches: batches,
+    ) -> tuple[BatchPipeline | None, BatchPipeline | None]:
         """Return the transformed batches of the validation set and of the test set."""
         validation, test = (
             None if each is None else transform(eval_batches(each, batch_size=batch_size))

@@ -31,7 +31,7 @@ def make_step_function(
 
     def run_step(batches: Iterator[Any]) -> Logs:
         batch = next(batches)
-        # `DeviceSetup.distribute_dataset` gives each replica its part of a batch, and whether the
+        # `DeviceSetup.distribute_batches` gives each replica its part of a batch, and whether the
         # part counts.
         arguments = (batch, None) if strategy.num_replicas_in_sync == 1 else batch
         # Logs of a step are those of the first replica. `fit` reads the metrics of an epoch

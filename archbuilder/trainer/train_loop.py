@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import keras
-import tensorflow as tf
 
 from archbuilder.data.columns import translate_read_errors
+from archbuilder.data.pipeline import BatchPipeline
 from archbuilder.data.position import TrainingPosition
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.distribution.strategy import DeviceSetup
@@ -40,11 +40,11 @@ class FitSetup:
     """A compiled model, its batches and its callbacks: what `fit` trains."""
 
     model: DistributedModel
-    batches: Callable[[TrainingPosition], tf.data.Dataset]
+    batches: Callable[[TrainingPosition], BatchPipeline]
     """Returns the batches from a position to the end of the run; the seed decides their order."""
     steps_per_epoch: int
-    validation: tf.data.Dataset | None = None
-    test: tf.data.Dataset | None = None
+    validation: BatchPipeline | None = None
+    test: BatchPipeline | None = None
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
 
 
@@ -164,7 +164,7 @@ def make_trainable_task(
 
 
 def evaluate(
-    model: DistributedModel, batches: tf.data.Dataset | None, devices: DeviceSetup
+    model: DistributedModel, batches: BatchPipeline | None, devices: DeviceSetup
 ) -> EpochLogs:
     """Return the metrics for the current weights; empty without batches.
 
@@ -173,10 +173,10 @@ def evaluate(
     """
     if batches is None:
         return {}
-    steps = int(batches.cardinality())
+    steps = batches.num_batches
     with devices.workers.worker_failure_scope(), translate_read_errors():
         logs = model.evaluate(
-            devices.distribute_dataset(batches),
+            devices.distribute_batches(batches),
             steps=steps,
             callbacks=TensorLogsCallbackList([LimitStepsPerExecution(steps)], model=model),
             verbose=0,
@@ -227,7 +227,7 @@ def _build_metrics(
 
     Keras creates them with the first batch, so the batch at a position is evaluated.
     """
-    batch = context.devices.distribute_dataset(setup.batches(position))
+    batch = context.devices.distribute_batches(setup.batches(position))
     logs: EpochLogs = setup.model.evaluate(batch, steps=1, verbose=0, return_dict=True)
     return sorted(logs)
 
@@ -279,7 +279,7 @@ def _resume(
 
 def _dump_batch(setup: FitSetup, context: TrainingContext, position: TrainingPosition) -> str:
     """Save the batch after a position in the run directory, and return a note with its path."""
-    for batch in setup.batches(position).take(1):
+    for batch in setup.batches(position).dataset().take(1):
         dump_nan_batch(context.run_dir, batch)
     path = quote(str(context.run_dir.path / NAN_BATCH_FILE), 200)
     state = "; the last checkpoint is from before it" if context.checkpoints.has_checkpoint else ""
@@ -319,8 +319,8 @@ def _fit_segment(
     validation, validation_steps = None, None
     if setup.validation is not None:
         # Keras continues the same iterator at every validation, and does not restart it.
-        validation = devices.distribute_dataset(setup.validation.repeat())
-        validation_steps = int(setup.validation.cardinality())
+        validation = devices.distribute_batches(setup.validation.repeat())
+        validation_steps = setup.validation.num_batches
     callback_list = TensorLogsCallbackList(
         [LimitStepsPerExecution(validation_steps), SwapEMAWeights(), *callbacks],
         add_history=True,
@@ -331,7 +331,7 @@ def _fit_segment(
     )
     with devices.workers.worker_failure_scope(), translate_read_errors():
         setup.model.fit(
-            devices.distribute_dataset(setup.batches(segment.start)),
+            devices.distribute_batches(setup.batches(segment.start)),
             initial_epoch=segment.start.epoch,
             epochs=segment.end_epoch,
             steps_per_epoch=segment.steps_per_epoch,

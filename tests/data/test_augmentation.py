@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.graphs import SPAN
 from helpers.keras_objects import keras_object
 
+from archbuilder.config.augment_layers import AUGMENTATION_LAYERS
 from archbuilder.data.augmentation import Augmentation, ValueRange
+from archbuilder.data.batch_share import BatchShare
 from archbuilder.diagnostics.errors import BlueprintError
 from archbuilder.plain_data import PlainData
 
@@ -27,6 +31,10 @@ def images(count: int = 12, channels: int = 3) -> tf.Tensor:
     return tf.random.stateless_uniform([count, 8, 8, channels], seed=[1, 2])
 
 
+def batch_share(step: int, count: int) -> BatchShare:
+    return BatchShare(tf.constant(step, tf.int64), tf.range(count))
+
+
 def augmented(
     layer: PlainData,
     step: int,
@@ -42,7 +50,7 @@ def augmented(
     changed = (
         tf.data.Dataset.from_tensor_slices(inputs)
         .batch(len(inputs))
-        .map(lambda batch: augmentation(batch, tf.constant(step, tf.int64), view))
+        .map(lambda batch: augmentation(batch, batch_share(step, len(inputs)), view))
     )
     return np.asarray(next(iter(changed)))
 
@@ -138,3 +146,46 @@ def test_unsupported_image_shapes(layer: PlainData, shape: list[int | None], mes
         augmentation.check(tf.TensorSpec(shape, tf.float32))
     (diagnostic,) = error.value.diagnostics
     assert (diagnostic.span, message in diagnostic.message) == (SPAN, True)
+
+
+SHARED: dict[str, PlainData] = {
+    "GaussianNoise": 0.3,
+    "RandomBrightness": 0.2,
+    "RandomColorDegeneration": 0.5,
+    "RandomColorJitter": {"brightness_factor": 0.5, "contrast_factor": 0.3, "hue_factor": 0.2},
+    "RandomContrast": 0.3,
+    "RandomCrop": {"height": 6, "width": 6},
+    "RandomElasticTransform": {"scale": [0.8, 1.0]},
+    "RandomErasing": {"scale": [0.1, 0.4]},
+    "RandomFlip": "horizontal",
+    "RandomGaussianBlur": {"kernel_size": 3, "sigma": 1.0},
+    "RandomGrayscale": 0.5,
+    "RandomHue": 0.3,
+    "RandomInvert": 0.5,
+    "RandomPosterization": 4,
+    "RandomRotation": 0.2,
+    "RandomSaturation": 0.5,
+    "RandomSharpness": 0.5,
+    "RandomShear": {"x_factor": 0.3},
+    "RandomTranslation": {"height_factor": 0.2, "width_factor": 0.2},
+    "RandomZoom": 0.3,
+}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", AUGMENTATION_LAYERS)
+def test_shares_are_augmented_like_their_batch(name: str):
+    """Whatever a layer draws; three layers say that they need the batch."""
+    layer: PlainData = {name: SHARED[name]} if name in SHARED else name
+    augmentation = Augmentation([keras_object("layer", layer)], 3, (0, 1))
+    batch = BatchShare(tf.constant(5, tf.int64), tf.range(12, dtype=tf.int64))
+    needs_batch = augmentation.needs_batch(tf.TensorSpec([None, 8, 8, 3], tf.float32))
+    assert needs_batch == (name in ("CutMix", "GaussianNoise", "MixUp"))
+    if needs_batch:
+        return
+    bounds = [(tf.constant(a, tf.int64), tf.constant(b, tf.int64)) for a, b in ((0, 5), (5, 12))]
+    shares = [replace(batch, bounds=each) for each in bounds]
+    together = tf.concat([augmentation(each.select(images()), each) for each in shares], axis=0)
+    # A vectorized sine rounds an angle differently by its position.
+    tolerance = 1e-6 if name == "RandomRotation" else 0
+    np.testing.assert_allclose(together, augmentation(images(), batch), rtol=0, atol=tolerance)

@@ -21,7 +21,7 @@ from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmented_batches import BatchAugmenter
 from archbuilder.data.columns import ArrayColumn
 from archbuilder.data.input_adapter import InputAdapter
-from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, train_batches
+from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, BatchPipeline, train_batches
 from archbuilder.data.position import TrainingPosition
 from archbuilder.data.sample_weights import CombinedWeights, SampleWeights
 from archbuilder.data.targets import Target
@@ -77,14 +77,14 @@ def batches(
     ends = tuple((name, TensorRef(name)) for name in columns)
     graph = Graph("net", (GraphInput("image", shape, "float32", SPAN),), (), ends, SPAN)
 
-    def plain(start: TrainingPosition) -> tf.data.Dataset:
+    def plain(start: TrainingPosition) -> BatchPipeline:
         return train_batches(table, start, batch_size=5, seed=0, epochs=2)
 
     spec = TrainingConfig(supervised, augment=configs, seed=1)
     augmented = BatchAugmenter.from_config(
         spec, supervised, graph, table, plain(TrainingPosition())
     )
-    return augmented(plain(position), position.epoch * 4 + position.batch)
+    return plain(position).map(augmented, augmented.needs_batch).dataset()
 
 
 @pytest.mark.parametrize("name", GEOMETRIC)

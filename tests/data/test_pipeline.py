@@ -28,7 +28,7 @@ def orders(
     batches = train_batches(
         table, start, batch_size=4, seed=0, epochs=3, shuffle=shuffle, drop_remainder=drop_remainder
     )
-    return [x.tolist() for x, y in batches.as_numpy_iterator() if (x == y).all()]
+    return [x.tolist() for x, y in batches.dataset().as_numpy_iterator() if (x == y).all()]
 
 
 def test_every_epoch_has_an_order_of_its_own():

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.one_device import EVERYTHING, blueprints, command, trained_alone
+import tensorflow as tf
+from helpers.one_device import BATCH, EVERYTHING, blueprints, command, trained_alone
 from helpers.subprocesses import in_replicas, in_workers
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
+
+from archbuilder.data.pipeline import AdaptedDataset
+from archbuilder.data.source_dataset import UNNAMED
 
 SEVERAL = ("supervised",)
 """Those that take several steps at once, which takes replicas long to trace."""
@@ -43,8 +50,29 @@ def workers(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = folder / "workers"
     files = blueprints(tmp_path_factory)
     commands = [command(files, each, runs / each, several=each in SEVERAL) for each in EVERYTHING]
-    in_workers(2, commands)
+    in_workers(2, commands, partial(record_rows, folder))
     return runs
+
+
+def record_rows(folder: Path) -> None:
+    """Write the rows that this worker reads to a file, with the number of their dataset."""
+    index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+    gather, datasets = AdaptedDataset.gather, []
+
+    def recorded(self: AdaptedDataset, rows: tf.Tensor) -> tuple[object, ...]:
+        # Both workers trace their datasets in one order.
+        datasets.append(self)
+        key = [*self.inputs], len(datasets)
+
+        def record(values: NDArray[np.int64]) -> NDArray[np.int64]:
+            with (folder / f"rows-{index}").open("a") as file:
+                file.write(json.dumps([*key, values.tolist()]) + "\n")
+            return values
+
+        recorded_rows = tf.numpy_function(record, [rows], tf.int64)
+        return gather(self, tf.ensure_shape(recorded_rows, rows.shape))
+
+    AdaptedDataset.gather = recorded  # type: ignore[method-assign]
 
 
 def weights(run: Path) -> dict[str, NDArray[np.generic]]:
@@ -89,6 +117,26 @@ def test_workers_train_the_same_weights(
 ):
     """So do two processes."""
     assert_same(workers / objective, trained_alone(tmp_path_factory, objective))
+
+
+def test_each_worker_reads_its_share(folder: Path, workers: Path):
+    """Half of the rows of every dataset, and none that the other one reads."""
+    del workers  # it reads the rows
+    rows: list[dict[str, set[int]]] = [defaultdict(set), defaultdict(set)]
+    for index, rows_of_worker in enumerate(rows):
+        for line in (folder / f"rows-{index}").read_text().splitlines():
+            inputs, dataset, numbers = json.loads(line)
+            # Masked language models alone have a single input without a name. The next sentence
+            # may be from any example, so that they read the batch.
+            if inputs != [UNNAMED]:
+                rows_of_worker[dataset] |= {*numbers}
+    assert rows[0].keys() == rows[1].keys()
+    assert len(rows[0]) >= 2 * len(EVERYTHING) - 2
+    for dataset, first in rows[0].items():
+        second = rows[1][dataset]
+        assert not first & second
+        # Workers take batches of `ridge` in turns, rather than parts of each.
+        assert abs(len(first) - len(second)) <= max(BATCH["ridge"], 0.1 * len(second)), dataset
 
 
 def test_workers_option(

@@ -107,9 +107,11 @@ def in_replicas(count: int, commands: Sequence[Command]) -> str:
     return _ended([CommandProcess(commands, devices=count)])
 
 
-def in_workers(count: int, commands: Sequence[Command]) -> str:
+def in_workers(
+    count: int, commands: Sequence[Command], prepare: Callable[[], None] | None = None
+) -> str:
     """What the first of so many processes prints, which carry out commands together."""
-    workers = start_workers([commands] * count)
+    workers = start_workers([commands] * count, prepare)
     try:
         return _ended(workers)
     finally:
@@ -117,11 +119,17 @@ def in_workers(count: int, commands: Sequence[Command]) -> str:
             worker.kill()
 
 
-def start_workers(commands: Sequence[Sequence[Command]]) -> list[CommandProcess]:
+def start_workers(
+    commands: Sequence[Sequence[Command]], prepare: Callable[[], None] | None = None
+) -> list[CommandProcess]:
     """Start a worker of one cluster for each of these lists of commands."""
     addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(len(commands)))
     return [
-        CommandProcess(each, environment={TF_CONFIG_VAR: tf_config_json(addresses, index)})
+        CommandProcess(
+            each,
+            environment={TF_CONFIG_VAR: tf_config_json(addresses, index)},
+            prepare=prepare,
+        )
         for index, each in enumerate(commands)
     ]
 

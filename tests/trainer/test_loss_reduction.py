@@ -20,10 +20,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from archbuilder.cli import main
+from archbuilder.data.batch_share import BatchShare
+from archbuilder.data.pipeline import BatchPipeline
 from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.trainer.single_model import SingleNetworkModel
-from archbuilder.trainer.train_loop import FitSetup, evaluate
+from archbuilder.trainer.train_loop import evaluate
 
 ACCURACY = "sparse_categorical_accuracy"
 STEPS = 5
@@ -152,6 +154,17 @@ def batches(triple: tuple[Any, Any, Any], size: int) -> tf.data.Dataset:
     )
 
 
+def pipeline(triple: tuple[Any, Any, Any], size: int) -> BatchPipeline:
+    """The same batches, of which several replicas read parts."""
+    rows = tf.data.Dataset.range(len(tf.nest.flatten(triple)[0])).batch(size).enumerate()
+    values = triple if triple[2] is not None else triple[:2]
+
+    def prepare(share: BatchShare) -> object:
+        return tf.nest.map_structure(lambda array: tf.gather(array, share.rows), values)
+
+    return BatchPipeline(rows, prepare)
+
+
 @cache
 def strategy() -> tf.distribute.Strategy:
     # TensorFlow cannot have strategies of different sizes in a process.
@@ -200,10 +213,10 @@ def by_learner(cut: Cut) -> tuple[list[np.ndarray], dict[str, float]]:
     dataset = data(cut)
     steps = -(-cut.count // cut.batch)
     learner.fit(
-        devices.distribute_dataset(batches(dataset, cut.batch)), steps_per_epoch=steps, verbose=0
+        devices.distribute_batches(pipeline(dataset, cut.batch)), steps_per_epoch=steps, verbose=0
     )
-    task = FitSetup(learner, lambda _: batches(dataset, 1), steps, batches(dataset, cut.judged))
-    return learner.network.get_weights(), dict(evaluate(learner, task.validation, devices))
+    numbers = evaluate(learner, pipeline(dataset, cut.judged), devices)
+    return learner.network.get_weights(), dict(numbers)
 
 
 def check(cut: Cut) -> None:
