@@ -43,6 +43,11 @@ def mistake(folder: Path, text: str) -> Diagnostic:
     [
         ("optimizer: Adam", "'optimizer' belongs under 'training'"),
         ("callbacks: [EarlyStopping]", "'callbacks' belongs under 'training'"),
+        (
+            "data: {csv: {file: t, inputs: {x: {column: a, standardize: lower}}}}",
+            "write 'lowercase: true' and 'strip_punctuation: true'",
+        ),
+        ("data: {text: {file: a.txt, max_tokens: 9}}", "write 'vocabulary_size' of the tokenizer"),
         ("class_weights: {0: 1}", "write 'class_weight' under 'training'"),
         ("class_weight: {0: 1}", "'class_weight' belongs under 'training'"),
         ("dataset: mnist", "write 'data'"),
