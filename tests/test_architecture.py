@@ -100,7 +100,7 @@ ORDER: Mapping[str, str] = {
         source_dataset sample_weights
         number_features text_features
         features split windows
-        digest input_adapter sources
+        digest input_adapter random_crop sources
         sizes
         pipeline
         input_checks mixed_labels

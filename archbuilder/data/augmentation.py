@@ -177,8 +177,8 @@ class _SeededLayer:
         ):
             crop_text = f"{self.layer.height}x{self.layer.width}"
             note = (
-                "images already have the size of the network's input; RandomTranslation and"
-                " RandomZoom change them and keep the size"
+                "images have the size of the network's input: read larger ones, as with 'size' of"
+                " 'images'; RandomTranslation and RandomZoom keep the size"
             )
             raise self._rejection(
                 f"images of {size[0]}x{size[1]} for a crop of {crop_text}", (note,)

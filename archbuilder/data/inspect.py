@@ -24,6 +24,7 @@ from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.image_grid import image_grid, to_uint8_images
 from archbuilder.data.input_checks import adapt_input
 from archbuilder.data.lookup_tables import lookup_tables_by_input
+from archbuilder.data.random_crop import find_random_crop
 from archbuilder.data.shuffle import epoch_permutation
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.sources import load_datasets
@@ -278,8 +279,15 @@ def _preview(
     preview: NDArray[np.uint8] | None = None
     notes: list[str] = []
     for graph, graph_input, feature in input_features:
+        # The other objectives also augment images of the validation set, which are resized.
+        is_supervised = isinstance(training.objective, SupervisedConfig)
+        layers = training.augment if is_supervised else ()
+        crop = find_random_crop(layers, graph, {graph_input.name: feature})
+        uncropped_input = graph_input
+        if crop is not None:
+            uncropped_input = replace(graph_input, shape=crop.uncropped_shape(graph_input.shape))
         adapted_input = adapt_input(
-            feature, graph_input, lookup_tables_by_input(graph).get(graph_input.name, ())
+            feature, uncropped_input, lookup_tables_by_input(graph).get(graph_input.name, ())
         )
         notes += adapted_input.adapter.notes
         batch = adapted_input.gather(rows)

@@ -75,7 +75,9 @@ def make_network_task(
                         f"the loss '{loss.class_name}' of the output '{output}' needs the whole"
                         f" batch: remove 'gradient_accumulation_steps'{hint}"
                     )
-    datasets = adapt_datasets(context, graph, model, objective.target_spec())
+    datasets = adapt_datasets(
+        context, graph, model, objective.target_spec(), context.config.augment
+    )
     log_datasets(context, datasets)
     # After the data, whose size decides the steps of a schedule.
     steps_per_epoch = datasets.train.steps_per_epoch(context.config.batch_size)

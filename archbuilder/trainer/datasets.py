@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,12 +10,14 @@ import keras
 import numpy as np
 
 from archbuilder.compiler.ir import Graph, GraphInput, Shape
+from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.objectives import TargetSpec
 from archbuilder.data.columns import ArrayColumn, Column, RowIndices, fit_image_size
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.input_checks import adapt_input
 from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, BatchPipeline, eval_batches
+from archbuilder.data.random_crop import RandomCrop, find_random_crop
 from archbuilder.data.sample_weights import (
     ClassWeights,
     CombinedWeights,
@@ -112,24 +114,40 @@ def adapt_datasets(
     graph: Graph,
     model: keras.Model,
     target_spec: TargetSpec | None = None,
+    augment: Sequence[KerasObject] = (),
 ) -> AdaptedDatasets:
     """Return the sets for a network, with the targets of a spec.
+
+    Images of the training set that `augment` crops to the size of an input keep their own size.
 
     Raises:
         RunError: if the examples do not fit the network.
     """
-    return adapt_sets(
-        context, lambda dataset: _adapt_dataset(dataset, graph, model, target_spec or TargetSpec())
-    )
+    spec = target_spec or TargetSpec()
+    features = _select_columns(context.dataset, graph, spec)[1]
+    crop = find_random_crop(augment, graph, features)
+
+    def adapt(dataset: SourceDataset) -> AdaptedDataset:
+        return _adapt_dataset(dataset, graph, model, spec)
+
+    def adapt_uncropped(dataset: SourceDataset) -> AdaptedDataset:
+        return _adapt_dataset(dataset, graph, model, spec, crop)
+
+    return adapt_sets(context, adapt, None if crop is None else adapt_uncropped)
 
 
 def adapt_sets(
     context: TrainingContext,
     adapt: Callable[[SourceDataset], AdaptedDataset],
+    adapt_train: Callable[[SourceDataset], AdaptedDataset] | None = None,
 ) -> AdaptedDatasets:
-    """Return the training, validation and test set, of the rows that the split chooses."""
+    """Return the training, validation and test set, of the rows that the split chooses.
+
+    `adapt_train` adapts the training set if that differs from the other sets.
+    """
     with locate_data_errors(context.dataset.span):
         adapted = adapt(context.dataset)
+        train = adapted if adapt_train is None else adapt_train(context.dataset)
     split = context.dataset.split
     if split is None or len(adapted.rows) != context.dataset.count:
         # Another dataset that is evaluated is not split.
@@ -149,7 +167,7 @@ def adapt_sets(
         return None if rows is None else replace(adapted, rows=rows).without_class_weights()
 
     return AdaptedDatasets(
-        replace(adapted, rows=split.train),
+        replace(train, rows=split.train),
         held_out(context.validation_dataset, split.validation),
         held_out(context.test_dataset, split.test),
         split.note,
@@ -193,13 +211,20 @@ def _select_columns(
 
 
 def _adapt_dataset(
-    dataset: SourceDataset, graph: Graph, model: keras.Model, target_spec: TargetSpec
+    dataset: SourceDataset,
+    graph: Graph,
+    model: keras.Model,
+    target_spec: TargetSpec,
+    crop: RandomCrop | None = None,
 ) -> AdaptedDataset:
     selected, features = _select_columns(dataset, graph, target_spec)
-    inputs = adapt_inputs(dataset, graph, target_spec)
+    input_graph = graph if crop is None else crop.uncropped_graph(graph)
+    inputs = adapt_inputs(dataset, input_graph, target_spec)
     has_named_outputs = isinstance(model.output, dict)
     outputs = model.output if has_named_outputs else {graph.outputs[0][0]: model.output}
     shapes: dict[str, Shape] = {name: tuple(each.shape[1:]) for name, each in outputs.items()}
+    if crop is not None:
+        shapes = {name: crop.uncropped_shape(each) for name, each in shapes.items()}
     targets = {
         name: _adapt_target(dataset, column, name, shapes[name], target_spec)
         for name, column in selected.targets.items()
@@ -212,6 +237,7 @@ def _adapt_dataset(
     unused = Target(ArrayColumn(np.zeros(dataset.count, np.float32)), np.dtype(np.float32))
     all_targets = {name: input_targets.get(name, targets.get(name, unused)) for name in shapes}
     notes = [*selected.notes]
+    notes += [f"Training images: {crop}"] if crop else []
     notes += [
         note for each in (*inputs.values(), *input_targets.values()) for note in each.adapter.notes
     ]
