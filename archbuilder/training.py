@@ -166,12 +166,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
         manifest.finish(
             result.val_metrics, run_result.test_metrics, result.early_stop, run_result.best_epoch
         )
-    if result.val_metrics:
-        log(f"Validation - {format_metrics(result.val_metrics)}")
-    if run_result.test_metrics:
-        log(f"Test - {format_metrics(run_result.test_metrics)}")
-    for path in (*run_result.files.values(), *run_result.best_files.values()):
-        log(f"Saved {path}")
+    _log_result(run_result, log)
     return run_result
 
 
@@ -300,6 +295,16 @@ def _finish_result(run_dir: RunDir, task: TrainableTask, result: TrainingResult)
         best_files,
         test_metrics,
     )
+
+
+def _log_result(result: RunResult, log: LogFn) -> None:
+    """Log the metrics of the final weights, and the files that have them."""
+    if result.val_metrics:
+        log(f"Validation - {format_metrics(result.val_metrics)}")
+    if result.test_metrics:
+        log(f"Test - {format_metrics(result.test_metrics)}")
+    for path in (*result.files.values(), *result.best_files.values()):
+        log(f"Saved {path}")
 
 
 def _save_models(

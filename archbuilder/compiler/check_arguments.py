@@ -290,13 +290,17 @@ class _ArgumentChecker:
             and not isinstance(tree.value, str)
         )
         object_kind = spec.type.object
-        if object_kind is None or is_plain_value:
+        is_quoted_number = (
+            not spec.type.is_list
+            and spec.type.schema is not None
+            and isinstance(tree, ScalarNode)
+            and isinstance(tree.value, str)
+            and _NUMBER.fullmatch(tree.value) is not None
+        )
+        if object_kind is None or is_plain_value or is_quoted_number:
             title = f"'{spec.name}' of {signature.name}"
             return check_value(tree, spec.type.schema or {}, title, self.diagnostics)
         if not spec.type.is_list:
-            if spec.type.schema is not None and _is_quoted_number(tree):
-                title = f"'{spec.name}' of {signature.name}"
-                return check_value(tree, spec.type.schema, title, self.diagnostics)
             return self.check_object(object_kind, tree)
         if not isinstance(tree, SequenceNode) or not tree.items:
             message = f"'{spec.name}' must be a list, each item {_KIND_WITH_ARTICLE[object_kind]}"
@@ -362,14 +366,6 @@ class _ArgumentChecker:
             else:
                 suggestion = closest_match(name, keras_registry.names(object_kind))
         self.diagnostics.error(code, message, span, suggestion=suggestion, notes=notes)
-
-
-def _is_quoted_number(tree: Tree) -> bool:
-    return (
-        isinstance(tree, ScalarNode)
-        and isinstance(tree.value, str)
-        and _NUMBER.fullmatch(tree.value) is not None
-    )
 
 
 def _is_null(tree: Tree) -> bool:

@@ -58,8 +58,15 @@ def parse_recipe(
     training_config = None
     # With the wrong number of networks, errors about outputs would only be consequences.
     if training and _check_networks(training, graphs, diagnostics):
+        # Layers that use the weights of another have its path.
+        layer_paths = [
+            layer_path_prefix(name, graphs) + node.name
+            for name, graph in graphs.items()
+            for node in graph.nodes
+            if node.weight_owner is None
+        ]
         training_config = parse_training(
-            training, inputs, outputs, limits, diagnostics, _layer_paths(graphs)
+            training, inputs, outputs, limits, diagnostics, layer_paths
         )
         if training_config is not None:
             _check_adapted_layers(graphs, training_config.objective, diagnostics)
@@ -81,16 +88,6 @@ def _check_adapted_layers(
                     node.span,
                     label="write what the layer would learn",
                 )
-
-
-def _layer_paths(graphs: Mapping[str, Graph]) -> list[str]:
-    """Return the paths of all layers; those that use the weights of another have its path."""
-    return [
-        layer_path_prefix(name, graphs) + node.name
-        for name, graph in graphs.items()
-        for node in graph.nodes
-        if node.weight_owner is None
-    ]
 
 
 def _check_networks(tree: Tree, graphs: Mapping[str, Graph], diagnostics: Diagnostics) -> bool:

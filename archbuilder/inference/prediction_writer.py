@@ -66,7 +66,10 @@ def _json_object(prediction: Prediction) -> dict[str, object]:
     for name, values in prediction.outputs.items():
         fields: dict[str, object] = {}
         if name in prediction.class_names and values.ndim > 1:
-            fields["class"] = _top_names(values, prediction.class_names[name])
+            # The name of the top class of each position, as nested lists.
+            names = prediction.class_names[name]
+            labels = [*names, *map(str, range(len(names), values.shape[-1]))]
+            fields["class"] = np.array(labels, object)[np.argmax(values, axis=-1)].tolist()
         elif name in prediction.class_names:
             top_class, probability = _top1(values, prediction.class_names[name])
             fields = {"class": top_class}
@@ -90,12 +93,6 @@ def _top1(values: Values, names: Sequence[str]) -> tuple[str | int, float | None
 def _shortest(values: Values) -> NDArray[np.float64]:
     """Return values whose text is the shortest that reads back as the same float32."""
     return np.asarray(values, np.float32).astype(np.str_).astype(np.float64)
-
-
-def _top_names(values: Values, names: Sequence[str]) -> object:
-    """Return the name of the top class of each position, as nested lists."""
-    table = np.array([*names, *map(str, range(len(names), values.shape[-1]))], object)
-    return table[np.argmax(values, axis=-1)].tolist()
 
 
 def _replace_non_finite(values: object) -> object:
