@@ -39,8 +39,8 @@ _ReplicaSlice: TypeAlias = tuple[object, tf.Tensor]
 """A replica's slice of a batch, and whether it is a duplicate."""
 _Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
 _DEFAULT_BATCH_SIZE = 32
-# Input names are kept, so that each input's notes are logged once.
-_NAME_OR_NUMBER: Final = re.compile(r"(?<!Input )'[^']*'|\d+")
+# Input names are kept, so that each input's notes are logged once, and so are divisors (1/255).
+_NAME_OR_NUMBER: Final = re.compile(r"(?<!Input )'[^']*'|(?<![\d/])\d+(?![\d/])")
 """Parts that differ between messages of one kind: file names and numbers."""
 
 

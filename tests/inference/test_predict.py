@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from archbuilder.cli import main
+from archbuilder.inference import predict
 
 NET = """
 archbuilder: 1
@@ -553,6 +554,18 @@ def test_invalid_input_files(runs: Path, tmp_path: Path, capsys: pytest.CaptureF
         assert name in error
         assert message in error
         assert output_file.read_text() == "mine"
+
+
+def test_notes_of_one_kind():
+    """Files and sizes are told once; each input and each divisor is told."""
+    notes = [
+        "'a.png': resized from 5x12 to 6x7",
+        "'b.png': resized from 3x9 to 6x7",
+        "Input 'image': rescaled by 1/16",
+        "Input 'image': rescaled by 1/255",
+        "Input 'mask': rescaled by 1/255",
+    ]
+    assert len({predict._NAME_OR_NUMBER.sub("", each) for each in notes}) == 4
 
 
 PHOTOS = """
