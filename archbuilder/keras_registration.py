@@ -1,4 +1,4 @@
-"""Register archbuilder's layers, losses and schedules with Keras once both are imported.
+"""Register archbuilder's layers, losses, metrics and schedules with Keras once both are imported.
 
 A saved model refers to a layer of archbuilder as `archbuilder>PositionEmbedding`. Keras finds the
 class only if it is registered, which happens when its module is imported. These modules import
@@ -22,6 +22,7 @@ _KERAS: Final = "keras"
 _CLASS_MODULES: Final = (
     "archbuilder.keras_ext.layers",
     "archbuilder.keras_ext.losses",
+    "archbuilder.keras_ext.metrics",
     "archbuilder.keras_ext.schedules",
 )
 

@@ -17,6 +17,7 @@ import keras
 
 import archbuilder.keras_ext.layers
 import archbuilder.keras_ext.losses
+import archbuilder.keras_ext.metrics
 import archbuilder.keras_ext.schedules
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -35,7 +36,11 @@ MODULES = {
     "schedule": keras.optimizers.schedules,
     "callback": keras.callbacks,
 }
-OURS = {"loss": archbuilder.keras_ext.losses, "schedule": archbuilder.keras_ext.schedules}
+OURS = {
+    "loss": archbuilder.keras_ext.losses,
+    "metric": archbuilder.keras_ext.metrics,
+    "schedule": archbuilder.keras_ext.schedules,
+}
 """The modules of those nested objects that Keras lacks."""
 _TYPE = r"(?:string|float|int|integer|bool|boolean|none|list|tuple|tuple of \d integers)"
 TYPE_SENTENCE = re.compile(

@@ -72,6 +72,14 @@ def per_axis(schema: Schema) -> Schema:
     return any_of(schema, line, plane, array(plane, 1, 10_000))
 
 
+IMAGE_QUALITY: dict[str, Schema] = {
+    "filter_sigma": ABOVE_ZERO,
+    "filter_size": {"type": "integer", "minimum": 1, "maximum": 1023},
+    "k1": NOT_NEGATIVE,
+    "k2": NOT_NEGATIVE,
+    "max_val": ABOVE_ZERO,
+}
+"""Arguments of the similarity of images."""
 RANGE = any_of(NUMBER, array(NUMBER, 2, 2))
 """An upper factor, or a lower and an upper one."""
 
@@ -452,6 +460,7 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "rate": SHARE,
     },
     "loss": {
+        **IMAGE_QUALITY,
         "absent": SHARE,
         "absent_weight": NOT_NEGATIVE,
         "alpha": any_of(NUMBER, array(NUMBER, 1, 10_000)),
@@ -459,6 +468,7 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "axis": optional(any_of(AXIS, array(AXIS, 1, 8))),
         "beta": NUMBER,
         "delta": ABOVE_ZERO,
+        "epsilon": ABOVE_ZERO,
         "from_logits": BOOLEAN,
         "gamma": NUMBER,
         "ignore_class": optional(INTEGER),
@@ -472,6 +482,7 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "remove_diagonal": BOOLEAN,
     },
     "metric": {
+        **IMAGE_QUALITY,
         "average": enum("micro", "macro", "weighted", None),
         "axis": AXIS,
         "beta": ABOVE_ZERO,
@@ -485,6 +496,7 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "label_smoothing": SHARE,
         "label_weights": optional(array(NUMBER, 1, 10_000)),
         "multi_label": BOOLEAN,
+        "normalize": BOOLEAN,
         "num_classes": POSITIVE,
         "num_labels": optional(POSITIVE),
         "num_regressors": NATURAL,

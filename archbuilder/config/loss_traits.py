@@ -47,6 +47,7 @@ _QUANTITIES: Final = LossTraits(takes_classes=False)
 LOSS_TRAITS: Final[Mapping[str, LossTraits]] = {
     **dict.fromkeys(
         (
+            "Charbonnier",
             "CosineSimilarity",
             "Huber",
             "LogCosh",
@@ -70,6 +71,8 @@ LOSS_TRAITS: Final[Mapping[str, LossTraits]] = {
     "Dice": LossTraits(reduces_positions=True, combines_examples=True),
     "Hinge": LossTraits(),
     "KLDivergence": LossTraits(),
+    "PSNRLoss": LossTraits(takes_classes=False, reduces_positions=True),
+    "SSIMLoss": LossTraits(takes_classes=False, reduces_positions=True),
     "SparseCategoricalCrossentropy": LossTraits(
         "class_indices", activation="softmax", skips_activation=True
     ),

@@ -21,6 +21,9 @@ _IOU_METRICS: Final = ("MeanIoU", "IoU")
 """Metrics that compare class indices unless `sparse_y_true` or `sparse_y_pred` is false."""
 _INTEGER_LABEL_METRICS: Final = (*_IOU_METRICS, "Mean", "Sum")
 """Metrics without the prefix `Sparse` that also take class indices."""
+_PERPLEXITY: Final = "Perplexity"
+_EDIT_DISTANCE: Final = "EditDistance"
+_FROM_LOGITS: Final = "from_logits"
 _IGNORE_CLASS: Final = "ignore_class"
 # Unlike the class `Accuracy`, which compares values for equality. Keras (compile_utils.py) picks
 # the class from the shapes and dtypes of targets and outputs.
@@ -64,7 +67,7 @@ def check_metrics(
 
 def takes_class_indices(metric: KerasObject) -> bool:
     """Return whether the targets of a metric are class indices."""
-    return metric.class_name.startswith(_SPARSE_PREFIX)
+    return metric.class_name.startswith(_SPARSE_PREFIX) or metric.class_name == _PERPLEXITY
 
 
 def _check_metric(loss: KerasObject, metric: KerasObject, diagnostics: Diagnostics) -> None:
@@ -84,6 +87,7 @@ def _check_metric(loss: KerasObject, metric: KerasObject, diagnostics: Diagnosti
             label=f"remove '{_IGNORE_CLASS}': metrics ignore the class that the loss ignores",
         )
     _check_iou_arguments(loss, metric, diagnostics)
+    _check_sequence_metric(loss, metric, diagnostics)
     name, is_sparse = metric.class_name, takes_class_indices(metric)
     if traits_of(loss).targets != "class_indices":
         if loss.class_name and is_sparse:
@@ -92,7 +96,7 @@ def _check_metric(loss: KerasObject, metric: KerasObject, diagnostics: Diagnosti
                 f"the loss '{loss.class_name}' needs one value per class, and the metric '{name}'"
                 " class indices",
                 metric.span,
-                suggestion=name.removeprefix(_SPARSE_PREFIX),
+                suggestion=name.removeprefix(_SPARSE_PREFIX) if name != _PERPLEXITY else None,
             )
     elif not is_sparse and name not in _INTEGER_LABEL_METRICS:
         suggestion = f"{_SPARSE_PREFIX}{name}" if name in _CATEGORICAL_METRICS else None
@@ -106,6 +110,32 @@ def _check_metric(loss: KerasObject, metric: KerasObject, diagnostics: Diagnosti
             metric.span,
             label="" if suggestion else "use the loss 'CategoricalCrossentropy' with it",
             suggestion=suggestion,
+        )
+
+
+def _check_sequence_metric(
+    loss: KerasObject, metric: KerasObject, diagnostics: Diagnostics
+) -> None:
+    """Report metrics of tokens and labels that read the outputs in another way than the loss."""
+    # `_check_metric` reports those of class indices.
+    is_other = traits_of(loss).targets not in {"label_sequence", "class_indices"}
+    if metric.class_name == _EDIT_DISTANCE and is_other:
+        diagnostics.error(
+            "invalid-choice",
+            f"the metric '{_EDIT_DISTANCE}' decodes outputs that the loss 'CTC' trains, and the"
+            f" loss of its output is '{loss.class_name}'",
+            metric.span,
+        )
+    has_logits = bool(loss.argument(_FROM_LOGITS))
+    is_mismatched = bool(metric.argument(_FROM_LOGITS)) != has_logits
+    if metric.class_name == _PERPLEXITY and is_mismatched:
+        value = str(has_logits).lower()
+        diagnostics.error(
+            "missing-argument",
+            f"the metric '{_PERPLEXITY}' does not match the outputs of the loss"
+            f" '{loss.class_name}'",
+            metric.span,
+            label=f"write {{{_PERPLEXITY}: {{{_FROM_LOGITS}: {value}}}}}",
         )
 
 

@@ -20,7 +20,7 @@ from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, InternalError
 from archbuilder.diagnostics.span import Span
 from archbuilder.keras_backend.keras_errors import BuildError, error_notes, translate_keras_errors
-from archbuilder.keras_ext import layers, losses, schedules
+from archbuilder.keras_ext import layers, losses, metrics, schedules
 from archbuilder.registry.signatures import (
     LAYER_KINDS,
     ArgumentSpec,
@@ -33,6 +33,7 @@ from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, Tree
 _MODULE_BY_ORIGIN: Final[Mapping[str, ModuleType]] = {
     "archbuilder.keras_ext.layers": layers,
     "archbuilder.keras_ext.losses": losses,
+    "archbuilder.keras_ext.metrics": metrics,
     "archbuilder.keras_ext.schedules": schedules,
     "keras.layers": keras.layers,
     "keras.ops": keras.ops,

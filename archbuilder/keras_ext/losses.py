@@ -5,9 +5,10 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from archbuilder.keras_ext.image_quality import peak_signal_to_noise_ratio, structural_similarity
 from archbuilder.keras_ext.layers._typing import Config, Tensor
 
-__all__ = ["CapsuleMargin"]
+__all__ = ["CapsuleMargin", "Charbonnier", "PSNRLoss", "SSIMLoss"]
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
@@ -61,3 +62,124 @@ class CapsuleMargin(keras.losses.Loss):
             "absent_weight": self.absent_weight,
         }
         return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable(package="archbuilder")
+class Charbonnier(keras.losses.Loss):
+    """Charbonnier loss, the absolute error with a smooth minimum.
+
+    `loss = mean(sqrt((y_true - y_pred) ** 2 + epsilon ** 2))` over the last axis.
+
+    Source: Lai et al. 2017, "Deep Laplacian Pyramid Networks", arXiv:1704.03915, where `epsilon`
+    is 0.001; after Charbonnier et al. 1994, doi:10.1109/ICIP.1994.413553.
+
+    Args:
+        epsilon: Number, the loss of an error of 0.
+        reduction: Type of reduction over the batch, as in all losses of Keras.
+        name: Name of the loss.
+        dtype: The dtype of the computation.
+    """
+
+    def __init__(
+        self,
+        epsilon: float = 1e-3,
+        reduction: str = "sum_over_batch_size",
+        name: str = "charbonnier",
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.epsilon = epsilon
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Return the loss of each position."""
+        squares = ops.square(y_true - y_pred) + self.epsilon**2
+        return ops.mean(ops.sqrt(squares), axis=-1)
+
+    def get_config(self) -> Config:
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable(package="archbuilder")
+class SSIMLoss(keras.losses.Loss):
+    """One minus the structural similarity index of two images.
+
+    Source: Zhao et al. 2017, "Loss Functions for Image Restoration with Neural Networks",
+    arXiv:1511.08861, with the index of Wang et al. 2004,
+    doi:10.1109/TIP.2003.819861.
+
+    Args:
+        max_val: Number, the difference between the largest and the smallest possible value.
+        filter_size: Integer, the size of the Gaussian window in pixels.
+        filter_sigma: Number, the standard deviation of the window in pixels.
+        k1: Number, the constant of the comparison of luminance.
+        k2: Number, the constant of the comparison of contrast.
+        reduction: Type of reduction over the batch, as in all losses of Keras.
+        name: Name of the loss.
+        dtype: The dtype of the computation.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the arguments of `tf.image.ssim`
+        self,
+        max_val: float = 1.0,
+        filter_size: int = 11,
+        filter_sigma: float = 1.5,
+        k1: float = 0.01,
+        k2: float = 0.03,
+        reduction: str = "sum_over_batch_size",
+        name: str = "ssim_loss",
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.arguments: Config = {
+            "max_val": max_val,
+            "filter_size": filter_size,
+            "filter_sigma": filter_sigma,
+            "k1": k1,
+            "k2": k2,
+        }
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Return the loss of each image, of shape `(batch,)`."""
+        return 1 - structural_similarity(y_true, y_pred, **self.arguments)
+
+    def get_config(self) -> Config:
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), **self.arguments}
+
+
+@keras.saving.register_keras_serializable(package="archbuilder")
+class PSNRLoss(keras.losses.Loss):
+    """Negative peak signal-to-noise ratio of two images in decibel.
+
+    `loss = 10 * log10(mse + epsilon) - 20 * log10(max_val)`
+
+    Source: Chen et al. 2021, "HINet", arXiv:2105.06086; `epsilon` is that of their code.
+
+    Args:
+        max_val: Number, the difference between the largest and the smallest possible value.
+        epsilon: Number that is added to the mean squared error.
+        reduction: Type of reduction over the batch, as in all losses of Keras.
+        name: Name of the loss.
+        dtype: The dtype of the computation.
+    """
+
+    def __init__(
+        self,
+        max_val: float = 1.0,
+        epsilon: float = 1e-8,
+        reduction: str = "sum_over_batch_size",
+        name: str = "psnr_loss",
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.max_val = max_val
+        self.epsilon = epsilon
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Return the loss of each image, of shape `(batch,)`."""
+        return -peak_signal_to_noise_ratio(y_true, y_pred, self.max_val, self.epsilon)
+
+    def get_config(self) -> Config:
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), "max_val": self.max_val, "epsilon": self.epsilon}

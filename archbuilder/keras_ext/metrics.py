@@ -1,0 +1,236 @@
+"""Metrics that archbuilder adds to Keras."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from archbuilder.keras_ext.image_quality import peak_signal_to_noise_ratio, structural_similarity
+from archbuilder.keras_ext.layers._typing import Config, Tensor
+
+__all__ = ["PSNR", "SSIM", "EditDistance", "Perplexity"]
+
+
+@keras.saving.register_keras_serializable(package="archbuilder")
+class PSNR(keras.metrics.Mean):
+    """Mean over the images of the peak signal-to-noise ratio in decibel.
+
+    `10 * log10(max_val ** 2 / mse)` for each image, infinite for equal images, as in
+    `tf.image.psnr`.
+
+    Source: ITU-T J.340; Huynh-Thu and Ghanbari 2008, doi:10.1049/el:20080522.
+
+    Args:
+        max_val: Number, the difference between the largest and the smallest possible value.
+        name: Name of the metric.
+        dtype: The dtype of the result.
+    """
+
+    _direction = "up"
+
+    def __init__(self, max_val: float = 1.0, name: str = "psnr", dtype: str | None = None) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.max_val = max_val
+
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
+        """Add a batch of images."""
+        values = peak_signal_to_noise_ratio(y_true, y_pred, self.max_val)
+        super().update_state(values, sample_weight)
+
+    def get_config(self) -> Config:
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), "max_val": self.max_val}
+
+
+@keras.saving.register_keras_serializable(package="archbuilder")
+class SSIM(keras.metrics.Mean):
+    """Mean over the images of the structural similarity index, from -1 to 1 for equal images.
+
+    Source: Wang et al. 2004, doi:10.1109/TIP.2003.819861, as in `tf.image.ssim`.
+
+    Args:
+        max_val: Number, the difference between the largest and the smallest possible value.
+        filter_size: Integer, the size of the Gaussian window in pixels.
+        filter_sigma: Number, the standard deviation of the window in pixels.
+        k1: Number, the constant of the comparison of luminance.
+        k2: Number, the constant of the comparison of contrast.
+        name: Name of the metric.
+        dtype: The dtype of the result.
+    """
+
+    _direction = "up"
+
+    def __init__(
+        self,
+        max_val: float = 1.0,
+        filter_size: int = 11,
+        filter_sigma: float = 1.5,
+        k1: float = 0.01,
+        k2: float = 0.03,
+        name: str = "ssim",
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.arguments: Config = {
+            "max_val": max_val,
+            "filter_size": filter_size,
+            "filter_sigma": filter_sigma,
+            "k1": k1,
+            "k2": k2,
+        }
+
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
+        """Add a batch of images."""
+        super().update_state(structural_similarity(y_true, y_pred, **self.arguments), sample_weight)
+
+    def get_config(self) -> Config:
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), **self.arguments}
+
+
+@keras.saving.register_keras_serializable(package="archbuilder")
+class Perplexity(keras.metrics.Metric):
+    """Exponential of the mean crossentropy of class indices, in nats per position.
+
+    Masked positions and those with `ignore_class` do not count.
+
+    Source: Jelinek et al. 1977, doi:10.1121/1.2016299.
+
+    Args:
+        from_logits: Boolean, whether outputs are logits rather than probabilities.
+        ignore_class: Integer, the class index of positions that do not count, such as padding.
+        name: Name of the metric.
+        dtype: The dtype of the result.
+    """
+
+    _direction = "down"
+
+    def __init__(
+        self,
+        from_logits: bool = False,  # noqa: FBT001, FBT002 - as in Keras
+        ignore_class: int | None = None,
+        name: str = "perplexity",
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.from_logits = from_logits
+        self.ignore_class = ignore_class
+        # Counts of positions exceed 2**24, from where on float32 cannot add 1.
+        self.total, self.count = (
+            self.add_weight(shape=(), initializer="zeros", dtype="float64", name=each)
+            for each in ("total", "count")
+        )
+
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
+        """Add a batch of positions."""
+        mask = getattr(y_pred, "_keras_mask", None)
+        y_pred = ops.convert_to_tensor(y_pred)
+        labels = ops.cast(y_true, "int32")
+        if len(labels.shape) == len(y_pred.shape):
+            labels = ops.squeeze(labels, -1)
+        weights = ops.ones_like(labels, "float32")
+        if self.ignore_class is not None:
+            weights *= ops.cast(labels != self.ignore_class, "float32")
+            labels = ops.where(labels == self.ignore_class, 0, labels)
+        for factor in (mask, sample_weight):
+            if factor is not None:
+                missing_axes = len(weights.shape) - len(factor.shape)
+                shape = (*ops.shape(factor), *[1] * missing_axes)
+                weights *= ops.reshape(ops.cast(factor, "float32"), shape)
+        losses = ops.sparse_categorical_crossentropy(
+            labels, ops.cast(y_pred, "float32"), from_logits=self.from_logits
+        )
+        self.total.assign_add(ops.cast(ops.sum(losses * weights), "float64"))
+        self.count.assign_add(ops.cast(ops.sum(weights), "float64"))
+
+    def result(self) -> Tensor:
+        """Return the perplexity of all positions so far."""
+        return ops.cast(ops.exp(ops.divide_no_nan(self.total, self.count)), self.dtype)
+
+    def get_config(self) -> Config:
+        """Return the arguments of the constructor."""
+        arguments = {"from_logits": self.from_logits, "ignore_class": self.ignore_class}
+        return {**super().get_config(), **arguments}
+
+
+@keras.saving.register_keras_serializable(package="archbuilder")
+class EditDistance(keras.metrics.Mean):
+    """Mean edit distance between labels and the greedy decoding of outputs that `CTC` trains.
+
+    It is the least number of insertions, deletions and substitutions that turn the decoded sequence
+    into the labels, divided by the length of the labels: the character or label error rate. Outputs
+    are `(batch, time, classes)`, of which class 0 is the blank; labels are `(batch, length)`, with
+    0 after their end. Greedy decoding takes the best class of each step, merges repetitions and
+    drops blanks.
+
+    Source: Graves et al. 2006, "Connectionist Temporal Classification: Labelling Unsegmented
+    Sequence Data with Recurrent Neural Networks", doi:10.1145/1143844.1143891, with the distance of
+    Levenshtein 1966.
+
+    Args:
+        normalize: Boolean, whether to divide by the length of the labels, at least 1.
+        name: Name of the metric.
+        dtype: The dtype of the result.
+    """
+
+    _direction = "down"
+
+    def __init__(
+        self,
+        normalize: bool = True,  # noqa: FBT001, FBT002 - as in Keras
+        name: str = "edit_distance",
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.normalize = normalize
+
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
+        """Add a batch of sequences."""
+        mask = getattr(y_pred, "_keras_mask", None)
+        labels = ops.cast(y_true, "int32")
+        classes = ops.cast(ops.argmax(ops.convert_to_tensor(y_pred), axis=-1), "int32")
+        if mask is not None:
+            classes = ops.where(ops.cast(mask, "bool"), classes, 0)
+        previous = ops.pad(classes[:, :-1], ((0, 0), (1, 0)))
+        is_symbol = ops.logical_and(classes != 0, classes != previous)
+        lengths = ops.sum(ops.cast(labels != 0, "int32"), axis=-1)
+        distances = _edit_distances(classes, is_symbol, labels, lengths)
+        if self.normalize:
+            distances /= ops.cast(ops.maximum(lengths, 1), "float32")
+        super().update_state(distances, sample_weight)
+
+    def get_config(self) -> Config:
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), "normalize": self.normalize}
+
+
+def _edit_distances(classes: Tensor, is_symbol: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
+    """Return the distances between the symbols of sequences and labels, of shape `(batch,)`.
+
+    Row by row of the matrix of Wagner and Fischer 1974, which has a row for each symbol, and a
+    column for each beginning of the labels.
+    """
+    columns = ops.arange(ops.shape(labels)[1] + 1, dtype="float32")
+    # The insertions from column k on that lead to column j.
+    steps = columns[:, None] - columns[None, :]
+    insertions = ops.where(steps >= 0, steps, float("inf"))
+    first_row = ops.broadcast_to(columns, (ops.shape(labels)[0], ops.shape(labels)[1] + 1))
+
+    def next_row(row: Tensor, step: tuple[Tensor, Tensor]) -> tuple[Tensor, None]:
+        symbol, is_counted = step
+        substituted = row[:, :-1] + ops.cast(labels != symbol[:, None], "float32")
+        best = ops.minimum(row + 1, ops.pad(substituted, ((0, 0), (1, 0)), constant_values=1e9))
+        changed = ops.min(best[:, None, :] + insertions[None], axis=-1)
+        return ops.where(is_counted[:, None], changed, row), None
+
+    symbols = (ops.transpose(classes), ops.transpose(is_symbol))
+    last_row, _ = ops.scan(next_row, first_row, symbols)
+    return ops.take_along_axis(last_row, lengths[:, None], axis=1)[:, 0]
