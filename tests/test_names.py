@@ -40,6 +40,7 @@ EMPTY_WORDS = frozenset(
         "begun",
         "before",
         "behind",
+        "what",
     )
 )
 """Words that tell the history of a value, or nothing, where its content has a name.

@@ -45,10 +45,10 @@ class StageConfig:
 def stages() -> ValueType[Any]:
     """Return the type of lists of stages; `training_parser` parses what is in them."""
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> tuple[MappingNode, ...]:
+    def parse(tree: Tree, title: str, context: SectionContext) -> tuple[MappingNode, ...]:
         if not isinstance(tree, SequenceNode) or not 1 <= len(tree.items) <= _MAX_STAGES:
             expected = f"a list of 1 to {_MAX_STAGES} mappings"
-            context.fields.report_unexpected(tree, what, expected, note=_EXAMPLE)
+            context.fields.report_unexpected(tree, title, expected, note=_EXAMPLE)
             return ()
         mappings = []
         for item in tree.items:

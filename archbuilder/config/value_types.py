@@ -184,7 +184,7 @@ def or_by_name(item: ValueType[_T]) -> ValueType[_T | Mapping[str, _T]]:
 def keras_object(kind: ObjectKind) -> ValueType[KerasObject]:
     """Return the type of objects of a kind, whose class and arguments are checked."""
 
-    def parse(tree: Tree, _what: str, context: SectionContext) -> KerasObject:
+    def parse(tree: Tree, _title: str, context: SectionContext) -> KerasObject:
         check_object(kind, tree, context.diagnostics, allow_expressions=False)
         return KerasObject.from_tree(kind, tree)
 

@@ -106,8 +106,8 @@ def _text_word(content: bytearray, random: Random) -> None:
         _replace(content, random, _WORD, random.choice((random.choice(words), *_TEXTS)))
 
 
-def _replace(content: bytearray, random: Random, what: re.Pattern[bytes], by: bytes) -> None:
-    matches = list(what.finditer(content))
+def _replace(content: bytearray, random: Random, pattern: re.Pattern[bytes], by: bytes) -> None:
+    matches = list(pattern.finditer(content))
     if matches:
         match = random.choice(matches)
         content[match.start() : match.end()] = by

@@ -67,14 +67,14 @@ def test_failed_kernel_has_a_location(folder: Path, capsys: pytest.CaptureFixtur
     assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
     capsys.readouterr()
     np.savez("beyond.npz", x=beyond, y=np.arange(24) % 4)
-    for command, what in {
+    for command, computation in {
         ("train", "net.yaml", "--data", "beyond.npz"): "the training",
         ("evaluate", "run", "--data", "beyond.npz"): "the evaluation",
         ("predict", "run", "beyond.npz"): "the prediction",
     }.items():
         errors = errors_of(capsys, *command)
         message, location, *_ = errors[errors.index("error[") :].splitlines()
-        assert message == f"error[step-failed]: {what} failed in 'embedding0' (Embedding)"
+        assert message == f"error[step-failed]: {computation} failed in 'embedding0' (Embedding)"
         assert (
             "net.yaml:10:5" in location
             if command[0] == "train"

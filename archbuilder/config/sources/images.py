@@ -109,12 +109,12 @@ def _target_images() -> ValueType[TargetImages | Mapping[str, TargetImages]]:
     by_output = or_by_name(single)
 
     def parse(
-        tree: Tree, what: str, context: SectionContext
+        tree: Tree, title: str, context: SectionContext
     ) -> TargetImages | Mapping[str, TargetImages]:
         is_by_output = isinstance(tree, MappingNode) and all(
             isinstance(entry.value, MappingNode) for entry in tree
         )
-        return (by_output if is_by_output else single).parse(tree, what, context)
+        return (by_output if is_by_output else single).parse(tree, title, context)
 
     return ValueType(by_output.schema, parse, by_output.text)
 

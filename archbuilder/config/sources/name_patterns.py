@@ -18,12 +18,12 @@ _MAX_LENGTH: Final = 200
 def label_pattern() -> ValueType[str]:
     """Return the type of patterns with `{label}`, as in `{label}_*`."""
 
-    def parse(tree: Tree, what: str, context: SectionContext) -> str:
-        pattern = context.fields.expect_text(tree, what)
+    def parse(tree: Tree, title: str, context: SectionContext) -> str:
+        pattern = context.fields.expect_text(tree, title)
         if pattern is not None and (pattern.count(_LABEL) != 1 or len(pattern) > _MAX_LENGTH):
             context.diagnostics.error(
                 "invalid-choice",
-                f"{what} must have one '{_LABEL}', as in '{{label}}_*', not {quote(pattern)}",
+                f"{title} must have one '{_LABEL}', as in '{{label}}_*', not {quote(pattern)}",
                 tree.span,
             )
         return pattern or ""
