@@ -12,7 +12,17 @@ from archbuilder.keras_registration import register_classes
 from archbuilder.version import __version__
 
 if TYPE_CHECKING:
-    from archbuilder.api import evaluate, generate, load_weights, predict, resume, sample, train
+    from archbuilder.api import (
+        cross_validate,
+        evaluate,
+        generate,
+        load_weights,
+        predict,
+        resume,
+        resume_cross_validation,
+        sample,
+        train,
+    )
     from archbuilder.blueprint import Blueprint, load
     from archbuilder.diagnostics.errors import (
         ArchbuilderError,
@@ -36,12 +46,14 @@ __all__ = [
     "RunInterruptedError",
     "UsageError",
     "__version__",
+    "cross_validate",
     "evaluate",
     "generate",
     "load",
     "load_weights",
     "predict",
     "resume",
+    "resume_cross_validation",
     "sample",
     "train",
 ]

@@ -50,6 +50,7 @@ ORDER: Mapping[str, str] = {
     "archbuilder.api": """
         arguments
         inference training
+        cross_validation
     """,
     "archbuilder.compiler": """
         ir value_check

@@ -6,7 +6,18 @@ checked. Arguments have the names of the commands' options.
 
 from __future__ import annotations
 
+from archbuilder.api.cross_validation import cross_validate, resume_cross_validation
 from archbuilder.api.inference import evaluate, generate, load_weights, predict, sample
 from archbuilder.api.training import resume, train
 
-__all__ = ["evaluate", "generate", "load_weights", "predict", "resume", "sample", "train"]
+__all__ = [
+    "cross_validate",
+    "evaluate",
+    "generate",
+    "load_weights",
+    "predict",
+    "resume",
+    "resume_cross_validation",
+    "sample",
+    "train",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,7 @@ from archbuilder.plain_data import PlainData
 from archbuilder.silence_tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
+    from archbuilder.distribution.strategy import DeviceSetup
     from archbuilder.runs.run_dir import RunDir
     from archbuilder.trainer.callbacks.progress_bar import ProgressFn
     from archbuilder.trainer.log_format import LogFn
@@ -96,7 +98,7 @@ def train(  # noqa: PLR0913 - keyword arguments with defaults
     inputs = inputs.override(overrides, request.limits)
     if weights is not None:
         inputs = inputs.start_from(required_path("weights", weights))
-    return _train(inputs, request.limits, log, progress, command, new_dir=new_dir)
+    return run_training(inputs, RunOptions(request.limits, log, progress, command), new_dir=new_dir)
 
 
 def resume(  # noqa: PLR0913 - keyword arguments with defaults
@@ -136,23 +138,48 @@ def resume(  # noqa: PLR0913 - keyword arguments with defaults
     inputs = load_run_inputs(path, request)
     inputs.config.check_data()
     inputs = inputs.override({"epochs": epochs, "distribute": distribute}, request.limits)
-    return _train(inputs, request.limits, log, progress, command, resume_dir=path)
+    return run_training(inputs, RunOptions(request.limits, log, progress, command), resume_dir=path)
 
 
-def _train(
-    inputs: RunInputs,
-    limits: Limits,
-    log: LogFn | None,
-    progress: ProgressFn | None,
-    command: Sequence[str] | None,
-    *,
-    new_dir: Path | None = None,
-    resume_dir: Path | None = None,
-) -> RunResult:
-    """Resume the run in `resume_dir`, or train in `new_dir`, or else in the next free directory."""
+def make_devices(inputs: RunInputs, run_dir: Path | None) -> DeviceSetup:
+    """Import TensorFlow and set up the devices of a run; workers compare what they are to train.
+
+    Raises:
+        RunError: if the devices do not exist, or a batch has less than one example for each.
+        ClusterError: if the workers cannot connect, or train something else.
+    """
     import_tensorflow()
     from archbuilder.distribution.membership import make_membership
     from archbuilder.distribution.strategy import setup_devices
+
+    data, training = inputs.config.data, inputs.config.training
+    membership = make_membership(run_dir, inputs.blueprint_text, data, training)
+    return setup_devices(training.distribute, training.batch_size, membership=membership)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run needs besides its inputs."""
+
+    limits: Limits
+    log: LogFn | None = None
+    progress: ProgressFn | None = None
+    command: Sequence[str] | None = None
+
+
+def run_training(
+    inputs: RunInputs,
+    options: RunOptions,
+    *,
+    new_dir: Path | None = None,
+    resume_dir: Path | None = None,
+    devices: DeviceSetup | None = None,
+) -> RunResult:
+    """Resume the run in `resume_dir`, or train in `new_dir`, or else in the next free directory.
+
+    `devices` are those of several runs, one after the other; None sets them up.
+    """
+    devices = devices or make_devices(inputs, resume_dir or new_dir)
     from archbuilder.runs.checkpoint_manager import CheckpointManager
     from archbuilder.runs.manifest import RunProvenance
     from archbuilder.runs.run_dir import RunDir
@@ -167,14 +194,7 @@ def _train(
         return RunDir.create_numbered(RUNS, inputs.name)
 
     config = inputs.config
-    words = tuple(sys.argv if command is None else command)
-    devices = setup_devices(
-        config.training.distribute,
-        config.training.batch_size,
-        membership=make_membership(
-            resume_dir or new_dir, inputs.blueprint_text, config.data, config.training
-        ),
-    )
+    words = tuple(sys.argv if options.command is None else options.command)
     # Only the chief opens it: workers that each took the next free directory would take different
     # ones.
     run_dir = broadcast_run_dir(open_run_dir, devices.workers)
@@ -187,11 +207,11 @@ def _train(
             provenance=RunProvenance(
                 inputs.blueprint_text, words, config.allow_dirs, inputs.blueprint_file
             ),
-            limits=limits,
-            log=chief_log(log, is_chief=run_dir.is_writer),
+            limits=options.limits,
+            log=chief_log(options.log, is_chief=run_dir.is_writer),
             devices=devices,
             from_data=None if inputs.from_data is None else inputs,
-            progress=progress if run_dir.is_writer else None,
+            progress=options.progress if run_dir.is_writer else None,
         )
     except KeyboardInterrupt as error:
         if run_dir.is_writer and run_dir.has_record:

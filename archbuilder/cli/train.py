@@ -9,6 +9,7 @@ from typing import TypedDict, Unpack
 import click
 
 from archbuilder import api
+from archbuilder.api.cross_validation import is_cross_validation, is_run
 from archbuilder.blueprint import BlueprintRequest
 from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import blueprint_options
@@ -18,13 +19,12 @@ from archbuilder.cli.path_type import PathType
 from archbuilder.cli.recipe_options import data_option, recipe_option
 from archbuilder.cli.setting_option import option_name, setting_option
 from archbuilder.config import TrainingConfig
-from archbuilder.config.run_config import RUN_JSON
 from archbuilder.config.run_inputs import RunInputs, load_run_inputs, new_run_inputs
 from archbuilder.config.settings import settings_of
+from archbuilder.config.split import MAX_FOLDS
 from archbuilder.config.training import StrategyName
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.diagnostics.escape import escape_terminal
-from archbuilder.files import path_status
 from archbuilder.limits import Limits
 
 
@@ -61,6 +61,7 @@ class _RunArguments(TypedDict):
         "archbuilder train lenet.yaml --data mnist/ --seed 7",
         "archbuilder train --resume runs/lenet-1",
         "archbuilder train digits_cnn --workers 2",
+        "archbuilder train digits_cnn --folds 5 --run-dir runs/folds",
         "archbuilder train digits_cnn --weights runs/digits_cnn-1 --seed 7",
     ),
 )
@@ -95,6 +96,13 @@ class _RunArguments(TypedDict):
     help="Resume the run in --run-dir if there is one, else start it. For jobs that a scheduler"
     " restarts: the blueprint and the recipe must be those of the run.",
 )
+@click.option(
+    "--folds",
+    metavar="N",
+    type=click.IntRange(2, MAX_FOLDS),
+    help="Cross-validation: train once for each of N folds of the data, in the directories fold-1,"
+    " fold-2, ... of the run directory, and show the mean of the metrics.",
+)
 @click.argument("blueprint", required=False)
 @blueprint_options
 @click.pass_obj
@@ -107,13 +115,14 @@ def train_command(
     resume: Path | None,
     workers: int | None,
     auto_resume: bool,
+    folds: int | None,
     **options: Unpack[_Options],
 ) -> int:
     """Train the networks of a blueprint.
 
     Data and training settings come from the sections 'data' and 'training' of the blueprint, or
     from --recipe. The model, checkpoints and a record of the run are saved in a run directory. Use
-    --resume to continue an interrupted run.
+    --resume to continue an interrupted run, or an interrupted cross-validation.
     """
     exit_code = spawn_workers(console, workers, options["distribute"])
     if exit_code is not None:
@@ -121,19 +130,19 @@ def train_command(
     run_dir = options["run_dir"]
     if auto_resume and run_dir is None:
         raise UsageError("--auto-resume needs --run-dir DIR, the directory of the run to resume")
-    # A run writes its record before it trains: without one there is nothing to resume.
-    if auto_resume and run_dir is not None and path_status.is_file(run_dir / RUN_JSON):
+    if auto_resume and run_dir is not None and is_run(run_dir):
         # A restarted job repeats the whole command, with the options that --resume refuses.
         resume = run_dir
         if blueprint is not None:
             recorded = load_run_inputs(run_dir, request)
             inputs = _new_run_inputs(blueprint, request, options)
+            inputs = inputs if folds is None else inputs.with_fold(1, folds)
             if inputs.from_data is not None:
                 sizes = inputs.from_data.sizes.keys() & recorded.config.sizes.keys()
                 inputs = inputs.with_sizes({name: recorded.config.sizes[name] for name in sizes})
             inputs.check_same_run(recorded, run_dir)
     elif resume is not None:
-        _check_resume_options(blueprint, request, options)
+        _check_resume_options(blueprint, request, options, folds)
     arguments: _RunArguments = {
         "limits": request.limits,
         "allow_dirs": request.allow_dirs,
@@ -142,7 +151,18 @@ def train_command(
         "command": ("archbuilder", *console.arguments),
     }
     if resume is not None:
-        api.resume(resume, epochs=options["epochs"], distribute=options["distribute"], **arguments)
+        resume_run = api.resume_cross_validation if is_cross_validation(resume) else api.resume
+        resume_run(resume, epochs=options["epochs"], distribute=options["distribute"], **arguments)
+    elif blueprint is not None and folds is not None:
+        api.cross_validate(
+            blueprint,
+            folds=folds,
+            auto_resume=auto_resume,
+            variant=request.variant,
+            params=request.params,
+            **options,
+            **arguments,
+        )
     elif blueprint is not None:
         api.train(
             blueprint,
@@ -170,7 +190,7 @@ def _new_run_inputs(blueprint: str, request: BlueprintRequest, options: _Options
 
 
 def _check_resume_options(
-    blueprint: str | None, request: BlueprintRequest, options: _Options
+    blueprint: str | None, request: BlueprintRequest, options: _Options, folds: int | None
 ) -> None:
     """Check that only resumable settings are overridden in a resumed run.
 
@@ -182,6 +202,7 @@ def _check_resume_options(
         "BLUEPRINT": blueprint,
         "--set": request.params or None,
         "--variant": request.variant,
+        "--folds": folds,
         **{option_name(key): value for key, value in options.items() if key not in resumable},
     }
     names = [name for name, value in values.items() if value is not None]

@@ -25,6 +25,7 @@ from archbuilder.config.run_config import (
     recipe_to_dict,
 )
 from archbuilder.config.sources import DataConfig, DataPath
+from archbuilder.config.split import SplitConfig
 from archbuilder.config.training import Recipe, TrainingConfig
 from archbuilder.diagnostics.errors import UsageError, quote, quote_list
 from archbuilder.files import path_status
@@ -105,6 +106,26 @@ class RunInputs:
             )
         return resolved
 
+    def with_fold(self, fold: int, folds: int) -> RunInputs:
+        """Return the inputs of a run that is validated on one of several folds.
+
+        The split keeps its groups or classes.
+
+        Raises:
+            UsageError: if the validation set is not chosen at random.
+        """
+        split = self.config.training.validation_split
+        config = SplitConfig() if isinstance(split, int | float) else split
+        if self.config.data.validation is not None:
+            raise UsageError("folds are parts of the training data, and 'data' has a 'validation'")
+        if config.last is not None or config.column is not None:
+            raise UsageError(
+                "folds take the place of 'validation_split', of which they keep 'by' and"
+                " 'stratify', but not 'last' and 'column'; remove these"
+            )
+        fold_config = dataclasses.replace(config, fraction=None, folds=folds, fold=fold)
+        return self.with_training({"validation_split": fold_config})
+
     @property
     def fingerprint(self) -> str:
         """Digest of the blueprint and the recipe, without the settings that a resume may change."""
@@ -175,8 +196,12 @@ def new_run_inputs(
     return dataclasses.replace(inputs, from_data=from_data)
 
 
-def load_run_inputs(run_dir: Path, request: BlueprintRequest) -> RunInputs:
+def load_run_inputs(
+    run_dir: Path, request: BlueprintRequest, *, as_written: bool = False
+) -> RunInputs:
     """Load the blueprint and the recipe of a run.
+
+    With `as_written`, layers have not learned anything from the training set of the run.
 
     Raises:
         UsageError: if the directory is not that of a run.
@@ -192,7 +217,7 @@ def load_run_inputs(run_dir: Path, request: BlueprintRequest) -> RunInputs:
                 " of a run, such as runs/net-1"
             )
     blueprint = request.load(blueprint_path)
-    has_adapted = path_status.is_file(run_dir / ADAPTED_FILE)
+    has_adapted = not as_written and path_status.is_file(run_dir / ADAPTED_FILE)
     adapted_path = blueprint_path.with_name(ADAPTED_FILE)
     graphs = (request.load(adapted_path) if has_adapted else blueprint).graphs()
     config = load_run_config(run_dir, graphs, request.limits, allow_dirs=request.allow_dirs)

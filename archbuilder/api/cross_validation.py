@@ -1,0 +1,352 @@
+"""Cross-validation: train the networks of a blueprint once for each fold of the data."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, pstdev
+from typing import TYPE_CHECKING, Final, cast
+
+from archbuilder.api.arguments import (
+    BLUEPRINT,
+    FilePath,
+    blueprint_request,
+    chief_log,
+    data_argument,
+    optional_path,
+    required_path,
+)
+from archbuilder.api.training import RUNS, RunOptions, make_devices, run_training
+from archbuilder.argument_types import BOOLEAN
+from archbuilder.blueprint import Blueprint, BlueprintRequest
+from archbuilder.config.run_config import RUN_JSON
+from archbuilder.config.run_inputs import RunInputs, load_run_inputs, new_run_inputs
+from archbuilder.config.split import MAX_FOLDS, SplitConfig
+from archbuilder.config.training import StrategyName
+from archbuilder.diagnostics.errors import RunError, UsageError, quote
+from archbuilder.files import path_status
+from archbuilder.files.json import JsonError, JsonObject
+from archbuilder.files.sandbox import SandboxPath, os_error_reason
+from archbuilder.limits import Limits
+from archbuilder.plain_data import PlainData
+
+if TYPE_CHECKING:
+    from archbuilder.distribution.strategy import DeviceSetup
+    from archbuilder.runs.run_dir import RunDir
+    from archbuilder.trainer.callbacks.progress_bar import ProgressFn
+    from archbuilder.trainer.log_format import LogFn
+
+_RESULT_FILE: Final = "cross_validation.json"
+
+
+@dataclass(frozen=True, slots=True)
+class CrossValidationResult:
+    """The metrics of networks that were each validated on another fold of the data."""
+
+    run_dir: Path
+    """The directory with a run directory for each fold, `fold-1` and so on."""
+    folds: tuple[Mapping[str, float], ...]
+    """Metrics of each fold by name: `val_loss`, and `test_loss` if there is a test set."""
+
+    @property
+    def mean(self) -> Mapping[str, float]:
+        """The mean of each metric over the folds."""
+        return {name: fmean(self._values(name)) for name in self._names()}
+
+    @property
+    def std(self) -> Mapping[str, float]:
+        """The standard deviation of each metric over the folds, as of `numpy.std`."""
+        # pstdev() fails for NaN and infinity.
+        return {
+            name: pstdev(values) if all(map(math.isfinite, values)) else math.nan
+            for name, values in ((each, self._values(each)) for each in self._names())
+        }
+
+    def __str__(self) -> str:
+        std = self.std
+        return " - ".join(
+            f"{name}: {mean:.4f} ± {std[name]:.4f}" for name, mean in self.mean.items()
+        )
+
+    def _names(self) -> list[str]:
+        return [name for name in self.folds[0] if all(name in each for each in self.folds)]
+
+    def _values(self, name: str) -> list[float]:
+        return [each[name] for each in self.folds]
+
+
+def fold_dir(run_dir: Path, fold: int) -> Path:
+    """Return the run directory of a fold, which counts from 1."""
+    return run_dir / f"fold-{fold}"
+
+
+def is_run(run_dir: Path) -> bool:
+    """Return whether a directory has the record of a run."""
+    # A run writes its record before it trains: without one there is nothing to resume.
+    return path_status.is_file(run_dir / RUN_JSON)
+
+
+def is_cross_validation(run_dir: Path) -> bool:
+    """Return whether a directory has the runs of folds, of which at least one has begun."""
+    return is_run(fold_dir(run_dir, 1))
+
+
+def cross_validate(  # noqa: PLR0913 - keyword arguments with defaults
+    blueprint: FilePath | Blueprint,
+    *,
+    folds: int = 5,
+    run_dir: FilePath | None = None,
+    auto_resume: bool = False,
+    data: FilePath | None = None,
+    recipe: FilePath | None = None,
+    weights: FilePath | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    seed: int | None = None,
+    distribute: StrategyName | None = None,
+    variant: str | None = None,
+    params: Mapping[str, PlainData] | None = None,
+    limits: Limits | None = None,
+    allow_dirs: Iterable[FilePath] = (),
+    log: LogFn | None = None,
+    progress: ProgressFn | None = None,
+    command: Sequence[str] | None = None,
+) -> CrossValidationResult:
+    """Train the networks of a blueprint once for each fold, and return the metrics of all folds.
+
+    Each run is validated on one of several equal parts of the training data, and trained on the
+    others. With `validation_split: {by: ...}` or `{stratify: true}` in the recipe, the parts keep
+    groups together, or have the same share of each class.
+
+    Args:
+        blueprint: A file, the name of a blueprint in the library, or a loaded blueprint.
+        folds: Number of folds.
+        run_dir: A new or empty directory for the run directories of the folds; by default
+            `runs/NAME-1`, `runs/NAME-2`, ...
+        auto_resume: Whether to go on with the folds that `run_dir` has, if it has any.
+        data: As in `train`.
+        recipe: As in `train`.
+        weights: As in `train`.
+        epochs: As in `train`.
+        batch_size: As in `train`.
+        seed: As in `train`; also decides which example is in which fold.
+        distribute: As in `train`.
+        variant: As in `train`.
+        params: As in `train`.
+        limits: As in `train`.
+        allow_dirs: As in `train`.
+        log: As in `train`.
+        progress: As in `train`.
+        command: As in `train`.
+
+    Raises:
+        BlueprintError: with all errors in the blueprint or the recipe.
+        UsageError: if an argument is invalid, the directory is not empty, or the data has a
+            validation set.
+        RunError: if the data is missing, damaged or does not fit, or a training fails.
+        RunInterruptedError: if the process received SIGTERM; `resume_cross_validation` goes on.
+    """
+    BLUEPRINT.check("blueprint", blueprint)
+    if type(folds) is not int or not 2 <= folds <= MAX_FOLDS:
+        raise UsageError(f"'folds' must be an integer from 2 to {MAX_FOLDS:,}, not {quote(folds)}")
+    request = blueprint_request(blueprint, variant, params, limits=limits, allow_dirs=allow_dirs)
+    inputs = new_run_inputs(
+        blueprint, request, optional_path("recipe", recipe), data_argument(data)
+    )
+    overrides = {
+        "epochs": epochs, "batch_size": batch_size, "seed": seed, "distribute": distribute
+    }  # fmt: skip
+    inputs = inputs.override(overrides, request.limits)
+    if weights is not None:
+        inputs = inputs.start_from(required_path("weights", weights))
+    inputs = inputs.with_fold(1, folds)
+    path = optional_path("run_dir", run_dir)
+    BOOLEAN.check("auto_resume", auto_resume)
+    has_begun = auto_resume and path is not None and is_cross_validation(path)
+    if has_begun and path is not None:
+        _check_first_fold(inputs, fold_dir(path, 1), request)
+    options = RunOptions(request.limits, log, progress, command)
+    devices = make_devices(inputs, path)
+    parent = _open_parent(inputs, path, devices, is_new=not has_begun)
+    return _Folds(inputs, folds, parent, request, devices, options, {}).train()
+
+
+def _check_first_fold(inputs: RunInputs, path: Path, request: BlueprintRequest) -> None:
+    """Check that the run of a fold is the one that these inputs would give.
+
+    Raises:
+        UsageError: if the blueprint or the recipe is another one.
+    """
+    recorded = load_run_inputs(path, request)
+    if inputs.from_data is not None:
+        sizes = inputs.from_data.sizes.keys() & recorded.config.sizes.keys()
+        inputs = inputs.with_sizes({name: recorded.config.sizes[name] for name in sizes})
+    inputs.check_same_run(recorded, path)
+
+
+def resume_cross_validation(  # noqa: PLR0913 - keyword arguments with defaults
+    run_dir: FilePath,
+    *,
+    epochs: int | None = None,
+    distribute: StrategyName | None = None,
+    limits: Limits | None = None,
+    allow_dirs: Iterable[FilePath] = (),
+    log: LogFn | None = None,
+    progress: ProgressFn | None = None,
+    command: Sequence[str] | None = None,
+) -> CrossValidationResult:
+    """Train the folds that an interrupted cross-validation has left, and resume the current one.
+
+    The result is the same as without the interruption.
+
+    Args:
+        run_dir: The directory with the run directories of the folds.
+        epochs: Number of passes over the training set, also for the folds that are finished; None
+            for that of the recipe.
+        distribute: As in `resume`.
+        limits: As in `resume`.
+        allow_dirs: As in `resume`.
+        log: As in `resume`.
+        progress: As in `resume`.
+        command: As in `resume`.
+
+    Raises:
+        BlueprintError: with all errors in the recorded blueprint or recipe.
+        UsageError: if an argument is invalid, or no fold has begun in the directory.
+        RunError: if the data has changed, or a training fails.
+        RunInterruptedError: if the process received SIGTERM; it can be resumed again.
+    """
+    path = required_path("run_dir", run_dir)
+    request = blueprint_request(limits=limits, allow_dirs=allow_dirs)
+    inputs = load_run_inputs(fold_dir(path, 1), request, as_written=True)
+    inputs.config.check_data()
+    split = inputs.config.training.validation_split
+    folds = split.folds if isinstance(split, SplitConfig) else None
+    if folds is None:
+        raise UsageError(f"{quote(str(fold_dir(path, 1)), 200)} is not the run of a fold")
+    overrides = {"epochs": epochs, "distribute": distribute}
+    inputs = inputs.override(overrides, request.limits)
+    is_complete = all(is_run(fold_dir(path, fold)) for fold in range(1, folds + 1))
+    if inputs.config.sizes and not is_complete:
+        raise UsageError(
+            "the networks of each fold have sizes from its data, which the other folds do not"
+            " know: repeat the command that began the cross-validation, with --auto-resume"
+        )
+    options = RunOptions(request.limits, log, progress, command)
+    devices = make_devices(inputs, path)
+    parent = _open_parent(inputs, path, devices, is_new=False)
+    return _Folds(inputs, folds, parent, request, devices, options, overrides).train()
+
+
+def _open_parent(
+    inputs: RunInputs, path: Path | None, devices: DeviceSetup, *, is_new: bool
+) -> RunDir:
+    """Open the directory of all folds on the chief, and return it on every worker.
+
+    Raises:
+        UsageError: if a new one is not empty.
+        RunError: if it cannot be created or opened.
+    """
+    from archbuilder.runs.run_dir import RunDir
+    from archbuilder.training import broadcast_run_dir
+
+    def open_dir() -> RunDir:
+        if path is None:
+            return RunDir.create_numbered(RUNS, inputs.name)
+        if is_new:
+            return RunDir.create(path)
+        try:
+            return RunDir(path, pinned_root=SandboxPath.pinned(path))
+        except OSError as error:
+            name = quote(str(path), 200)
+            raise RunError(f"cannot resume in {name}: {os_error_reason(error)}") from error
+
+    return broadcast_run_dir(open_dir, devices.workers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Folds:
+    """The runs of all folds, one after the other on the same devices."""
+
+    inputs: RunInputs
+    folds: int
+    parent: RunDir
+    request: BlueprintRequest
+    devices: DeviceSetup
+    options: RunOptions
+    overrides: Mapping[str, object]
+    """Settings of `training` that replace those of runs that have begun; None keeps one."""
+
+    def train(self) -> CrossValidationResult:
+        """Train what is left, and record the metrics of all folds."""
+        log = chief_log(self.options.log, is_chief=self.parent.is_writer)
+        metrics = []
+        for fold in range(1, self.folds + 1):
+            log(f"Fold {fold} of {self.folds}")
+            metrics.append(self._train_fold(fold))
+        result = CrossValidationResult(self.parent.path, tuple(metrics))
+        if not result.folds[0]:
+            return result
+        record = {"folds": metrics, "mean": {**result.mean}, "std": {**result.std}}
+        self.parent.write_json(_RESULT_FILE, cast(PlainData, record))
+        log(f"{self.folds} folds - {result}")
+        return result
+
+    def _train_fold(self, fold: int) -> dict[str, float]:
+        """Train what is left of a fold, and return its metrics."""
+        path = fold_dir(self.parent.path, fold)
+        status = self._broadcast(
+            lambda: str(_read_record(path).get("status")) if is_run(path) else "new"
+        )
+        if status == "new":
+            inputs = self.inputs.with_fold(fold, self.folds)
+            run_training(inputs, self.options, new_dir=path, devices=self.devices)
+        # Another number of epochs is for all folds.
+        elif status != "finished" or any(each is not None for each in self.overrides.values()):
+            inputs = load_run_inputs(path, self.request)
+            inputs = inputs.override(self.overrides, self.request.limits)
+            run_training(inputs, self.options, resume_dir=path, devices=self.devices)
+        metrics = self._broadcast(lambda: json.dumps(_read_metrics(path)))
+        return JsonObject.parse(metrics.encode()).numbers()
+
+    def _broadcast(self, read: Callable[[], str]) -> str:
+        """Return what the chief reads in its directory, which other machines need not have."""
+        content = read().encode() if self.parent.is_writer else b""
+        return self.devices.workers.broadcast(content).decode()
+
+
+def _read_metrics(path: Path) -> dict[str, float]:
+    """Return the recorded metrics of a run, named as in histories.
+
+    Raises:
+        RunError: if the record is damaged or cannot be read.
+    """
+    record = _read_record(path)
+    metrics: dict[str, float] = {}
+    try:
+        for prefix, key in (("val_", "validation_metrics"), ("test_", "test_metrics")):
+            if key in record.values:
+                values = record.object(key).numbers()
+                metrics |= {prefix + name: value for name, value in values.items()}
+    except JsonError as error:
+        raise RunError(f"{quote(str(path / RUN_JSON), 200)} is damaged: {error}") from error
+    return metrics
+
+
+def _read_record(path: Path) -> JsonObject:
+    """Read the record of a run.
+
+    Raises:
+        RunError: if it is damaged or cannot be read.
+    """
+    file = SandboxPath(path).joinpath(RUN_JSON)
+    name = quote(str(file.path), 200)
+    try:
+        return JsonObject.read(file)
+    except OSError as error:
+        raise RunError(f"cannot read {name}: {os_error_reason(error)}") from error
+    except JsonError as error:
+        raise RunError(f"{name} is damaged: {error}") from error
