@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import tensorflow as tf
 from helpers.graphs import SPAN
 from helpers.keras_objects import keras_object
-from helpers.subprocesses import in_replicas
+from helpers.subprocesses import in_replicas, in_workers
 
 from archbuilder.cli import main
 from archbuilder.compiler.ir import Graph, GraphInput, TensorRef
@@ -413,11 +414,12 @@ def test_run_with_mixing(mixing: Path):
 
 
 @pytest.mark.thorough
-def test_mixing_in_replicas(mixing: Path):
+@pytest.mark.parametrize("in_parallel", [partial(in_replicas, 3), partial(in_workers, 2)])
+def test_mixing_in_parallel(mixing: Path, in_parallel: Callable[[list[list[str]]], str]):
     """Images of different replicas are mixed, as the batch is mixed before it is divided."""
     folder = mixing.parent
     alone = trained(folder / "alone", str(mixing), "--run-dir", str(folder / "alone"))
-    in_replicas(3, [["train", str(mixing), "--run-dir", str(folder / "three")]])
-    together = keras.saving.load_model(folder / "three" / "net.keras").get_weights()
+    in_parallel([["train", str(mixing), "--run-dir", str(folder / "parallel")]])
+    together = keras.saving.load_model(folder / "parallel" / "net.keras").get_weights()
     for weights, expected in zip(together, alone, strict=True):
         np.testing.assert_allclose(weights, expected, rtol=1e-5, atol=1e-6)
