@@ -124,8 +124,11 @@ def adapt_datasets(
         RunError: if the examples do not fit the network.
     """
     spec = target_spec or TargetSpec()
-    features = _select_columns(context.dataset, graph, spec)[1]
-    crop = find_random_crop(augment, graph, features)
+    crop: RandomCrop | None = None
+    if augment:
+        with locate_data_errors(context.dataset.span):
+            features = _select_columns(context.dataset, graph, spec)[1]
+        crop = find_random_crop(augment, graph, features)
 
     def adapt(dataset: SourceDataset) -> AdaptedDataset:
         return _adapt_dataset(dataset, graph, model, spec)

@@ -17,7 +17,7 @@ from archbuilder.config.sources import DataPath, Images
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing
 from archbuilder.data.sources import load_source
-from archbuilder.diagnostics.errors import BlueprintError, RunError
+from archbuilder.diagnostics.errors import BlueprintError, RunError, UsageError
 from archbuilder.diagnostics.span import SourceText, Span
 
 NET = """
@@ -142,12 +142,14 @@ def test_directories_are_numbers_if_the_training_classes_have_no_names(tmp_path:
     np.testing.assert_array_equal(labels.gather(np.arange(4)), [3, 2, 1, 0])
 
 
-@pytest.mark.parametrize("folder", ["nowhere", "empty", "file"])
-def test_invalid_image_directory(tmp_path: Path, folder: str):
+@pytest.mark.parametrize(
+    ("folder", "error"), [("nowhere", UsageError), ("empty", RunError), ("file", UsageError)]
+)
+def test_invalid_image_directory(tmp_path: Path, folder: str, error: type[Exception]):
     """It is told, and which it is."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("x")
-    with pytest.raises(RunError, match=folder):
+    with pytest.raises(error, match=folder):
         load(tmp_path / folder)
 
 
