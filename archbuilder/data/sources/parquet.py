@@ -204,31 +204,13 @@ class _RowBatch:
         valid = np.ones(self.record_batch.num_rows, bool)
         texts = {each: self._texts(each, valid, bad_records) for each in self.roles.text_columns}
         self._check_labels(texts, valid, bad_records)
-        required = {
-            *self.roles.numeric_columns,
-            *self.roles.targets.values(),
-            *self.roles.required_strings,
-        }
         value_columns = {*self.roles.targets.values(), *self.roles.sample_weights.values()}
         value_columns |= {column for each in self.roles.number_inputs.values() for column in each}
-        for column in self.roles.columns:
-            # Lists of words may have any length.
-            if column in texts and column not in value_columns:
-                continue
-            array = self.record_batch.column(column)
-            complete = _complete_mask(array)
-            if column not in required:
-                # A missing value, as null or NaN, is not an error here.
-                complete |= np.asarray(pc.is_null(array, nan_is_null=True), bool)
-            for row in np.flatnonzero(valid & ~complete):
-                bad_records.add(
-                    RunError(
-                        f"row {self.first_row + row} of {self.name} has a value in column"
-                        f" {quote(column)} that is missing, not finite, or a list of a different"
-                        " length"
-                    )
-                )
-            valid &= complete
+        # Lists of words may have any length.
+        fixed_size = [
+            each for each in self.roles.columns if each in value_columns or each not in texts
+        ]
+        self._check_complete(fixed_size, valid, bad_records)
         self._check_images(valid, bad_records)
         if not valid.any():
             return
@@ -263,6 +245,31 @@ class _RowBatch:
             },
             self.images.directory,
         )
+
+    def _check_complete(
+        self, columns: Sequence[str], valid: NDArray[np.bool_], bad_records: BadRecords
+    ) -> None:
+        """Make rows with a missing value not valid, and add them to `bad_records`."""
+        required = {
+            *self.roles.numeric_columns,
+            *self.roles.targets.values(),
+            *self.roles.required_strings,
+        }
+        for column in columns:
+            array = self.record_batch.column(column)
+            complete = _complete_mask(array)
+            if column not in required:
+                # A missing value, as null or NaN, is not an error here.
+                complete |= np.asarray(pc.is_null(array, nan_is_null=True), bool)
+            for row in np.flatnonzero(valid & ~complete):
+                bad_records.add(
+                    RunError(
+                        f"row {self.first_row + row} of {self.name} has a value in column"
+                        f" {quote(column)} that is missing, not finite, or a list of a different"
+                        " length"
+                    )
+                )
+            valid &= complete
 
     def _check_images(self, valid: NDArray[np.bool_], bad_records: BadRecords) -> None:
         """Make rows whose images cannot be read not valid, and add them to `bad_records`."""
