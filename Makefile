@@ -89,7 +89,7 @@ bench: $(VENV)/.run ## run the benchmarks
 	$(BIN)/python -m benchmarks
 
 .PHONY: results
-results: $(VENV)/.run ## reproduce docs/results.md with DATA=DIR, which has mnist/ and text/
+results: $(VENV)/.run $(VENV)/results/.done ## reproduce docs/results.md with DATA=DIR, which has mnist/ and text/
 	@test -d "$(DATA)" || { echo "name the directory with the data: make results DATA=DIR"; exit 1; }
 	$(BIN)/python scripts/results.py $(DATA)
 
@@ -125,6 +125,11 @@ $(VENV)/parity/.done: tests/zoo/requirements-parity.txt | $(VENV)/.test
 	$(VENV)/parity/bin/python -m pip install --quiet --requirement $<
 	$(VENV)/parity/bin/python -m pip install --quiet --no-deps \
 		torchvision==0.28.0 timm==1.0.31 pytorchcv==0.0.74 reservoirpy==0.4.2
+	@touch $@
+
+$(VENV)/results/.done: scripts/requirements-results.txt | $(VENV)/.run
+	$(BIN)/python -m venv --clear $(VENV)/results
+	$(VENV)/results/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
 # The language server that editors use. Its tests are skipped if npm is not installed.
