@@ -133,8 +133,8 @@ def movies(directory: Path) -> Mapping[str, float]:
     validation, train = examples[:held_out], examples[held_out:]
     rows = [
         [*example, name]
-        for name, part in (("train", train), ("validation", validation))
-        for example in part
+        for name, subset in (("train", train), ("validation", validation))
+        for example in subset
     ]
     write_csv(directory / "movies.csv", ["text", "sentiment", "set"], rows)
     model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=10))

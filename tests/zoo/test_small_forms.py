@@ -21,6 +21,12 @@ from archbuilder.keras_backend.saving import save_model
 from archbuilder.keras_ext import layers
 from archbuilder.yaml.nodes import to_plain
 
+SIMILAR = {
+    *("densenet", "efficientnet", "inception_v3", "mobilenet", "mobilenet_v2", "resnet_basic"),
+    *("resnet_v2", "vgg", "xception", "bert", "gpt1", "gpt3", "gru", "deconvnet"),
+}
+"""Families with the same layers and branches as another one: `make thorough` trains them."""
+
 POLICIES = ("float32", pytest.param("mixed_bfloat16", marks=pytest.mark.thorough))
 OPEN = """
 import json
@@ -118,7 +124,13 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
     return Shelf(tmp_path_factory.mktemp("shelf"))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family",
+    [
+        pytest.param(each, marks=pytest.mark.thorough if each in SIMILAR else ())
+        for each in FAMILIES
+    ],
+)
 def test_small_forms_train(family: str, shelf: Shelf) -> None:
     """Every blueprint takes steps of training."""
     keras.utils.set_random_seed(3)
