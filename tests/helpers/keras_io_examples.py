@@ -20,15 +20,17 @@ FOLDER = Path(__file__).parent.parent.parent / "blueprints" / "examples"
 class Example:
     """A blueprint of an example, what its data is in tests, and for how long it is trained.
 
-    `loss` is the metric that has to fall, and `weights` are files with which it begins; in tests
-    they have random ones. A quick example is trained by `make test`, the others by `make thorough`.
+    `loss` is the metric that has to fall, in a `stage` or, if that is 0, in the whole run. No
+    `epochs` are those of the stages. `weights` are files with which it begins; in tests they have
+    random ones. A quick example is trained by `make test`, the others by `make thorough`.
     """
 
     write_data: Callable[[Path], None]
     params: Mapping[str, PlainData] = field(default_factory=dict)
-    epochs: int = 3
+    epochs: int | None = 3
     batch_size: int = 8
     loss: str = "loss"
+    stage: int = 0
     weights: Sequence[str] = ()
     is_quick: bool = False
 
@@ -425,5 +427,49 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "vision/zero_dce": Example(
         images.dark_photos, {"image_size": 16, "filters": 8, "iterations": 4}, epochs=5
+    ),
+    "nlp/masked_language_modeling": Example(
+        data.review_files,
+        {"vocabulary": 40, "length": 16, "width": 16, "heads": 2, "epochs": [2, 3, 3]},
+        epochs=None,
+        stage=2,
+    ),
+    "vision/image_classification_efficientnet_fine_tuning": Example(
+        partial(data.image_folders, name="stanford_dogs", classes=("affenpinscher", "basenji")),
+        {
+            "image_size": 32,
+            "alpha": 0.1,
+            "repeats": [1, 1, 1, 1, 1, 1, 1],
+            "classes": 2,
+            "epochs": [4, 2],
+        },
+        epochs=None,
+        weights=("efficientnetb0_notop.weights.h5",),
+    ),
+    "vision/knowledge_distillation": Example(
+        data.mnist,
+        {"teacher_filters": [8, 8], "student_filters": [4, 4], "epochs": [2, 3]},
+        epochs=None,
+        loss="student_loss",
+    ),
+    "vision/masked_image_modeling": Example(
+        data.cifar,
+        {
+            "image_size": 24,
+            "width": 8,
+            "decoder_width": 8,
+            "heads": 2,
+            "depth": 1,
+            "decoder_depth": 1,
+            "epochs": [2, 3],
+        },
+        epochs=None,
+        stage=2,
+    ),
+    "vision/simsiam": Example(
+        data.cifar,
+        {"width": 4, "depth": 1, "projected": 16, "latent": 8, "epochs": [2, 3]},
+        epochs=None,
+        stage=2,
     ),
 }
