@@ -83,7 +83,7 @@ def _learn_states(context: TrainingContext, graph: Graph) -> dict[str, _State]:
         return AdaptedDataset(inputs, {}, rows, named_inputs=True, named_outputs=True)
 
     train = adapt_sets(context, adapt).train
-    batches = eval_batches(train, batch_size=context.config.batch_size)
+    batches = eval_batches(train, batch_size=context.config.batch_size).dataset()
     states: dict[str, _State] = {}
     for node in graph.nodes:
         if not node.is_unadapted:
