@@ -92,7 +92,7 @@ def test_failed_expectation_writes_nothing(run: Run, lenet: Path, tmp_path: Path
         (("-o", "FOLDER/x.keras", "--format", "json"), "does not match"),
         (("-o", "FOLDER/missing/x.keras"), "there is no directory"),
         (("-o", "FOLDER/taken.keras"), "is a directory"),
-        (("-o", "FOLDER/x.keras", "--format", "h5"), "'keras', 'json'"),
+        (("-o", "FOLDER/x.keras", "--format", "h5"), "must be keras or json"),
     ],
 )
 def test_invalid_output_path_fails_early(

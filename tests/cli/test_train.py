@@ -98,7 +98,7 @@ def test_default_run_directories_are_numbered(
         ("data: digits\n", (), "no section 'training'"),
         (RECIPE, ("--data", "nowhere"), "'nowhere'"),
         (RECIPE, ("--epochs", "0"), "--epochs"),
-        (RECIPE, ("--distribute", "everywhere"), "'mirrored'"),
+        (RECIPE, ("--distribute", "everywhere"), "none, mirrored, multi_worker"),
         (RECIPE, ("--recipe", "missing.yaml"), "error[file-error]"),
         (RECIPE.replace("loss", "los"), (), "did you mean 'loss'?"),
         (RECIPE, ("--set", "clases=3"), "did you mean 'classes'?"),
