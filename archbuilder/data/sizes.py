@@ -10,10 +10,10 @@ import numpy as np
 
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import TrainingConfig
-from archbuilder.data.columns import Column, iter_chunks
+from archbuilder.data.columns import iter_chunks
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.file_access import DataFileOpener
-from archbuilder.data.source_dataset import UNNAMED, SourceDataset, SourceDatasets, target_key
+from archbuilder.data.source_dataset import UNNAMED, SourceDatasets, target_key
 from archbuilder.data.sources import load_datasets
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.language.ast import DataSize
@@ -55,7 +55,11 @@ def _measure(datasets: SourceDatasets, size: DataSize) -> int:
     if size.quantity == "classes":
         numbers = _class_counts(datasets, size.column)
     elif size.quantity == "vocabulary_size":
-        numbers = _vocabulary_sizes(dataset)
+        tokenizer = dataset.preprocessing.tokenizer
+        categories = {name: each.num_categories for name, each in dataset.inputs.items()}
+        numbers = {name: count for name, count in categories.items() if count is not None}
+        if tokenizer is not None:
+            numbers = {UNNAMED: tokenizer.vocab_size}
     else:
         numbers = {name: math.prod(each.shape) for name, each in dataset.inputs.items()}
     # The only input or target of a source without names is that of any input or output.
@@ -68,17 +72,6 @@ def _measure(datasets: SourceDatasets, size: DataSize) -> int:
             + (f", but {available}" if available else "")
         )
     return numbers[key]
-
-
-def _vocabulary_sizes(dataset: SourceDataset) -> dict[str, int]:
-    tokenizer = dataset.preprocessing.tokenizer
-    if tokenizer is not None:
-        return {UNNAMED: tokenizer.vocab_size}
-    return {
-        name: each.num_categories
-        for name, each in dataset.inputs.items()
-        if each.num_categories is not None
-    }
 
 
 def _class_counts(datasets: SourceDatasets, output: str) -> dict[str, int]:
@@ -95,10 +88,10 @@ def _class_counts(datasets: SourceDatasets, output: str) -> dict[str, int]:
         elif dataset.targets[name].dtype.kind in "bui":
             sets = (each for each in (dataset, datasets.validation, datasets.test) if each)
             columns = (each.targets[name] for each in sets if name in each.targets)
-            counts[name] = max(map(_largest_label, columns)) + 1
+            labels = (
+                int(values.max())
+                for column in columns
+                for values, _ in iter_chunks(column, np.arange(column.count))
+            )
+            counts[name] = max(labels) + 1
     return counts
-
-
-def _largest_label(column: Column) -> int:
-    rows = np.arange(column.count)
-    return max(int(values.max()) for values, _ in iter_chunks(column, rows))
