@@ -167,24 +167,12 @@ def cross_validate(  # noqa: PLR0913 - keyword arguments with defaults
     BOOLEAN.check("auto_resume", auto_resume)
     has_begun = auto_resume and path is not None and is_cross_validation(path)
     if has_begun and path is not None:
-        _check_first_fold(inputs, fold_dir(path, 1), request)
+        first_dir = fold_dir(path, 1)
+        inputs.check_same_run(load_run_inputs(first_dir, request), first_dir)
     options = RunOptions(request.limits, log, progress, command)
     devices = make_devices(inputs, path)
     parent = _open_parent(inputs, path, devices, is_new=not has_begun)
     return _Folds(inputs, folds, parent, request, devices, options, {}).train()
-
-
-def _check_first_fold(inputs: RunInputs, path: Path, request: BlueprintRequest) -> None:
-    """Check that the run of a fold is the one that these inputs would give.
-
-    Raises:
-        UsageError: if the blueprint or the recipe is another one.
-    """
-    recorded = load_run_inputs(path, request)
-    if inputs.from_data is not None:
-        sizes = inputs.from_data.sizes.keys() & recorded.config.sizes.keys()
-        inputs = inputs.with_sizes({name: recorded.config.sizes[name] for name in sizes})
-    inputs.check_same_run(recorded, path)
 
 
 def resume_cross_validation(  # noqa: PLR0913 - keyword arguments with defaults

@@ -134,13 +134,8 @@ def train_command(
         # A restarted job repeats the whole command, with the options that --resume refuses.
         resume = run_dir
         if blueprint is not None:
-            recorded = load_run_inputs(run_dir, request)
-            inputs = _new_run_inputs(blueprint, request, options)
-            inputs = inputs if folds is None else inputs.with_fold(1, folds)
-            if inputs.from_data is not None:
-                sizes = inputs.from_data.sizes.keys() & recorded.config.sizes.keys()
-                inputs = inputs.with_sizes({name: recorded.config.sizes[name] for name in sizes})
-            inputs.check_same_run(recorded, run_dir)
+            inputs = _new_run_inputs(blueprint, request, options, folds)
+            inputs.check_same_run(load_run_inputs(run_dir, request), run_dir)
     elif resume is not None:
         _check_resume_options(blueprint, request, options, folds)
     arguments: _RunArguments = {
@@ -176,7 +171,9 @@ def train_command(
     return 0
 
 
-def _new_run_inputs(blueprint: str, request: BlueprintRequest, options: _Options) -> RunInputs:
+def _new_run_inputs(
+    blueprint: str, request: BlueprintRequest, options: _Options, folds: int | None
+) -> RunInputs:
     """Return the inputs of the run that a command would start, as `api.train` does."""
     inputs = new_run_inputs(blueprint, request, options["recipe"], options["data"])
     overrides = {
@@ -186,6 +183,7 @@ def _new_run_inputs(blueprint: str, request: BlueprintRequest, options: _Options
         "distribute": options["distribute"],
     }
     inputs = inputs.override(overrides, request.limits)
+    inputs = inputs if folds is None else inputs.with_fold(1, folds)
     return inputs if options["weights"] is None else inputs.start_from(options["weights"])
 
 

@@ -139,11 +139,16 @@ class RunInputs:
         Raises:
             UsageError: if the blueprint or the recipe is another one.
         """
-        if self.fingerprint == recorded.fingerprint:
+        inputs = self
+        if self.from_data is not None:
+            # The run knows the numbers of its data, which is not read here.
+            names = self.from_data.sizes.keys() & recorded.config.sizes.keys()
+            inputs = self.with_sizes({name: recorded.config.sizes[name] for name in names})
+        if inputs.fingerprint == recorded.fingerprint:
             return
         if self.name != recorded.name:
             difference = f"another blueprint ({recorded.name}, not {self.name})"
-        elif self.blueprint_text != recorded.blueprint_text:
+        elif inputs.blueprint_text != recorded.blueprint_text:
             difference = "another version of the blueprint: it has changed since the run started"
         else:
             difference = "another recipe: the data or the training settings are not the same"
