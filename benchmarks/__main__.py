@@ -11,6 +11,7 @@ import benchmarks.compile
 import benchmarks.gpu
 import benchmarks.memory
 import benchmarks.scaling
+import benchmarks.shares
 import benchmarks.train
 import benchmarks.validate
 from benchmarks import overhead
@@ -22,6 +23,7 @@ BENCHMARKS = {
     "scaling": benchmarks.scaling.main,
     "train": benchmarks.train.main,
     "workers": overhead.workers,
+    "shares": benchmarks.shares.main,
     "checkpoints": overhead.checkpoints,
     "input-pipeline": overhead.input_pipeline,
     "gpu": benchmarks.gpu.main,
