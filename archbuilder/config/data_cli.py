@@ -142,7 +142,8 @@ def _with_directories_of(template: Images, directory: Path) -> Images:
     """
 
     def below(recipe_path: DataPath) -> DataPath:
-        path = directory / Path(recipe_path.path).name
+        # Absolute, as a run records it: it may be resumed from another working directory.
+        path = directory.absolute() / Path(recipe_path.path).name
         # A pattern is expanded when the data is loaded.
         if not path_status.is_dir(path) and not _GLOB_CHARS.intersection(path.name):
             raise UsageError(

@@ -266,12 +266,13 @@ def test_masks_outside_of_the_directory(folder: Path):
     assert main(["train", str(path)]) == 2
 
 
-def test_missing_directory_of_data(folder: Path):
-    """The directory of masks is that of the recipe, below the one of `--data`."""
+def test_directories_of_data(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """The directory of masks is that of the recipe, below the one of `--data`, from anywhere."""
     template = DataConfig(
         Images(DataPath("photos"), targets={"mask": masks(Path("somewhere/masks"))})
     )
-    data = data_from_argument(str(folder), template)
+    monkeypatch.chdir(folder.parent)
+    data = data_from_argument(folder.name, template)
     assert isinstance(data.train, Images)
     assert isinstance(data.train.targets, dict)
     assert data.train.targets["mask"].directory == DataPath(str(folder / "masks"))
