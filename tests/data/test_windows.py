@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.subprocesses import in_workers
 
 from archbuilder.cli import main
 from archbuilder.config.sources import (
@@ -294,6 +295,22 @@ def test_run_on_windows(
     assert main(["evaluate", "run", "--data", "rows.csv", "--format", "json"]) == 0
     assert main(["inspect-data", "net.yaml"]) == 0
     assert "4x2" in capsys.readouterr().out
+
+
+@pytest.mark.thorough
+def test_two_workers_have_the_same_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Each of them splits the rows by their groups, and finds the windows of every set."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "csv", WindowConfig(4), s=np.arange(COUNT) // 10)
+    text = NET.replace("DTYPE", "float32")
+    text = text.replace("{last: 0.3}", "{fraction: 0.2, by: s}, test_split: {last: 0.2}")
+    Path("net.yaml").write_text(text)
+    arguments = ["train", "net.yaml", "--run-dir"]
+    assert main([*arguments, "one"]) == 0
+    in_workers(2, [[*arguments, str(tmp_path / "two")]])
+    alone, together = (json.loads(Path(run, "run.json").read_text()) for run in ("one", "two"))
+    for key in ("validation_metrics", "test_metrics"):
+        assert together[key] == pytest.approx(alone[key], rel=1e-5)
 
 
 def test_windows_without_targets(tmp_path: Path):
