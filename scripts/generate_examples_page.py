@@ -43,6 +43,9 @@ Paths of files are relative to the blueprint. These files are the same for sever
 - `imdb_padded.npz` has `x_train`, `y_train`, `x_val` and `y_val` from `keras.datasets.imdb`, with
   `num_words=20000`. `keras.utils.pad_sequences` with `maxlen=200` makes the reviews equally long.
 
+Examples that begin with trained weights name the file in a comment. `keras.applications` downloads
+its files to `~/.keras/models`; copy the file next to the blueprint, or name it with `--weights`.
+
 ## All examples
 
 {num_files} of {total} examples are written. {left_out} more are not listed: they need reinforcement

@@ -171,3 +171,10 @@ def paintings(folder: Path) -> None:
         "content": [f"photos/{name}" for name in names],
     }
     table(folder / "pairs.csv", columns)
+
+
+def dark_pairs(folder: Path) -> None:
+    """Write dark images, and brighter ones of the same names in another directory."""
+    for number, image in enumerate(smooth_images(12, 24)):
+        save(folder / "low" / f"{number}.png", 0.2 * image, size=(24, 20))
+        save(folder / "high" / f"{number}.png", image, size=(24, 20))

@@ -472,4 +472,14 @@ EXAMPLES: Mapping[str, Example] = {
         epochs=None,
         stage=2,
     ),
+    "generative/vq_vae": Example(
+        data.mnist,
+        {"filters": [8, 16], "width": 4, "codes": 8, "units": 8, "depth": 1, "epochs": [8, 3]},
+        epochs=None,
+    ),
+    "vision/mirnet": Example(
+        images.dark_pairs,
+        {"image_size": 12, "height": 20, "width": 24, "groups": 1, "depth": 1, "channels": 8},
+        epochs=5,
+    ),
 }
