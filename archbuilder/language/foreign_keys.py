@@ -40,10 +40,7 @@ _WEIGHTS: Final = (
     "write 'weights: FILE' under 'training'; for one command, the option is --weights FILE"
 )
 _RESUME: Final = "resume a run with: archbuilder train --resume RUN"
-_NO_WINDOWS: Final = (
-    "a row is an example; write windows of a series to arrays of shape (examples, steps, features),"
-    " for the source 'npz'"
-)
+_WINDOW: Final = "write 'window: {length: 24}' in a source of rows, for windows of a series"
 _SPLIT: Final = (
     "write 'data: {train: SOURCE, validation: SOURCE}', or 'validation_split: 0.2' under 'training'"
 )
@@ -225,7 +222,7 @@ HINTS: Final[Mapping[str, str]] = {
     "seq_len": _SEQUENCE_LENGTH,
     "sequential": _MODEL,
     "shuffle_buffer": _READERS,
-    "sliding_window": _NO_WINDOWS,
+    "sliding_window": _WINDOW,
     "split": _SPLIT,
     "standardize": "write 'lowercase: true' and 'strip_punctuation: true'",
     "start_weights": _WEIGHTS,
@@ -236,7 +233,6 @@ HINTS: Final[Mapping[str, str]] = {
     "temporal_split": _TIME_SPLIT,
     "tensorboard": _BUILT_IN,
     "test_size": _SPLIT,
-    "test_split": _SPLIT,
     "time_series_split": _TIME_SPLIT,
     "time_split": _TIME_SPLIT,
     "tokens": _TOKENIZER,
@@ -257,8 +253,7 @@ HINTS: Final[Mapping[str, str]] = {
     "warmup": _SCHEDULE,
     "warmup_steps": _SCHEDULE,
     "weight_decay": "it is an argument of the optimizer: optimizer: {AdamW: {weight_decay: 1e-4}}",
-    "window": _NO_WINDOWS,
-    "window_size": _NO_WINDOWS,
+    "window_size": _WINDOW,
     "workers": _READERS,
     "xla": _JIT_COMPILE,
 }
@@ -287,7 +282,7 @@ _TRAINING_NAMES: Final = (
     "seed", "distribute", "augment", "shuffle", "class_weight", "checkpoint_every_seconds",
     "jit_compile", "dtype_policy", "steps_per_execution", "gradient_accumulation_steps",
     "objective", "feed_targets_to_inputs", "target_from_input", "callbacks",
-    "save_best", "weights", "trainable", "frozen",
+    "save_best", "weights", "trainable", "frozen", "stages", "test_split",
 )  # fmt: skip
 _FILE_NAMES: Final = (
     "data",

@@ -56,7 +56,7 @@ def mistake(folder: Path, text: str) -> Diagnostic:
             "data: {images: {directory: pets, folder: a}}",
             "write 'directory' in the source 'images'",
         ),
-        ("data: {csv: {file: a.csv, window: 24}}", "windows of a series"),
+        ("data: {csv: {file: a.csv, window_size: 24}}", "windows of a series"),
         ("data: {csv: {file: a.csv, time_split: 0.2}}", "'shuffle: false' under 'training'"),
         ("data: {csv: {file: a.csv, batch_size: 8}}", "'batch_size' belongs under 'training'"),
         ("data: {csv: {file: a.csv, epochs: 8}}", "'epochs' belongs under 'training'"),
