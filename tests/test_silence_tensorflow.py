@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -137,3 +138,14 @@ def test_defaults_of_the_program_are_errors(
     assert main(["show", str(net)]) == 2
     assert "image_data_format 'channels_first'" in capsys.readouterr().err
     assert not run.exists()
+
+
+def test_programs_that_train_several_networks_are_not_warned_of_retracing() -> None:
+    """Each network is traced once, which TensorFlow takes for one function that is retraced."""
+    import_tensorflow()
+    for text, is_shown in (
+        ("5 out of the last 11 calls to <function f> triggered tf.function retracing.", False),
+        ("another warning", True),
+    ):
+        record = logging.LogRecord("tensorflow", logging.WARNING, "", 1, text, None, None)
+        assert bool(logging.getLogger("tensorflow").filter(record)) == is_shown
