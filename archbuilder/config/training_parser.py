@@ -80,22 +80,33 @@ def _parse_training(mapping: MappingNode, context: SectionContext) -> TrainingCo
     if tracker.has_errors():
         return None
     stage_trees: tuple[MappingNode, ...] = loop_values.pop("stages", ())
-    stages = [_parse_stage(mapping, each, context) for each in stage_trees]
     config = TrainingConfig(objective, **loop_values)
-    valid_stages = tuple(each for each in stages if each is not None)
-    if not valid_stages or tracker.has_errors():
-        return None if tracker.has_errors() else config
-    if "epochs" not in trees:
-        config = replace(config, epochs=sum(each.epochs for each in valid_stages))
-    elif config.epochs <= sum(each.epochs for each in valid_stages[:-1]):
+    return _with_stages(config, mapping, stage_trees, context) if stage_trees else config
+
+
+def _with_stages(
+    config: TrainingConfig,
+    mapping: MappingNode,
+    stage_trees: Sequence[MappingNode],
+    context: SectionContext,
+) -> TrainingConfig | None:
+    """Return the settings with stages; report errors and return None if there are any."""
+    parsed = [_parse_stage(mapping, each, context) for each in stage_trees]
+    stages = tuple(each for each in parsed if each is not None)
+    if len(stages) < len(parsed):
+        return None
+    entry = mapping.get("epochs")
+    if entry is None:
+        return replace(config, epochs=sum(each.epochs for each in stages), stages=stages)
+    if config.epochs <= sum(each.epochs for each in stages[:-1]):
         context.diagnostics.error(
             "out-of-range",
             "'epochs' is the number of epochs of all stages, and leaves none for the last one",
-            trees["epochs"].span,
+            entry.value.span,
             label="remove it",
         )
         return None
-    return replace(config, stages=valid_stages)
+    return replace(config, stages=stages)
 
 
 def _parse_stage(

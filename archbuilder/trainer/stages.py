@@ -72,13 +72,16 @@ def train_stages(
                 initial_weights=context.initial_weights if number == 1 else None,
             )
         )
-        history = result.history
-        networks = {name: network_state(model) for name, model in task.models.items()}
+        history, networks = result.history, _network_states(task)
         if result.best_weights is not None:
             with result.best_weights.loaded():
-                states = {name: network_state(model) for name, model in task.models.items()}
-            best = BestNetworks(result.best_weights.best_epoch, states)
+                best = BestNetworks(result.best_weights.best_epoch, _network_states(task))
     return task, result
+
+
+def _network_states(task: TrainableTask) -> dict[str, NetworkState]:
+    """Return the states of the networks of a stage by name."""
+    return {name: network_state(model) for name, model in task.models.items()}
 
 
 def _epochs_by_stage(config: TrainingConfig) -> list[int]:
