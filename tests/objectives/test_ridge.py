@@ -180,5 +180,5 @@ def test_ridge_missing_data_file(tmp_path: Path) -> None:
     assert training is not None
     data = DataConfig(Npz(DataPath(str(tmp_path / "none.npz"))))
     runs = RunDir.create_numbered(tmp_path / "runs", "net")
-    with pytest.raises(RunError, match="none"):
+    with pytest.raises(UsageError, match="none"):
         train(blueprint.graphs(), data, training, runs, log=lambda _: None)
