@@ -293,7 +293,7 @@ def test_option_and_argument(
     )
     assert_starts_from(tmp_path / "api", network(), (*BACKBONE, "head"))
     for arguments, message in (
-        (("train", str(tmp_path / "run.yaml"), "--weights", "nowhere"), "no file or run 'nowhere'"),
+        (("train", str(tmp_path / "run.yaml"), "--weights", "nowhere"), "cannot read 'nowhere'"),
         (("train", "--resume", str(run), "--weights", str(file)), "--weights cannot be used with"),
     ):
         assert main([*arguments]) == 2
