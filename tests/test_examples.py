@@ -61,7 +61,16 @@ OBJECTIVES = {
     "gpt2": "training: {objective: causal_lm}\n",
     "transformer": "training: {objective: sequence_to_sequence}\n",
 }
-MINIMAL = "archbuilder: 1\nname: minimal\ninputs: {x: [4]}\nlayers: [ReLU]\n"
+MINIMAL = """\
+archbuilder: 1
+name: minimal
+blocks:
+  encoder: {layers: [{Dense: 4, name: stage4}]}
+inputs: {x: [4]}
+layers:
+  - {encoder: , name: backbone}
+  - {Dense: 4, name: head}
+"""
 
 
 @dataclass(frozen=True)
@@ -180,7 +189,11 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "training:", "training:\n  epochs: 1"
     )
     for name in ("lenet", "net"):
-        (folder / f"{name}.yaml").write_text(short.replace("name: net", f"name: {name}"))
+        (folder / f"{name}.yaml").write_text(
+            short.replace("name: net", f"name: {name}").replace(
+                "training:", "training:\n  test_split: 0.1"
+            )
+        )
     recipe = yaml.safe_dump({key: yaml.safe_load(short)[key] for key in ("data", "training")})
     (folder / "mnist.yaml").write_text(recipe)
     (folder / "gan.yaml").write_text(GAN)

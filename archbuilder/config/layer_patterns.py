@@ -87,7 +87,10 @@ def check_layer_pattern(pattern: str, span: Span, context: SectionContext) -> bo
     names = [*candidates][:_MAX_CANDIDATES]
     suffix = _WITHIN if pattern.endswith(_WITHIN) else ""
     closest = closest_match(pattern.removesuffix(suffix), names)
-    suggestion = None if closest is None else closest + suffix
+    # A layer has nothing within it: `head.*` is not the way to name it.
+    suggestion = (
+        None if closest is None else closest + (suffix if closest + suffix != pattern else "")
+    )
     shown = quote_list(names[:_MAX_NAMES]) + (", ..." if len(names) > _MAX_NAMES else "")
     context.diagnostics.error(
         "unknown-name",
