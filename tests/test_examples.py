@@ -69,6 +69,7 @@ blocks:
 inputs: {x: [4]}
 layers:
   - {encoder: , name: backbone}
+  - Dense: 4
   - {Dense: 4, name: head}
 """
 
