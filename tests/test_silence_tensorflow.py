@@ -84,7 +84,9 @@ def test_compile_prints_nothing(tmp_path: Path) -> None:
     assert (process.returncode, process.stdout, process.stderr) == (0, "650\n", "")
 
 
-@pytest.mark.parametrize("options", [[], ["--workers", "2"]], ids=str)
+@pytest.mark.parametrize(
+    "options", [[], pytest.param(["--workers", "2"], marks=pytest.mark.thorough)], ids=str
+)
 def test_floatx_of_the_file_is_an_error(tmp_path: Path, options: list[str]) -> None:
     """Half precision by default would make the losses NaN."""
     net, run = str(write(tmp_path, NET)), tmp_path / "run"
