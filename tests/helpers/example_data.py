@@ -474,3 +474,42 @@ def depths(folder: Path) -> None:
     images = (near[..., None] * np.array([0.9, 0.5, 0.7])).astype(np.float32)
     np.save(folder / "images.npy", images)
     np.save(folder / "depths.npy", (1.0 - 0.8 * near[..., None]).astype(np.float32))
+
+
+def surroundings(folder: Path, *, samples: int = 240) -> None:
+    """Write sounds of one channel; the pitch is that of the class."""
+    y = labels(24, 4)
+    random = np.random.default_rng(0)
+    time = np.arange(samples) + random.uniform(0, 20, (24, 1))
+    waves = 0.5 * np.sin(time * (0.3 + 0.5 * y[:, None])) + random.normal(
+        scale=0.05, size=(24, samples)
+    )
+    for name, size in (("train", 24), ("valid", 8)):
+        np.save(folder / f"{name}_sounds.npy", waves[:size, :, None].astype(np.float32))
+        np.save(folder / f"{name}_classes.npy", y[:size])
+
+
+def flicker(folder: Path, *, channels: int = 2, samples: int = 32) -> None:
+    """Write waves of several electrodes with the frequency of the class, and their classes."""
+    y = labels(48, 12)
+    random = np.random.default_rng(0)
+    angles = np.arange(samples) * (0.5 + 0.15 * y[:, None, None])
+    waves = np.sin(angles + random.uniform(0, 0.5, (48, channels, 1)))
+    x = (5 * waves).astype(np.float32)
+    np.savez(folder / "ssvep.npz", x_train=x, y_train=y, x_val=x[:12], y_val=y[:12])
+
+
+def spoken_texts(folder: Path, *, samples: int = 480, classes: int = 6) -> None:
+    """Write waves with a pitch for each letter, the letters, the next ones and their weights."""
+    random = np.random.default_rng(0)
+    waves, texts = np.zeros((24, samples), np.float32), np.zeros((24, 6), np.int64)
+    for wave, text in zip(waves, texts, strict=True):
+        size = random.integers(2, 5)
+        letters = random.integers(4, classes, size)
+        text[: size + 2] = [2, *letters, 3]
+        pitches = np.repeat(letters, samples // 4)
+        wave[: len(pitches)] = np.sin(np.arange(len(pitches)) * 0.3 * pitches)
+    np.save(folder / "speech.npy", waves)
+    np.save(folder / "characters.npy", texts[:, :-1])
+    np.save(folder / "next_characters.npy", np.eye(classes, dtype=np.float32)[texts[:, 1:]])
+    np.save(folder / "is_character.npy", (texts[:, 1:] > 0).astype(np.float32))
