@@ -513,3 +513,30 @@ def spoken_texts(folder: Path, *, samples: int = 480, classes: int = 6) -> None:
     np.save(folder / "characters.npy", texts[:, :-1])
     np.save(folder / "next_characters.npy", np.eye(classes, dtype=np.float32)[texts[:, 1:]])
     np.save(folder / "is_character.npy", (texts[:, 1:] > 0).astype(np.float32))
+
+
+def songs(folder: Path, *, samples: int = 120, fft: int = 32, step: int = 8) -> None:
+    """Write mixtures of a low and a high wave, and the spectrograms of the high one."""
+    random = np.random.default_rng(0)
+    angles = np.arange(samples) + random.uniform(0, 20, (16, 1))
+    voice = np.sin(1.5 * angles).astype(np.float32)
+    mixtures = voice + np.sin(0.4 * angles).astype(np.float32)
+    padded = np.pad(voice, ((0, 0), (fft // 2, fft // 2)), mode="reflect")
+    starts = range(0, samples + 1, step)
+    frames = np.stack([padded[:, start : start + fft] for start in starts], axis=1)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(fft) / fft)
+    spectra = np.fft.rfft(frames * window)[..., :-1]
+    targets = np.stack([spectra.real, spectra.imag], axis=-1).astype(np.float32)
+    for name, size in (("train", 16), ("valid", 4)):
+        np.save(folder / f"{name}_mixtures.npy", mixtures[:size])
+        np.save(folder / f"{name}_vocals.npy", targets[:size])
+
+
+def performances(folder: Path, *, length: int = 10, events: int = 12) -> None:
+    """Write events that go up by steps of one; some end, with padding behind them."""
+    random = np.random.default_rng(0)
+    rows = (random.integers(0, events, (24, 1)) + np.arange(length + 1)) % events
+    rows[::3, -3:] = [events + 2, events, events]
+    for name, size in (("train", 24), ("valid", 6)):
+        np.save(folder / f"{name}_events.npy", rows[:size, :-1])
+        np.save(folder / f"{name}_next.npy", rows[:size, 1:])

@@ -526,4 +526,31 @@ EXAMPLES: Mapping[str, Example] = {
             "learning_rate": 0.01,
         },
     ),
+    "audio/vocal_track_separation": Example(
+        data.songs,
+        {
+            "samples": 120,
+            "fft": 32,
+            "step": 8,
+            "subbands": 2,
+            "channels": 4,
+            "growth": 2,
+            "scales": 1,
+            "depth": 1,
+            "learning_rate": 0.01,
+        },
+    ),
+    "generative/midi_generation_with_transformer": Example(
+        data.performances,
+        {
+            "vocabulary": 15,
+            "length": 10,
+            "width": 8,
+            "heads": 2,
+            "depth": 1,
+            "dropout": 0.0,
+            "embedding_dropout": 0.0,
+            "warmup_steps": 20,
+        },
+    ),
 }
