@@ -16,7 +16,7 @@ from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sources.cells import is_number
 from archbuilder.data.sources.parquet import iter_rows
 from archbuilder.data.text.line_reader import iter_json_objects, iter_lines
-from archbuilder.diagnostics.errors import RunError, UsageError, quote
+from archbuilder.diagnostics.errors import RunError, UsageError, quote, quote_list
 
 MAX_ROWS: Final = 100_000
 """Number of rows that are read."""
@@ -55,7 +55,7 @@ def read_sample(source: Csv | Parquet | Jsonl, opener: DataFileOpener) -> TableS
 
     Raises:
         RunError: if the file is missing or damaged.
-        UsageError: if it has no rows.
+        UsageError: if it has no rows, or no column of numbers or text.
     """
     file = opener.match_files(source.file)[0]
     if isinstance(source, Csv):
@@ -67,6 +67,11 @@ def read_sample(source: Csv | Parquet | Jsonl, opener: DataFileOpener) -> TableS
             file, opener, BadRecords("stop", "lines"), lambda fields, _location: fields
         )
         sample = _from_rows(fields for _, fields in objects)
+    if not sample.num_rows and sample.unsupported:
+        raise UsageError(
+            f"{quote(file.path, 200)} has no column of numbers or text that a new blueprint could"
+            f" use; it has {quote_list(sample.unsupported)}"
+        )
     if not sample.num_rows:
         raise UsageError(f"{quote(file.path, 200)} has no rows")
     return sample

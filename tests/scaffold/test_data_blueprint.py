@@ -151,6 +151,14 @@ def test_data_elsewhere(tmp_path: Path) -> None:
     assert "file: table.csv" in created.text
 
 
+def test_table_of_lists(tmp_path: Path) -> None:
+    """A table without a column of numbers or text is an error that names its columns."""
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"words": ["a"], "tags": ["O"]}\n', encoding="utf-8")
+    with pytest.raises(ArchbuilderError, match=r"no column of numbers .* it has 'words', 'tags'"):
+        data_blueprint(tmp_path / "new.yaml", str(path), None)
+
+
 @pytest.mark.parametrize(
     ("text", "target", "message"),
     [
