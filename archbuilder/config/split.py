@@ -76,10 +76,10 @@ class SplitConfig:
         of_parts = [each for each in keys if each in ("by", "stratify")]
         is_random = self.fraction is not None or self.folds is not None
         conflicts = {
-            f"has {quote_list(ways)}, of which it takes one": len(ways) > 1,
+            f"has {quote_list(ways)}: write only one of them": len(ways) > 1,
             "has a 'fold' and no 'folds'": self.fold is not None and self.folds is None,
             "has 'folds' and no 'fold'": self.folds is not None and self.fold is None,
-            f"has the fold {self.fold} of {self.folds}": (self.fold or 0)
+            f"has 'fold: {self.fold}', but only {self.folds} folds": (self.fold or 0)
             > (self.folds or MAX_FOLDS),
             "has neither 'fraction' nor 'last' nor 'folds' nor 'column'": not ways,
             f"has {quote_list(of_parts)}, which needs 'fraction' or 'folds'": (

@@ -52,9 +52,9 @@ def adapt_input(
         if table.positions is None and (feature.num_categories or 0) > table.size:
             raise RunError(
                 f"the vocabulary of the input '{graph_input.name}' has {feature.num_categories:,}"
-                f" entries with that for other values, and {table.description} takes integers from"
-                f" 0 to {table.size - 1}: write {feature.num_categories}, or limit the vocabulary"
-                f" with {feature.vocabulary_limit}"
+                f" entries, one of them for other values, but {table.description} takes integers"
+                f" from 0 to {table.size - 1}: write {feature.num_categories}, or limit the"
+                f" vocabulary with {feature.vocabulary_limit}"
             )
         column = column.with_check(_make_index_check(table, origin, graph_input))
     if not always_fits(column.dtype, dtype) and not (scaled and is_integer(column.dtype)):

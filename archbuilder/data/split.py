@@ -33,6 +33,12 @@ def split_rows(dataset: SourceDataset, plan: SplitPlan, count: int | None = None
     Raises:
         RunError: if the data has no such column or classes, or nothing is left to train on.
     """
+    held_out = [each.last or each.fraction or 0 for each in (plan.test, plan.validation) if each]
+    if sum(held_out) >= 1:
+        raise RunError(
+            f"'validation_split' and 'test_split' hold out {sum(held_out):.3g} of the examples:"
+            " write fractions whose sum is less than 1"
+        )
     rows = np.arange(dataset.count if count is None else count, dtype=np.int64)
     splitter = _Splitter(dataset, plan, len(rows))
     # A single example cannot be split.

@@ -106,10 +106,10 @@ def _place_windows(dataset: SourceDataset, config: WindowConfig) -> _Windows:
         num_rows = np.count_nonzero(sets == number)
         if not len(windows) and num_rows:
             noun = "rows" if dataset.split is None else f"{_SETS[number]} rows"
-            series_text = "" if config.by is None else f" of one {config.by}"
+            series_text = "" if config.by is None else f" with the same {config.by}"
             raise RunError(
-                f"{dataset.source_name} has {num_rows:,} {noun}, of which no {reach:,}"
-                f"{series_text} follow each other: so many belong to a window and its target"
+                f"{dataset.source_name} has {num_rows:,} {noun}, but nowhere {reach:,} consecutive"
+                f" ones{series_text}, which a window and its target need"
             )
     split = dataset.split
     if split is not None:

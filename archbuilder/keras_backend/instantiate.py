@@ -232,10 +232,19 @@ def _build_by_name(
         # rate of 1.
         for key, value in values.items():
             schema = _argument_type(signature.arguments, key).schema or {}
-            if type(value) is int and schema.get("type") == "number":
-                values[key] = float(value)
+            values[key] = _to_floats(value, schema)
     module = _MODULE_BY_ORIGIN[signature.origin] if signature.origin else _MODULE_BY_KIND[kind]
     return _construct(_getattr_path(module, canonical, span), values, canonical, span)
+
+
+def _to_floats(value: object, schema: Mapping[str, object]) -> object:
+    """Return a number that a schema allows to have fractions as a float, also in lists of them."""
+    if type(value) is int and schema.get("type") == "number":
+        return float(value)
+    items = schema.get("items")
+    if isinstance(value, tuple) and isinstance(items, Mapping):
+        return tuple(_to_floats(each, items) for each in value)
+    return value
 
 
 def _getattr_path(module: ModuleType, path: str, span: Span) -> Callable[..., object]:

@@ -126,6 +126,8 @@ def describe_schema(schema: Schema) -> str:
     if "enum" in schema:
         choices = cast("list[PlainData]", schema["enum"])
         choice_texts = [json.dumps(each) if not isinstance(each, str) else each for each in choices]
+        # A period or comma alone would read as that of the sentence.
+        choice_texts = [each if each[-1:].isalnum() else f"'{each}'" for each in choice_texts]
         return any_of(choice_texts)
     if "description" in schema:
         return str(schema["description"])
@@ -149,6 +151,8 @@ def describe_schema(schema: Schema) -> str:
     if "array" in names:
         min_items, inner = schema.get("minItems", 0), schema.get("items")
         count = f"{min_items} " if min_items == schema.get("maxItems") else ""
+        if not count and cast("int", min_items) > 1:
+            count = f"at least {min_items} "
         if isinstance(inner, Mapping):
             text += f" of {count}values, each {describe_schema(cast(Schema, inner))}"
         elif count:

@@ -87,9 +87,9 @@ def from_plain(value: PlainData, span: Span) -> Tree:
 def describe_type(tree: Tree) -> str:
     """Return the type of a value for messages: 'a mapping', 'a list', 'a string', 'an integer'."""
     if isinstance(tree, MappingNode):
-        return "a mapping"
+        return "a mapping" if tree.entries else "an empty mapping"
     if isinstance(tree, SequenceNode):
-        return "a list"
+        return "a list" if tree.items else "an empty list"
     return type_name(tree.value)
 
 

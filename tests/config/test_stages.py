@@ -32,10 +32,8 @@ def test_settings_of_a_stage(tmp_path: Path):
 @pytest.mark.parametrize(
     ("setting", "code", "message"),
     [
-        ("stages: []", "invalid-structure", "a list of 1 to 64 mappings"),
         ("stages: {epochs: 2}", "invalid-structure", "a list of 1 to 64 mappings"),
         ("stages: [2]", "invalid-structure", "a stage"),
-        ("stages: [{frozen: head}]", "missing-key", "a stage has no 'epochs'"),
         ("stages: [{epochs: 2, seed: 1}]", "unknown-key", "a stage has no key 'seed'"),
         ("stages: [{epochs: 2, frozen: heads}]", "unknown-name", "matches 'heads'"),
         ("stages: [{epochs: 0}]", "out-of-range", "'epochs' must be"),

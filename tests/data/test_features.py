@@ -616,7 +616,7 @@ def test_vocabulary_larger_than_embedding(folder: Path, capsys: pytest.CaptureFi
     """The error gives the number to write."""
     Path("net.yaml").write_text(NET.replace("SIZE", "3"))
     assert main(["train", "net.yaml", "--run-dir", "run"]) == 1
-    assert "has 4 entries with that for other values" in (error := capsys.readouterr().err)
+    assert "has 4 entries, one of them for other values" in (error := capsys.readouterr().err)
     assert "takes integers from 0 to 2: write 4, or limit the vocabulary" in error
 
 

@@ -213,17 +213,22 @@ def test_weights_of_windows(tmp_path: Path):
 @pytest.mark.parametrize(
     ("kind", "window", "plan", "message"),
     [
-        ("csv", WindowConfig(51), None, "has 50 rows, of which no 52 follow each other"),
+        ("csv", WindowConfig(51), None, "has 50 rows, but nowhere 52 consecutive ones, wh"),
         (
             "npy",
             WindowConfig(50, ahead=1),
             None,
-            "of which no 51 follow each other: so m",
+            "but nowhere 51 consecutive ones, which",
         ),
-        ("npz", WindowConfig(14, ahead=9), "last", "has 15 validation rows, of which no 23 follow"),
+        (
+            "npz",
+            WindowConfig(14, ahead=9),
+            "last",
+            "has 15 validation rows, but nowhere 23 consecutive",
+        ),
         ("csv", WindowConfig(9, by="when"), None, "has no column 'when'"),
         ("npz", WindowConfig(9, by="when"), None, "has no array 'when'"),
-        ("csv", WindowConfig(9, by="y"), None, "of which no 10 of one y follow each other"),
+        ("csv", WindowConfig(9, by="y"), None, "but nowhere 10 consecutive ones with the same y"),
         ("csv", WindowConfig(4), "stratify", "'stratify' chooses single rows, of which a 'window'"),
     ],
 )

@@ -89,6 +89,17 @@ def absolute(value: object) -> object:
     return STEPS.get(value, value) if isinstance(value, str) else value
 
 
+def test_whole_numbers_among_rates():
+    """Keras does not multiply rates of which one is an integer."""
+    schedule = {"PiecewiseConstantDecay": {"boundaries": [2], "values": [1, 0.5]}}
+    optimizer = build_object(keras_object("optimizer", {"SGD": {"learning_rate": schedule}}))
+    rates = []
+    for step in (2, 3):
+        optimizer.iterations.assign(step)
+        rates.append(float(optimizer.learning_rate))
+    assert rates == [1, 0.5]
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_percentages_of_every_schedule(name: str):
     """At every step the rate is that of Keras's schedule with numbers of steps."""

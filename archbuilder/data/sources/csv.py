@@ -130,6 +130,7 @@ class _CsvFile:
         do not have `num_columns` cells are bad.
         """
         numbers: list[int] = []
+        ended: list[bool] = []
 
         def lines() -> Iterator[str]:
             for number, line in iter_lines(
@@ -137,6 +138,7 @@ class _CsvFile:
             ):
                 numbers.append(number)
                 yield line
+            ended.append(True)
 
         # Not `reader.line_num`, which does not count the lines that `iter_lines` skipped.
         reader = csv.reader(lines(), delimiter=self.source.separator)
@@ -151,6 +153,11 @@ class _CsvFile:
                 message = f"line {numbers[0]} of {self.name} is not valid CSV: {error}"
                 bad_records.add(RunError(message))
                 continue
+            if ended:
+                # Only a record inside of quotes makes the reader ask for a line after the last.
+                message = f"line {numbers[0]} of {self.name} has a quote that is never closed"
+                bad_records.add(RunError(message))
+                return
             # A blank line has no cells.
             if cells and num_columns not in (None, len(cells)):
                 message = (

@@ -10,7 +10,7 @@ import numpy as np
 from archbuilder.data.columns import Array, Column
 from archbuilder.data.sources.cells import is_number, with_decimal_point
 from archbuilder.data.sources.disk_columns import ColumnStore
-from archbuilder.diagnostics.errors import RunError, quote
+from archbuilder.diagnostics.errors import RunError, quote, quote_list
 from archbuilder.formatting import plural
 
 Strings: TypeAlias = Sequence[str]
@@ -78,7 +78,7 @@ class LabelEncoder:
             if string not in self._indices:
                 raise RunError(
                     f"{self._description} has {quote(string)}, which is not a class of the training"
-                    " data"
+                    f" data; its classes are {quote_list(self._classes)}"
                 )
         # A regression target has more different values than there may be classes. Its indices are
         # not needed: either all are numbers, or the next string is an error.

@@ -99,6 +99,10 @@ def iter_json_objects(
 def _parse_object(line: str, location: str) -> Mapping[str, object]:
     try:
         fields = json.loads(line)
+    except json.JSONDecodeError as error:
+        # Its text also counts lines, from the start of this one.
+        message = f"{location} is not valid JSON at character {error.colno}: {error.msg}"
+        raise RunError(message) from None
     except (ValueError, RecursionError) as error:  # RecursionError: deeply nested brackets
         raise RunError(f"{location} is not valid JSON: {error}") from None
     if not isinstance(fields, dict):
