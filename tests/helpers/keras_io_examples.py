@@ -553,4 +553,17 @@ EXAMPLES: Mapping[str, Example] = {
             "warmup_steps": 20,
         },
     ),
+    "vision/consistency_training": Example(
+        data.cifar,
+        {
+            "large_size": 36,
+            "image_size": 32,
+            "filters": 4,
+            "depths": [2, 2, 2, 2],
+            "epochs": [3, 5],
+        },
+        epochs=None,
+        loss="student_loss",
+        stage=2,
+    ),
 }
