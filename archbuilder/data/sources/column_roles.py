@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from archbuilder.config.data_schema import ColumnNames
 from archbuilder.config.sources import (
@@ -25,7 +26,9 @@ from archbuilder.diagnostics.errors import RunError, closest_match, quote, quote
 from archbuilder.formatting import plural
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots: readers ask for the derived properties with every line, which `cached_property`
+# computes once.
+@dataclass(frozen=True)
 class ColumnRoles:
     """The columns or fields that are inputs, targets and sample weights."""
 
@@ -140,7 +143,7 @@ class ColumnRoles:
             key_columns=keys,
         )
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """All columns that have a role, without duplicates."""
         inputs = (column for each in self.inputs.values() for column in each)
@@ -148,7 +151,7 @@ class ColumnRoles:
             dict.fromkeys((*inputs, *self.targets.values(), *self.sample_weights.values()))
         )
 
-    @property
+    @cached_property
     def numeric_columns(self) -> tuple[str, ...]:
         """The columns of plain inputs and sample weights, without duplicates.
 
@@ -163,7 +166,7 @@ class ColumnRoles:
         )
         return tuple(dict.fromkeys((*inputs, *self.sample_weights.values())))
 
-    @property
+    @cached_property
     def optional_columns(self) -> tuple[str, ...]:
         """The columns of numbers that may be missing, without duplicates."""
         numeric = {*self.numeric_columns}
@@ -175,33 +178,33 @@ class ColumnRoles:
         )
         return tuple(dict.fromkeys(each for each in columns if each not in numeric))
 
-    @property
+    @cached_property
     def words(self) -> Mapping[str, str]:
         """The columns of inputs that are words: categories, and names of image files."""
         return {key: self.inputs[key][0] for key, each in self.features.items() if each.has_words}
 
-    @property
+    @cached_property
     def images(self) -> Mapping[str, TableImage]:
         """How the image files of inputs are found and decoded."""
         return {key: each.image for key, each in self.features.items() if each.image is not None}
 
-    @property
+    @cached_property
     def coordinates(self) -> Mapping[str, str]:
         """The images in whose pixels inputs are coordinates."""
         return {key: each.relative_to for key, each in self.features.items() if each.relative_to}
 
-    @property
+    @cached_property
     def dates(self) -> Mapping[str, str]:
         """The columns of inputs that are dates."""
         return {key: self.inputs[key][0] for key, each in self.features.items() if each.date}
 
-    @property
+    @cached_property
     def text_columns(self) -> tuple[str, ...]:
         """The columns of texts for a tokenizer, and of labels of words, without duplicates."""
         keys = (key for key, each in self.features.items() if each.is_text or each.is_labels)
         return tuple(dict.fromkeys(column for key in keys for column in self.inputs[key]))
 
-    @property
+    @cached_property
     def has_labels(self) -> bool:
         """Whether there are labels of words."""
         return any(each.is_labels for each in self.features.values())
@@ -223,7 +226,7 @@ class ColumnRoles:
                     f" {plural(labels, 'label')} in {self.title(columns[1])}"
                 )
 
-    @property
+    @cached_property
     def required_strings(self) -> tuple[str, ...]:
         """The columns that are read as strings, and in which none may be missing."""
         return tuple(
@@ -232,18 +235,18 @@ class ColumnRoles:
             if each.is_string and not each.takes_missing
         )
 
-    @property
+    @cached_property
     def string_inputs(self) -> frozenset[str]:
         """The inputs that are read as strings: categories, file names, dates and texts."""
         return frozenset(key for key, each in self.features.items() if each.is_string)
 
-    @property
+    @cached_property
     def number_inputs(self) -> Mapping[str, tuple[str, ...]]:
         """The columns of inputs that are numbers in the file."""
         strings = self.string_inputs
         return {key: each for key, each in self.inputs.items() if key not in strings}
 
-    @property
+    @cached_property
     def source_keys(self) -> SourceKeys:
         """The settings that name the columns, and the columns of a table without a role."""
         has_role = {*self.columns}
