@@ -15,15 +15,20 @@ from archbuilder.api.arguments import (
     FilePath,
     blueprint_request,
     chief_log,
-    data_argument,
     optional_path,
     required_path,
 )
-from archbuilder.api.training import RUNS, RunOptions, make_devices, run_training
+from archbuilder.api.training import (
+    RUNS,
+    RunOptions,
+    make_devices,
+    new_training_inputs,
+    run_training,
+)
 from archbuilder.argument_types import BOOLEAN
 from archbuilder.blueprint import Blueprint, BlueprintRequest
 from archbuilder.config.run_config import RUN_JSON
-from archbuilder.config.run_inputs import RunInputs, load_run_inputs, new_run_inputs
+from archbuilder.config.run_inputs import RunInputs, load_run_inputs
 from archbuilder.config.split import MAX_FOLDS, SplitConfig
 from archbuilder.config.training import StrategyName
 from archbuilder.diagnostics.errors import RunError, UsageError, quote
@@ -153,15 +158,10 @@ def cross_validate(  # noqa: PLR0913 - keyword arguments with defaults
     if type(folds) is not int or not 2 <= folds <= MAX_FOLDS:
         raise UsageError(f"'folds' must be an integer from 2 to {MAX_FOLDS:,}, not {quote(folds)}")
     request = blueprint_request(blueprint, variant, params, limits=limits, allow_dirs=allow_dirs)
-    inputs = new_run_inputs(
-        blueprint, request, optional_path("recipe", recipe), data_argument(data)
-    )
     overrides = {
         "epochs": epochs, "batch_size": batch_size, "seed": seed, "distribute": distribute
     }  # fmt: skip
-    inputs = inputs.override(overrides, request.limits)
-    if weights is not None:
-        inputs = inputs.start_from(required_path("weights", weights))
+    inputs = new_training_inputs(blueprint, request, overrides, recipe, data, weights)
     inputs = inputs.with_fold(1, folds)
     path = optional_path("run_dir", run_dir)
     BOOLEAN.check("auto_resume", auto_resume)

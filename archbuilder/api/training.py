@@ -17,7 +17,7 @@ from archbuilder.api.arguments import (
     optional_path,
     required_path,
 )
-from archbuilder.blueprint import Blueprint
+from archbuilder.blueprint import Blueprint, BlueprintRequest
 from archbuilder.config.run_inputs import RunInputs, load_run_inputs, new_run_inputs
 from archbuilder.config.training import StrategyName
 from archbuilder.limits import Limits
@@ -92,12 +92,7 @@ def train(  # noqa: PLR0913 - keyword arguments with defaults
     overrides = {
         "epochs": epochs, "batch_size": batch_size, "seed": seed, "distribute": distribute
     }  # fmt: skip
-    inputs = new_run_inputs(
-        blueprint, request, optional_path("recipe", recipe), data_argument(data)
-    )
-    inputs = inputs.override(overrides, request.limits)
-    if weights is not None:
-        inputs = inputs.start_from(required_path("weights", weights))
+    inputs = new_training_inputs(blueprint, request, overrides, recipe, data, weights)
     return run_training(inputs, RunOptions(request.limits, log, progress, command), new_dir=new_dir)
 
 
@@ -139,6 +134,29 @@ def resume(  # noqa: PLR0913 - keyword arguments with defaults
     inputs.config.check_data()
     inputs = inputs.override({"epochs": epochs, "distribute": distribute}, request.limits)
     return run_training(inputs, RunOptions(request.limits, log, progress, command), resume_dir=path)
+
+
+def new_training_inputs(
+    blueprint: FilePath | Blueprint,
+    request: BlueprintRequest,
+    overrides: Mapping[str, object],
+    recipe: FilePath | None,
+    data: FilePath | None,
+    weights: FilePath | None,
+) -> RunInputs:
+    """Return what a new run trains; the arguments are those of `train`.
+
+    Raises:
+        BlueprintError: with all errors in the blueprint or the recipe.
+        UsageError: if an argument is invalid.
+    """
+    inputs = new_run_inputs(
+        blueprint, request, optional_path("recipe", recipe), data_argument(data)
+    )
+    inputs = inputs.override(overrides, request.limits)
+    if weights is None:
+        return inputs
+    return inputs.start_from(required_path("weights", weights))
 
 
 def make_devices(inputs: RunInputs, run_dir: Path | None) -> DeviceSetup:
