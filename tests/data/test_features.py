@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.feature_tables import KINDS, source_of, write_table
 from helpers.subprocesses import in_workers
 
 from archbuilder.cli import main
@@ -41,29 +42,11 @@ COLUMNS: Mapping[str, Values] = {
     "code": [3, 1, 3, 3, 2, 2, 1, None],
     "y": [1, 2, 3, 4, 5, 6, 7, 8],
 }
-KINDS = ("csv", "parquet", "jsonl")
 
 
 def write(folder: Path, kind: str, columns: Mapping[str, Values] = COLUMNS) -> DataPath:
     """The columns in a file of a kind."""
-    path = folder / f"table.{kind}"
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    if kind == "parquet":
-        pq.write_table(pa.table(dict(columns)), path)
-    elif kind == "jsonl":
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    else:
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, [*columns])
-            writer.writeheader()
-            writer.writerows(rows)
-    return DataPath(str(path))
-
-
-def source_of(path: DataPath, cache: bool | None = None, **features: FeatureConfig) -> DataSource:
-    if path.path.endswith("jsonl"):
-        return Jsonl(path, inputs=features, targets="y", cache=cache)
-    return (Csv if path.path.endswith("csv") else Parquet)(path, "y", inputs=features, cache=cache)
+    return write_table(folder, kind, columns)
 
 
 def load(source: DataSource, fitted: SourceDataset | None = None) -> SourceDataset:

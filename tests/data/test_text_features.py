@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from helpers.feature_tables import KINDS, source_of, write_table
 
 from archbuilder.cli import main
 from archbuilder.config.data_schema import schema_from_dict, schema_to_dict
@@ -28,7 +27,6 @@ from archbuilder.data.text import text_column
 from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, SPECIAL_TOKENS, UNK_ID, TextTokenizer
 from archbuilder.diagnostics.errors import RunError
 
-KINDS = ("csv", "parquet", "jsonl")
 Texts = Sequence[str | None]
 PLAN = SplitPlan(SplitConfig(last=0.375))
 """Holds out the last three of eight rows."""
@@ -47,28 +45,6 @@ TEXTS: Texts = [
 ]
 
 
-def write(folder: Path, kind: str, columns: Mapping[str, Sequence[object]]) -> DataPath:
-    """The columns in a file of a kind."""
-    path = folder / f"table.{kind}"
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    if kind == "parquet":
-        pq.write_table(pa.table(dict(columns)), path)
-    elif kind == "jsonl":
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    else:
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, [*columns])
-            writer.writeheader()
-            writer.writerows(rows)
-    return DataPath(str(path))
-
-
-def source_of(path: DataPath, cache: bool | None = None, **features: FeatureConfig) -> DataSource:
-    if path.path.endswith("jsonl"):
-        return Jsonl(path, inputs=features, targets="y", cache=cache)
-    return (Csv if path.path.endswith("csv") else Parquet)(path, "y", inputs=features, cache=cache)
-
-
 def load(source: DataSource, fitted: SourceDataset | None = None) -> SourceDataset:
     preprocessing = None if fitted is None else fitted.preprocessing
     return load_source(source, DataFileOpener(), preprocessing, PLAN)
@@ -80,7 +56,7 @@ def values(dataset: SourceDataset, name: str = "x") -> np.ndarray:
 
 
 def reviews(folder: Path, kind: str, texts: Texts = TEXTS) -> DataPath:
-    return write(folder, kind, {"text": texts, "y": [*range(len(texts))]})
+    return write_table(folder, kind, {"text": texts, "y": [*range(len(texts))]})
 
 
 def vectorization(**options: object) -> keras.layers.TextVectorization:
@@ -181,7 +157,9 @@ def test_pairs_of_texts(tmp_path: Path, kind: str):
         "segment": FeatureConfig(segments_of="x"),
         "x": FeatureConfig(columns=("premise", "hypothesis"), tokenizer="words", sequence_length=9),
     }
-    dataset = load_source(source_of(write(tmp_path, kind, columns), **features), DataFileOpener())
+    dataset = load_source(
+        source_of(write_table(tmp_path, kind, columns), **features), DataFileOpener()
+    )
     ids = {
         word: number
         for number, word in enumerate(dataset.preprocessing.schema.features["x"].vocabulary, 5)
@@ -207,17 +185,17 @@ def test_lists_of_words(tmp_path: Path, kind: str):
     """They are the words of a text; a list with something else is not valid."""
     columns = {"text": [["EU", "rejects", "."], ["EU"], [], None], "y": [1, 2, 3, 4]}
     feature = FeatureConfig("text", tokenizer="words", sequence_length=3)
-    path = write(tmp_path, kind, columns)
+    path = write_table(tmp_path, kind, columns)
     dataset = load_source(source_of(path, x=feature), DataFileOpener())
     eu, dot, rejects = 5, 6, 7
     assert values(dataset).tolist() == [[eu, rejects, dot], [eu, 0, 0], [1, 0, 0], [1, 0, 0]]
     assert "2 texts empty" in " ".join(dataset.notes)
-    write(tmp_path, kind, {"text": [["New York"], ["a"]], "y": [1, 2]})
+    write_table(tmp_path, kind, {"text": [["New York"], ["a"]], "y": [1, 2]})
     with pytest.raises(RunError, match="has 'New York' in a list of words, which is not a text"):
         load_source(source_of(path, x=feature), DataFileOpener())
     source = replace(source_of(path, x=feature), on_error="skip")
     assert load_source(source, DataFileOpener()).count == 1
-    write(tmp_path, kind, {"text": [3, 4], "y": [1, 2]})
+    write_table(tmp_path, kind, {"text": [3, 4], "y": [1, 2]})
     with pytest.raises(RunError, match="3, not a text or a list of words"):
         load_source(source_of(path, x=feature), DataFileOpener())
 
@@ -229,7 +207,7 @@ def test_column_as_text_and_category(tmp_path: Path):
         "category": FeatureConfig("code", vocabulary=True),
         "number": FeatureConfig("code", normalize=True),
     }
-    path = write(tmp_path, "csv", {"code": [1, 1, 2], "y": [1, 2, 3]})
+    path = write_table(tmp_path, "csv", {"code": [1, 1, 2], "y": [1, 2, 3]})
     dataset = load_source(source_of(path, **features), DataFileOpener())
     assert values(dataset).tolist() == [[5], [5], [6]]
     assert values(dataset, "category").tolist() == [1, 1, 2]
@@ -298,7 +276,7 @@ def test_run_with_texts(
 ):
     """Resume, evaluation and prediction use the tokenizer of the run."""
     monkeypatch.chdir(tmp_path)
-    write(tmp_path, "csv", {"text": TEXTS, "label": ["pos", "neg"] * 4})
+    write_table(tmp_path, "csv", {"text": TEXTS, "label": ["pos", "neg"] * 4})
     Path("net.yaml").write_text(NET.replace("SIZE", "100"))
     assert main(["inspect-data", "net.yaml"]) == 1
     error = capsys.readouterr().err
@@ -334,7 +312,7 @@ def labeled(folder: Path, kind: str, labels: Sequence[Sequence[str]] = LABEL_LIS
     columns: dict[str, Sequence[object]] = {"tokens": WORD_LISTS, "tags": labels}
     if kind == "csv":
         columns = {name: [" ".join(each) for each in lists] for name, lists in columns.items()}
-    return write(folder, kind, columns)
+    return write_table(folder, kind, columns)
 
 
 def label_source(path: DataPath, labels: FeatureConfig = LABELS, **options: object) -> DataSource:
