@@ -10,7 +10,7 @@ from glob import escape
 from typing import Final
 
 from archbuilder.compiler.value_check import check_value
-from archbuilder.config.value_types import JsonSchema, SectionContext, ValueType
+from archbuilder.config.value_types import JsonSchema, LocatedText, SectionContext, ValueType
 from archbuilder.diagnostics.errors import closest_match, quote, quote_list
 from archbuilder.diagnostics.span import Span
 from archbuilder.yaml.nodes import SequenceNode, Tree, to_plain
@@ -71,7 +71,7 @@ def _parse(tree: Tree, title: str, context: SectionContext) -> tuple[str, ...]:
     nodes = tree.items if isinstance(tree, SequenceNode) else (tree,)
     for node in nodes:
         check_layer_pattern(str(to_plain(node)), node.span, context)
-    return tuple(str(to_plain(node)) for node in nodes)
+    return tuple(LocatedText(str(to_plain(node)), node.span) for node in nodes)
 
 
 def check_layer_pattern(pattern: str, span: Span, context: SectionContext) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.arguments import check_arguments
 from archbuilder.config.data_cli import is_path_argument
 from archbuilder.config.data_sandbox import DataSandbox, not_allowed_error
 from archbuilder.config.data_schema import DatasetSchema, schema_from_dict
@@ -129,7 +130,7 @@ class _RunRecord:
     cli_argument: str | None
     data: PlainData
     """The `data` section of the recipe; None if it has none."""
-    training: PlainData
+    training: Mapping[str, PlainData]
     data_digest: str | None
     sizes: Mapping[str, int]
 
@@ -154,7 +155,7 @@ class _RunRecord:
                 recipe.paths("allow_dirs"),
                 recipe.text("cli_argument") if "cli_argument" in recipe.values else None,
                 recipe.get("data"),
-                {**recipe.object("training").values},
+                recipe.object("training").values,
                 digest if isinstance(digest, str) else None,
                 {name: sizes.count(name) for name in sizes.values},
             )
@@ -191,7 +192,10 @@ def load_run_config(
     span = Span(SourceText(str(run_dir / RUN_JSON), ""), 1, 1, 1, 2)
     # from_plain(None) is a null node, which would be reported as a source of the wrong type.
     data_tree = None if record.data is None else from_plain(record.data, span)
-    parsed_recipe = parse_recipe(data_tree, from_plain(record.training, span), graphs, limits)
+    training = {**record.training}
+    # As `--epochs`, which may have changed it: in a recipe, it does not stand beside `stages`.
+    epochs = check_arguments({"epochs": training.pop("epochs", None)}, limits)
+    parsed_recipe = parse_recipe(data_tree, from_plain(training, span), graphs, limits)
     if parsed_recipe.data is None or parsed_recipe.training is None:
         raise UsageError(f"{quote(str(run_dir / RUN_JSON), 200)} has no 'data' or 'training'")
     # parse_recipe resolves paths against the directory of the parsed file, here the run directory.
@@ -216,7 +220,9 @@ def load_run_config(
         )
     # As those of `--data`: the record has absolute paths, which were allowed when the run started.
     training_config = dataclasses.replace(
-        parsed_recipe.training, weights=tuple(map(_without_spans, parsed_recipe.training.weights))
+        parsed_recipe.training,
+        **epochs,
+        weights=tuple(map(_without_spans, parsed_recipe.training.weights)),
     )
     config = RunConfig(
         data,

@@ -96,17 +96,15 @@ def _with_stages(
     if len(stages) < len(parsed):
         return None
     entry = mapping.get("epochs")
-    if entry is None:
-        return replace(config, epochs=sum(each.epochs for each in stages), stages=stages)
-    if config.epochs <= sum(each.epochs for each in stages[:-1]):
+    if entry is not None:
         context.diagnostics.error(
-            "out-of-range",
-            "'epochs' is the number of epochs of all stages, and leaves none for the last one",
-            entry.value.span,
+            "invalid-structure",
+            "'epochs' stands beside 'stages', each of which has its own",
+            entry.key_span,
             label="remove it",
         )
         return None
-    return replace(config, stages=stages)
+    return replace(config, epochs=sum(each.epochs for each in stages), stages=stages)
 
 
 def _parse_stage(

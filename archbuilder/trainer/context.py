@@ -56,6 +56,8 @@ class Stage:
     """The epoch that the run ends with, unless callbacks end a stage earlier."""
     columns: tuple[str, ...]
     """Columns of the history that only some stages have values for."""
+    later: tuple[TrainingConfig, ...]
+    """The settings of the stages that follow."""
     history: tuple[EpochLogs, ...] = ()
     networks: Mapping[str, NetworkState] = field(default_factory=dict)
     """The values that the variables of each network begin with; empty for the first stage."""
@@ -104,9 +106,8 @@ class TrainingContext:
         It has the dtype policy of the run, the weights that the run begins with, and frozen layers.
 
         Raises:
-            BlueprintError: if the network does not fit the machine.
+            BlueprintError: if the network does not fit the machine, or no weight is left to train.
             RunError: if the weights of a file do not fit the network.
-            UsageError: if no weight is left to train.
         """
         with dtype_policy_scope(self.execution.dtype_policy):
             model = build(graph, self.limits)
@@ -120,7 +121,8 @@ class TrainingContext:
             self.initial_weights.load(model, graph.name, path_prefix)
         if self.stage is not None and graph.name in self.stage.networks:
             load_network(model, self.stage.networks[graph.name])
-        freeze_layers(model, path_prefix, self.config)
+        later_stages = () if self.stage is None else self.stage.later
+        freeze_layers(model, path_prefix, self.config, later_stages)
         return model
 
     def make_optimizer(

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 
 import keras
 
 from archbuilder.config.layer_patterns import selects
 from archbuilder.config.training import TrainingConfig
-from archbuilder.diagnostics.errors import UsageError
+from archbuilder.config.value_types import LocatedText
+from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.formatting import plural
 
 
-def freeze_layers(model: keras.Model, path_prefix: str, config: TrainingConfig) -> None:
+def freeze_layers(
+    model: keras.Model,
+    path_prefix: str,
+    config: TrainingConfig,
+    later_stages: Iterable[TrainingConfig] = (),
+) -> None:
     """Freeze the layers that `trainable` leaves out or `frozen` names.
 
     Call it before an optimizer is built. Keras then runs the batch normalization of frozen layers
@@ -22,22 +29,33 @@ def freeze_layers(model: keras.Model, path_prefix: str, config: TrainingConfig) 
         model: The network.
         path_prefix: What the paths of its layers begin with in the settings.
         config: The settings.
+        later_stages: The settings of the stages that follow, which are only checked.
 
     Raises:
-        UsageError: if no weight is left to train.
+        BlueprintError: if the settings, or those of a later stage, leave no weight to train.
     """
-    if config.trainable is None and config.frozen is None:
-        return
+    diagnostics = Diagnostics()
+    for stage in (config, *later_stages):
+        patterns = stage.frozen or stage.trainable
+        if patterns and not any(
+            layer.trainable_weights and _is_trained(path_prefix + layer.name, stage)
+            for layer in model.layers
+        ):
+            diagnostics.error(
+                "invalid-choice",
+                f"'trainable' and 'frozen' leave no weight of the network '{model.name}' to train",
+                patterns[0].span if isinstance(patterns[0], LocatedText) else None,
+            )
+    diagnostics.raise_errors()
     for layer in model.layers:
-        path = path_prefix + layer.name
-        is_selected = config.trainable is None or selects(config.trainable, path)
         # Never set to True: a blueprint may have layers that are not trainable.
-        if not is_selected or selects(config.frozen or (), path):
+        if not _is_trained(path_prefix + layer.name, config):
             layer.trainable = False
-    if not model.trainable_variables:
-        raise UsageError(
-            f"'trainable' and 'frozen' leave no weight of the network '{model.name}' to train"
-        )
+
+
+def _is_trained(path: str, config: TrainingConfig) -> bool:
+    is_selected = config.trainable is None or selects(config.trainable, path)
+    return is_selected and not selects(config.frozen or (), path)
 
 
 def trainable_note(model: keras.Model) -> str:

@@ -8,12 +8,13 @@ order of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from archbuilder.config.training import TrainingConfig
 from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.formatting import plural
+from archbuilder.runs.checkpoint_manager import Checkpoint
 from archbuilder.runs.run_dir import EpochLogs
 from archbuilder.runs.state_dict import NetworkState, network_state
 from archbuilder.trainer.callbacks.learning_rates import learning_rate_column
@@ -42,6 +43,7 @@ def train_stages(
     if configs is None:
         return train_stage(context)
     epochs = _epochs_by_stage(context.config)
+    settings = [each.apply(context.config, context.config.epochs) for each in configs]
     first_number = 1 if checkpoint is None else checkpoint.stage
     if not 1 <= first_number <= len(configs):
         raise RunError(f"the checkpoint is of stage {first_number}, and the run has {len(configs)}")
@@ -57,18 +59,20 @@ def train_stages(
             len(configs),
             first_epoch,
             first_epoch + sum(epochs[number - 1 :]),
-            _rate_columns(context.config),
+            _rate_columns(settings),
+            tuple(settings[number:]),
             history,
             networks,
             best,
         )
-        context.log(f"Stage {number} of {len(configs)}: epochs {first_epoch + 1} to {end_epoch}")
+        stage_checkpoint = checkpoint if number == first_number else None
+        context.log(_title(stage, end_epoch, stage_checkpoint))
         task, result = train_stage(
             replace(
                 context,
-                config=configs[number - 1].apply(context.config, end_epoch),
+                config=replace(settings[number - 1], epochs=end_epoch),
                 stage=stage,
-                checkpoint=checkpoint if number == first_number else None,
+                checkpoint=stage_checkpoint,
                 initial_weights=context.initial_weights if number == 1 else None,
             )
         )
@@ -77,6 +81,15 @@ def train_stages(
             with result.best_weights.loaded():
                 best = BestNetworks(result.best_weights.best_epoch, _network_states(task))
     return task, result
+
+
+def _title(stage: Stage, end_epoch: int, checkpoint: Checkpoint | None) -> str:
+    """Return what the log says before a stage."""
+    title = f"Stage {stage.number} of {stage.count}: epochs {stage.first_epoch + 1} to {end_epoch}"
+    # Interrupted before the next stage, which starts from what callbacks or averages of this one
+    # leave: its networks are built once more, but not trained.
+    is_over = checkpoint is not None and checkpoint.position.epoch >= end_epoch
+    return f"{title}, which are over" if is_over and stage.number < stage.count else title
 
 
 def _network_states(task: TrainableTask) -> dict[str, NetworkState]:
@@ -100,8 +113,7 @@ def _epochs_by_stage(config: TrainingConfig) -> list[int]:
     return epochs
 
 
-def _rate_columns(config: TrainingConfig) -> tuple[str, ...]:
+def _rate_columns(stages: Sequence[TrainingConfig]) -> tuple[str, ...]:
     """Return the columns of the history for the learning rates of all stages."""
-    objectives = [each.apply(config, config.epochs).objective for each in config.stages or ()]
-    names = {name: None for each in objectives for name in each.logged_optimizers}
+    names = {name: None for each in stages for name in each.objective.logged_optimizers}
     return tuple(map(learning_rate_column, names))

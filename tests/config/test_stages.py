@@ -25,7 +25,6 @@ def test_settings_of_a_stage(tmp_path: Path):
     names = [next(iter(each.objective.optimizers.values())).class_name for each in (first, second)]
     assert names == ["Adam", "SGD"]
     assert first.stages is None
-    assert parse(tmp_path, f"{NET}  epochs: 9\n  stages: {stages}\n").epochs == 9
     assert parse(tmp_path, f"{GAN}  stages: [{{epochs: 2, frozen: generator}}]\n").epochs == 2
 
 
@@ -52,10 +51,12 @@ def test_invalid_stages(tmp_path: Path, setting: str, code: str, message: str):
     assert diagnostic.span.line == 13
 
 
-def test_epochs_that_leave_none_for_the_last_stage(tmp_path: Path):
-    """`epochs` is the sum of all stages, and may only change the last one."""
-    text = f"{NET}  epochs: 2\n  stages: [{{epochs: 2}}, {{epochs: 3}}]\n"
-    assert "leaves none for the last one" in error(tmp_path, text).message
+def test_epochs_beside_stages(tmp_path: Path):
+    """Epochs of the whole run would silently be another number for the last stage."""
+    diagnostic = error(tmp_path, f"{NET}  stages: [{{epochs: 2}}, {{epochs: 3}}]\n  epochs: 9\n")
+    assert diagnostic.code == "invalid-structure"
+    assert "'epochs' stands beside 'stages'" in diagnostic.message
+    assert diagnostic.span.line == 14
 
 
 def test_objective_without_stages(tmp_path: Path):

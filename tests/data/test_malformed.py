@@ -1224,7 +1224,11 @@ TRAINING = (
     Case(
         "nothing to train",
         training="loss: SparseCategoricalCrossentropy, frozen: ['*']",
-        message="error: 'trainable' and 'frozen' leave no weight of the network 'net' to train",
+        message=(
+            "error[invalid-choice]: 'trainable' and 'frozen' leave no weight of the network 'net'"
+            " to train"
+        ),
+        at="'*'",
     ),
     Case(
         "the best of an unknown metric",

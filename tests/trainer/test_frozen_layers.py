@@ -160,7 +160,22 @@ def test_nothing_left_to_train(tmp_path: Path, capsys: pytest.CaptureFixture[str
     text = NET.replace("training:\n", "training:\n  frozen: [backbone, head]\n")
     (tmp_path / "net.yaml").write_text(text)
     assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(tmp_path / "run")]) == 2
-    assert "leave no weight of the network 'net' to train" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "leave no weight of the network 'net' to train" in error
+    assert f"net.yaml:{text.splitlines().index('  frozen: [backbone, head]') + 1}:12" in error
+
+
+def test_nothing_left_to_train_in_a_later_stage(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """It is an error before the first step of the first stage."""
+    write_examples(tmp_path)
+    stages = "  stages:\n    - {epochs: 1}\n    - {epochs: 1, trainable: '*.batch*', frozen: '*'}\n"
+    text = NET.replace("  epochs: 1\n", stages)
+    (tmp_path / "net.yaml").write_text(text)
+    run = tmp_path / "run"
+    assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)]) == 2
+    assert not (run / "history.csv").exists()
+    line = next(n for n, each in enumerate(text.splitlines(), 1) if "'*.batch*'" in each)
+    assert f"net.yaml:{line}:50" in capsys.readouterr().err
 
 
 def test_part_of_a_new_network(tmp_path: Path):

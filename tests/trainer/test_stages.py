@@ -115,7 +115,9 @@ def test_resume_between_stages_and_for_longer(folder: Path, capsys: pytest.Captu
     assert [each.name for each in (parts / "checkpoints").iterdir()] == [
         "epoch-00001-batch-0000000"
     ]
+    capsys.readouterr()
     assert main(["train", "--resume", str(parts)]) == 0
+    assert "Stage 1 of 2: epochs 1 to 1, which are over\n" in capsys.readouterr().out
     assert_same(seldom, parts)
     assert main(["train", "--resume", str(parts), "--epochs", "3"]) == 0
     assert [each["stage"] for each in rows(parts)] == [1, 2, 2]
@@ -213,8 +215,8 @@ def test_killed_in_the_second_stage(folder: Path):
 
 @pytest.mark.thorough
 def test_replicas(folder: Path):
-    """Three replicas learn the same in both stages."""
-    text = TEXT.replace("training:\n", "training:\n  trainable: [backbone.dense*, head]\n")
+    """Three replicas learn the same in both stages, also the statistics of whole batches."""
+    text = TEXT.replace("- BatchNormalization", "- BatchNormalization: {synchronized: true}")
     path = folder / "replicas.yaml"
     path.write_text(text.replace("distribute: none", "distribute: mirrored"))
     in_replicas(3, [["train", str(path), "--run-dir", str(folder / "replicas")]])
