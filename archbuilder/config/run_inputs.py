@@ -35,7 +35,8 @@ from archbuilder.language.ast import DataSize
 from archbuilder.limits import Limits
 
 _DATA_KEYS: Final = (
-    *("batch_size", "distribute", "seed", "shuffle", "validation_split", "test_split"),
+    *("batch_size", "distribute", "seed", "shuffle"),
+    *("validation_split", "test_split", "train_split"),
 )
 """Settings of `training` by which data is read and split before its sizes are known."""
 

@@ -1,4 +1,4 @@
-"""The settings `validation_split` and `test_split`: which examples are held out from training."""
+"""The settings `validation_split`, `test_split` and `train_split`: the examples of each set."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_FOLDS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class SplitConfig:
-    """The examples that are held out: a `fraction`, the `last` ones, or those that a column names.
+    """The examples of a set: a `fraction`, the `last` ones, or those that a column names.
 
     A number alone is `fraction`: `validation_split: 0.2`.
     """
@@ -104,28 +104,37 @@ class SplitPlan:
     validation: SplitConfig | None = None
     """None if nothing is held out, or the data has a source for it."""
     test: SplitConfig | None = None
+    train: SplitConfig | None = None
+    """Which of the remaining rows are trained on; None for all."""
     seed: int = 0
     shuffle: bool = True
     """Whether a plain fraction is chosen at random; otherwise it is the last part of the data."""
 
     @property
+    def sets(self) -> tuple[SplitConfig | None, ...]:
+        """How the rows of each set are chosen."""
+        return self.validation, self.test, self.train
+
+    @property
     def key_columns(self) -> tuple[str, ...]:
         """The columns that decide about examples."""
-        columns = (each.key_column for each in (self.validation, self.test) if each is not None)
+        columns = (each.key_column for each in self.sets if each is not None)
         return tuple(dict.fromkeys(each for each in columns if each is not None))
 
     @property
     def is_stratified(self) -> bool:
-        """Whether rows are held out by their classes."""
-        return any(each is not None and each.stratify for each in (self.validation, self.test))
+        """Whether rows are chosen by their classes."""
+        return any(each is not None and each.stratify for each in self.sets)
 
 
 SplitSetting: TypeAlias = float | SplitConfig
 """A fraction, or another way to split."""
 
 
-def to_split_config(value: SplitSetting) -> SplitConfig | None:
-    """Return how examples are held out; None if none are."""
+def to_split_config(value: SplitSetting | None) -> SplitConfig | None:
+    """Return how the examples of a set are chosen; None if none are."""
+    if value is None:
+        return None
     config = SplitConfig(value) if isinstance(value, int | float) else value
     return None if config.fraction == 0 else config
 

@@ -61,6 +61,12 @@ class TrainingConfig:
         " it. The network is evaluated on it once, at the end.",
         default=0.0,
     )
+    train_split: SplitSetting | None = setting(
+        split(),
+        "Fraction of the examples that are trained on, or which ones, of those that no other set"
+        " has; by default all of these.",
+        default=None,
+    )
     # keras.utils.set_random_seed passes it to numpy.random.seed, which takes 32 bits.
     seed: int = setting(
         integer(0, 2**32 - 1),
@@ -157,6 +163,7 @@ class TrainingConfig:
         return SplitPlan(
             None if has_validation else to_split_config(self.validation_split),
             None if has_test else to_split_config(self.test_split),
+            to_split_config(self.train_split),
             seed=self.seed,
             shuffle=self.shuffle,
         )

@@ -18,10 +18,11 @@ _EPOCH_STREAM: Final = 1
 
 
 class SplitStream(IntEnum):
-    """The random numbers of a split; those of a test set differ from those of a validation set."""
+    """The random numbers of a split, which are others for each set."""
 
     VALIDATION = 0
     TEST = 2
+    TRAIN = 3
 
 
 def epoch_permutation(count: int, seed: int, epoch: int) -> NDArray[np.int64]:

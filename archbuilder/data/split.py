@@ -19,6 +19,7 @@ from archbuilder.data.source_dataset import SourceDataset, Split
 from archbuilder.diagnostics.errors import RunError, quote, quote_list
 
 _MIN_GROUPS = 2
+_ROUNDING = 1e-9
 
 
 def split_rows(dataset: SourceDataset, plan: SplitPlan, count: int | None = None) -> Split:
@@ -33,12 +34,7 @@ def split_rows(dataset: SourceDataset, plan: SplitPlan, count: int | None = None
     Raises:
         RunError: if the data has no such column or classes, or nothing is left to train on.
     """
-    held_out = [each.last or each.fraction or 0 for each in (plan.test, plan.validation) if each]
-    if sum(held_out) >= 1:
-        raise RunError(
-            f"'validation_split' and 'test_split' hold out {sum(held_out):.3g} of the examples:"
-            " write fractions whose sum is less than 1"
-        )
+    _check_fractions(plan)
     rows = np.arange(dataset.count if count is None else count, dtype=np.int64)
     splitter = _Splitter(dataset, plan, len(rows))
     # A single example cannot be split.
@@ -48,13 +44,37 @@ def split_rows(dataset: SourceDataset, plan: SplitPlan, count: int | None = None
     if plan.test is not None and plan.test != plan.validation:
         text = splitter.describe(plan.test)
         notes += [f"test: {text}" if notes else text]
-    is_split = validation is not None or test is not None
+    if plan.train is not None:
+        notes.append(f"training: {splitter.describe(plan.train)}, of {len(rows):,}")
+        rows = splitter.take_training(rows, plan.train)
+    is_split = validation is not None or test is not None or plan.train is not None
     return Split(rows, validation, test, f" ({'; '.join(notes)})" if is_split else "")
+
+
+def _check_fractions(plan: SplitPlan) -> None:
+    """Check that the fractions of a plan leave examples to train on.
+
+    Raises:
+        RunError: if they do not.
+    """
+    held_out = [each.last or each.fraction or 0 for each in (plan.test, plan.validation) if each]
+    if sum(held_out) >= 1:
+        raise RunError(
+            f"'validation_split' and 'test_split' hold out {sum(held_out):.3g} of the examples:"
+            " write fractions whose sum is less than 1"
+        )
+    fraction = 0 if plan.train is None else plan.train.last or plan.train.fraction or 0
+    # Decimal fractions such as 0.7, 0.2 and 0.1 do not add up to 1 in binary.
+    if sum(held_out) + fraction > 1 + _ROUNDING:
+        raise RunError(
+            f"'train_split' takes {fraction:.3g} of the examples, and the other sets leave"
+            f" {1 - sum(held_out):.3g}"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Splitter:
-    """Holds out rows of one dataset."""
+    """Chooses the rows of the sets of one dataset."""
 
     dataset: SourceDataset
     plan: SplitPlan
@@ -71,23 +91,47 @@ class _Splitter:
         """
         if config is None or self.count <= 1:
             return None, rows
-        if config.column is not None:
-            is_held_out = self._has_value(config.column, config.value)[rows]
-        elif config.by is not None:
-            is_held_out = self._in_groups(config, config.by, rows, stream)
-        elif config.stratify:
-            is_held_out = self._by_class(config, rows, stream)
-        else:
-            order = np.arange(len(rows))[::-1]
-            if not self._takes_last(config):
-                order = split_order(len(rows), self.plan.seed, stream)
-            is_held_out = np.zeros(len(rows), bool)
-            is_held_out[self._take(config, order, self.count)] = True
+        is_held_out = self._choose(rows, config, stream)
         if is_held_out.all():
             raise RunError(
                 f"{self.dataset.source_name} has no training examples left after the split"
             )
         return rows[is_held_out], rows[~is_held_out]
+
+    def take_training(self, rows: RowIndices, config: SplitConfig) -> RowIndices:
+        """Return the rows that are trained on, of those that no other set has.
+
+        Raises:
+            RunError: if the data has no such column or classes, or no row is chosen.
+        """
+        fraction = config.last or config.fraction or 0
+        if config.by is None and round(self.count * fraction) >= len(rows):
+            return rows
+        is_chosen = self._choose(rows, config, SplitStream.TRAIN)
+        if not is_chosen.any():
+            raise RunError(f"'train_split' leaves no examples of {self.dataset.source_name}")
+        return rows[is_chosen]
+
+    def _choose(
+        self, rows: RowIndices, config: SplitConfig, stream: SplitStream
+    ) -> NDArray[np.bool_]:
+        """Return which rows a set has.
+
+        Raises:
+            RunError: if the data has no such column or classes.
+        """
+        if config.column is not None:
+            return self._has_value(config.column, config.value)[rows]
+        if config.by is not None:
+            return self._in_groups(config, config.by, rows, stream)
+        if config.stratify:
+            return self._by_class(config, rows, stream)
+        order = np.arange(len(rows))[::-1]
+        if not self._takes_last(config):
+            order = split_order(len(rows), self.plan.seed, stream)
+        is_chosen = np.zeros(len(rows), bool)
+        is_chosen[self._take(config, order, self.count)] = True
+        return is_chosen
 
     def describe(self, config: SplitConfig) -> str:
         """Return how rows are held out, in words."""
@@ -153,32 +197,35 @@ class _Splitter:
     def _by_class(
         self, config: SplitConfig, rows: RowIndices, stream: SplitStream
     ) -> NDArray[np.bool_]:
-        """Return which rows are held out, with the same fraction of each class.
+        """Return which rows are chosen, with the same fraction of each class.
 
         What the rounded parts of the classes lack goes to those that were rounded down most, as in
-        `StratifiedShuffleSplit` of sklearn. The last example of a class stays for training, except
-        in folds, of which each example is in one.
+        `StratifiedShuffleSplit` of sklearn. The training set has an example of each class, except
+        with folds, of which each example is in one.
         """
         labels = self._labels(config.stratify)[rows]
         _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
         order = split_order(len(rows), self.plan.seed, stream)
         # Grouped by class, each in random order; the number of a row within its class.
         by_class = order[np.argsort(classes[order], kind="stable")]
-        is_held_out = np.zeros(len(rows), bool)
+        is_chosen = np.zeros(len(rows), bool)
         if config.folds is not None:
             # The rows of a class are dealt to the folds in turn.
             by_fold = np.argsort(np.arange(len(rows)) % config.folds, kind="stable")
-            is_held_out[self._take(config, by_class[by_fold], self.count)] = True
-            return is_held_out
+            is_chosen[self._take(config, by_class[by_fold], self.count)] = True
+            return is_chosen
         size = held_out_count(self.count, config.fraction or 0, len(rows))
         shares = counts * (size / len(rows))
         sizes = np.floor(shares).astype(np.int64)
         most_lacking = np.argsort(sizes - shares, kind="stable")
         sizes[most_lacking[: size - int(sizes.sum())]] += 1
-        sizes = np.minimum(sizes, counts - 1)
+        if stream is SplitStream.TRAIN:
+            sizes = np.maximum(sizes, 1)
+        else:
+            sizes = np.minimum(sizes, counts - 1)
         numbers = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-        is_held_out[by_class] = numbers < sizes[classes[by_class]]
-        return is_held_out
+        is_chosen[by_class] = numbers < sizes[classes[by_class]]
+        return is_chosen
 
     def _labels(self, stratify: Literal[True] | str | None) -> NDArray[np.int64]:
         name, targets = self.dataset.source_name, self.dataset.targets

@@ -282,7 +282,7 @@ _TRAINING_NAMES: Final = (
     "seed", "distribute", "augment", "shuffle", "class_weight", "checkpoint_every_seconds",
     "jit_compile", "dtype_policy", "steps_per_execution", "gradient_accumulation_steps",
     "objective", "feed_targets_to_inputs", "target_from_input", "callbacks",
-    "save_best", "weights", "trainable", "frozen", "stages", "test_split",
+    "save_best", "weights", "trainable", "frozen", "stages", "test_split", "train_split",
 )  # fmt: skip
 _FILE_NAMES: Final = (
     "data",

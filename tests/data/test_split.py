@@ -133,6 +133,63 @@ def test_fraction(tmp_path: Path):
     assert split.note == " (random split)"
 
 
+class TestTrainSplit:
+    """A part of what the other sets leave to train on."""
+
+    @staticmethod
+    def train(folder: Path, config: SplitConfig, **others: SplitConfig) -> Split:
+        plan = SplitPlan(**others, train=config)
+        split = load_source(write(folder, "npz"), DataFileOpener(), plan=plan).split
+        assert split is not None
+        return split
+
+    def test_fraction(self, tmp_path: Path):
+        """It is a fraction of all examples, and the other sets stay the same."""
+        validation = SplitConfig(0.25)
+        split = self.train(tmp_path, SplitConfig(0.5), validation=validation)
+        assert split.validation is not None
+        assert [*split.validation] == held_out(load(write(tmp_path, "npz"), validation)[1])
+        assert len({*split.train}) == len(split.train) == 20
+        assert {*split.train}.isdisjoint(split.validation)
+        assert split.note == " (random split; training: random split, of 30)"
+        smaller = self.train(tmp_path, SplitConfig(0.25), validation=validation)
+        # The examples of a learning curve contain each other.
+        assert {*smaller.train} < {*split.train}
+
+    def test_classes(self, tmp_path: Path):
+        """The rounded share of each class, and at least one example of it."""
+        split = self.train(tmp_path, SplitConfig(0.2, stratify=True))
+        # 25 * 0.2 = 5, 10 * 0.2 = 2, 4 * 0.2 = 0.8 and 1 * 0.2.
+        assert Counter(LABELS[row] for row in split.train) == {0: 5, 1: 2, 2: 1, 3: 1}
+        assert split.validation is None
+
+    def test_other_ways(self, tmp_path: Path):
+        """The last examples, groups, and those with a value in a column."""
+        validation = SplitConfig(last=0.25)
+        last = self.train(tmp_path, SplitConfig(last=0.25), validation=validation)
+        assert [*last.train] == [*range(20, 30)]
+        groups = self.train(tmp_path, SplitConfig(0.4, by="patient"), validation=validation)
+        chosen = {PATIENTS[row] for row in groups.train}
+        assert len(chosen) == 2
+        assert [*groups.train] == [row for row in range(30) if PATIENTS[row] in chosen]
+        named = self.train(tmp_path, SplitConfig(column="role", value=0), validation=validation)
+        assert [*named.train] == [row for row in range(30) if ROLES[row] == "train"]
+
+    def test_all_that_is_left(self, tmp_path: Path):
+        """Fractions whose sum is 1 leave nothing out."""
+        others = {"validation": SplitConfig(0.2), "test": SplitConfig(0.1)}
+        for config in (SplitConfig(0.7), SplitConfig(0.7, stratify=True)):
+            assert len(self.train(tmp_path, config, **others).train) == 28
+        with pytest.raises(RunError, match=r"takes 0.8 of the examples, and .* leave 0.7"):
+            self.train(tmp_path, SplitConfig(0.8), **others)
+        with pytest.raises(RunError, match="'train_split' leaves no examples of "):
+            self.train(
+                tmp_path,
+                SplitConfig(column="role", value=1),
+                validation=SplitConfig(column="role", value=1),
+            )
+
+
 @pytest.mark.parametrize(
     ("source", "config", "message"),
     [

@@ -123,3 +123,27 @@ def test_sources_of_all_sets(
     assert main(["train", "net.yaml", "--run-dir", "other"]) == 0
     assert main(["evaluate", "other", "--test"]) == 2
     assert "the run has no test set" in capsys.readouterr().err
+
+
+def test_train_split(series: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]):
+    """Statistics and weights come from these examples alone; the validation set stays as it is."""
+    x, y = series
+    text = NET.replace("{Dense: 1}", "{Normalization: {adapt: true}}, {Dense: 1}")
+    text = text.replace("TRAINING", "objective: {ridge: {alpha: 1e-9}}, train_split: {last: 0.25}")
+    Path("net.yaml").write_text(text)
+    assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
+    assert "5 training / 5 validation examples (last examples; training: last examples, of 15)" in (
+        capsys.readouterr().out
+    )
+    model = keras.saving.load_model("run/net.keras")
+    assert np.asarray(model.layers[1].mean).ravel() == pytest.approx(x[10:15].mean(0), rel=1e-5)
+    inputs = np.column_stack([x, np.ones(20)])
+    solution = np.linalg.lstsq(inputs[10:15], y[10:15], rcond=None)[0]
+    assert np.asarray(model(x))[:, 0] == pytest.approx(inputs @ solution, abs=0.01)
+    record = json.loads(Path("run/run.json").read_text())
+    expected = np.mean((np.asarray(model(x[-HELD:]))[:, 0] - y[-HELD:]) ** 2)
+    assert record["validation_metrics"]["loss"] == pytest.approx(expected, rel=1e-4)
+    assert main(["evaluate", "run", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["loss"] == pytest.approx(expected, rel=1e-4)
+    assert main(["inspect-data", "net.yaml", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["training_examples"] == 5
