@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Final, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -12,16 +15,23 @@ from google.protobuf.message import DecodeError
 from archbuilder.config.sources import Tfrecord
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array, Column, LazyColumn, RowIndices
+from archbuilder.data.dtypes import DType
 from archbuilder.data.source_dataset import Feature, FittedPreprocessing, SourceDataset
-from archbuilder.data.sources.batch_reader import Row, stack_rows
+from archbuilder.data.sources.batch_reader import RawBatch, Row, batched_by_bytes, stack_rows
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, is_encoded_image
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import array_feature, lookup_scale
 from archbuilder.data.sources.tabular import make_dataset
-from archbuilder.data.sources.tfrecord_io import Record, Shard, iter_records
+from archbuilder.data.sources.tfrecord_io import Record, RecordIndex, Shard, iter_records
 from archbuilder.diagnostics.errors import RunError, quote, quote_list
 from archbuilder.formatting import plural
+
+_Features: TypeAlias = Mapping[str, tf.train.Feature]
+"""The features of a record by name, as protobuf has them."""
+
+_MIN_ARRAY_VALUES: Final = 64
+"""Number of values from which on an array for each record is faster than an iterator over all."""
 
 
 def load_tfrecord(source: Tfrecord, context: LoadContext) -> SourceDataset:
@@ -46,9 +56,8 @@ def load_records(source: Tfrecord, shards: Sequence[Shard], context: LoadContext
     roles = ColumnRoles.from_fields(source, "the feature")
     bad_records = BadRecords(source.on_error, "records")
     reader = _RecordReader(source, roles, context, bad_records)
-    batches = stack_rows(reader.rows(shards), roles)
-    # This consumes the reader: its index and decoders are complete only then.
-    dataset = make_dataset(source, batches, roles, reader, bad_records, context)
+    # This consumes the batches: the index and decoders are complete only then.
+    dataset = make_dataset(source, reader.batches(shards), roles, reader, bad_records, context)
     inputs = {
         key: reader.image_feature(key)
         if key in reader.image_decoders
@@ -84,45 +93,86 @@ class _RecordReader:
     """Decoders of the inputs that are encoded images."""
     shapes: dict[tuple[str, str], tuple[int, ...] | None] = field(default_factory=dict)
     """Shapes of the first record by role ("input", ...) and name; None for strings."""
-    record_index: list[Record] = field(default_factory=list)
-    """Locations of the valid records, without their content."""
+    record_index: RecordIndex = field(default_factory=RecordIndex)
+    """Locations of the valid records."""
+    fields: Mapping[str, Mapping[str, str]] = field(init=False)
+    """The features by role and name."""
+
+    def __post_init__(self) -> None:
+        """Set the features by role."""
+        inputs = {key: feature for key, (feature,) in self.roles.inputs.items()}
+        self.fields = {
+            "input": inputs,
+            "target": self.roles.targets,
+            "weight": self.roles.sample_weights,
+        }
 
     @property
     def count(self) -> int:
         """Number of valid records."""
-        return len(self.record_index)
+        return self.record_index.count
 
     def describe_row(self, row: int) -> str:
         """Return the location of a record by its index."""
-        return self.record_index[row].name
+        return self.record_index.describe_row(row)
 
-    def rows(self, shards: Sequence[Shard]) -> Iterator[Row]:
+    def batches(self, shards: Sequence[Shard]) -> Iterator[RawBatch]:
         """Yield the numbers and strings of all records; invalid ones are added to `bad_records`."""
-        for shard in shards:
-            for record in iter_records(
-                shard, self.context.opener, self.context.store, self.bad_records
-            ):
-                try:
-                    row = self._parse_record(record)
-                except RunError as error:
-                    self.bad_records.add(error)
-                    continue
-                # Only the location: the index of a large dataset must fit in memory.
-                self.record_index.append(replace(record, content=b""))
-                yield row
+        context = self.context
+        records = chain.from_iterable(
+            iter_records(shard, context.opener, context.store, self.bad_records) for shard in shards
+        )
+        for block in batched_by_bytes(records, lambda record: len(record.content)):
+            batch = self._stack_block(block)
+            if batch is None:
+                yield from stack_rows(self._valid_rows(block), self.roles)
+            else:
+                for record in block:
+                    self.record_index.add(record)
+                yield batch
+
+    def _stack_block(self, block: Sequence[Record]) -> RawBatch | None:
+        """Return the numbers of some records, which is much faster than to check each alone.
+
+        None if a value is not a number, or the records are not all valid.
+        """
+        if self.image_decoders or not self.count:
+            return None
+        try:
+            features = [_parse_features(each.content, each.name) for each in block]
+            inputs, targets, sample_weights = (
+                {
+                    key: _stack_numbers(features, feature, self.shapes[role, key])
+                    for key, feature in fields.items()
+                }
+                for role, fields in self.fields.items()
+            )
+        except (RunError, ValueError):
+            return None
+        return RawBatch(inputs, targets, sample_weights)
+
+    def _valid_rows(self, block: Sequence[Record]) -> Iterator[Row]:
+        """Check each record alone, and yield the valid ones."""
+        for record in block:
+            try:
+                row = self._parse_record(record)
+            except RunError as error:
+                self.bad_records.add(error)
+                continue
+            self.record_index.add(record)
+            yield row
 
     def image_feature(self, key: str) -> Feature:
         """Return an input of encoded images, which are read and decoded on demand."""
-        decoder, (feature,) = self.image_decoders[key], self.roles.inputs[key]
+        decoder, feature = self.image_decoders[key], self.fields["input"][key]
 
-        def decode(record: Record) -> Array:
-            content = record.reload(self.context.opener)
-            return decoder.decode(
-                _bytes_value(_parse_example(content, record.name), feature), record.name
-            )
+        def decode(row: int) -> Array:
+            content = self.record_index.read(row, self.context.opener)
+            name = self.describe_row(row)
+            return decoder.decode(_bytes_value(_parse_features(content, name), feature), name)
 
         def read(rows: RowIndices) -> Array:
-            return np.stack([decode(self.record_index[row]) for row in rows])
+            return np.stack([decode(row) for row in rows.tolist()])
 
         column: Column = LazyColumn("", self.count, decoder.shape, decoder.dtype, read)
         return decoder.to_feature(column, self.source.divide_by)
@@ -135,58 +185,58 @@ class _RecordReader:
         Raises:
             RunError: if the record lacks a feature, or one is invalid.
         """
-        example, fitted = _parse_example(record.content, record.name), self.context.fitted
+        name, is_first, shapes = record.name, not self.count, self.source.shape
+        features = _parse_features(record.content, name)
         inputs: dict[str, Array] = {}
         image_decoders: dict[str, ImageDecoder] = {}
-        for key, (feature,) in self.roles.inputs.items():
-            content = _bytes_value(example, feature)
-            if key in self.image_decoders or (not self.record_index and is_encoded_image(content)):
-                # Decoded now and again on demand: a damaged image must not stop a training that
-                # has run for hours.
-                description = f"{self.roles.title(feature)} of {record.name}"
-                image = decode_image(content, description)
-                image_decoders[key] = ImageDecoder.from_first(
-                    image,
-                    self.source.image_config(),
-                    fitted.schema.images.get(key) if fitted else None,
-                )
-                self.image_decoders.get(key, image_decoders[key]).check_bit_depth(
-                    image, description
-                )
+        for key, feature in self.fields["input"].items():
+            if key in self.image_decoders or (
+                is_first and is_encoded_image(_bytes_value(features, feature))
+            ):
+                image_decoders[key] = self._check_image(features, key, feature, name)
             else:
-                shapes = self.source.shape
                 shape = shapes.get(key) if isinstance(shapes, Mapping) else shapes
-                inputs[key] = self._numeric_field(example, feature, record.name, shape)
+                inputs[key] = self._numeric_field(features, feature, name, shape)
         sample_weights = {
-            key: self._numeric_field(example, feature, record.name, None)
+            key: self._numeric_field(features, feature, name, None)
             for key, feature in self.roles.sample_weights.items()
         }
         targets = {
-            key: self._target_field(example, feature, record.name)
+            key: self._target_field(features, feature, name)
             for key, feature in self.roles.targets.items()
         }
-        input_features = {key: feature for key, (feature,) in self.roles.inputs.items()}
-        self._check_shapes("input", input_features, inputs, record.name)
-        self._check_shapes("target", self.roles.targets, targets, record.name)
-        self._check_shapes("weight", self.roles.sample_weights, sample_weights, record.name)
+        self._check_shapes("input", inputs, name)
+        self._check_shapes("target", targets, name)
+        self._check_shapes("weight", sample_weights, name)
         # Only a record that is valid in all its features may decide about the others.
-        if not self.record_index:
+        if is_first:
             self.image_decoders.update(image_decoders)
-        return Row(
-            record.name,
-            {key: (each,) for key, each in inputs.items()},
-            targets,
-            sample_weights,
-        )
+        return Row(name, {key: (each,) for key, each in inputs.items()}, targets, sample_weights)
 
-    def _target_field(
-        self, example: tf.train.Example, feature: str, record_name: str
-    ) -> Array | str:
+    def _check_image(
+        self, features: _Features, key: str, feature: str, record_name: str
+    ) -> ImageDecoder:
+        """Return the decoder to the properties of an image, after a check of the image.
+
+        Raises:
+            RunError: if it is damaged, or has more bits than those before it.
+        """
+        # Decoded now and again on demand: a damaged image must not stop a training that has run for
+        # hours.
+        description, fitted = f"{self.roles.title(feature)} of {record_name}", self.context.fitted
+        image = decode_image(_bytes_value(features, feature), description)
+        decoder = ImageDecoder.from_first(
+            image, self.source.image_config(), fitted.schema.images.get(key) if fitted else None
+        )
+        self.image_decoders.get(key, decoder).check_bit_depth(image, description)
+        return decoder
+
+    def _target_field(self, features: _Features, feature: str, record_name: str) -> Array | str:
         """Return a target: a string if the feature has bytes, else a finite array."""
         # Without a schema, the type of a target shows only in its records.
-        content = _bytes_value(example, feature)
+        content = _bytes_value(features, feature)
         if not content:
-            return self._numeric_field(example, feature, record_name, None)
+            return self._numeric_field(features, feature, record_name, None)
         if is_encoded_image(content):
             raise RunError(
                 f"{self.roles.title(feature)} of {record_name} is an encoded image, but targets"
@@ -201,7 +251,7 @@ class _RecordReader:
 
     def _numeric_field(
         self,
-        example: tf.train.Example,
+        features: _Features,
         feature: str,
         record_name: str,
         shape: tuple[int, ...] | None,
@@ -213,19 +263,19 @@ class _RecordReader:
         """
         values: Array = np.zeros(0)
         # Indexing a protobuf map adds missing keys, so that the key is tested first.
-        if feature in example.features.feature:
-            lists = example.features.feature[feature]
+        if feature in features:
+            lists = features[feature]
             # `tf.train.Example` has three types only: float32, int64 and bytes.
             if lists.HasField("float_list"):
                 values = np.array(lists.float_list.value, np.float32)
             elif lists.HasField("int64_list"):
                 values = np.array(lists.int64_list.value, np.int64)
             else:
-                values = np.frombuffer(_bytes_value(example, feature), np.uint8)
+                values = np.frombuffer(_bytes_value(features, feature), np.uint8)
         if not len(values):
-            available = quote_list(sorted(example.features.feature))
+            available = quote_list(sorted(features))
             raise RunError(f"{record_name} has no feature {quote(feature)}; it has {available}")
-        if not np.isfinite(values).all():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise RunError(f"{self.roles.title(feature)} of {record_name} is not finite")
         if shape is None:
             return values[0] if len(values) == 1 else values
@@ -236,13 +286,7 @@ class _RecordReader:
             )
         return values.reshape(shape)
 
-    def _check_shapes(
-        self,
-        role: str,
-        features: Mapping[str, str],
-        values: Mapping[str, Array | str],
-        record_name: str,
-    ) -> None:
+    def _check_shapes(self, role: str, values: Mapping[str, Array | str], record_name: str) -> None:
         """Check that the values have the shapes of the first record.
 
         Raises:
@@ -255,22 +299,55 @@ class _RecordReader:
                 descriptions = [
                     "strings" if each is None else f"shape {list(each)}" for each in (shape, first)
                 ]
+                title = self.roles.title(self.fields[role][key])
                 raise RunError(
-                    f"{self.roles.title(features[key])} of {record_name} has {descriptions[0]},"
+                    f"{title} of {record_name} has {descriptions[0]},"
                     f" but the first one has {descriptions[1]}"
                 )
 
 
-def _parse_example(content: bytes, record_name: str) -> tf.train.Example:
+def _parse_features(content: bytes, record_name: str) -> _Features:
     try:
-        return tf.train.Example.FromString(content)
+        features: _Features = tf.train.Example.FromString(content).features.feature
     except DecodeError:
         raise RunError(f"{record_name} is not a tf.train.Example") from None
+    return features
 
 
-def _bytes_value(example: tf.train.Example, feature: str) -> bytes:
+def _bytes_value(features: _Features, feature: str) -> bytes:
     """Return the bytes of a feature; empty if it has numbers or several values, or is missing."""
-    if feature not in example.features.feature:
+    if feature not in features:
         return b""
-    values = example.features.feature[feature].bytes_list.value
+    values = features[feature].bytes_list.value
     return bytes(values[0]) if len(values) == 1 else b""
+
+
+def _stack_numbers(
+    features: Sequence[_Features], name: str, shape: tuple[int, ...] | None
+) -> Array:
+    """Return the numbers of a feature of some records.
+
+    Raises:
+        ValueError: if they are not finite numbers of one type and shape in all records.
+    """
+    if shape is None or not all(name in each for each in features):
+        raise ValueError(name)
+    lists = [each[name] for each in features]
+    kinds, count = {each.WhichOneof("kind") for each in lists}, math.prod(shape)
+    values: list[Sequence[float]]
+    dtype: DType
+    if kinds == {"float_list"}:
+        values, dtype = [each.float_list.value for each in lists], np.dtype(np.float32)
+    elif kinds == {"int64_list"}:
+        values, dtype = [each.int64_list.value for each in lists], np.dtype(np.int64)
+    else:
+        raise ValueError(name)
+    if any(len(each) != count for each in values):
+        raise ValueError(name)
+    if count < _MIN_ARRAY_VALUES:
+        array = np.fromiter(chain.from_iterable(values), dtype, count * len(values))
+    else:
+        array = np.stack([np.array(each, dtype) for each in values])
+    if not np.isfinite(array).all():
+        raise ValueError(name)
+    return array.reshape(len(values), *shape)

@@ -7,23 +7,26 @@ memory as a length announces. The lengths are therefore checked first.
 
 from __future__ import annotations
 
+import inspect
 import math
 import mmap
 import os
 import struct
 import tempfile
 import zlib
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from gzip import BadGzipFile, GzipFile
-from typing import Final
+from typing import Final, NamedTuple
 
 import tensorflow as tf
 
 from archbuilder.config.sources import DataPath
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.provenance import RecordLocations
 from archbuilder.data.sources.disk_columns import ColumnStore
 from archbuilder.diagnostics.errors import RunError, quote
 
@@ -33,6 +36,9 @@ _FOOTER_BYTES: Final = 4
 _CHUNK_BYTES: Final = 2**24
 _MAX_RECORD_BYTES: Final = 2**28
 """Size of the largest record that is read."""
+# A record of `tf.data.TFRecordDataset` takes 200 times as long, since each is an eager operation.
+# Unwrapped, the function does not log that this one is deprecated (TensorFlow 2.20 and 2.21).
+_iter_contents: Final = inspect.unwrap(tf.compat.v1.io.tf_record_iterator)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +51,81 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Record:
-    """A record and its location."""
+class RecordFile:
+    """A file of records."""
 
+    path: DataPath
     name: str
-    file: DataPath
+    """Name of the file for messages."""
     decompressed: mmap.mmap | None
-    """The decompressed file; None if the file is not compressed."""
-    offset: int
-    """Offset of the content in the (decompressed) file, in bytes."""
-    length: int
-    content: bytes = b""
+    """The decompressed content; None if the file is not compressed."""
 
-    def reload(self, opener: DataFileOpener) -> bytes:
-        """Read the content again.
+    def read(self, offset: int, length: int, opener: DataFileOpener) -> bytes:
+        """Return bytes of the (decompressed) file.
 
         Raises:
             RunError: if the file is shorter now.
         """
         if self.decompressed is not None:
-            return self.decompressed[self.offset : self.offset + self.length]
+            return self.decompressed[offset : offset + length]
         # Opened for every read: a dataset may have more files than a process may have descriptors.
-        with opener.open_file(self.file) as descriptor:
-            content = os.pread(descriptor, self.length, self.offset)
-        if len(content) != self.length:
-            raise RunError(f"{quote(self.file.path, 200)} was truncated while it was in use")
+        with opener.open_file(self.path) as descriptor:
+            content = os.pread(descriptor, length, offset)
+        if len(content) != length:
+            raise RunError(f"{self.name} was truncated while it was in use")
         return content
+
+
+class Record(NamedTuple):
+    """A record and its location: its number, from 1, and the offset of its content in bytes."""
+
+    file: RecordFile
+    number: int
+    offset: int
+    content: bytes
+
+    @property
+    def name(self) -> str:
+        """Name of the record for messages."""
+        return f"record {self.number} of {self.file.name}"
+
+
+class RecordIndex:
+    """The locations of records, as arrays: the index of a large dataset must fit in memory."""
+
+    def __init__(self) -> None:
+        self._locations = RecordLocations("record")
+        self._files: list[RecordFile] = []
+        self._file_indices = array("i")
+        self._offsets = array("q")
+        self._lengths = array("q")
+
+    @property
+    def count(self) -> int:
+        """Number of records."""
+        return self._locations.count
+
+    def add(self, record: Record) -> None:
+        """Add a record. Those of one file follow each other."""
+        if not self._files or self._files[-1] is not record.file:
+            self._files.append(record.file)
+        self._locations.add(record.file.name, [record.number])
+        self._file_indices.append(len(self._files) - 1)
+        self._offsets.append(record.offset)
+        self._lengths.append(len(record.content))
+
+    def describe_row(self, row: int) -> str:
+        """Return the location of a record by its index."""
+        return self._locations.describe_row(row)
+
+    def read(self, row: int, opener: DataFileOpener) -> bytes:
+        """Read the content of a record again.
+
+        Raises:
+            RunError: if its file is shorter now.
+        """
+        file = self._files[self._file_indices[row]]
+        return file.read(self._offsets[row], self._lengths[row], opener)
 
 
 def iter_records(
@@ -89,18 +144,18 @@ def iter_records(
         lengths = _record_lengths(descriptor, name)
         # TensorFlow takes only paths. This one names the open file, which the opener has checked: a
         # second look at the original path could find another file.
-        contents = tf.data.TFRecordDataset(f"/dev/fd/{descriptor}").as_numpy_iterator()
+        contents = _iter_contents(f"/dev/fd/{descriptor}")
         # Records keep the mapping of a decompressed file, which outlives its descriptor.
         mapped = (
             None if descriptor == file_descriptor else mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
         )
-        offset, stop = _HEADER_BYTES, math.inf if shard.take is None else shard.skip + shard.take
+        file, offset = RecordFile(shard.file, name, mapped), _HEADER_BYTES
+        stop = math.inf if shard.take is None else shard.skip + shard.take
         try:
             for index, length in enumerate(lengths):
                 content = next(contents)
                 if shard.skip <= index < stop:
-                    record_name = f"record {index + 1} of {name}"
-                    yield Record(record_name, shard.file, mapped, offset, length, content)
+                    yield Record(file, index + 1, offset, content)
                 offset += length + _FOOTER_BYTES + _HEADER_BYTES
         except tf.errors.DataLossError:
             bad_records.add(

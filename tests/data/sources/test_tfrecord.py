@@ -152,6 +152,35 @@ def test_invalid_records(tmp_path: Path, second: bytes, message: str):
     assert load(Tfrecord(file, on_error="skip")).count == 1
 
 
+def test_blocks_with_invalid_records(tmp_path: Path):
+    """Whole blocks are stacked at once, but one bad record is found and named all the same."""
+    rng = np.random.default_rng(0)
+    x, wide = rng.random((3500, 3), np.float32), rng.random((3500, 80), np.float32)
+    rows = [
+        example(x=each.tolist(), wide=line.tolist(), y=number)
+        for number, (each, line) in enumerate(zip(x, wide, strict=True))
+    ]
+    rows[1500] = example(x=[1.0, float("inf"), 2.0], wide=wide[0].tolist(), y=1500)
+    rows[2600] = example(x=[1.0, 2.0], wide=wide[0].tolist(), y=2600)
+    rows[2700] = example(x=[1.0, 2.0, 3.0], y=3700)
+    # Integers among floats are valid.
+    rows[3200] = example(x=[7, 8, 9], wide=wide[3200].tolist(), y=3200)
+    x[3200] = [7, 8, 9]
+    file = write(tmp_path / "d.tfrecord", *rows)
+    with pytest.raises(RunError, match=r"'x' of record 1501 of .* is not finite"):
+        load(Tfrecord(file))
+    inputs = {"x": "x", "wide": "wide"}
+    dataset = load(Tfrecord(file, inputs, shape={"wide": (4, 20)}, on_error="skip"))
+    valid = np.delete(np.arange(3500), [1500, 2600, 2700])
+    assert values(dataset.targets[UNNAMED]) == valid.tolist()
+    assert values(dataset.inputs["x"].column) == x[valid].tolist()
+    expected = wide[valid].reshape(-1, 4, 20)
+    assert values(dataset.inputs["wide"].column) == expected.tolist()
+    assert "skipped 3 of 3,500 records: the feature 'x' of record 1501" in dataset.notes[-1]
+    assert "record 2601 of" in dataset.notes[-1]
+    assert "record 2701 of" in dataset.notes[-1]
+
+
 def test_undecodable_images(tmp_path: Path):
     """One that cannot be decoded is known before the training begins."""
     file = write(
