@@ -415,8 +415,8 @@ def spoken_letters(folder: Path, *, samples: int = 480) -> None:
 
 def accents(folder: Path, *, features: int = 16) -> None:
     """Write features of frames, with one-hot labels."""
-    y = labels(60, 6)
-    x, targets = patterns((features,), y), np.eye(6)[y]
+    y = labels(420, 7)
+    x, targets = patterns((features,), y), np.eye(7)[y]
     np.savez(
         folder / "accents.npz",
         x_train=x,

@@ -218,7 +218,7 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "keras_recipes/memory_efficient_embeddings": Example(
         tables.ratings_of_users,
-        {"users": 10, "movies": 15, "width": 8, "buckets": 4, "bounds": [0, 4, 8]},
+        {"users": 10, "movies": 15, "width": 8, "buckets": 4, "bounds": [1, 5, 9]},
         epochs=5,
     ),
     "structured_data/collaborative_filtering_movielens": Example(
@@ -291,7 +291,7 @@ EXAMPLES: Mapping[str, Example] = {
         data.speech, {"samples": 400, "filters": [4, 4, 4, 8, 8], "units": [16, 16]}, epochs=5
     ),
     "audio/uk_ireland_accent_recognition": Example(
-        data.accents, {"features": 16, "units": [16, 16, 16, 16]}, epochs=10
+        data.accents, {"features": 16, "units": [64, 64, 64, 64]}, epochs=10
     ),
     "nlp/multi_label_classification": Example(
         tables.abstracts, {"vocabulary": 30, "units": [16, 16], "classes": 3}
@@ -468,7 +468,7 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "vision/simsiam": Example(
         data.cifar,
-        {"width": 4, "depth": 1, "projected": 16, "latent": 8, "epochs": [2, 3]},
+        {"width": 4, "depth": 1, "projected": 16, "latent": 8, "epochs": [2, 8]},
         epochs=None,
         stage=2,
     ),
@@ -565,5 +565,18 @@ EXAMPLES: Mapping[str, Example] = {
         epochs=None,
         loss="student_loss",
         stage=2,
+    ),
+    "keras_recipes/subclassing_conv_layers": Example(data.mnist, {"filters": [4, 8]}),
+    "vision/bit": Example(
+        partial(data.image_folders, name="flower_photos", classes=("daisy", "rose", "tulip")),
+        {
+            "image_size": 40,
+            "crop_size": 32,
+            "depths": [1, 1, 1, 1],
+            "groups": 8,
+            "classes": 3,
+        },
+        epochs=6,
+        weights=("bit_m_r50x1.safetensors",),
     ),
 }

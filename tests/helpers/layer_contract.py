@@ -99,4 +99,11 @@ ROWS = (
     ),
     Row(layers.SinePositionEncoding, {"max_wavelength": 100.0}),
     Row(layers.Squash),
+    Row(
+        layers.StandardizedConv2D,
+        {"filters": 4, "kernel_size": (3, 3), "groups": 2, "epsilon": 0.5},
+        shape=(2, 5, 5, 6),
+        open_shape=(None, None, None, 6),
+        masks=False,
+    ),
 )

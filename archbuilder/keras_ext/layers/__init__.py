@@ -15,6 +15,7 @@ from archbuilder.keras_ext.layers.position_embedding import PositionEmbedding
 from archbuilder.keras_ext.layers.reservoir_cell import ReservoirCell
 from archbuilder.keras_ext.layers.sine_position_encoding import SinePositionEncoding
 from archbuilder.keras_ext.layers.squash import Squash
+from archbuilder.keras_ext.layers.standardized_conv import StandardizedConv2D
 
 __all__ = [
     "AddBias",
@@ -30,4 +31,5 @@ __all__ = [
     "ReservoirCell",
     "SinePositionEncoding",
     "Squash",
+    "StandardizedConv2D",
 ]
