@@ -434,6 +434,7 @@ ARGUMENTS_OF_OTHER_TYPES = [
         "'allow_dirs' must be a list of dir.* not a path",
     ),
     ("train", ("lenet5",), {"data": 3}, "'data' must be a path"),
+    ("train", ("lenet5",), {"data": {"x": 1}}, "not a dictionary: write the settings of a source"),
     ("train", ("lenet5",), {"run_dir": 3}, "'run_dir' must be a path"),
     ("resume", (3,), {}, "'run_dir' must be a path"),
     ("evaluate", (None,), {}, "'run' must be a path, not None"),

@@ -98,8 +98,8 @@ ORDER: Mapping[str, str] = {
         augmentation bad_records columns errors file_access image_grid input_tracing position
         provenance shuffle
         dtypes lookup_tables targets text
-        source_dataset sample_weights
-        number_features text_features
+        source_dataset
+        number_features sample_weights text_features
         features split windows
         digest input_adapter random_crop sources
         sizes
@@ -122,6 +122,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.scaffold": """
         layout table_sample
+        outputs
         arrays column_profile texts
         tables
         data_blueprint

@@ -51,6 +51,11 @@ def test_folds(arrays: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixt
     assert main(["train", "net.yaml", "--folds", "3", "--run-dir", "cv"]) == 0
     log = capsys.readouterr().out
     assert "Fold 3 of 3\n" in log
+    assert main(["evaluate", "cv"]) == 2
+    assert (
+        "'cv' has the runs of a cross-validation: pass the directory of one of them, such as"
+        in (capsys.readouterr().err)
+    )
     assert log.count("3 test examples (fold ") == 3
     record = json.loads(Path("cv/cross_validation.json").read_text())
     losses = []
@@ -130,7 +135,8 @@ def test_impossible_folds(
 @pytest.mark.usefixtures("arrays")
 def test_folds_of_other_runs(capsys: pytest.CaptureFixture[str]):
     """A separate validation set leaves nothing to fold, and a resumed run keeps its folds."""
-    text = NET.replace("{npz: d.npz}", "{train: {npz: d.npz}, validation: {npz: d.npz}}")
+    text = NET.replace("  validation_split: {fraction: 0.2, by: group}\n", "")
+    text = text.replace("{npz: d.npz}", "{train: {npz: d.npz}, validation: {npz: d.npz}}")
     Path("net.yaml").write_text(text)
     assert main(["train", "net.yaml", "--folds", "3"]) == 2
     assert "folds are parts of the training data, and 'data' has a 'validation'" in (
@@ -138,5 +144,7 @@ def test_folds_of_other_runs(capsys: pytest.CaptureFixture[str]):
     )
     assert main(["train", "--resume", "run", "--folds", "3"]) == 2
     assert "--folds cannot be used with --resume" in capsys.readouterr().err
+    assert main(["train", "net.yaml", "--folds", "1"]) == 2
+    assert "invalid value for --folds: must be from 2 to 1,000, not 1" in capsys.readouterr().err
     with pytest.raises(UsageError, match="'folds' must be an integer from 2 to 1,000, not 1"):
         archbuilder.cross_validate("net.yaml", folds=1)

@@ -16,6 +16,7 @@ from archbuilder.argument_types import (
     path_list,
 )
 from archbuilder.blueprint import Blueprint, BlueprintRequest
+from archbuilder.diagnostics.errors import UsageError
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
 
@@ -76,6 +77,12 @@ def data_argument(data: FilePath | None) -> str | None:
     Raises:
         UsageError: if it has another type.
     """
+    if isinstance(data, Mapping):
+        raise UsageError(
+            "'data' must be a path or the name of a dataset, as of --data, not a dictionary: write"
+            " the settings of a source under 'data' in the blueprint or in a recipe, and arrays to"
+            " a .npz file"
+        )
     PATH.check("data", data, optional=True)
     return None if data is None else str(data)
 

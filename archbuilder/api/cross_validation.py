@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, pstdev
@@ -28,11 +28,16 @@ from archbuilder.api.training import (
 from archbuilder.argument_types import BOOLEAN
 from archbuilder.blueprint import Blueprint, BlueprintRequest
 from archbuilder.config.run_config import RUN_JSON
-from archbuilder.config.run_inputs import RunInputs, load_run_inputs
+from archbuilder.config.run_inputs import (
+    RunInputs,
+    fold_dir,
+    is_cross_validation,
+    is_run,
+    load_run_inputs,
+)
 from archbuilder.config.split import MAX_FOLDS, SplitConfig
 from archbuilder.config.training import StrategyName
 from archbuilder.diagnostics.errors import RunError, UsageError, quote
-from archbuilder.files import path_status
 from archbuilder.files.json import JsonError, JsonObject
 from archbuilder.files.sandbox import SandboxPath, os_error_reason
 from archbuilder.limits import Limits
@@ -81,22 +86,6 @@ class CrossValidationResult:
 
     def _values(self, name: str) -> list[float]:
         return [each[name] for each in self.folds]
-
-
-def fold_dir(run_dir: Path, fold: int) -> Path:
-    """Return the run directory of a fold, which counts from 1."""
-    return run_dir / f"fold-{fold}"
-
-
-def is_run(run_dir: Path) -> bool:
-    """Return whether a directory has the record of a run."""
-    # A run writes its record before it trains: without one there is nothing to resume.
-    return path_status.is_file(run_dir / RUN_JSON)
-
-
-def is_cross_validation(run_dir: Path) -> bool:
-    """Return whether a directory has the runs of folds, of which at least one has begun."""
-    return is_run(fold_dir(run_dir, 1))
 
 
 def cross_validate(  # noqa: PLR0913 - keyword arguments with defaults
@@ -285,10 +274,11 @@ class _Folds:
 
     def _train_fold(self, fold: int) -> dict[str, float]:
         """Train what is left of a fold, and return its metrics."""
+        from archbuilder.runs.run_dir import RunDir
+
         path = fold_dir(self.parent.path, fold)
-        status = self._broadcast(
-            lambda: str(_read_record(path).get("status")) if is_run(path) else "new"
-        )
+        record = RunDir(path).previous_manifest() if self.parent.is_writer else None
+        status = self._broadcast("new" if record is None else str(record.get("status")))
         if status == "new":
             inputs = self.inputs.with_fold(fold, self.folds)
             run_training(inputs, self.options, new_dir=path, devices=self.devices)
@@ -297,22 +287,21 @@ class _Folds:
             inputs = load_run_inputs(path, self.request)
             inputs = inputs.override(self.overrides, self.request.limits)
             run_training(inputs, self.options, resume_dir=path, devices=self.devices)
-        metrics = self._broadcast(lambda: json.dumps(_read_metrics(path)))
-        return JsonObject.parse(metrics.encode()).numbers()
+        record = RunDir(path).previous_manifest() if self.parent.is_writer else None
+        metrics = {} if record is None else _recorded_metrics(record, path)
+        return JsonObject.parse(self._broadcast(json.dumps(metrics)).encode()).numbers()
 
-    def _broadcast(self, read: Callable[[], str]) -> str:
-        """Return what the chief reads in its directory, which other machines need not have."""
-        content = read().encode() if self.parent.is_writer else b""
-        return self.devices.workers.broadcast(content).decode()
+    def _broadcast(self, text: str) -> str:
+        """Return the text of the chief, whose directory other machines need not have."""
+        return self.devices.workers.broadcast(text.encode()).decode()
 
 
-def _read_metrics(path: Path) -> dict[str, float]:
-    """Return the recorded metrics of a run, named as in histories.
+def _recorded_metrics(record: JsonObject, path: Path) -> dict[str, float]:
+    """Return the metrics in the record of a run, named as in histories.
 
     Raises:
-        RunError: if the record is damaged or cannot be read.
+        RunError: if the record is damaged.
     """
-    record = _read_record(path)
     metrics: dict[str, float] = {}
     try:
         for prefix, key in (("val_", "validation_metrics"), ("test_", "test_metrics")):
@@ -322,19 +311,3 @@ def _read_metrics(path: Path) -> dict[str, float]:
     except JsonError as error:
         raise RunError(f"{quote(str(path / RUN_JSON), 200)} is damaged: {error}") from error
     return metrics
-
-
-def _read_record(path: Path) -> JsonObject:
-    """Read the record of a run.
-
-    Raises:
-        RunError: if it is damaged or cannot be read.
-    """
-    file = SandboxPath(path).joinpath(RUN_JSON)
-    name = quote(str(file.path), 200)
-    try:
-        return JsonObject.read(file)
-    except OSError as error:
-        raise RunError(f"cannot read {name}: {os_error_reason(error)}") from error
-    except JsonError as error:
-        raise RunError(f"{name} is damaged: {error}") from error

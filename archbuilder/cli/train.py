@@ -9,17 +9,23 @@ from typing import TypedDict, Unpack
 import click
 
 from archbuilder import api
-from archbuilder.api.cross_validation import is_cross_validation, is_run
 from archbuilder.blueprint import BlueprintRequest
 from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import blueprint_options
 from archbuilder.cli.console import Console
 from archbuilder.cli.device_options import device_options, spawn_workers
+from archbuilder.cli.numbers import StrictIntRange
 from archbuilder.cli.path_type import PathType
 from archbuilder.cli.recipe_options import data_option, recipe_option
 from archbuilder.cli.setting_option import option_name, setting_option
 from archbuilder.config import TrainingConfig
-from archbuilder.config.run_inputs import RunInputs, load_run_inputs, new_run_inputs
+from archbuilder.config.run_inputs import (
+    RunInputs,
+    is_cross_validation,
+    is_run,
+    load_run_inputs,
+    new_run_inputs,
+)
 from archbuilder.config.settings import settings_of
 from archbuilder.config.split import MAX_FOLDS
 from archbuilder.config.training import StrategyName
@@ -99,7 +105,7 @@ class _RunArguments(TypedDict):
 @click.option(
     "--folds",
     metavar="N",
-    type=click.IntRange(2, MAX_FOLDS),
+    type=StrictIntRange(2, MAX_FOLDS),
     help="Cross-validation: train once for each of N folds of the data, in the directories fold-1,"
     " fold-2, ... of the run directory, and show the mean of the metrics.",
 )

@@ -6,16 +6,20 @@ a name with arguments (`npz: {file: data.npz, inputs: images}`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from archbuilder.config.settings import (
     make_section,
     parse_settings,
+    section_values,
     setting_trees,
     settings_of,
 )
 from archbuilder.config.sources import SOURCES, DataConfig, DataSource
+from archbuilder.config.sources.base import data_paths
 from archbuilder.config.value_types import SectionContext
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote, quote_list
 from archbuilder.diagnostics.span import Span
@@ -27,10 +31,14 @@ _SPLITS: Final = ("train", "validation", "test")
 _MAX_EXAMPLE_KEYS: Final = 3
 
 
-def parse_data(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DataConfig | None:
+def parse_data(
+    tree: Tree, limits: Limits, diagnostics: Diagnostics, *, inherits: bool = True
+) -> DataConfig | None:
     """Parse and check the `data` section; report errors and return None if there are any.
 
-    The section is one source, or the sources `train`, `validation` and `test`.
+    The section is one source, or the sources `train`, `validation` and `test`. If `inherits`, the
+    latter two have the settings of `train` that they do not state, unless these say where the
+    examples are.
     """
     context = SectionContext(FieldReader(limits, diagnostics))
     directory = Path(tree.span.source.name).parent
@@ -38,24 +46,57 @@ def parse_data(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DataConf
     # `{npz: a.npz, validation: 0.2}` is a source with a misplaced key, not a mapping of splits.
     has_splits = "train" in keys or (not keys.isdisjoint(_SPLITS) and keys.isdisjoint(SOURCES))
     if not isinstance(tree, MappingNode) or not has_splits:
-        train = _parse_source(tree, context)
-        return DataConfig(train, directory=directory) if train else None
-    sources = {
-        entry.key: _parse_source(entry.value, context)
-        for entry in context.fields.known_entries(tree, _SPLITS, "'data'")
-    }
-    if "train" not in sources:
+        only = _parse_source(tree, context)
+        return DataConfig(only.source, directory=directory) if only else None
+    trees = {e.key: e.value for e in context.fields.known_entries(tree, _SPLITS, "'data'")}
+    train = _parse_source(trees["train"], context) if "train" in trees else None
+    if "train" not in trees:
         present = next(each for each in _SPLITS if each in keys)
         diagnostics.error("missing-key", f"'data' has a '{present}' but no 'train'", tree.span)
-    train = sources.get("train")
+    template = train if inherits else None
+    others = {
+        name: _parse_source(each, context, template)
+        for name, each in trees.items()
+        if name != "train"
+    }
     # Fewer sources than entries: known_entries has reported and dropped an unknown key.
-    if train is None or len(sources) < len(tree.entries) or None in sources.values():
+    if train is None or len(trees) < len(tree.entries) or None in others.values():
         return None
-    return DataConfig(train, sources.get("validation"), directory, test=sources.get("test"))
+    validation, test = (
+        each.source if each else None for each in map(others.get, ("validation", "test"))
+    )
+    return DataConfig(train.source, validation, directory, test=test)
 
 
-def _parse_source(tree: Tree, context: SectionContext) -> DataSource | None:
-    """Parse a source; report errors and return None if there are any."""
+@dataclass(frozen=True, slots=True)
+class _ParsedSource:
+    """A source, and its settings as they are written."""
+
+    source: DataSource
+    trees: Mapping[str, Tree]
+
+    def inherited(self, source_class: type[DataSource]) -> dict[str, Tree]:
+        """Return the settings that another set of the same format has too, unless it has its own.
+
+        Those that say where the examples are belong to one set.
+        """
+        if source_class is not type(self.source):
+            return {}
+        values = section_values(self.source)
+        return {
+            name: tree
+            for name, tree in self.trees.items()
+            if name not in source_class.location_settings and not any(data_paths(values[name]))
+        }
+
+
+def _parse_source(
+    tree: Tree, context: SectionContext, template: _ParsedSource | None = None
+) -> _ParsedSource | None:
+    """Parse a source; report errors and return None if there are any.
+
+    It has the settings of the `template` that it does not state.
+    """
     value: Tree | None = None
     if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
         name, span = tree.value, tree.span
@@ -84,6 +125,7 @@ def _parse_source(tree: Tree, context: SectionContext) -> DataSource | None:
             trees = {settings[0].name: value}
         else:
             context.fields.report_unexpected(value, title, "without a value")
+    trees = {**(template.inherited(source_class) if template else {}), **trees}
     missing = [f"'{each.name}'" for each in settings if each.is_required and each.name not in trees]
     if missing:
         context.diagnostics.error(
@@ -98,7 +140,7 @@ def _parse_source(tree: Tree, context: SectionContext) -> DataSource | None:
     if conflict:
         context.diagnostics.error("invalid-structure", f"{title}: {conflict}", span)
         return None
-    return source
+    return _ParsedSource(source, trees)
 
 
 def _report_unknown_source(name: str, span: Span, context: SectionContext) -> None:

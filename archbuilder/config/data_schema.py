@@ -172,7 +172,8 @@ def schema_from_dict(value: PlainData) -> DatasetSchema:
     fields = JsonObject.from_value(value, "schema")
     column_names = None
     if fields.get("columns") is not None:
-        columns = fields.object("columns")
+        # Runs from before data was split by columns have none.
+        columns = fields.object("columns").with_defaults({"keys": []})
         targets = columns.object("targets")
         column_names = ColumnNames(
             columns.texts("inputs"),
@@ -202,7 +203,7 @@ def schema_from_dict(value: PlainData) -> DatasetSchema:
                 input_scales[name] = Scale(divisor, largest)
             case _:
                 raise JsonError(f"the field '{scales.name}.{name}' is not [divisor, max_value]")
-    recorded = fields.object("features")
+    recorded = fields.with_defaults({"features": {}}).object("features")
     features = {name: _parse_feature(recorded.object(name), name) for name in recorded.values}
     return DatasetSchema(column_names, class_names, image_specs, input_scales, features)
 

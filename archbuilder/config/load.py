@@ -11,6 +11,7 @@ from archbuilder.compiler.ir import Graph
 from archbuilder.config.data import parse_data
 from archbuilder.config.layer_patterns import layer_path_prefix
 from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
+from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import Recipe
 from archbuilder.config.training_parser import parse_training
 from archbuilder.diagnostics.errors import Diagnostics, quote_list
@@ -44,9 +45,17 @@ def read_recipe(
 
 
 def parse_recipe(
-    data: Tree | None, training: Tree | None, graphs: Mapping[str, Graph], limits: Limits
+    data: Tree | None,
+    training: Tree | None,
+    graphs: Mapping[str, Graph],
+    limits: Limits,
+    *,
+    is_record: bool = False,
 ) -> Recipe:
     """Parse the two sections of a recipe for the given networks.
+
+    That of a record has the values of all settings, also of those that a set inherits, and the
+    default of `validation_split` beside a source of the validation set.
 
     Raises:
         BlueprintError: with all errors in both sections.
@@ -54,7 +63,7 @@ def parse_recipe(
     diagnostics = Diagnostics()
     inputs = [each.name for graph in graphs.values() for each in graph.inputs]
     outputs = [name for graph in graphs.values() for name, _ in graph.outputs]
-    data_config = parse_data(data, limits, diagnostics) if data else None
+    data_config = parse_data(data, limits, diagnostics, inherits=not is_record) if data else None
     training_config = None
     # With the wrong number of networks, errors about outputs would only be consequences.
     if training and _check_networks(training, graphs, diagnostics):
@@ -70,8 +79,23 @@ def parse_recipe(
         )
         if training_config is not None:
             _check_adapted_layers(graphs, training_config.objective, diagnostics)
+    if training and data_config is not None and not is_record:
+        _check_held_out(data_config, training, diagnostics)
     diagnostics.raise_errors()
     return Recipe(data_config, training_config)
+
+
+def _check_held_out(data: DataConfig, training: Tree, diagnostics: Diagnostics) -> None:
+    """Report a set that has a source and is held out from the training examples as well."""
+    for name in ("validation", "test"):
+        entry = training.get(f"{name}_split") if isinstance(training, MappingNode) else None
+        if entry is not None and name in data.sources and to_plain(entry.value) != 0:
+            diagnostics.error(
+                "invalid-structure",
+                f"'data' has a '{name}', and '{entry.key}' would hold out examples for it too",
+                entry.key_span,
+                label=f"remove it, or the '{name}' under 'data'",
+            )
 
 
 def _check_adapted_layers(

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from archbuilder import registry
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.layer_patterns import MAX_PATTERNS, check_layer_pattern, selects
+from archbuilder.config.relative_steps import check_boundaries
 from archbuilder.config.value_types import JsonSchema, SectionContext, ValueType, keras_object
 from archbuilder.diagnostics.errors import quote
 from archbuilder.yaml.nodes import MappingNode, ScalarNode, Tree, to_plain
@@ -111,6 +112,7 @@ def single_optimizer() -> ValueType[KerasObject]:
                     entry.key_span,
                     label=f"add '{example}'",
                 )
+        check_boundaries(parsed, context.diagnostics)
         return parsed
 
     return ValueType(optimizer_type.schema, parse, optimizer_type.text)

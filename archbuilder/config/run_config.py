@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
@@ -31,6 +31,7 @@ from archbuilder.config.sources import (
     Tfds,
     WindowConfig,
 )
+from archbuilder.config.sources.base import data_paths
 from archbuilder.config.split import SplitConfig
 from archbuilder.config.stages import StageConfig
 from archbuilder.config.training import TrainingConfig, training_keys
@@ -195,7 +196,8 @@ def load_run_config(
     training = {**record.training}
     # As `--epochs`, which may have changed it: in a recipe, it does not stand beside `stages`.
     epochs = check_arguments({"epochs": training.pop("epochs", None)}, limits)
-    parsed_recipe = parse_recipe(data_tree, from_plain(training, span), graphs, limits)
+    training_tree = from_plain(training, span)
+    parsed_recipe = parse_recipe(data_tree, training_tree, graphs, limits, is_record=True)
     if parsed_recipe.data is None or parsed_recipe.training is None:
         raise UsageError(f"{quote(str(run_dir / RUN_JSON), 200)} has no 'data' or 'training'")
     # parse_recipe resolves paths against the directory of the parsed file, here the run directory.
@@ -290,10 +292,10 @@ def _without_spans(value: Any) -> Any:
 def _in_sandbox(config: RunConfig, sandbox: DataSandbox) -> RunConfig:
     """Return the configuration with data that may only be read from a sandbox."""
     data = config.data
-    data_paths = [path for source in data.sources.values() for path in _iter_data_paths(source)]
-    paths = [Path(each.path) for each in data_paths if each.span is None]
+    all_paths = [path for source in data.sources.values() for path in data_paths(source)]
+    paths = [Path(each.path) for each in all_paths if each.span is None]
     # The paths of a blueprint are within these.
-    if any(each.span is not None for each in data_paths):
+    if any(each.span is not None for each in all_paths):
         paths = [data.directory or Path(), *config.allow_dirs, *paths]
     if data.cli_argument is not None and is_path_argument(data.cli_argument):
         paths.insert(0, Path(data.cli_argument))
@@ -303,18 +305,6 @@ def _in_sandbox(config: RunConfig, sandbox: DataSandbox) -> RunConfig:
         # A pattern is not expanded here. Its files are checked when they are opened, as all are.
         forbidden=tuple(path for path in paths if not sandbox.contains(path)),
     )
-
-
-def _iter_data_paths(value: object) -> Iterator[DataPath]:
-    """Yield the paths in a source, or in a field of it."""
-    if isinstance(value, DataPath):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _iter_data_paths(item)
-    elif dataclasses.is_dataclass(value):
-        for field in dataclasses.fields(value):
-            yield from _iter_data_paths(getattr(value, field.name))
 
 
 def _fields_to_dict(value: object, names: Iterable[str]) -> _JsonDict:

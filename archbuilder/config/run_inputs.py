@@ -170,6 +170,22 @@ class RunInputs:
         return dataclasses.replace(self, config=config, from_data=from_data)
 
 
+def fold_dir(run_dir: Path, fold: int) -> Path:
+    """Return the run directory of a fold, which counts from 1."""
+    return run_dir / f"fold-{fold}"
+
+
+def is_run(run_dir: Path) -> bool:
+    """Return whether a directory has the record of a run."""
+    # A run writes its record before it trains: without one there is nothing to resume.
+    return path_status.is_file(run_dir / RUN_JSON)
+
+
+def is_cross_validation(run_dir: Path) -> bool:
+    """Return whether a directory has the runs of folds, of which at least one has begun."""
+    return is_run(fold_dir(run_dir, 1))
+
+
 def new_run_inputs(
     blueprint: str | PathLike[str] | Blueprint,
     request: BlueprintRequest,
@@ -215,6 +231,11 @@ def load_run_inputs(
     """
     blueprint_path = SandboxPath(run_dir).joinpath(BLUEPRINT_FILE)
     check_exists(run_dir)
+    if is_cross_validation(run_dir):
+        raise UsageError(
+            f"{quote(str(run_dir), 200)} has the runs of a cross-validation: pass the directory of"
+            f" one of them, such as {fold_dir(run_dir, 1)}"
+        )
     for name in (BLUEPRINT_FILE, RUN_JSON):
         if not path_status.exists(run_dir / name):
             detail = f"it has no {name}" if path_status.is_dir(run_dir) else "it is a file"

@@ -25,11 +25,12 @@ from archbuilder.data.image_grid import image_grid, to_uint8_images
 from archbuilder.data.input_checks import adapt_input
 from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.random_crop import find_random_crop
+from archbuilder.data.sample_weights import combine_weights
 from archbuilder.data.shuffle import epoch_permutation
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.sources import load_datasets
 from archbuilder.data.split import split_rows
-from archbuilder.data.targets import adapt_target
+from archbuilder.data.targets import Target, adapt_target
 from archbuilder.diagnostics.errors import RunError, UsageError
 
 _MAX_ROWS: Final = 1000
@@ -224,21 +225,27 @@ def _find_target_error(
     output_shapes: Mapping[str, Shape],
     rows: NDArray[np.int64],
 ) -> RunError | None:
-    """Return the error with which training would refuse the targets of some rows, or None."""
+    """Return the error with which training would refuse targets or weights, or None.
+
+    Of the targets, some rows are read.
+    """
     if not isinstance(training.objective, SupervisedConfig):
         return None
     target_spec = training.objective.target_spec()
-    for output, loss in target_spec.losses.items():
-        column = dataset.targets.get(output, dataset.targets.get(UNNAMED))
-        if column is None or output in target_spec.target_from_input:
-            continue
-        shape, metrics = output_shapes[output], target_spec.metrics.get(output, ())
-        try:
-            with locate_data_errors(dataset.span), translate_read_errors():
+    targets: dict[str, Target] = {}
+    try:
+        with locate_data_errors(dataset.span), translate_read_errors():
+            for output, loss in target_spec.losses.items():
+                column = dataset.targets.get(output, dataset.targets.get(UNNAMED))
+                if column is None or output in target_spec.target_from_input:
+                    continue
+                shape, metrics = output_shapes[output], target_spec.metrics.get(output, ())
                 target = adapt_target(fit_image_size(column, shape), output, shape, loss, metrics)
                 target.labels(tf.constant(rows))
-        except RunError as error:
-            return error
+                targets[output] = target
+            combine_weights(dataset, targets, target_spec, output_shapes)
+    except RunError as error:
+        return error
     return None
 
 

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from archbuilder.compiler.ir import Shape
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.loss_traits import TargetFormat, traits_of
+from archbuilder.config.objectives import TargetSpec
 from archbuilder.config.output_types import BALANCED, ClassWeightSetting
 from archbuilder.config.value_types import LocatedText
 from archbuilder.data.columns import Column, RowIndices, iter_chunks
 from archbuilder.data.errors import locate_data_errors
+from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.targets import Target, ignored_class
 from archbuilder.diagnostics.errors import RunError, closest_match, quote, quote_list
 from archbuilder.yaml.scalars import is_ascii_digits
@@ -94,6 +96,42 @@ class CombinedWeights:
         """Return the weights for validation, without those of classes; None if none are left."""
         factors = [each for each in self.factors if not isinstance(each, ClassWeights)]
         return replace(self, factors=factors) if factors else None
+
+
+def combine_weights(
+    dataset: SourceDataset,
+    targets: Mapping[str, Target],
+    target_spec: TargetSpec,
+    shapes: Mapping[str, Shape],
+) -> dict[str, CombinedWeights]:
+    """Return the factors of each output's loss: class weights, times sample weights in the data.
+
+    Raises:
+        RunError: if there are weights of an output that has no loss, or that do not fit it.
+    """
+    factors: dict[str, list[ClassWeights | SampleWeights]] = {}
+    classes = dataset.preprocessing.schema.classes
+    axes = {
+        name: weight_axes(shape, target_spec.losses.get(name)) for name, shape in shapes.items()
+    }
+    all_rows = np.arange(dataset.count, dtype=np.int64)
+    rows = all_rows if dataset.split is None else dataset.split.train
+    for name, weights in target_spec.class_weight.items():
+        loss, names = target_spec.losses.get(name), classes.get(name, classes.get(UNNAMED, ()))
+        factors.setdefault(name, []).append(
+            make_class_weights(targets.get(name), name, weights, shapes[name], loss, names, rows)
+        )
+    for name, column in dataset.sample_weights.items():
+        outputs = [*target_spec.losses] if name == UNNAMED else [name]
+        if not target_spec.losses or not {*outputs} <= {*target_spec.losses}:
+            raise RunError(
+                f"{dataset.source_name} has sample weights"
+                + (f" for {quote(name)}" if name else "")
+                + ", but no loss to apply them to"
+            )
+        for output in outputs:
+            factors.setdefault(output, []).append(make_sample_weights(column, output, axes[output]))
+    return {name: CombinedWeights(tuple(each), len(axes[name])) for name, each in factors.items()}
 
 
 def weight_axes(shape: Shape, loss: KerasObject | None) -> Shape:

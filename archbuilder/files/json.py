@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -98,6 +98,10 @@ class JsonObject:
     def get(self, key: str) -> PlainData:
         """Return the value of a field of any type, or None if it is missing."""
         return self.values.get(key)
+
+    def with_defaults(self, defaults: Mapping[str, PlainData]) -> JsonObject:
+        """Return the object with values for fields that are missing."""
+        return replace(self, values={**defaults, **self.values})
 
     def object(self, key: str) -> JsonObject:
         """Return a field that is an object."""

@@ -13,6 +13,7 @@ from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.plain_data import PlainData
 from archbuilder.scaffold.layout import BlueprintText, layer
+from archbuilder.scaffold.outputs import NetworkOutput
 
 _MAX_SIDE: Final = 160
 """Larger images are reduced to this height and width."""
@@ -45,14 +46,6 @@ class _Network:
     """Options of the source."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """The last layers of a network, and its losses."""
-
-    layers: list[str]
-    training: dict[str, PlainData]
-
-
 def arrays_blueprint(
     source: DataSource, dataset: SourceDataset, name: str, files: dict[str, PlainData]
 ) -> str:
@@ -78,14 +71,7 @@ def arrays_blueprint(
         [*network.layers, *output.layers],
         source.key,
         {**files, **network.options},
-        {
-            **output.training,
-            "optimizer": {"Adam": 1e-3},
-            "epochs": 20,
-            "batch_size": 32,
-            "validation_split": 0.2,
-            "callbacks": [{"EarlyStopping": {"patience": 5, "restore_best_weights": True}}],
-        },
+        output.training(epochs=20),
         blocks=network.blocks,
     ).render()
 
@@ -132,7 +118,7 @@ def _image_network(source: DataSource, shape: Sequence[int]) -> _Network:
     )
 
 
-def _output(dataset: SourceDataset) -> _Output:
+def _output(dataset: SourceDataset) -> NetworkOutput:
     """Return the output for the target: classes, or quantities."""
     target = dataset.targets[UNNAMED]
     classes = len(dataset.preprocessing.schema.classes.get(UNNAMED, ()))
@@ -143,19 +129,12 @@ def _output(dataset: SourceDataset) -> _Output:
     if is_label and classes == 1:
         raise UsageError(f"all examples of {dataset.source_name} have the same class")
     if is_label and 1 < classes <= len(labels):
-        return _Output(
-            [layer("Dense", {"units": classes, "activation": "softmax"})],
-            {"loss": "SparseCategoricalCrossentropy", "metrics": ["accuracy"]},
-        )
+        return NetworkOutput.for_classes(classes)
     if len(target.shape) > 1:
         raise UsageError(
             f"a target of {dataset.source_name} has the shape {[*target.shape]}; a new blueprint"
             " needs classes or numbers"
         )
     numbers = labels.astype(np.float64)
-    scale, offset = (float(f"{each:.4g}") for each in (numbers.std() or 1.0, numbers.mean()))
     units = target.shape[0] if target.shape else 1
-    # The network computes numbers around 0, as the normalized inputs are.
-    rescaling = layer("Rescaling", {"scale": scale, "offset": offset})
-    training: dict[str, PlainData] = {"loss": "MeanSquaredError", "metrics": ["MeanAbsoluteError"]}
-    return _Output([layer("Dense", units), rescaling], training)
+    return NetworkOutput.for_numbers(units, float(numbers.mean()), float(numbers.std()))

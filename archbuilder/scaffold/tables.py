@@ -14,6 +14,7 @@ from archbuilder.formatting import format_count
 from archbuilder.plain_data import PlainData
 from archbuilder.scaffold.column_profile import ColumnProfile, profile_columns
 from archbuilder.scaffold.layout import BlueprintText, layer, to_name
+from archbuilder.scaffold.outputs import NetworkOutput
 from archbuilder.scaffold.table_sample import TableSample
 
 _DATE_PARTS: Final[list[PlainData]] = ["year", "month", "day", "weekday"]
@@ -43,6 +44,13 @@ class TableTask:
         if self.target.kind == "category":
             return len(self.target.values)
         return max(self.target.classes, default=-1) + 1
+
+    @property
+    def output(self) -> NetworkOutput:
+        """What the network computes."""
+        if self.classes:
+            return NetworkOutput.for_classes(self.classes)
+        return NetworkOutput.for_numbers(1, self.target.mean, self.target.std)
 
 
 def table_task(columns: Sequence[ColumnProfile], target_name: str | None, name: str) -> TableTask:
@@ -122,14 +130,11 @@ def table_blueprint(
     if len(parts.tensors) > 1:
         parts.layers.append(layer("Concatenate", None, "features", [*parts.tensors]))
     hidden = "{Dense: {units: $units, activation: relu}}"[1:-1]
-    parts.layers += [hidden, "Dropout: $dropout", hidden, *_output_layers(task)]
+    parts.layers += [hidden, "Dropout: $dropout", hidden, *task.output.layers]
     options: dict[str, PlainData] = {"file": file, "inputs": parts.features}
     options["targets" if isinstance(source, Jsonl) else "target"] = task.target.name
     if sample.text_cells:
         options |= _csv_options(sample, columns)
-    training: dict[str, PlainData] = {"loss": "MeanSquaredError", "metrics": ["MeanAbsoluteError"]}
-    if task.classes:
-        training = {"loss": "SparseCategoricalCrossentropy", "metrics": ["accuracy"]}
     return BlueprintText(
         name,
         f"{task.target.name} from the columns of {file}"[:100],
@@ -139,14 +144,7 @@ def table_blueprint(
         parts.layers,
         source.key,
         options,
-        {
-            **training,
-            "optimizer": {"Adam": 1e-3},
-            "epochs": 30,
-            "batch_size": 32,
-            "validation_split": 0.2,
-            "callbacks": [{"EarlyStopping": {"patience": 5, "restore_best_weights": True}}],
-        },
+        task.output.training(epochs=30),
     ).render()
 
 
@@ -222,14 +220,6 @@ class _NetworkParts:
         self.features[unique] = feature
         self.tensors.append(unique)
         return unique
-
-
-def _output_layers(task: TableTask) -> list[str]:
-    if task.classes:
-        return [layer("Dense", {"units": task.classes, "activation": "softmax"})]
-    # The network computes numbers around 0, as the normalized inputs are.
-    scale, offset = (float(f"{each:.4g}") for each in (task.target.std, task.target.mean))
-    return [layer("Dense", 1), layer("Rescaling", {"scale": scale, "offset": offset})]
 
 
 def _csv_options(sample: TableSample, columns: Sequence[ColumnProfile]) -> dict[str, PlainData]:

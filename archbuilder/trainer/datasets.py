@@ -18,18 +18,11 @@ from archbuilder.data.input_checks import adapt_input
 from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, BatchPipeline, eval_batches
 from archbuilder.data.random_crop import RandomCrop, find_random_crop
-from archbuilder.data.sample_weights import (
-    ClassWeights,
-    CombinedWeights,
-    SampleWeights,
-    make_class_weights,
-    make_sample_weights,
-    weight_axes,
-)
-from archbuilder.data.source_dataset import UNNAMED, Feature, SourceDataset
+from archbuilder.data.sample_weights import combine_weights
+from archbuilder.data.source_dataset import Feature, SourceDataset
 from archbuilder.data.split import split_rows
 from archbuilder.data.targets import Target, adapt_target
-from archbuilder.diagnostics.errors import RunError, UsageError, quote
+from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.formatting import plural
 from archbuilder.trainer.context import TrainingContext
 
@@ -251,7 +244,7 @@ def _adapt_dataset(
         np.arange(dataset.count, dtype=np.int64),
         named_inputs=isinstance(model.input, dict) or len(inputs) > 1,
         named_outputs=has_named_outputs,
-        sample_weights=_combine_weights(dataset, targets, target_spec, shapes),
+        sample_weights=combine_weights(dataset, targets, target_spec, shapes),
         notes=tuple(notes),
     )
 
@@ -276,39 +269,3 @@ def _adapt_target(
         return target
     height, width = sized.shape[:2]
     return replace(target, note=f"Output '{output}': images decoded to {height}x{width}")
-
-
-def _combine_weights(
-    dataset: SourceDataset,
-    targets: Mapping[str, Target],
-    target_spec: TargetSpec,
-    shapes: Mapping[str, Shape],
-) -> dict[str, CombinedWeights]:
-    """Return the factors of each output's loss: class weights, times sample weights in the data.
-
-    Raises:
-        RunError: if there are weights of an output that has no loss, or that do not fit it.
-    """
-    factors: dict[str, list[ClassWeights | SampleWeights]] = {}
-    classes = dataset.preprocessing.schema.classes
-    axes = {
-        name: weight_axes(shape, target_spec.losses.get(name)) for name, shape in shapes.items()
-    }
-    all_rows = np.arange(dataset.count, dtype=np.int64)
-    rows = all_rows if dataset.split is None else dataset.split.train
-    for name, weights in target_spec.class_weight.items():
-        loss, names = target_spec.losses.get(name), classes.get(name, classes.get(UNNAMED, ()))
-        factors.setdefault(name, []).append(
-            make_class_weights(targets.get(name), name, weights, shapes[name], loss, names, rows)
-        )
-    for name, column in dataset.sample_weights.items():
-        outputs = [*target_spec.losses] if name == UNNAMED else [name]
-        if not target_spec.losses or not {*outputs} <= {*target_spec.losses}:
-            raise RunError(
-                f"{dataset.source_name} has sample weights"
-                + (f" for {quote(name)}" if name else "")
-                + ", but no loss to apply them to"
-            )
-        for output in outputs:
-            factors.setdefault(output, []).append(make_sample_weights(column, output, axes[output]))
-    return {name: CombinedWeights(tuple(each), len(axes[name])) for name, each in factors.items()}

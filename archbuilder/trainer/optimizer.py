@@ -12,7 +12,7 @@ import keras
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.layer_patterns import selects
 from archbuilder.config.optimizers import WEIGHT_DECAY_EXCLUSIONS, OptimizerConfig
-from archbuilder.config.relative_steps import resolve_relative_steps
+from archbuilder.config.relative_steps import check_boundaries, resolve_relative_steps
 from archbuilder.diagnostics.errors import Diagnostics, quote, quote_list
 from archbuilder.formatting import plural
 from archbuilder.keras_backend.instantiate import build_object
@@ -75,6 +75,9 @@ def _make_single(
 ) -> keras.optimizers.Optimizer:
     """Return one optimizer, which leaves out the weight decay of the weights that it excludes."""
     arguments = resolve_relative_steps(config, total_steps)
+    diagnostics = Diagnostics()
+    check_boundaries(arguments, diagnostics, allow_equal=True)
+    diagnostics.raise_errors()
     optimizer = build_object(arguments.without_argument(WEIGHT_DECAY_EXCLUSIONS))
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise TypeError(f"{optimizer!r} is not an optimizer")

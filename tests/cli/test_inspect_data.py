@@ -122,6 +122,19 @@ def test_labels_beyond_the_classes_of_the_network(run: Run, tmp_path: Path):
     assert "net.yaml:4:13" in result.err
 
 
+def test_weights_that_training_refuses(run: Run, tmp_path: Path):
+    """They are the same error."""
+    np.savez(tmp_path / "data.npz", x=np.ones((6, 2), np.float32), y=[0, 1, 1, 0, 1, 1])
+    (tmp_path / "net.yaml").write_text(
+        "archbuilder: 1\ninputs: {x: [2]}\nlayers: [{Dense: 3}]\ndata: {npz: data.npz}\n"
+        "training: {loss: SparseCategoricalCrossentropy, class_weight: {1: 2, 7: 1}}\n"
+    )
+    result = run("inspect-data", tmp_path / "net.yaml")
+    assert result.code == 1
+    assert "there is a weight for class '7' of the output 'output'" in result.err
+    assert "net.yaml:5:" in result.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -169,6 +169,38 @@ class TestCommandLine:
             data_from_argument(str(tmp_path))
 
 
+def test_settings_of_the_training_set():
+    """Other sets have them, unless they state their own or are of another format."""
+    train = {"csv": {"file": "a.csv", "separator": ";", "target": "t", "missing": ["?"]}}
+    data, errors = decode(
+        {
+            "validation": {"csv": "b.csv"},
+            "train": train,
+            "test": {"csv": {"file": "c.csv", "target": "u"}},
+        }
+    )
+    assert not errors
+    assert data is not None
+    assert data.validation == replace(data.train, file=file("b.csv"))
+    assert data.test == replace(data.train, file=file("c.csv"), target="u")
+    data, _ = decode({"train": train, "test": {"parquet": "b.parquet"}})
+    assert data is not None
+    assert data.test == Parquet(file("b.parquet"))
+    data, _ = decode(
+        {
+            "train": {"npy": {"inputs": "x.npy", "targets": "y.npy", "sample_weight": "w.npy"}},
+            "test": {"npy": {"inputs": "u.npy", "targets": "v.npy"}},
+        }
+    )
+    assert data is not None
+    assert data.test == Npy(file("u.npy"), file("v.npy"))
+    data, _ = decode(
+        {"train": {"tfds": {"name": "m", "split": "train", "channels": 1}}, "test": {"tfds": "n"}}
+    )
+    assert data is not None
+    assert data.test == Tfds(name=file("n"), channels=1)
+
+
 def test_misplaced_source_arguments():
     """Other formats write them there."""
     _, (error,) = decode({"npz": {"file": "a"}, "sample_weight": "w"})

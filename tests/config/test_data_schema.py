@@ -61,3 +61,13 @@ def test_missing_schema_is_empty():
         schema_from_dict(3)
     with pytest.raises(JsonError, match=r"the field 'schema.classes.y' is 3, not a list"):
         schema_from_dict({"classes": {"y": 3}})
+
+
+def test_records_of_earlier_versions():
+    """They have neither features nor columns that a split follows."""
+    columns = ColumnNames(("a",), {"": "b"})
+    record = schema_to_dict(DatasetSchema(columns))
+    assert isinstance(record, dict)
+    assert isinstance(record["columns"], dict)
+    del record["features"], record["columns"]["keys"]
+    assert schema_from_dict(record) == DatasetSchema(columns)

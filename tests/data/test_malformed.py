@@ -134,6 +134,23 @@ TABLES = (
         at="t.csv",
     ),
     Case(
+        "text in the place of an archive",
+        files={"d.npz": RIGHT["t.csv"]},
+        data="npz: d.npz",
+        message=("error[invalid-data]: 'd.npz' is not a NumPy archive, as numpy.savez writes it"),
+        at="d.npz",
+    ),
+    Case(
+        "an array in the place of an archive",
+        files={"d.npz": b"\x93NUMPY\x01\x00"},
+        data="npz: d.npz",
+        message=(
+            "error[invalid-data]: 'd.npz' is not a NumPy archive but a single array, as numpy.save"
+            " writes it: name it under the source 'npy', or write an archive with numpy.savez"
+        ),
+        at="d.npz",
+    ),
+    Case(
         "a misspelled column",
         data="csv: {file: t.csv, target: knd}",
         message="error[invalid-data]: 't.csv' has no column 'knd'; did you mean 'kind'?",
@@ -1120,6 +1137,54 @@ TRAINING = (
             " least 2 values, each a number of at least 0, not [1]"
         ),
         at="[1]",
+    ),
+    Case(
+        "boundaries that do not increase",
+        training=(
+            "loss: SparseCategoricalCrossentropy, optimizer: {Adam: {learning_rate:"
+            " {PiecewiseConstantDecay: {boundaries: [50%, 20%], values: [3, 2, 1]}}}}"
+        ),
+        message=(
+            "error[out-of-range]: 'boundaries' of PiecewiseConstantDecay must increase, but"
+            " 20% follows 50%"
+        ),
+        at="20%",
+    ),
+    Case(
+        "a percentage and a number of steps in the wrong order",
+        # Three training examples, and as many steps as epochs.
+        training=(
+            "loss: SparseCategoricalCrossentropy, epochs: 10, optimizer: {Adam: {learning_rate:"
+            " {PiecewiseConstantDecay: {boundaries: [50%, 4], values: [3, 2, 1]}}}}"
+        ),
+        message=(
+            "error[out-of-range]: 'boundaries' of PiecewiseConstantDecay must increase, but"
+            " 4 follows 5"
+        ),
+        at="4",
+    ),
+    Case(
+        "a schedule that is longer than its run",
+        training=(
+            "loss: SparseCategoricalCrossentropy, optimizer: {Adam: {learning_rate:"
+            " {CosineDecay: {initial_learning_rate: 0.1, decay_steps: 150%}}}}"
+        ),
+        message=(
+            "error[out-of-range]: 'decay_steps' of CosineDecay must be an integer of at"
+            " least 1 or a percentage of the steps of the run such as 10%, not a string '150%'"
+        ),
+        at="150%",
+    ),
+    Case(
+        "a validation set twice",
+        data="{train: {csv: t.csv}, validation: {csv: t.csv}}",
+        training="loss: SparseCategoricalCrossentropy, validation_split: 0.5",
+        message=(
+            "error[invalid-structure]: 'data' has a 'validation', and 'validation_split' would"
+            " hold out examples for it too"
+        ),
+        at="validation_split",
+        advice=("remove it, or the 'validation' under 'data'",),
     ),
     Case(
         "a schedule without its length",

@@ -106,7 +106,8 @@ def test_sources_of_all_sets(
     x, y = series
     np.savez("t.npz", x=x[:6], y=y[:6])
     sources = "{train: {npz: d.npz}, validation: {npz: d.npz}, test: {npz: t.npz}}"
-    text = NET.replace("TRAINING", "objective: ridge").replace("{npz: d.npz}", sources)
+    text = NET.replace("TRAINING, validation_split: 0.25", "objective: ridge")
+    text = text.replace("{npz: d.npz}", sources)
     Path("net.yaml").write_text(text)
     assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
     assert "20 training / 20 validation / 6 test examples\n" in capsys.readouterr().out

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
 
 from archbuilder.config.settings import mapping_type, setting
@@ -48,6 +48,18 @@ def path(description: str = "path or glob pattern") -> ValueType[DataPath]:
     return ValueType({"type": "string"}, parse, description)
 
 
+def data_paths(value: object) -> Iterator[DataPath]:
+    """Yield the paths in a source, or in the value of a setting."""
+    if isinstance(value, DataPath):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from data_paths(item)
+    elif is_dataclass(value):
+        for item in fields(value):
+            yield from data_paths(getattr(value, item.name))
+
+
 ArrayNames: TypeAlias = str | Mapping[str, str]
 """The array name for a single input (or output), or array names by input (or output)."""
 DataPaths: TypeAlias = DataPath | Mapping[str, DataPath]
@@ -75,6 +87,9 @@ class DataSource(abc.ABC):
     """Whether an example is a source text and its target text."""
     may_hold_images: ClassVar[bool] = False
     """Whether inputs may be images, so that `divide_by` is meant for image files too."""
+
+    location_settings: ClassVar[tuple[str, ...]] = ()
+    """Settings besides paths that say where the examples are."""
 
     cache: bool | None = setting(
         boolean(),

@@ -212,6 +212,7 @@ class Tfds(ImageSource):
     """A dataset that `tensorflow-datasets` has prepared on this machine."""
 
     key = "tfds"
+    location_settings = ("split",)
 
     name: DataPath = setting(tfds_name(), "The dataset.")
     split: str = setting(text(), "Split of the dataset.", default="train")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
+from numpy.lib.format import MAGIC_PREFIX
 
 from archbuilder.config.sources import DataPath, Npz
 from archbuilder.data.columns import ArrayColumn, Column
@@ -26,6 +28,7 @@ from archbuilder.files.zip_archive import ZipArchive, ZipMember
 
 _CHUNK_BYTES: Final = 2**22
 _SUFFIX: Final = ".npy"
+_ZIP_START: Final = b"PK"
 
 
 def load_npz(source: Npz, context: LoadContext) -> SourceDataset:
@@ -85,6 +88,29 @@ def _key_column(column: Column, writer: ColumnWriter) -> KeyColumn:
     )
 
 
+@contextmanager
+def _open_archive(file: DataPath, opener: DataFileOpener, name: str) -> Iterator[ZipArchive]:
+    """Open an archive.
+
+    Raises:
+        RunError: if the file is another one, or is damaged.
+    """
+    with opener.open_file(file) as descriptor, os.fdopen(os.dup(descriptor), "rb") as raw:
+        start = raw.read(len(MAGIC_PREFIX))
+        if start == MAGIC_PREFIX:
+            raise RunError(
+                f"{name} is not a NumPy archive but a single array, as numpy.save writes it: name"
+                " it under the source 'npy', or write an archive with numpy.savez"
+            )
+        if not start.startswith(_ZIP_START):
+            raise RunError(f"{name} is not a NumPy archive, as numpy.savez writes it")
+        raw.seek(0)
+        with ZipArchive.open_archive(
+            raw, f"{name} is not a NumPy archive, or is damaged"
+        ) as archive:
+            yield archive
+
+
 def _read_archive(
     file: DataPath, opener: DataFileOpener, writers: Mapping[str, ColumnWriter], store: ColumnStore
 ) -> list[str]:
@@ -93,11 +119,7 @@ def _read_archive(
     Not with `numpy.load`, which reads whole arrays into memory and trusts their headers.
     """
     name = quote(file.path, 200)
-    with (
-        opener.open_file(file) as descriptor,
-        os.fdopen(os.dup(descriptor), "rb") as raw,
-        ZipArchive.open_archive(raw, f"{name} is not a NumPy archive, or is damaged") as archive,
-    ):
+    with _open_archive(file, opener, name) as archive:
         # `numpy.savez` stores an array `x` as the member `x.npy`.
         members = [each.removesuffix(_SUFFIX) for each in archive.names() if each.endswith(_SUFFIX)]
         missing = next((array for array in writers if array not in members), None)
