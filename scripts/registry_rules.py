@@ -80,6 +80,8 @@ IMAGE_QUALITY: dict[str, Schema] = {
     "max_val": ABOVE_ZERO,
 }
 """Arguments of the similarity of images."""
+BOX_FORMAT = enum("xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw")
+"""Formats of boxes that mean the same in any image."""
 RANGE = any_of(NUMBER, array(NUMBER, 2, 2))
 """An upper factor, or a lower and an upper one."""
 
@@ -467,6 +469,7 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "apply_class_balancing": BOOLEAN,
         "axis": optional(any_of(AXIS, array(AXIS, 1, 8))),
         "beta": NUMBER,
+        "bounding_box_format": BOX_FORMAT,
         "delta": ABOVE_ZERO,
         "epsilon": ABOVE_ZERO,
         "from_logits": BOOLEAN,
@@ -486,6 +489,7 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "average": enum("micro", "macro", "weighted", None),
         "axis": AXIS,
         "beta": ABOVE_ZERO,
+        "bounding_box_format": BOX_FORMAT,
         "class_aggregation": enum("uniform_average", "variance_weighted_average", None),
         "class_id": _CLASSES,
         "curve": enum("ROC", "PR"),

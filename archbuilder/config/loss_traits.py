@@ -47,8 +47,10 @@ _QUANTITIES: Final = LossTraits(takes_classes=False)
 LOSS_TRAITS: Final[Mapping[str, LossTraits]] = {
     **dict.fromkeys(
         (
+            "CIoU",
             "Charbonnier",
             "CosineSimilarity",
+            "GIoU",
             "Huber",
             "LogCosh",
             "MeanAbsoluteError",

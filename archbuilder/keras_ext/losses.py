@@ -5,10 +5,11 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from archbuilder.keras_ext.box_overlap import CIoU, GIoU
 from archbuilder.keras_ext.image_quality import peak_signal_to_noise_ratio, structural_similarity
 from archbuilder.keras_ext.layers._typing import Config, Tensor
 
-__all__ = ["CapsuleMargin", "Charbonnier", "PSNRLoss", "SSIMLoss"]
+__all__ = ["CIoU", "CapsuleMargin", "Charbonnier", "GIoU", "PSNRLoss", "SSIMLoss"]
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")

@@ -101,3 +101,40 @@ def test_metrics_that_do_not_fit(tmp_path: Path, loss: str, metric: str, message
     """A metric that reads outputs in another way than the loss is an error with a location."""
     text = HEAD.replace("MeanSquaredError", loss) + f"  metrics: [{metric}]\n"
     assert message in error(tmp_path, text).message
+
+
+def test_boxes(tmp_path: Path):
+    """A class and boxes are trained together; padding counts in no part of a batch."""
+    x = RANDOM.random((48, 12)).astype(np.float32)
+    boxes = np.sort(RANDOM.random((48, 2, 2, 2)), axis=2).reshape(48, 2, 4)
+    boxes[::3, 1] = -1
+    np.savez(tmp_path / "data.npz", x=x, label=RANDOM.integers(0, 3, 48), box=boxes)
+    text = NET % ("12", "", "", "")
+    text = text.replace(
+        "layers: []",
+        """layers:
+  - {Dense: {units: 3, activation: softmax}, name: label}
+  - {Dense: 8, from: x}
+  - {Reshape: [2, 4], name: box}
+outputs: {label: label, box: box}""",
+    )
+    text = text.replace("npz: data.npz", "npz: {file: data.npz, targets: {label: label, box: box}}")
+    text = text.replace(
+        "loss: \n", "loss: {label: SparseCategoricalCrossentropy, box: GIoU}\n"
+    ).replace("metrics: []", "metrics: {label: [accuracy], box: [BoxIoU]}")
+    run = trained(tmp_path, text, "run")
+    row = rows(run)[-1]
+    model = keras.saving.load_model(run / "net.keras")
+    is_box = boxes[24:, :, 0] >= 0
+    first, second = (each[is_box] for each in (boxes[24:], model(x[24:])["box"].numpy()))
+    sides = np.minimum(first[:, 2:], second[:, 2:]) - np.maximum(first[:, :2], second[:, :2])
+    both = sides.clip(0).prod(-1)
+    areas = [(each[:, 2:] - each[:, :2]).clip(0).prod(-1) for each in (first, second)]
+    ious = both / (areas[0] + areas[1] - both)
+    assert row["val_box_box_iou"] == pytest.approx(ious.mean(), rel=1e-4)
+    parts = trained(
+        tmp_path,
+        text.replace("training:\n", "training:\n  gradient_accumulation_steps: 3\n"),
+        "parts",
+    )
+    assert rows(parts)[1]["loss"] == pytest.approx(rows(run)[1]["loss"], rel=1e-5)

@@ -120,3 +120,17 @@ def test_overfeat_map_sizes_of_six_scales(size: tuple[int, int], expected: tuple
         model="accurate", result="fine", image_size=height, image_width=width, **SMALL
     )
     assert compiled.output_shape == (None, *expected, 3)
+
+
+def test_overfeat_of_class_and_box() -> None:
+    """The two outputs are those of the classifier and of the regressor on the same features."""
+    sizes = {"model": "fast", **SMALL}
+    both = archbuilder.load("overfeat:both").compile(**sizes)
+    fill(both.weights)
+    image = noise(2, *both.input_shape[1:])
+    outputs = both(image)
+    for name, task in {"class": "classification", "box": "localisation"}.items():
+        alone = archbuilder.load("overfeat").compile(task=task, **sizes)
+        for layer in alone.layers:
+            layer.set_weights(both.get_layer(layer.name).get_weights())
+        np.testing.assert_allclose(outputs[name], alone(image), rtol=1e-5, atol=1e-6)
