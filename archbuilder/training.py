@@ -369,7 +369,8 @@ def _train_stage(
     if context.initial_weights is not None:
         manifest.record_weights(context.initial_weights.digests)
     manifest.record_class_weights(task.class_weights)
-    if context.config.trainable is not None or context.config.frozen is not None:
+    config = context.config
+    if any(each is not None for each in (config.trainable, config.frozen, config.lora)):
         for name in context.graphs:
             context.log(trainable_note(task.models[name]))
     return task, task.train()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from archbuilder.config.initial_weights import InitialWeightsConfig
+from archbuilder.config.lora import LoraConfig
 from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
 from archbuilder.config.settings import Setting, settings_of
 from archbuilder.config.sources import (
@@ -53,6 +54,9 @@ def training() -> Iterator[str]:
         "A mapping, or a list of them. A path alone is `file`: `weights: runs/encoder-1`."
     )
     yield from table(settings_of(InitialWeightsConfig))
+    yield "### `training: lora`\n"
+    yield f"{inspect.cleandoc(LoraConfig.__doc__ or '')}\n"
+    yield from table(settings_of(LoraConfig))
     for name, objective in OBJECTIVES.items():
         yield f"## `objective: {name}`\n"
         yield inspect.cleandoc(objective.__doc__ or "") + "\n"

@@ -74,7 +74,7 @@ ORDER: Mapping[str, str] = {
         optimizers
         metric_checks
         objectives save_best sources split
-        initial_weights stages
+        initial_weights lora stages
         data data_cli training
         fingerprint json_schema training_parser
         arguments load
@@ -148,9 +148,9 @@ ORDER: Mapping[str, str] = {
         prediction_writer
     """,
     "archbuilder.keras_backend": """
-        broadcast_add dtype_policy flops initialize keras_errors machine_memory op_names saving
+        broadcast_add dtype_policy flops initialize keras_errors lora machine_memory op_names
         shape_format state_scope tracing
-        analysis instantiate node_checks regularization
+        analysis instantiate node_checks regularization saving
         functional memory_check
         trial_call
         build
@@ -177,7 +177,8 @@ ORDER: Mapping[str, str] = {
         step_function
         optimizer
         distributed_model
-        frozen_layers initial_weights
+        initial_weights lora_layers
+        frozen_layers
         context single_model
         datasets train_loop
         adapted_layers stages

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from fnmatch import translate
-from functools import lru_cache
+from functools import lru_cache, partial
 from glob import escape
 from typing import Final
 
@@ -31,10 +31,16 @@ _MAX_CANDIDATES: Final = 1_000
 _MAX_NAMES: Final = 8
 
 
-def layer_patterns() -> ValueType[tuple[str, ...]]:
-    """Return the type of patterns, each of which has to match a layer: one, or a list of them."""
+def layer_patterns(*, or_inner: bool = False) -> ValueType[tuple[str, ...]]:
+    """Return the type of patterns, each of which has to match a layer: one, or a list of them.
+
+    With `or_inner`, a pattern may also name a layer within one of Keras, such as
+    `attention.query`. Only Keras knows these names.
+    """
     return ValueType(
-        {"anyOf": [_TEXT, _LIST]}, _parse, "path of layers with `*`, or a list of them"
+        {"anyOf": [_TEXT, _LIST]},
+        partial(_parse, or_inner=or_inner),
+        "path of layers with `*`, or a list of them",
     )
 
 
@@ -64,13 +70,16 @@ def block_prefix(patterns: Iterable[str]) -> str:
     return f"{blocks[0]}." if len(blocks) == 1 and "*" not in blocks[0] else ""
 
 
-def _parse(tree: Tree, title: str, context: SectionContext) -> tuple[str, ...]:
+def _parse(tree: Tree, title: str, context: SectionContext, *, or_inner: bool) -> tuple[str, ...]:
     is_list = isinstance(tree, SequenceNode)
     if not check_value(tree, _LIST if is_list else _TEXT, title, context.diagnostics):
         return ()
     nodes = tree.items if isinstance(tree, SequenceNode) else (tree,)
     for node in nodes:
-        check_layer_pattern(str(to_plain(node)), node.span, context)
+        pattern = str(to_plain(node))
+        outer, _, _ = pattern.rpartition(".")
+        if not (or_inner and any(selects((outer,), path) for path in context.layers)):
+            check_layer_pattern(pattern, node.span, context)
     return tuple(LocatedText(str(to_plain(node)), node.span) for node in nodes)
 
 

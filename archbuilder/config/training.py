@@ -10,6 +10,7 @@ from archbuilder.config.augment_layers import augmentation
 from archbuilder.config.callbacks import callbacks
 from archbuilder.config.initial_weights import InitialWeightsConfig, initial_weights
 from archbuilder.config.layer_patterns import layer_patterns
+from archbuilder.config.lora import LoraConfig, lora
 from archbuilder.config.objectives import ObjectiveConfig
 from archbuilder.config.save_best import SaveBest, save_best
 from archbuilder.config.settings import setting, settings_of
@@ -96,6 +97,13 @@ class TrainingConfig:
         "The layers that are not trained, also if `trainable` matches them.",
         default=None,
         requires="steps",
+    )
+    # With the other objectives, evaluation needs more than the merged kernels that are saved.
+    lora: LoraConfig | None = setting(
+        lora(),
+        "Layers that are trained by matrices of low rank.",
+        default=None,
+        requires="stages",
     )
     distribute: StrategyName = setting(
         choice("auto", "none", "mirrored", "multi_worker", "tpu"),

@@ -119,6 +119,8 @@ def make_eval_context(
     eval_training = dataclasses.replace(
         training,
         batch_size=size,
+        # The saved kernels are merged.
+        lora=None,
         steps_per_execution=1,
         jit_compile=False,
         gradient_accumulation_steps=1,

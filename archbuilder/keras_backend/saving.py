@@ -10,6 +10,7 @@ import keras
 from keras.src.saving import saving_lib
 
 from archbuilder.files.atomic_write import atomic_write
+from archbuilder.keras_backend.lora import merged_lora
 
 
 def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
@@ -28,8 +29,9 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
 
 def write_model(model: keras.Model, file: IO[bytes]) -> None:
     """Write a model with its weights to an open file, in the `.keras` format."""
-    # `Model.save` accepts paths only.
-    saving_lib.save_model(model, file)
+    with merged_lora(model):
+        # `Model.save` accepts paths only.
+        saving_lib.save_model(model, file)
 
 
 def save_architecture(model: keras.Model, path: str | os.PathLike[str]) -> None:

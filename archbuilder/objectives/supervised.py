@@ -95,7 +95,9 @@ def make_network_task(
 
     # The saved network says how it was compiled, like any model of Keras.
     def compile_model() -> None:
-        _compile(model, model, objective, training_model.optimizer, DEFAULT_EXECUTION)
+        # An optimizer of the matrices of LoRA does not fit the saved network, which has none.
+        if context.config.lora is None:
+            _compile(model, model, objective, training_model.optimizer, DEFAULT_EXECUTION)
 
     fit_setup = _make_fit_setup(training_model, datasets, context.config, objective, graph)
     task = make_trainable_task(fit_setup, context, {name: model}, after_fit=compile_model)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.diagnostics.errors import RunError, quote
+from archbuilder.keras_backend.lora import lora_adapters, saved_variables, variable_value
 
 Arrays: TypeAlias = Mapping[str, NDArray[np.generic]]
 """Values of variables by name, as in `network.00000`, `optimizer.00003` or `metrics.00001`."""
@@ -52,9 +53,7 @@ def state_dict(model: keras.Model) -> dict[str, NDArray[np.generic]]:
     """Return the values of all variables of a compiled and built model, in their own dtypes."""
     arrays: dict[str, NDArray[np.generic]] = {}
     for name, variable in _named_variables(model):
-        # Under a strategy, the value is a distributed variable: converting it reads one replica.
-        # For scalars, numpy() returns a number rather than an array.
-        arrays[name] = np.asarray(tf.convert_to_tensor(variable.value).numpy())
+        arrays[name] = variable_value(variable)
     return arrays
 
 
@@ -104,14 +103,21 @@ def load_network_state(model: keras.Model, arrays: Arrays) -> None:
 
 
 def network_state(network: keras.Model) -> NetworkState:
-    """Return the values of the weights and the random layers of a network."""
-    return [np.asarray(tf.convert_to_tensor(each.value).numpy()) for each in network.variables]
+    """Return the values of the weights and the random layers of a network, as it is saved."""
+    merged = {id(each.kernel): each.merged_kernel() for each in lora_adapters(network)}
+    return [
+        merged[id(each)] if id(each) in merged else variable_value(each)
+        for each in saved_variables(network)
+    ]
 
 
 def load_network(network: keras.Model, state: NetworkState) -> None:
     """Set the weights and the random layers to the values of a network of the same blueprint."""
-    for variable, value in zip(network.variables, state, strict=True):
+    for variable, value in zip(saved_variables(network), state, strict=True):
         variable.assign(value)
+    for adapter in lora_adapters(network):
+        # The kernels are merged ones.
+        adapter.b.assign(np.zeros(adapter.b.shape))
 
 
 def load_metric_state(model: keras.Model, arrays: Arrays) -> None:

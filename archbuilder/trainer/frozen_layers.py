@@ -1,8 +1,9 @@
-"""Layers of a network that a recipe does not train."""
+"""Layers of a network that a recipe does not train, or only by matrices of low rank."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from math import prod
 
 import keras
@@ -12,6 +13,8 @@ from archbuilder.config.training import TrainingConfig
 from archbuilder.config.value_types import LocatedText
 from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.formatting import plural
+from archbuilder.keras_backend.lora import lora_adapters
+from archbuilder.trainer.lora_layers import check_lora, lora_layers
 
 
 def freeze_layers(
@@ -20,10 +23,11 @@ def freeze_layers(
     config: TrainingConfig,
     later_stages: Iterable[TrainingConfig] = (),
 ) -> None:
-    """Freeze the layers that `trainable` leaves out or `frozen` names.
+    """Freeze the layers that `trainable` leaves out or `frozen` names, and add LoRA.
 
     Call it before an optimizer is built. Keras then runs the batch normalization of frozen layers
-    in inference mode, with their moving statistics.
+    in inference mode, with their moving statistics. The matrices of LoRA are trained also in layers
+    that are frozen.
 
     Args:
         model: The network.
@@ -32,14 +36,21 @@ def freeze_layers(
         later_stages: The settings of the stages that follow, which are only checked.
 
     Raises:
-        BlueprintError: if the settings, or those of a later stage, leave no weight to train.
+        BlueprintError: if the settings, or those of a later stage, leave no weight to train, or
+            LoRA does not fit the layers.
     """
     diagnostics = Diagnostics()
     for stage in (config, *later_stages):
+        if stage.lora is not None:
+            check_lora(model, path_prefix, stage.lora, diagnostics)
         patterns = stage.frozen or stage.trainable
-        if patterns and not any(
-            layer.trainable_weights and _is_trained(path_prefix + layer.name, stage)
-            for layer in model.layers
+        if (
+            patterns
+            and not any(
+                layer.trainable_weights and _is_trained(path_prefix + layer.name, stage)
+                for layer in model.layers
+            )
+            and not lora_layers(model, path_prefix, stage.lora)
         ):
             diagnostics.error(
                 "invalid-choice",
@@ -47,10 +58,17 @@ def freeze_layers(
                 patterns[0].span if isinstance(patterns[0], LocatedText) else None,
             )
     diagnostics.raise_errors()
+    adapted = lora_layers(model, path_prefix, config.lora)
     for layer in model.layers:
-        # Never set to True: a blueprint may have layers that are not trainable.
-        if not _is_trained(path_prefix + layer.name, config):
-            layer.trainable = False
+        # A blueprint may have layers that are not trainable.
+        if not (layer.trainable and _is_trained(path_prefix + layer.name, config)):
+            # Of a layer that is not trainable, Keras would not train the matrices either.
+            layer.trainable = layer.name in adapted
+            for variable in layer.variables:
+                variable.trainable = False
+    if config.lora is not None:
+        for adapted_layer in chain.from_iterable(adapted.values()):
+            adapted_layer.enable_lora(config.lora.rank, lora_alpha=config.lora.alpha)
 
 
 def _is_trained(path: str, config: TrainingConfig) -> bool:
@@ -65,7 +83,10 @@ def trainable_note(model: keras.Model) -> str:
         for variables in (model.trainable_variables, model.variables)
     )
     count = sum(1 for each in model.layers if each.variables and not each.trainable)
-    return (
+    note = (
         f"Trainable: {trained:,} of {total:,} parameters of '{model.name}';"
         f" {plural(count, 'layer')} with weights frozen"
     )
+    if adapters := lora_adapters(model):
+        note += f"; LoRA in {plural(len(adapters), 'layer')}"
+    return note
