@@ -540,3 +540,25 @@ def performances(folder: Path, *, length: int = 10, events: int = 12) -> None:
     for name, size in (("train", 24), ("valid", 6)):
         np.save(folder / f"{name}_events.npy", rows[:size, :-1])
         np.save(folder / f"{name}_next.npy", rows[:size, 1:])
+
+
+def sales(folder: Path) -> None:
+    """Write what customers of two countries spend in six months, which is as much in the next."""
+    random = np.random.default_rng(0)
+    spent = random.random((40, 1, 1))
+    arrays = {
+        "temporal": np.tile(np.arange(1.0, 7)[:, None], (40, 1, 5)),
+        "trend": spent + 0.1 * random.random((40, 6, 12)),
+        "country": np.eye(3, dtype=int)[labels(40, 2) + 1],
+    }
+    parts = {"x": slice(0, 32), "v": slice(32, 40)}
+    np.savez(
+        folder / "sales.npz",
+        y_train=np.repeat(spent[:32], 6, axis=1),
+        y_val=np.repeat(spent[32:], 6, axis=1),
+        **{
+            f"{part}_{name}": array[rows]
+            for name, array in arrays.items()
+            for part, rows in parts.items()
+        },
+    )

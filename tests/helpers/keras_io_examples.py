@@ -579,4 +579,7 @@ EXAMPLES: Mapping[str, Example] = {
         epochs=6,
         weights=("bit_m_r50x1.safetensors",),
     ),
+    "structured_data/customer_lifetime_value": Example(
+        data.sales, {"countries": 3, "width": 4, "hidden": 4, "units": 8}, epochs=4
+    ),
 }
