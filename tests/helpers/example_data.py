@@ -551,14 +551,14 @@ def sales(folder: Path) -> None:
         "trend": spent + 0.1 * random.random((40, 6, 12)),
         "country": np.eye(3, dtype=int)[labels(40, 2) + 1],
     }
-    parts = {"x": slice(0, 32), "v": slice(32, 40)}
+    row_ranges = {"x": slice(0, 32), "v": slice(32, 40)}
     np.savez(
         folder / "sales.npz",
         y_train=np.repeat(spent[:32], 6, axis=1),
         y_val=np.repeat(spent[32:], 6, axis=1),
         **{
-            f"{part}_{name}": array[rows]
+            f"{prefix}_{name}": array[rows]
             for name, array in arrays.items()
-            for part, rows in parts.items()
+            for prefix, rows in row_ranges.items()
         },
     )

@@ -582,4 +582,18 @@ EXAMPLES: Mapping[str, Example] = {
     "structured_data/customer_lifetime_value": Example(
         data.sales, {"countries": 3, "width": 4, "hidden": 4, "units": 8}, epochs=4
     ),
+    "vision/image_classification_using_global_context_vision_transformer": Example(
+        partial(data.image_folders, name="flower_photos", classes=("daisy", "rose", "tulip")),
+        {
+            "image_size": 32,
+            "windows": [4, 2, 2, 1],
+            "width": 8,
+            "depths": [2, 2, 2, 2],
+            "heads": [1, 1, 2, 2],
+            "halvings": [1, 1, 0, 0],
+            "classes": 3,
+        },
+        epochs=5,
+        weights=("gcvitxxtiny.safetensors",),
+    ),
 }
