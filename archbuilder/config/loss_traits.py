@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 from archbuilder.compiler.keras_object import KerasObject
 
 TargetFormat: TypeAlias = Literal[
-    "values", "probabilities", "one_hot", "class_indices", "label_sequence", "identities"
+    "values", "probabilities", "one_hot", "class_indices", "label_sequence", "identities", "none"
 ]
 
 
@@ -28,6 +28,7 @@ class LossTraits:
     - `class_indices`: a class index in place of that axis.
     - `label_sequence`: class indices, padded with zeros.
     - `identities`: an integer; examples with the same integer belong together.
+    - `none`: there are none, since the output is the loss.
     """
     takes_classes: bool = True
     """Whether targets are classes or probabilities of classes rather than quantities."""
@@ -80,6 +81,7 @@ LOSS_TRAITS: Final[Mapping[str, LossTraits]] = {
     ),
     "SquaredHinge": LossTraits(),
     "Tversky": LossTraits(reduces_positions=True, combines_examples=True),
+    "Value": LossTraits("none", takes_classes=False),
 }
 """All losses by class name."""
 
@@ -87,3 +89,8 @@ LOSS_TRAITS: Final[Mapping[str, LossTraits]] = {
 def traits_of(loss: KerasObject | None) -> LossTraits:
     """Return the properties of a loss; those of a loss of quantities if there is none."""
     return LOSS_TRAITS.get(loss.class_name, _QUANTITIES) if loss else _QUANTITIES
+
+
+def is_own_loss(loss: KerasObject | None) -> bool:
+    """Return whether an output with this loss is the loss itself, and is not compared."""
+    return traits_of(loss).targets == "none"

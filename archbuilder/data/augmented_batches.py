@@ -211,7 +211,7 @@ class _DenseTargetFinder:
         mixed_layers = [each for each in geometric_layers if each.class_name in MIXED_LAYERS]
         moves_pixels = geometric_layers or any(each.class_name in MIXING_LAYERS for each in layers)
         dense_targets: dict[str, _DenseTarget] = {}
-        for output in {**self.objective.loss, **self.objective.metrics} if moves_pixels else ():
+        for output in self.objective.compared_outputs if moves_pixels else ():
             dense_target = self._dense_target(output)
             if dense_target is not None:
                 dense_targets[output] = dense_target

@@ -50,9 +50,8 @@ def find_mixed_labels(
         refuse_mixing(layers, f"the input '{other_inputs[0]}' is not an image and is not mixed")
     if dataset.sample_weights:
         refuse_mixing(layers, "the weights of examples or classes belong to one example each")
-    outputs = {**objective.loss, **objective.metrics}
     mixed = []
-    for output in outputs:
+    for output in objective.compared_outputs:
         target = dataset.targets[output]
         if output in dense_targets:
             _check_dense_target(mixing, output, target)

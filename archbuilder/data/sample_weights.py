@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Shape
 from archbuilder.compiler.keras_object import KerasObject
-from archbuilder.config.loss_traits import TargetFormat, traits_of
+from archbuilder.config.loss_traits import TargetFormat, is_own_loss, traits_of
 from archbuilder.config.objectives import TargetSpec
 from archbuilder.config.output_types import BALANCED, ClassWeightSetting
 from archbuilder.config.value_types import LocatedText
@@ -136,6 +136,8 @@ def combine_weights(
 
 def weight_axes(shape: Shape, loss: KerasObject | None) -> Shape:
     """Return the axes of an output's positions, or none if the loss reduces them to one value."""
+    if is_own_loss(loss):
+        return shape
     return () if traits_of(loss).reduces_positions else shape[:-1]
 
 

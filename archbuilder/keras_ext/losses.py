@@ -9,7 +9,7 @@ from archbuilder.keras_ext.box_overlap import CIoU, GIoU
 from archbuilder.keras_ext.image_quality import peak_signal_to_noise_ratio, structural_similarity
 from archbuilder.keras_ext.layers._typing import Config, Tensor
 
-__all__ = ["CIoU", "CapsuleMargin", "Charbonnier", "GIoU", "PSNRLoss", "SSIMLoss"]
+__all__ = ["CIoU", "CapsuleMargin", "Charbonnier", "GIoU", "PSNRLoss", "SSIMLoss", "Value"]
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
@@ -184,3 +184,29 @@ class PSNRLoss(keras.losses.Loss):
     def get_config(self) -> Config:
         """Return the arguments of the constructor."""
         return {**super().get_config(), "max_val": self.max_val, "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable(package="archbuilder")
+class Value(keras.losses.Loss):
+    """Mean of an output that is itself a loss, such as a divergence that the network computes.
+
+    It has no target: `y_true` has no effect. For one value per example it is what `add_loss` of
+    Keras adds for their mean.
+
+    Args:
+        reduction: Type of reduction over the batch, as in all losses of Keras.
+        name: Name of the loss.
+        dtype: The dtype of the computation.
+    """
+
+    def __init__(
+        self,
+        reduction: str = "sum_over_batch_size",
+        name: str = "value",
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:  # noqa: ARG002 - as in all losses
+        """Return the output. It keeps its last axis, which a mask may have."""
+        return y_pred

@@ -213,7 +213,7 @@ def spiral(folder: Path) -> None:
     points = angle[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     points += random.normal(scale=0.2, size=points.shape)
     points = 5 * (points - points.min()) / (points.max() - points.min())
-    np.savez(folder / "spiral.npz", x=points[:, :1], y=points[:, 1:], zeros=np.zeros((400, 1)))
+    np.savez(folder / "spiral.npz", x=points[:, :1], y=points[:, 1:])
 
 
 def moons(folder: Path) -> None:
@@ -224,7 +224,7 @@ def moons(folder: Path) -> None:
     points = np.stack([side * np.cos(angle) + (side < 0), side * np.sin(angle)], axis=1)
     points += random.normal(scale=0.05, size=points.shape)
     points = (points - points.mean(axis=0)) / points.std(axis=0)
-    np.savez(folder / "moons.npz", x=points.astype(np.float32), zeros=np.zeros((200, 2)))
+    np.savez(folder / "moons.npz", x=points.astype(np.float32))
 
 
 def faces(folder: Path) -> None:

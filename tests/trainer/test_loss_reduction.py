@@ -23,6 +23,7 @@ from archbuilder.cli import main
 from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.pipeline import BatchPipeline
 from archbuilder.distribution.strategy import DeviceSetup
+from archbuilder.keras_ext.losses import Value
 from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.trainer.single_model import SingleNetworkModel
 from archbuilder.trainer.train_loop import evaluate
@@ -31,6 +32,8 @@ ACCURACY = "sparse_categorical_accuracy"
 STEPS = 5
 CLASSES = 3
 IGNORED = 255
+RECURRENT = ("whole", "own")
+"""Outputs of `several` with one loss per example; the second is itself a loss."""
 
 Named = Mapping[str, np.ndarray]
 
@@ -92,7 +95,8 @@ def network(cut: Cut) -> keras.Model:
     if cut.network == "sequence":
         return keras.Model(x, steps)
     last = layers.Dense(2, kernel_regularizer="l2")(layers.SimpleRNN(3)(hidden))
-    return keras.Model(x, {"steps": steps, "whole": last})
+    size = keras.ops.mean(keras.ops.square(layers.SimpleRNN(3)(hidden)), axis=1)
+    return keras.Model(x, {"steps": steps, "whole": last, "own": size})
 
 
 def losses(cut: Cut) -> Any:
@@ -100,6 +104,7 @@ def losses(cut: Cut) -> Any:
         return {
             "steps": crossentropy(cut),
             "whole": keras.losses.MeanSquaredError(reduction=cut.reduction),
+            "own": Value(reduction=cut.reduction),
         }
     if cut.network == "dice":
         return keras.losses.Dice()
@@ -122,13 +127,17 @@ def data(cut: Cut) -> tuple[Any, Any, Any]:
         "pixels": (numbers.normal(size=(n, STEPS, STEPS, 2)), classes, (STEPS, STEPS)),
         "dice": (numbers.normal(size=(n, STEPS, STEPS, 2)), classes[..., np.newaxis] % 2, ()),
         "sequence": (tokens, labels, (STEPS,)),
-        "several": (tokens, {"steps": labels, "whole": numbers.normal(size=(n, 2))}, (STEPS,)),
+        "several": (
+            tokens,
+            {"steps": labels, "whole": numbers.normal(size=(n, 2)), "own": np.zeros(n)},
+            (STEPS,),
+        ),
     }[cut.network]
     if cut.weights == "none":
         return x, y, None
     weights = numbers.uniform(0, 3, (n, *positions) if cut.weights == "position" else n)
     if cut.network == "several":
-        return x, y, {"steps": weights, "whole": numbers.uniform(0, 3, n)}
+        return x, y, {"steps": weights, **{name: numbers.uniform(0, 3, n) for name in RECURRENT}}
     return x, y, weights
 
 
@@ -173,7 +182,7 @@ def strategy() -> tf.distribute.Strategy:
     )
 
 
-LOSS_WEIGHTS = {"steps": 1.0, "whole": 0.5}
+LOSS_WEIGHTS = {"steps": 1.0, "whole": 0.5, "own": 0.2}
 
 
 def by_keras(cut: Cut) -> tuple[list[np.ndarray], dict[str, float]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.loss_traits import is_own_loss
 from archbuilder.config.metric_checks import check_metrics
 from archbuilder.config.objectives.base import ObjectiveConfig, TargetSpec
 from archbuilder.config.optimizers import DEFAULT_OPTIMIZER, OptimizerConfig, optimizer
@@ -36,7 +37,7 @@ class SupervisedConfig(ObjectiveConfig):
 
     loss: Mapping[str, KerasObject] = setting(
         losses(),
-        "Loss to minimize.",
+        "Loss to minimize. `value` minimizes the output itself, which then has no target.",
         example="'loss: SparseCategoricalCrossentropy' for class indices",
     )
     loss_weights: Mapping[str, float] = setting(
@@ -73,10 +74,16 @@ class SupervisedConfig(ObjectiveConfig):
 
         return make_supervised_task(context, self)
 
+    @property
+    def compared_outputs(self) -> tuple[str, ...]:
+        """The outputs that are compared with a target: those with a loss or metric that has one."""
+        outputs = {**self.loss, **self.metrics}
+        return tuple(each for each in outputs if not is_own_loss(self.loss.get(each)))
+
     def target_spec(self) -> TargetSpec:
         """Return the losses, metrics and weights of the outputs."""
         return TargetSpec(
-            {*self.loss, *self.metrics},
+            self.compared_outputs,
             self.loss,
             self.metrics,
             self.feed_targets_to_inputs,
@@ -85,8 +92,26 @@ class SupervisedConfig(ObjectiveConfig):
         )
 
     def check(self, context: SectionContext) -> None:
-        """Report metrics that do not fit the loss of their output."""
-        check_metrics(self.loss, self.metrics, context.diagnostics)
+        """Report settings that do not fit the loss of their output."""
+        own_losses = {name: loss for name, loss in self.loss.items() if is_own_loss(loss)}
+        others = {name: loss for name, loss in self.loss.items() if name not in own_losses}
+        check_metrics(others, self.metrics, context.diagnostics)
+        for output, loss in own_losses.items():
+            outputs_by_setting = {
+                "metrics": self.metrics,
+                "class_weight": self.class_weight,
+                "target_from_input": self.target_from_input,
+                "feed_targets_to_inputs": self.feed_targets_to_inputs.values(),
+            }
+            for setting_name, outputs in outputs_by_setting.items():
+                if output in outputs:
+                    context.diagnostics.error(
+                        "invalid-choice",
+                        f"the output '{output}' is its own loss and has no target, but"
+                        f" '{setting_name}' needs one",
+                        loss.span,
+                        label=f"remove '{output}' from '{setting_name}', or choose another loss",
+                    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Final
 
 from archbuilder.config.data_sandbox import DataSandbox
-from archbuilder.config.sources.arrays import ARRAY_SOURCES, Digits, Idx, Npy, Npz
+from archbuilder.config.sources.arrays import (
+    ARRAY_SOURCES,
+    DEFAULT_TARGET,
+    Digits,
+    Idx,
+    Npy,
+    Npz,
+)
 from archbuilder.config.sources.base import (
     ArrayNames,
     DataPath,
@@ -49,6 +56,7 @@ from archbuilder.config.sources.windows import WindowConfig
 
 __all__ = [
     "DATA_SUFFIXES",
+    "DEFAULT_TARGET",
     "IMAGE_SUFFIXES",
     "SOURCES",
     "TEXT_SUFFIXES",

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from archbuilder.data.source_dataset import SourceDataset
     from archbuilder.data.sources.load_context import LoadContext
 
+DEFAULT_TARGET: Final = "y"
+"""The array of targets in an archive that does not name one."""
 _PATHS: Final = or_by_name(path())
 
 
@@ -54,7 +56,11 @@ class Npz(InferenceSource):
 
     file: DataPath = setting(path(), "The archive.")
     inputs: ArrayNames = setting(NAMES, "Array of the input, or arrays by input.", default="x")
-    targets: ArrayNames = setting(NAMES, "Array of the target, or arrays by output.", default="y")
+    targets: ArrayNames = setting(
+        NAMES,
+        "Array of the target, or arrays by output; `{}` without targets.",
+        default=DEFAULT_TARGET,
+    )
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
     sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
     window: WindowConfig | None = setting(WINDOW, WINDOW_TEXT, default=None)
@@ -81,7 +87,9 @@ class Npy(InferenceSource):
     may_hold_images = True
 
     inputs: DataPaths = setting(_PATHS, "File of the input, or files by input.")
-    targets: DataPaths = setting(_PATHS, "File of the target, or files by output.")
+    targets: DataPaths = setting(
+        _PATHS, "File of the target, or files by output; by default none.", default_factory=dict
+    )
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
     sample_weight: DataPaths | None = setting(_PATHS, SAMPLE_WEIGHT, default=None)
     window: WindowConfig | None = setting(WINDOW, WINDOW_TEXT, default=None)

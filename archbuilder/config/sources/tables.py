@@ -62,7 +62,9 @@ _INPUT_COLUMNS_TEXT: Final = (
     "Columns of the input, or columns by input; by default all that are neither a target nor a"
     " weight."
 )
-_TARGET_COLUMNS_TEXT: Final = "Column of the target, or columns by output; by default the last one."
+_TARGET_COLUMNS_TEXT: Final = (
+    "Column of the target, or columns by output; by default the last one, `{}` without targets."
+)
 
 
 def _character() -> ValueType[str]:
@@ -200,7 +202,9 @@ class Jsonl(SkippableSource, InferenceSource):
         features_by_name(_FIELD), "Field of the input, or fields by input.", default="x"
     )
     targets: str | Mapping[str, str | FeatureConfig] = setting(
-        targets_by_name(_FIELD), "Field of the target, or fields by output.", default="y"
+        targets_by_name(_FIELD),
+        "Field of the target, or fields by output; `{}` without targets.",
+        default="y",
     )
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
     sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)

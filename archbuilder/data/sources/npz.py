@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.lib.format import MAGIC_PREFIX
 
-from archbuilder.config.sources import DataPath, Npz
+from archbuilder.config.sources import DEFAULT_TARGET, DataPath, Npz
 from archbuilder.data.columns import ArrayColumn, Column
 from archbuilder.data.file_access import DataFileOpener, check_fits_in_memory
 from archbuilder.data.source_dataset import KeyColumn, SourceDataset, SourceKeys, check_lengths
@@ -124,7 +124,10 @@ def _read_archive(
         members = [each.removesuffix(_SUFFIX) for each in archive.names() if each.endswith(_SUFFIX)]
         missing = next((array for array in writers if array not in members), None)
         if missing is not None:
-            raise RunError(f"{name} has no array {quote(missing)}; it has {quote_list(members)}")
+            hint = "; write 'targets: {}' without targets" if missing == DEFAULT_TARGET else ""
+            raise RunError(
+                f"{name} has no array {quote(missing)}; it has {quote_list(members)}{hint}"
+            )
         # All shapes are checked before any array is read, which may take minutes.
         lengths: list[tuple[str, int]] = []
         for array, writer in writers.items():
