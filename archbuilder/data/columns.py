@@ -146,7 +146,7 @@ class LazyColumn:
     """Whether reading everything is cheap, so that checks run at once, as for an array."""
     describe_row: Callable[[int], str] | None = None
     """Where an example is, for messages; None if only its number is known."""
-    resize: Callable[[int, int], LazyColumn] | None = None
+    resize: Callable[[int, int], Column] | None = None
     """Returns the column with images of another height and width; None if they have no other."""
 
     def gather(self, rows: tf.Tensor) -> tf.Tensor:
@@ -191,12 +191,22 @@ class LazyColumn:
 def fit_image_size(column: Column, shape: Sequence[int | None]) -> Column:
     """Return a column whose images have the size in a shape `(height, width, ...)` of a network.
 
-    Other columns, and images whose size the recipe has, stay as they are.
+    Images keep the size of the first one if the network takes any size. Other columns, and images
+    whose size the recipe has, stay as they are.
     """
-    height, width = (*shape, None, None)[:2]
-    if not isinstance(column, LazyColumn) or column.resize is None or not height or not width:
+    if not isinstance(column, LazyColumn) or column.resize is None:
         return column
-    return replace(column.resize(height, width), checks=column.checks)
+    height, width = image_size(shape) or column.shape[:2]
+    resized = column.resize(height, width)
+    for check in column.checks:
+        resized = resized.with_check(check)
+    return resized
+
+
+def image_size(shape: Sequence[int | None]) -> tuple[int, int] | None:
+    """Return the height and width in a shape `(height, width, ...)`; None if one is not known."""
+    height, width = (*shape, None, None)[:2]
+    return (height, width) if height and width else None
 
 
 def make_finite_check(description: str, dtype: type[np.floating] | None = None) -> ValueCheck:

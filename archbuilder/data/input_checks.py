@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Final, cast
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +20,9 @@ from archbuilder.data.pipeline import AdaptedColumn
 from archbuilder.data.provenance import ColumnOrigin
 from archbuilder.data.source_dataset import Feature
 from archbuilder.diagnostics.errors import RunError
+
+_IMAGE_AXES: Final = 3
+"""Height, width and channels."""
 
 
 def adapt_input(
@@ -40,11 +43,14 @@ def adapt_input(
     # Bytes that are indices are not pixels, and must not be divided by 255.
     if lookup_tables:
         feature = replace(feature, divide_by=None)
-    # A mask; an image is resized by the adapter.
-    if not feature.image:
-        feature = replace(feature, column=fit_image_size(feature.column, graph_input.shape))
-    adapter = make_adapter(feature, graph_input)
-    column = feature.column
+    # An image in a flat input keeps its size.
+    is_flat = feature.image and len(graph_input.shape) != _IMAGE_AXES
+    column = fit_image_size(feature.column, () if is_flat else graph_input.shape)
+    adapter = make_adapter(replace(feature, column=column), graph_input)
+    if column.shape != feature.shape:
+        size = "x".join(map(str, column.shape[:2]))
+        note = f"Input '{graph_input.name}': images decoded to {size}"
+        adapter = replace(adapter, notes=(note, *adapter.notes))
     origin = feature.origin or ColumnOrigin.for_array(column.name or "the data")
     # Integers that are divided by a scale are quantities, not ids, and may be rounded.
     scaled = feature.divide_by not in (None, 1) and not is_integer(dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Final, TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from archbuilder.config.sources import FeatureConfig
 from archbuilder.data.columns import (
     ArrayColumn,
     Column,
+    LazyColumn,
     RowIndices,
     check_non_negative,
     load_into_memory,
@@ -257,25 +259,43 @@ class SourceDataset:
     def in_memory(self) -> SourceDataset:
         """Return this dataset with every column in memory.
 
+        Images whose size the network decides are loaded once that is known.
+
         Raises:
             RunError: if they do not fit in memory, or an example cannot be read.
         """
         columns = [feature.column for feature in self.inputs.values()]
         columns += [*self.targets.values(), *self.sample_weights.values()]
-        example_bytes = sum(math.prod(each.shape) * each.dtype.itemsize for each in columns)
-        check_fits_in_memory(self.count * example_bytes, self.source_name)
-        inputs = {
-            name: replace(feature, column=load_into_memory(feature.column))
-            for name, feature in self.inputs.items()
-        }
+        fixed = [each for each in columns if not isinstance(each, LazyColumn) or not each.resize]
+        self._check_memory(fixed)
+
+        def keep(column: Column) -> Column:
+            if not isinstance(column, LazyColumn) or column.resize is None:
+                return load_into_memory(column)
+            resize = column.resize
+
+            # Several networks and sets may ask for one size.
+            @cache
+            def load(height: int, width: int) -> Column:
+                resized = resize(height, width)
+                self._check_memory([*fixed, resized])
+                return load_into_memory(resized)
+
+            return replace(column, resize=load)
+
         return replace(
             self,
-            inputs=inputs,
-            targets={name: load_into_memory(column) for name, column in self.targets.items()},
-            sample_weights={
-                name: load_into_memory(column) for name, column in self.sample_weights.items()
+            inputs={
+                name: replace(feature, column=keep(feature.column))
+                for name, feature in self.inputs.items()
             },
+            targets={name: keep(column) for name, column in self.targets.items()},
+            sample_weights={name: keep(column) for name, column in self.sample_weights.items()},
         )
+
+    def _check_memory(self, columns: Iterable[Column]) -> None:
+        example_bytes = sum(math.prod(each.shape) * each.dtype.itemsize for each in columns)
+        check_fits_in_memory(self.count * example_bytes, self.source_name)
 
     def _with_finite_check(self, column: Column, role: str, name: str) -> Column:
         description = f"the {role} {quote(name)}" if name else f"the {role}"

@@ -22,7 +22,7 @@ from archbuilder.config.sources import (
     InferenceSource,
     TextFiles,
 )
-from archbuilder.data.columns import Array, ArrayColumn
+from archbuilder.data.columns import Array, ArrayColumn, image_size
 from archbuilder.data.features import fit_features
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing, SourceDataset
@@ -44,6 +44,7 @@ from archbuilder.files.blueprint_files import check_exists
 from archbuilder.formatting import any_of, plural
 
 _IMAGE_CHANNELS: Final = (1, 3)
+_IMAGE_AXES: Final = 3
 _MAX_GROUP_SIZE: Final = 1024
 """Largest number of images that are held in memory at a time."""
 _SOURCES: Final = [each for each in SOURCES.values() if issubclass(each, InferenceSource)]
@@ -222,14 +223,20 @@ def _decoder_factory(
     # An input without a channel axis takes grayscale images.
     channels = (
         graph_input.shape[-1]
-        if len(graph_input.shape) == 3 and graph_input.shape[-1] in _IMAGE_CHANNELS
+        if len(graph_input.shape) == _IMAGE_AXES and graph_input.shape[-1] in _IMAGE_CHANNELS
         else 1
     )
     image_spec = schema.images.get(graph_input.name, schema.images.get(UNNAMED))
     config = training_source.image_config(graph_input.name)
     if config is not None:
         # A run has recorded them; a model outside of it has not.
-        config = replace(config, channels=config.channels or (None if image_spec else channels))
+        has_size = config.size is None and len(graph_input.shape) == _IMAGE_AXES
+        config = replace(
+            config,
+            channels=config.channels or (None if image_spec else channels),
+            # Decoded once to the size of the network, as in training.
+            size=image_size(graph_input.shape) if has_size else config.size,
+        )
         return lambda image: ImageDecoder.from_first(image, config, image_spec)
     # The divisor of arrays is meant for 8 bits.
     array_config = ImageConfig(

@@ -607,10 +607,10 @@ def test_prediction_decodes_images_as_training(tmp_path: Path, capsys: pytest.Ca
     for row, expected in zip(predictions, held_out, strict=True):
         assert {**row, "key": ""} == {**expected, "key": ""}
     for change in (
-        "0.png': resized from 5x12 to 6x7",
+        "0.png': resized from 5x12 to 8x8",
         "0.png': converted RGB to grayscale",
         "Input 'image': rescaled by 1/1000",
         "skipped 1 file without an image suffix",
     ):
         assert err.count(change) == 1
-    assert err.count("resized from") == 2  # of a file, and of the whole for the network
+    assert err.count("resized from") == 1  # files are told once, and decoded to this size

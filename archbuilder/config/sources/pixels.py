@@ -28,7 +28,8 @@ IMAGE_SIZE: Final = pair_of(SIZE)
 IMAGE_CHANNELS: Final = choice(1, 3)
 IMAGE_BITS: Final = choice(8, 16)
 IMAGE_SIZE_TEXT: Final = (
-    "Height and width that images are resized to; by default those of the first image."
+    "Height and width that images are decoded to; by default those of the network's input, or those"
+    " of the first image if the input takes any size."
 )
 IMAGE_CHANNELS_TEXT: Final = "Number of channels; by default that of the first image."
 IMAGE_BITS_TEXT: Final = "Bits per channel; by default those of the first image."
@@ -50,8 +51,8 @@ class ImageConfig:
     )
     size: tuple[int, int] | None = setting(
         IMAGE_SIZE,
-        "Height and width that images are resized to; by default those of the first image, and"
-        " for a target those of the output.",
+        "Height and width that images are decoded to; by default those of the network's input, or"
+        " of the output for a target, or those of the first image if that has any size.",
         default=None,
     )
     channels: int | None = setting(IMAGE_CHANNELS, IMAGE_CHANNELS_TEXT, default=None)

@@ -34,9 +34,9 @@ def load_images(source: Images, context: LoadContext) -> SourceDataset:
     """Load images of one size, and their targets.
 
     Targets are the classes that directories stand for, other images with the same names, or labels
-    in the names. Images are resized to `size` or, without it, to the size of the first image.
-    Colors become gray if the first image is gray. With `fitted`, classes, size and channels are
-    those of the training data.
+    in the names. Images are decoded to `size`, or to that of the network's input; without both, to
+    the size of the first image. Colors become gray if the first image is gray. With `fitted`,
+    classes, size and channels are those of the training data.
 
     Raises:
         BlueprintError: if a blueprint names a directory that it may not read.
@@ -59,7 +59,9 @@ def load_images(source: Images, context: LoadContext) -> SourceDataset:
         source.image_config(),
         fitted_schema.images.get(UNNAMED) if fitted_schema else None,
     )
-    images = image_column(listing.name, files, decoder, context.opener)
+    images = image_column(
+        listing.name, files, decoder, context.opener, is_resizable=source.size is None
+    )
     classes = DirectoryClasses()
     targets = make_target_columns(source, listing.name, named_targets, context)
     if not has_named_targets:

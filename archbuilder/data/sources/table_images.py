@@ -87,8 +87,7 @@ def add_images(
             decoder,
             context.opener,
             describe,
-            # Images of inputs are resized when they are fitted to the network.
-            is_resizable=config.size is None and not isinstance(decoder, ImageDecoder),
+            is_resizable=config.size is None,
         )
         if output is not None:
             targets[output] = column

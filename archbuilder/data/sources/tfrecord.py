@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 
 from archbuilder.config.sources import Tfrecord
 from archbuilder.data.bad_records import BadRecords
-from archbuilder.data.columns import Array, Column, LazyColumn, RowIndices
+from archbuilder.data.columns import Array, LazyColumn, RowIndices
 from archbuilder.data.dtypes import DType
 from archbuilder.data.source_dataset import Feature, FittedPreprocessing, SourceDataset
 from archbuilder.data.sources.batch_reader import RawBatch, Row, batched_by_bytes, stack_rows
@@ -166,16 +166,22 @@ class _RecordReader:
         """Return an input of encoded images, which are read and decoded on demand."""
         decoder, feature = self.image_decoders[key], self.fields["input"][key]
 
-        def decode(row: int) -> Array:
-            content = self.record_index.read(row, self.context.opener)
-            name = self.describe_row(row)
-            return decoder.decode(_bytes_value(_parse_features(content, name), feature), name)
+        def column(decoder: ImageDecoder) -> LazyColumn:
+            def decode(row: int) -> Array:
+                content = self.record_index.read(row, self.context.opener)
+                name = self.describe_row(row)
+                return decoder.decode(_bytes_value(_parse_features(content, name), feature), name)
 
-        def read(rows: RowIndices) -> Array:
-            return np.stack([decode(row) for row in rows.tolist()])
+            def read(rows: RowIndices) -> Array:
+                return np.stack([decode(row) for row in rows.tolist()])
 
-        column: Column = LazyColumn("", self.count, decoder.shape, decoder.dtype, read)
-        return decoder.to_feature(column, self.source.divide_by)
+            return LazyColumn("", self.count, decoder.shape, decoder.dtype, read)
+
+        def resize(height: int, width: int) -> LazyColumn:
+            return column(decoder.resized(height, width))
+
+        images = replace(column(decoder), resize=None if self.source.size else resize)
+        return decoder.to_feature(images, self.source.divide_by)
 
     def _parse_record(self, record: Record) -> Row:
         """Return the numbers and strings of a record, and check its images.

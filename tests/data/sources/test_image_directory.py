@@ -7,14 +7,20 @@ import struct
 import zlib
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from helpers.graphs import SPAN
 from PIL import Image
 
 from archbuilder.cli import main
+from archbuilder.compiler.ir import GraphInput
 from archbuilder.config.data_schema import DatasetSchema
 from archbuilder.config.sources import DataPath, Images
+from archbuilder.data.columns import ArrayColumn
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.input_checks import adapt_input
 from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing
 from archbuilder.data.sources import load_source
 from archbuilder.diagnostics.errors import BlueprintError, RunError, UsageError
@@ -89,6 +95,31 @@ def test_image_size_and_color_mode(tmp_path: Path):
     assert images.shape == (2, 4, 6, 3)
     np.testing.assert_array_equal(images[:, 0, 0], [[255, 0, 0], [7, 7, 7]])
     assert taken(tmp_path, [0], size=(3, 5), channels=1).shape == (1, 3, 5, 1)
+
+
+@pytest.mark.parametrize("cache", [None, True])
+@pytest.mark.parametrize("size", [None, (9, 9)])
+def test_images_of_several_sizes(tmp_path: Path, cache: bool | None, size: tuple[int, int] | None):
+    """They are resized once, to the network's input, unless the source has a size of its own."""
+    files = [tmp_path / f"{number}.png" for number in range(3)]
+    rng = np.random.default_rng(0)
+    for file, shape in zip(files, ((20, 30, 3), (7, 5, 3), (11, 11, 3)), strict=True):
+        Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(file)
+    (feature,) = load(tmp_path, cache=cache, size=size).inputs.values()
+    adapted = adapt_input(feature, GraphInput("image", (6, 8, 3), "float32", SPAN))
+    target = size or (6, 8)
+    images = [
+        keras.utils.load_img(each, target_size=target, interpolation="bilinear") for each in files
+    ]
+    expected = tf.image.resize(np.stack(images) / np.float32(255), (6, 8))
+    np.testing.assert_allclose(adapted.gather(tf.range(3)), expected, rtol=1e-6)
+    changes = "images decoded to 6x8" if size is None else "resized from 9x9 to 6x8"
+    assert f"Input 'image': {changes}" in adapted.adapter.notes
+    assert isinstance(adapted.column, ArrayColumn) is (cache is True)
+    # A network of images of any size gets those of the first.
+    open_input = GraphInput("image", (None, None, 3), "float32", SPAN)
+    shape = adapt_input(feature, open_input).column.shape
+    assert shape == (*(size or (20, 30)), 3)
 
 
 def bomb(path: Path, width: int, height: int) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from archbuilder.config import data_from_argument
 from archbuilder.config.sources import DataPath, Tfds, Tfrecord
-from archbuilder.data.columns import ArrayColumn, translate_read_errors
+from archbuilder.data.columns import ArrayColumn, fit_image_size, translate_read_errors
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.sources import load_source
@@ -98,13 +98,16 @@ class TestRecords:
 
     @pytest.mark.parametrize("cache", [None, True, False])
     def test_encoded_images(self, tmp_path: Path, packed: bool, cache: bool | None):
-        """They are decoded as they are needed, and brought to the size of the first."""
+        """They are decoded as they are needed, to the size of the first if none is asked for."""
         rows = [example(x=png(level, 6 + level), y=level) for level in range(5)]
         for file_number, file_rows in enumerate((rows[:2], rows[2:])):
             write(tmp_path / f"d-{file_number}.tfrecord", *file_rows, packed=packed)
         dataset = load(Tfrecord(DataPath(str(tmp_path / "d-*.tfrecord")), cache=cache))
-        column = dataset.inputs[UNNAMED].column
+        column = fit_image_size(dataset.inputs[UNNAMED].column, (None, None, 1))
         assert isinstance(column, ArrayColumn) is (cache is True)
+        smaller = fit_image_size(dataset.inputs[UNNAMED].column, (4, 5, 1))
+        assert (smaller.shape, isinstance(smaller, ArrayColumn)) == ((4, 5, 1), cache is True)
+        assert np.asarray(smaller.numpy(np.array([2])))[0, :, :, 0].tolist() == [[2] * 5] * 4
         assert (column.shape, dataset.inputs[UNNAMED].divide_by) == ((6, 6, 1), 255)
         images = np.asarray(column.gather(np.array([4, 0, 3])))
         assert images[:, 0, 0, 0].tolist() == [4, 0, 3]
