@@ -90,6 +90,7 @@ ORDER: Mapping[str, str] = {
         name_patterns pixels tokenizers windows
         base
         features
+        feature_conflicts
         feature_parser
         arrays images tables texts
     """,
@@ -97,9 +98,9 @@ ORDER: Mapping[str, str] = {
         batch_share rounding
         augmentation bad_records columns errors file_access image_grid input_tracing position
         provenance shuffle
-        dtypes lookup_tables targets text
+        dtypes lists lookup_tables targets text
         source_dataset
-        number_features sample_weights text_features
+        list_features number_features sample_weights text_features
         features split windows
         digest input_adapter random_crop sources
         sizes
@@ -109,10 +110,12 @@ ORDER: Mapping[str, str] = {
         inspect
     """,
     "archbuilder.data.sources": """
-        cells digits disk_columns image_decoding npy_header parquet_footer
+        cells digits disk_columns image_decoding json_numbers npy_header parquet_footer
         category_writer dates label_encoder load_context text_writer tfrecord_io
         class_directories column_roles idx mask_decoding npy npz text
         image_files pairs text_directory
+        list_parser
+        list_writer
         batch_reader coordinates image_targets
         image_directory
         table_images

@@ -11,8 +11,9 @@ from typing import Final
 import numpy as np
 
 from archbuilder.config.data_schema import FittedFeature
-from archbuilder.config.sources.features import MAX_CATEGORIES
+from archbuilder.config.sources.features import MAX_CATEGORIES, FeatureConfig
 from archbuilder.data.columns import Array, Column, RowIndices, iter_chunks, map_column
+from archbuilder.data.list_features import list_note, pad_lists, present_values
 from archbuilder.data.number_features import check_domain, convert_numbers, fit_numbers, value_names
 from archbuilder.data.source_dataset import Feature, RawFeature, SourceDataset
 from archbuilder.data.text_features import (
@@ -62,6 +63,7 @@ def fit_features(
     for name, raw in dataset.raw_features.items():
         # The segments of texts are those that the tokenizer of the texts gives them.
         feature = _apply(raw, learned[raw.config.segments_of or name])
+        feature = feature if raw.lists is None else pad_lists(raw, feature, raw.lists)
         if raw.output is None:
             inputs[name] = feature
         else:
@@ -121,7 +123,7 @@ def _recorded_feature(
         and len(feature.mean) in (0, len(value_names(raw)))
         and bool(feature.fill) == needs_fill
         and bool(feature.mean) == bool(config.normalize)
-        and (config.is_string or not feature.vocabulary)
+        and (config.has_words or config.is_text or config.is_labels or not feature.vocabulary)
         and len(feature.vocabulary) <= MAX_CATEGORIES
         and (not config.is_text or is_fitted_text(config, feature))
     )
@@ -131,6 +133,13 @@ def _recorded_feature(
 
 
 def _fit(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]:
+    if raw.lists is not None:
+        # Features of lists learn from the values of the lists.
+        values, _ = raw.lists.select(rows)
+        fitted, note = _fit(replace(raw, lists=None), values)
+        return fitted, list_note(raw, note, raw.lists, rows)
+    if raw.config.mask_of is not None:
+        return FittedFeature(raw.names), ""
     if raw.config.is_text:
         return fit_text(raw, rows)
     if raw.config.is_labels:
@@ -139,6 +148,8 @@ def _fit(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]:
 
 
 def _apply(raw: RawFeature, fitted: FittedFeature) -> Feature:
+    if raw.config.mask_of is not None:
+        return present_values(raw)
     if raw.config.is_text:
         return encode_text(raw, fitted)
     if raw.config.is_labels:
@@ -168,8 +179,11 @@ def _fit_categories(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, s
     ordered = sorted(frequent, key=lambda category: (-counts_by_category[category], category))
     vocabulary = tuple(ordered[: config.max_size or MAX_CATEGORIES])
     num_missing = f", {counts[0]:,} missing" if counts[0] else ""
-    num_categories = f"{len(vocabulary) + 1:,} categories (1 out-of-vocabulary)"
-    if config.separator is not None:
+    num_others = _num_others(config)
+    num_categories = f"{len(vocabulary) + num_others:,} categories (1 out-of-vocabulary)"
+    if config.is_ragged:
+        num_categories = num_categories.replace("(1", "(1 padding, 1")
+    if config.is_multi_hot:
         if not vocabulary:
             raise RunError(f"{raw.title} has no category in the training set")
         num_categories = plural(len(vocabulary), "category", "categories")
@@ -177,19 +191,27 @@ def _fit_categories(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, s
     return FittedFeature(raw.names, vocabulary=vocabulary), note
 
 
+def _num_others(config: FeatureConfig) -> int:
+    """Return the number of indices before the vocabulary: of other categories, and of padding."""
+    return 2 if config.is_ragged else 1
+
+
 def _index_categories(raw: RawFeature, fitted: FittedFeature) -> Feature:
-    indices = {category: index for index, category in enumerate(fitted.vocabulary, 1)}
-    if raw.config.separator is not None:
+    first = _num_others(raw.config)
+    indices = {category: index for index, category in enumerate(fitted.vocabulary, first)}
+    if raw.config.is_multi_hot:
         return Feature(_multi_hot_column(raw, indices), origin=raw.origin)
     # The last entry is the one of -1, which stands for a missing category.
-    table = np.array([*(indices.get(category, 0) for category in raw.categories), 0], np.int64)
+    table = np.array(
+        [*(indices.get(category, first - 1) for category in raw.categories), first - 1], np.int64
+    )
     column = map_column(raw.column, lambda codes: table[codes.astype(np.int64)], (), table.dtype)
-    return Feature(column, origin=raw.origin, num_categories=len(indices) + 1)
+    return Feature(column, origin=raw.origin, num_categories=len(indices) + first)
 
 
 def _split_categories(raw: RawFeature) -> Iterator[list[str]]:
     """Yield the categories in each of the distinct strings, without duplicates."""
-    separator = raw.config.separator
+    separator = raw.config.separator if raw.config.is_multi_hot else None
     for string in raw.categories:
         categories = [string] if separator is None else map(str.strip, string.split(separator))
         yield [*dict.fromkeys(each for each in categories if each)]

@@ -54,6 +54,15 @@ def make_adapter(feature: Feature, graph_input: GraphInput) -> InputAdapter:
     Raises:
         RunError: if the shapes cannot be reconciled.
     """
+    if feature.lengths is not None:
+        open_shape = (None, *feature.shape[1:])
+        if not _shape_fits(feature.shape, graph_input.shape) or graph_input.shape[0] is not None:
+            lengths = " or ".join(map(str, feature.lengths.padding.lengths))
+            raise RunError(
+                f"the lists of the input '{graph_input.name}' are padded to {lengths}, which needs"
+                f" the shape {_format_shape(open_shape)}, but the network takes"
+                f" {_format_shape(graph_input.shape)}"
+            )
     dtype = tf.as_dtype(graph_input.dtype)
     # The cast comes first: TensorFlow does not divide integers by floats.
     transforms: list[_TensorFn] = [lambda batch: tf.cast(batch, dtype)]

@@ -79,7 +79,8 @@ def adapt_input(
                 )
 
         column = column.with_check(check_dtype)
-    return AdaptedColumn(column, adapter, feature.value_range(graph_input.dtype))
+    value_range = feature.value_range(graph_input.dtype)
+    return AdaptedColumn(column, adapter, value_range, feature.lengths)
 
 
 def _make_index_check(

@@ -60,6 +60,8 @@ class _NumberPipeline:
 
     config: FeatureConfig
     fitted: FittedFeature
+    has_axis: bool = True
+    """Whether an example is an array of numbers rather than a single one."""
 
     @property
     def is_arithmetic(self) -> bool:
@@ -96,14 +98,14 @@ class _NumberPipeline:
             # All parts of a date are missing together.
             flags = is_missing[:, :1] if self.config.date else is_missing
             numbers = np.concatenate([numbers, flags.astype(numbers.dtype)], axis=1)
-        elif not self.config.is_list:
+        elif not self.has_axis:
             return numbers[:, 0]
         return numbers
 
 
 def convert_numbers(raw: RawFeature, fitted: FittedFeature) -> Feature:
     """Return the input that a feature of numbers becomes."""
-    pipeline = _NumberPipeline(raw.config, fitted)
+    pipeline = _NumberPipeline(raw.config, fitted, bool(raw.column.shape))
     example = pipeline(np.ones((1, *raw.column.shape), raw.column.dtype))
     column = map_column(raw.column, pipeline, example.shape[1:], example.dtype)
     # A computed number is a quantity, and may be rounded. Flags may be too.
@@ -159,7 +161,12 @@ def fit_numbers(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]:
 
 
 def value_names(raw: RawFeature) -> tuple[str, ...]:
-    """Return the names of the numbers of an example: columns, or parts of a date."""
+    """Return the names of the numbers of an example: columns, or parts of a date.
+
+    Those of a list are its values, which are numbers, or lists of them.
+    """
+    if raw.config.is_ragged and raw.column.shape:
+        return tuple(f"{raw.names[0]}[{number}]" for number in range(raw.column.shape[0]))
     return raw.config.date or raw.names
 
 

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from archbuilder.data.batch_share import BatchShare, ShareBounds
 from archbuilder.data.columns import Column
 from archbuilder.data.input_adapter import InputAdapter
+from archbuilder.data.lists import BatchLengths
 from archbuilder.data.position import TrainingPosition
 from archbuilder.data.sample_weights import ClassWeights, CombinedWeights
-from archbuilder.data.shuffle import epoch_permutation
+from archbuilder.data.shuffle import epoch_permutation, grouped_permutation
 from archbuilder.data.targets import Target
 
 
@@ -31,10 +32,15 @@ class AdaptedColumn:
     adapter: InputAdapter
     value_range: tuple[float, float] | None = None
     """The range of adapted pixels; None if it is unknown."""
+    lengths: BatchLengths | None = None
+    """The lengths of the batches of padded lists; None for that of the column."""
 
-    def gather(self, rows: tf.Tensor) -> tf.Tensor:
-        """Return a batch of examples as the network takes it."""
-        return self.adapter(self.column.gather(rows))
+    def gather(self, rows: tf.Tensor, batch_rows: tf.Tensor | None = None) -> tf.Tensor:
+        """Return examples as the network takes them, in the lengths of the batch they belong to."""
+        values = self.adapter(self.column.gather(rows))
+        if self.lengths is None:
+            return values
+        return self.lengths.cut(values, rows if batch_rows is None else batch_rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,9 +82,18 @@ class AdaptedDataset:
         weights = {name: each.without_class_weights() for name, each in self.sample_weights.items()}
         return replace(self, sample_weights={name: each for name, each in weights.items() if each})
 
-    def gather(self, rows: tf.Tensor) -> tuple[object, ...]:
+    @property
+    def list_sizes(self) -> NDArray[np.int64] | None:
+        """Number of values in the lists of each example; None unless batches group them."""
+        lengths = [each.lengths for each in self.inputs.values() if each.lengths is not None]
+        return (
+            np.sum([each.sizes.values[self.rows] for each in lengths], axis=0) if lengths else None
+        )
+
+    def gather(self, share: BatchShare) -> tuple[object, ...]:
         """Return inputs, targets and, if there are any, sample weights as Keras takes them."""
-        x = {name: each.gather(rows) for name, each in self.inputs.items()}
+        rows = share.rows
+        x = {name: each.gather(rows, share.batch_rows) for name, each in self.inputs.items()}
         y = {name: each.gather(rows) for name, each in self.targets.items()}
         batch = (_pack(x, named=self.named_inputs), _pack(y, named=self.named_outputs))
         if not self.sample_weights:
@@ -172,16 +187,23 @@ def train_batches(
 ) -> BatchPipeline:
     """Return the batches from a position of the run to its last epoch.
 
-    Every epoch has its own order if `shuffle`, otherwise that of the data. It ends with a smaller
-    batch unless `drop_remainder`. Steps are counted over the whole run: a resumed run continues
-    with the numbers of the interrupted one.
+    Every epoch has its own order if `shuffle`, otherwise that of the data. In an order of its own,
+    lists of similar length are in one batch. An epoch ends with a smaller batch unless
+    `drop_remainder`. Steps are counted over the whole run: a resumed run continues with the numbers
+    of the interrupted one.
     """
+    sizes = dataset.list_sizes
 
     # Not Dataset.shuffle, whose order depends on its buffer and which cannot start at a position.
     def epoch_rows(epoch: NDArray[np.int64]) -> NDArray[np.int64]:
         if not shuffle:
             return dataset.rows
-        return dataset.rows[epoch_permutation(len(dataset.rows), seed, int(epoch))]
+        order = (
+            epoch_permutation(len(dataset.rows), seed, int(epoch))
+            if sizes is None
+            else grouped_permutation(sizes, batch_size, seed, int(epoch))
+        )
+        return dataset.rows[order]
 
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
         # numpy_function loses the shape, and from_tensor_slices needs it.
@@ -212,4 +234,4 @@ def _number_batches(
 ) -> BatchPipeline:
     # Random numbers follow from the step, not from a count of calls: calls run in parallel.
     numbered_batches = row_batches.enumerate(tf.constant(first_step, tf.int64))
-    return BatchPipeline(numbered_batches, lambda share: dataset.gather(share.rows))
+    return BatchPipeline(numbered_batches, dataset.gather)

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 # Part of the seed, so that the splits and the epochs draw independent numbers.
 _EPOCH_STREAM: Final = 1
+_BATCH_STREAM: Final = 4
+_POOL_BATCHES: Final = 100
+"""Number of batches whose examples are sorted by size together."""
 
 
 class SplitStream(IntEnum):
@@ -28,6 +31,25 @@ class SplitStream(IntEnum):
 def epoch_permutation(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
     """Return the indices below `count` in the order of an epoch."""
     return _permutation(count, seed, _EPOCH_STREAM, epoch)
+
+
+def grouped_permutation(
+    sizes: NDArray[np.int64], batch_size: int, seed: int, epoch: int
+) -> NDArray[np.int64]:
+    """Return the order of an epoch in which each batch has examples of similar size.
+
+    Shuffled examples are sorted by size within pools of batches, and the batches are shuffled. The
+    last batch is of any size if it is not full: the largest examples would otherwise be in it.
+    """
+    order = epoch_permutation(len(sizes), seed, epoch)
+    num_batches = len(order) // batch_size
+    grouped, rest = np.split(order, [num_batches * batch_size])
+    for start in range(0, len(grouped), _POOL_BATCHES * batch_size):
+        pool = grouped[start : start + _POOL_BATCHES * batch_size]
+        pool[:] = pool[np.argsort(sizes[pool], kind="stable")]
+    batches = grouped.reshape(num_batches, batch_size)
+    batch_order = _permutation(num_batches, seed, _BATCH_STREAM, epoch)
+    return np.concatenate([batches[batch_order].reshape(-1), rest])
 
 
 def split_order(count: int, seed: int, stream: SplitStream) -> NDArray[np.int64]:

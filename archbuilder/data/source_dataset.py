@@ -24,6 +24,7 @@ from archbuilder.data.columns import (
 )
 from archbuilder.data.dtypes import Mask
 from archbuilder.data.file_access import check_fits_in_memory
+from archbuilder.data.lists import BatchLengths, ListBounds
 from archbuilder.data.provenance import ColumnOrigin
 from archbuilder.data.text.text_column import TextColumn
 from archbuilder.data.text.token_file import TokenArray
@@ -55,6 +56,8 @@ class Feature:
     """Number of entries with that for other values, if the values are indices of a vocabulary."""
     vocabulary_limit: str = "'max_size' or 'min_count'"
     """The settings that limit the vocabulary, for messages."""
+    lengths: BatchLengths | None = None
+    """The lengths of the batches of padded lists; None for that of the column."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -79,8 +82,12 @@ class RawFeature:
     config: FeatureConfig
     names: tuple[str, ...]
     column: Column
-    """Numbers, with NaN for missing ones; or indices into `categories`, and -1 for missing ones."""
+    """Numbers, with NaN for missing ones; or indices into `categories`, and -1 for missing ones.
+
+    If examples are lists, the values of all of them one after another.
+    """
     origin: ColumnOrigin
+    """Locations of the values of `column`."""
     integer_mask: Mask | None = None
     """Positions of an example whose values are integers, if the column has a floating dtype."""
     categories: tuple[str, ...] = ()
@@ -89,6 +96,15 @@ class RawFeature:
     """The columns of a feature with a tokenizer; `column` then has the numbers of the examples."""
     output: str | None = None
     """The output whose target it is; None for an input."""
+    lists: ListBounds | None = None
+    """The lists of a feature of lists."""
+    list_origin: ColumnOrigin | None = None
+    """Locations of the lists."""
+
+    @property
+    def count(self) -> int:
+        """Number of examples."""
+        return self.column.count if self.lists is None else self.lists.count
 
     @property
     def title(self) -> str:
@@ -218,8 +234,8 @@ class SourceDataset:
     @property
     def count(self) -> int:
         """Number of examples."""
-        columns = [each.column for each in self.inputs.values()]
-        return next(iter([*columns, *(each.column for each in self.raw_features.values())])).count
+        counts = [each.column.count for each in self.inputs.values()]
+        return next(iter([*counts, *(each.count for each in self.raw_features.values())]))
 
     def rows_of(self, examples: RowIndices) -> RowIndices:
         """Return the rows of the data that name examples: their own, or the last of a window."""

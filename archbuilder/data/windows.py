@@ -172,9 +172,13 @@ def _window_feature(
         steps=steps,
         num_values=math.prod(column.shape),
     )
-    # An image over time is not an image.
+    # An image over time is not an image. The lists of a window have all the same length.
     return replace(
-        feature, column=_window_column(column, windows, steps), image=False, origin=origin
+        feature,
+        column=_window_column(column, windows, steps),
+        image=False,
+        origin=origin,
+        lengths=None,
     )
 
 

@@ -243,7 +243,10 @@ def test_unknown_keys_beside_a_source(value: PlainData, note: str):
             {"column": "a", "date": ["hour"], "vocabulary": True},
             "has both 'vocabulary' and 'date'",
         ),
-        ({"column": "a", "separator": "|"}, "has a 'separator', which needs a 'vocabulary'"),
+        (
+            {"column": "a", "separator": "|"},
+            "has a 'separator', which needs a 'vocabulary' or a 'length'",
+        ),
         ({"column": "a", "min_count": 2}, "has 'min_count', which needs 'vocabulary: true'"),
         (
             {"column": "a", "vocabulary": ["x"], "max_size": 2},
@@ -375,7 +378,10 @@ def test_invalid_table_settings(arguments: dict[str, PlainData], message: str):
             {"column": "a", "vocabulary": True},
             "has a 'vocabulary' but no 'separator'; the strings of a plain column are classes",
         ),
-        ({"column": "a", "separator": ";"}, "has a 'separator', which needs a 'vocabulary'"),
+        (
+            {"column": "a", "separator": ";"},
+            "has a 'separator', which needs a 'vocabulary' or a 'length'",
+        ),
     ],
 )
 def test_impossible_target(settings: PlainData, message: str):

@@ -53,6 +53,10 @@ layers:
   - Flatten
   - {Dense: {units: 10, activation: softmax}, name: head}"""
 
+LIST = "{column: w, length: 4}"
+CSV_OF_LISTS = (
+    "csv: {file: t.csv, target: kind, inputs: {x: {column: w, length: 4, separator: ';'}}}"
+)
 PIXELS_OF_4 = [[0, 1], [2, 3]]
 RIGHT = {"t.csv": "a,b,kind\n1,2,x\n3,4,y\n5,6,x\n7,8,y\n"}
 
@@ -615,6 +619,175 @@ FEATURES = (
     ),
 )
 """Features, dates, categories and texts in tables."""
+
+LISTS = (
+    Case(
+        "a list that is too long",
+        files={"t.jsonl": '{"w": [1, 2], "y": 0}\n{"w": [1, 2, 3, 4, 5], "y": 1}\n'},
+        data=f"jsonl: {{file: t.jsonl, inputs: {{x: {LIST}}}}}",
+        network=TOKENS,
+        message=(
+            "error[invalid-data]: the field 'w' of 't.jsonl':2 has 5 values, more than its 'length'"
+            " of 4; 'truncating: post' or 'pre' shortens such lists"
+        ),
+        at="t.jsonl",
+    ),
+    Case(
+        "a word in a list of numbers",
+        files={"t.csv": "w,kind\n1;2,x\n3;oops,y\n"},
+        data=CSV_OF_LISTS,
+        network=TOKENS,
+        message=("error[invalid-data]: column 'w' of line 3 of 't.csv' has 'oops', not a number"),
+        at="t.csv",
+    ),
+    Case(
+        "nothing between two separators",
+        files={"t.csv": "w,kind\n1;2,x\n3;;4,y\n"},
+        data=CSV_OF_LISTS,
+        network=TOKENS,
+        message="error[invalid-data]: column 'w' of line 3 of 't.csv' has '', not a number",
+        at="t.csv",
+    ),
+    Case(
+        "cells of lists without a separator",
+        files={"t.csv": "w,kind\n1;2,x\n3;4,y\n"},
+        data=f"csv: {{file: t.csv, target: kind, inputs: {{x: {LIST}}}}}",
+        network=TOKENS,
+        message=(
+            "error[invalid-data]: the input 'x' has lists, which need a 'separator' here, for"
+            " example 'separator: \";\"'"
+        ),
+        at="t.csv",
+    ),
+    Case(
+        "a number in place of a list",
+        files={"t.jsonl": '{"w": [1, 2], "y": 0}\n{"w": 5, "y": 1}\n'},
+        data=f"jsonl: {{file: t.jsonl, inputs: {{x: {LIST}}}}}",
+        network=TOKENS,
+        message="error[invalid-data]: the field 'w' of 't.jsonl':2 is 5, not a list",
+        at="t.jsonl",
+    ),
+    Case(
+        "a text in place of a list",
+        files={"t.jsonl": '{"w": [1, 2], "y": 0}\n{"w": "5 6", "y": 1}\n'},
+        data=f"jsonl: {{file: t.jsonl, inputs: {{x: {LIST}}}}}",
+        network=TOKENS,
+        message=(
+            "error[invalid-data]: the field 'w' of 't.jsonl':2 is '5 6', not a list; a 'separator'"
+            " splits texts"
+        ),
+        at="t.jsonl",
+    ),
+    Case(
+        "a missing number in a list",
+        files={"t.jsonl": '{"w": [1, null], "y": 0}\n'},
+        data=f"jsonl: {{file: t.jsonl, inputs: {{x: {LIST}}}}}",
+        network=TOKENS,
+        message=(
+            "error[invalid-data]: the field 'w' of 't.jsonl':1 has values of a type other than"
+            " numbers"
+        ),
+        at="t.jsonl",
+    ),
+    Case(
+        "a fraction in a list of categories",
+        files={"t.jsonl": '{"w": ["a", 0.5], "y": 0}\n'},
+        data=("jsonl: {file: t.jsonl, inputs: {x: {column: w, vocabulary: true, length: 4}}}"),
+        network=TOKENS,
+        message=(
+            "error[invalid-data]: the field 'w' of 't.jsonl':1 has 0.5 in a list of strings or"
+            " integers"
+        ),
+        at="t.jsonl",
+    ),
+    Case(
+        "lists of lists of two lengths",
+        files={"t.jsonl": '{"w": [[1, 2]], "y": 0}\n{"w": [[1, 2], [3]], "y": 1}\n'},
+        data=f"jsonl: {{file: t.jsonl, inputs: {{x: {LIST}}}}}",
+        network=TOKENS,
+        message=(
+            "error[invalid-data]: the field 'w' of 't.jsonl':2 is a list of lists of different"
+            " lengths"
+        ),
+        at="t.jsonl",
+    ),
+    Case(
+        "numbers, then lists of lists",
+        files={"t.jsonl": '{"w": [1, 2], "y": 0}\n{"w": [[1, 2]], "y": 1}\n'},
+        data=f"jsonl: {{file: t.jsonl, inputs: {{x: {LIST}}}}}",
+        network=TOKENS,
+        message=(
+            "error[invalid-data]: the field 'w' of 't.jsonl':2 has values of the shape [2], but the"
+            " first ones have []"
+        ),
+        at="t.jsonl",
+    ),
+    Case(
+        "an index in a list that is too large",
+        files={"t.jsonl": '{"w": [1, 2], "y": 0}\n{"w": [3, 9], "y": 1}\n'},
+        data=f"jsonl: {{file: t.jsonl, inputs: {{x: {LIST}}}}}",
+        network=TOKENS,
+        message=(
+            "error[invalid-data]: line 2 of 't.jsonl' has 9 in the field 'w', and the input 'x'"
+            " feeds 'embedding0' (input_dim: 9), which takes integers from 0 to 8"
+        ),
+        at="t.jsonl",
+    ),
+    Case(
+        "several lengths for an input of one",
+        files={"t.jsonl": '{"w": [1, 2], "y": 0}\n{"w": [3], "y": 1}\n'},
+        data="jsonl: {file: t.jsonl, inputs: {x: {column: w, length: [2, 4]}}}",
+        network=TOKENS,
+        message=(
+            "error[invalid-data]: the lists of the input 'x' are padded to 2 or 4, which needs the"
+            " shape [null], but the network takes [4]"
+        ),
+        at="t.jsonl",
+    ),
+    Case(
+        "lengths that do not ascend",
+        data="csv: {file: t.csv, target: kind, inputs: {x: {column: a, length: [4, 2]}}}",
+        message=(
+            "error[invalid-structure]: 'inputs' of 'x' has a 'length' whose numbers do not ascend"
+        ),
+        at="{column: a, length: [4, 2]}",
+    ),
+    Case(
+        "padding without a length",
+        data="csv: {file: t.csv, target: kind, inputs: {x: {column: a, padding: pre}}}",
+        message=(
+            "error[invalid-structure]: 'inputs' of 'x' has 'padding', which needs the 'length' of"
+            " lists"
+        ),
+        at="{column: a, padding: pre}",
+    ),
+    Case(
+        "missing numbers of lists",
+        data="csv: {file: t.csv, target: kind, inputs: {x: {column: a, length: 4, missing: 0}}}",
+        message=(
+            "error[invalid-structure]: 'inputs' of 'x' has 'missing', which lists cannot have"
+        ),
+        at="{column: a, length: 4, missing: 0}",
+    ),
+    Case(
+        "a mask of no lists",
+        data="csv: {file: t.csv, target: kind, inputs: {x: a, m: {mask_of: x}}}",
+        message=(
+            "error[invalid-structure]: the input 'm' is the mask of 'x', which is not an input with"
+            " lists and their 'length'"
+        ),
+        at="{x: a, m: {mask_of: x}}",
+    ),
+    Case(
+        "lists as targets",
+        data="csv: {file: t.csv, inputs: {x: a}, target: {y: {column: b, length: 4}}}",
+        message=(
+            "error[invalid-structure]: 'target' of 'y' has a 'length', but lists of varying length"
+            " cannot be targets"
+        ),
+        at="{column: b, length: 4}",
+    ),
+)
 
 WINDOWS_AND_SPLITS = (
     Case(
@@ -1411,7 +1584,7 @@ def pointed_text_and_advice(error: str, blueprint: str) -> tuple[str, tuple[str,
     "case",
     [
         pytest.param(case, id=case.title)
-        for case in (*TABLES, *FEATURES, *WINDOWS_AND_SPLITS, *IMAGES, *TRAINING)
+        for case in (*TABLES, *FEATURES, *LISTS, *WINDOWS_AND_SPLITS, *IMAGES, *TRAINING)
     ],
 )
 def test_malformed_data(

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archbuilder.data.shuffle import SplitStream, epoch_permutation, held_out_count, split_order
+from archbuilder.data.shuffle import (
+    SplitStream,
+    epoch_permutation,
+    grouped_permutation,
+    held_out_count,
+    split_order,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -41,3 +49,15 @@ def test_validation_split_size():
 def test_zero_validation_split():
     """A share of zero trains on everything."""
     assert held_out_count(10, 0.0, 10) == 0
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=600), SEEDS, st.integers(1, 64))
+def test_grouped_order(sizes: list[int], seed: int, batch_size: int):
+    """It is a permutation, in which each full batch of a pool has sizes next to each other."""
+    order = grouped_permutation(np.array(sizes), batch_size, seed, 3)
+    assert sorted(order) == [*range(len(sizes))]
+    num_full = len(sizes) // batch_size
+    batches = np.array(sizes)[order[: num_full * batch_size]].reshape(num_full, batch_size)
+    bounds = sorted(zip(batches.min(axis=1), batches.max(axis=1), strict=True))
+    if num_full <= 100:
+        assert all(first[1] <= second[0] for first, second in pairwise(bounds))

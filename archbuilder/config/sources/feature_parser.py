@@ -7,6 +7,11 @@ from dataclasses import replace
 from typing import TypeVar
 
 from archbuilder.config.settings import mapping_type
+from archbuilder.config.sources.feature_conflicts import (
+    find_conflict,
+    find_input_conflict,
+    find_target_conflict,
+)
 from archbuilder.config.sources.features import FeatureConfig, InputColumns, image_config_of
 from archbuilder.config.value_types import SectionContext, ValueType
 from archbuilder.diagnostics.errors import quote, quote_list
@@ -15,15 +20,29 @@ from archbuilder.yaml.nodes import MappingNode, Tree
 _T = TypeVar("_T")
 
 
-def resolve_segments(inputs: Mapping[str, InputColumns]) -> Mapping[str, InputColumns]:
-    """Return inputs in which the segments of a text have its columns and its tokenizer."""
+def resolve_references(inputs: Mapping[str, InputColumns]) -> Mapping[str, InputColumns]:
+    """Return inputs in which segments and masks have the settings of their texts and lists."""
     resolved = {**inputs}
     for name, config in inputs.items():
-        if isinstance(config, FeatureConfig) and config.segments_of is not None:
-            text = inputs[config.segments_of]
-            if isinstance(text, FeatureConfig):
-                resolved[name] = replace(text, segments_of=config.segments_of)
+        feature = inputs.get(_reference(config) or "")
+        if not isinstance(config, FeatureConfig) or not isinstance(feature, FeatureConfig):
+            continue
+        if config.segments_of is not None:
+            resolved[name] = replace(feature, segments_of=config.segments_of)
+        else:
+            resolved[name] = FeatureConfig(
+                feature.column,
+                length=feature.length,
+                padding=feature.padding,
+                truncating=feature.truncating,
+                mask_of=config.mask_of,
+            )
     return resolved
+
+
+def _reference(config: object) -> str | None:
+    """Return the input that segments or a mask describe; None for other inputs."""
+    return config.segments_of or config.mask_of if isinstance(config, FeatureConfig) else None
 
 
 def resolve_labels(
@@ -79,27 +98,34 @@ def _find_label_conflict(inputs: object, targets: object) -> str:
     return ""
 
 
-def _find_segment_conflict(inputs: Mapping[str, object]) -> str:
-    """Return which segments have no texts, as a sentence; empty if all have."""
+def _find_reference_conflict(inputs: Mapping[str, object]) -> str:
+    """Return which segments or masks have no texts or lists, as a sentence; empty if all have."""
     for name, config in inputs.items():
-        if isinstance(config, FeatureConfig) and config.segments_of is not None:
-            text = inputs.get(config.segments_of)
-            if not isinstance(text, FeatureConfig) or not text.is_text or text.columns is None:
-                return (
-                    f"the input {quote(name)} has the segments of {quote(config.segments_of)},"
-                    " which is not an input with a 'tokenizer' and several 'columns'"
-                )
+        if not isinstance(config, FeatureConfig):
+            continue
+        columns = inputs.get(_reference(config) or "")
+        feature = columns if isinstance(columns, FeatureConfig) else FeatureConfig()
+        if config.segments_of is not None and (not feature.is_text or feature.columns is None):
+            return (
+                f"the input {quote(name)} has the segments of {quote(config.segments_of)},"
+                " which is not an input with a 'tokenizer' and several 'columns'"
+            )
+        if config.mask_of is not None and not feature.is_ragged:
+            return (
+                f"the input {quote(name)} is the mask of {quote(config.mask_of)}, which is not an"
+                " input with lists and their 'length'"
+            )
     return ""
 
 
 def features_by_name(
     plain: ValueType[_T],
-    find_conflict: Callable[[FeatureConfig], str] = (
-        lambda config: config.find_conflict() or config.find_input_conflict()
+    find_error: Callable[[FeatureConfig], str] = (
+        lambda config: find_conflict(config) or find_input_conflict(config)
     ),
 ) -> ValueType[_T | Mapping[str, _T | FeatureConfig]]:
     """Return the type of columns: a plain value for one, or values or features by name."""
-    feature_type = mapping_type(FeatureConfig, "[feature](#features)", find_conflict)
+    feature_type = mapping_type(FeatureConfig, "[feature](#features)", find_error)
 
     def parse(
         tree: Tree, title: str, context: SectionContext
@@ -118,14 +144,14 @@ def features_by_name(
             if isinstance(each, FeatureConfig)
             and each.column is None
             and each.columns is None
-            and each.segments_of is None
+            and _reference(each) is None
         ]
         if len(rest) > 1:
             message = f"the inputs {quote_list(rest)} have no column; only one may have the rest"
             context.diagnostics.error("invalid-structure", message, tree.span)
-        segment_conflict = "" if tracker.has_errors() else _find_segment_conflict(inputs)
-        if segment_conflict:
-            context.diagnostics.error("invalid-structure", segment_conflict, tree.span)
+        conflict = "" if tracker.has_errors() else _find_reference_conflict(inputs)
+        if conflict:
+            context.diagnostics.error("invalid-structure", conflict, tree.span)
         return inputs
 
     by_name = {
@@ -142,5 +168,5 @@ def features_by_name(
 def targets_by_name(plain: ValueType[_T]) -> ValueType[_T | Mapping[str, _T | FeatureConfig]]:
     """Return the type of targets: a plain value for one, or values or features by name."""
     return features_by_name(
-        plain, lambda config: config.find_conflict() or config.find_target_conflict()
+        plain, lambda config: find_conflict(config) or find_target_conflict(config)
     )

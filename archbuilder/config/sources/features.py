@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from archbuilder.config.settings import setting
@@ -31,13 +30,13 @@ from archbuilder.config.value_types import (
     plain_type,
     text,
 )
-from archbuilder.diagnostics.errors import quote, quote_list
 
 MissingRule: TypeAlias = Literal["mean", "median", "indicator"] | float
 DatePart: TypeAlias = Literal[
     "year", "month", "day", "weekday", "hour", "minute", "second", "day_of_year", "timestamp"
 ]
 TransformName: TypeAlias = Literal["log", "log1p", "sqrt"]
+ListEnd: TypeAlias = Literal["pre", "post"]
 MAX_CATEGORIES: Final = 2**20
 """Largest size of a vocabulary."""
 
@@ -47,18 +46,10 @@ _WORD: Final = plain_type(
     {"type": ["string", "integer"], "minLength": 1, "maxLength": 1000}, "text or integer"
 )
 _TRANSFORM: Final[ValueType[Any]] = choice("log", "log1p", "sqrt")
+_LIST_LENGTH: Final = integer(1, 1_000_000)
+_LIST_END: Final[ValueType[Any]] = choice("pre", "post")
 _TRUE: Final = plain_type({"enum": [True]}, "`true`")
 _DATE_PART: Final = choice(*get_args(DatePart))
-_NUMBER_KEYS: Final = ("normalize", "missing", "transform", "clip")
-_VOCABULARY_KEYS: Final = ("min_count", "max_size")
-_KIND_KEYS: Final = ("vocabulary", "date", "tokenizer", "image")
-_TOKENIZER_KEYS: Final = (
-    "vocabulary_size",
-    "lowercase",
-    "strip_punctuation",
-    "sequence_length",
-    "output",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +115,7 @@ class FeatureConfig:
     separator: str | None = setting(
         text(),
         "What separates several categories in one text, as in `comedy;drama`. Each becomes a flag"
-        " of 0 or 1 instead of an index.",
+        " of 0 or 1 instead of an index. With a `length`, what separates the values of a list.",
         default=None,
     )
     date: tuple[DatePart, ...] | None = setting(
@@ -182,6 +173,44 @@ class FeatureConfig:
         default=None,
     )
 
+    length: int | tuple[int, ...] | None = setting(
+        either(_LIST_LENGTH, list_between(_LIST_LENGTH, 1, 64)),
+        "The column has lists of numbers, of lists of numbers, or of categories, which are padded"
+        " with 0 to this length. Of several lengths, each batch has the least that its lists fit"
+        " in, and training batches have lists of similar length.",
+        default=None,
+    )
+    padding: ListEnd | None = setting(
+        _LIST_END,
+        "Whether lists are padded before or after their values; by default `post`.",
+        default=None,
+    )
+    truncating: ListEnd | None = setting(
+        _LIST_END,
+        "Whether longer lists lose their first or their last values; by default they are errors.",
+        default=None,
+    )
+    mask_of: str | None = setting(
+        COLUMN,
+        "The input with lists in which this input is 1 at values and 0 at padding.",
+        default=None,
+    )
+
+    @property
+    def is_ragged(self) -> bool:
+        """Whether the values are lists of varying length, or the mask of such lists."""
+        return self.length is not None
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The lengths that lists are padded to, in ascending order."""
+        return (self.length,) if isinstance(self.length, int) else self.length or ()
+
+    @property
+    def is_multi_hot(self) -> bool:
+        """Whether the value is a flag for each category."""
+        return self.is_category and self.separator is not None and not self.is_ragged
+
     @property
     def is_category(self) -> bool:
         """Whether the values are categories rather than numbers."""
@@ -205,12 +234,19 @@ class FeatureConfig:
     @property
     def is_string(self) -> bool:
         """Whether columns are read as strings rather than as numbers."""
-        return self.has_words or self.is_text or self.is_labels or self.date is not None
+        return (
+            self.has_words
+            or self.is_text
+            or self.is_labels
+            or self.is_ragged
+            or self.date is not None
+        )
 
     @property
     def takes_missing(self) -> bool:
         """Whether values may be missing."""
-        return self.is_category or self.is_text or self.is_labels or self.missing is not None
+        can_be_empty = self.is_category or self.is_text or self.is_labels or self.is_ragged
+        return can_be_empty or self.missing is not None
 
     @property
     def tokenizer_config(self) -> TokenizerConfig:
@@ -228,122 +264,6 @@ class FeatureConfig:
     def is_list(self) -> bool:
         """Whether an example has an axis of values even if there is only one."""
         return self.column is None or self.date is not None or self.relative_to is not None
-
-    def find_conflict(self) -> str:
-        """Return what contradicts itself, as a sentence about keys; empty if nothing does."""
-        conflicts = {**self._key_conflicts(), **self._text_conflicts(), **self._value_conflicts()}
-        return next((message for message, applies in conflicts.items() if applies), "")
-
-    @property
-    def _keys(self) -> list[str]:
-        return [each.name for each in fields(self) if getattr(self, each.name) is not None]
-
-    def _key_conflicts(self) -> Mapping[str, object]:
-        """Return sentences about keys that exclude or need each other, and whether each applies."""
-        kinds, numbers, learned, of_tokenizer = (
-            [each for each in self._keys if each in group]
-            for group in (_KIND_KEYS, _NUMBER_KEYS, _VOCABULARY_KEYS, _TOKENIZER_KEYS)
-        )
-        kind_list = " and ".join(map(quote, kinds))
-        beside_labels = [
-            each for each in self._keys if each not in ("column", "vocabulary", "labels_of")
-        ]
-        value_name = "categories" if self.is_category else "images" if self.image else "text"
-        return {
-            f"has {quote_list(self._keys)}, but 'segments_of' stands alone": (
-                self.segments_of is not None and len(self._keys) > 1
-            ),
-            f"has {quote_list(beside_labels)}, but labels only take a 'vocabulary'": (
-                self.is_labels and beside_labels
-            ),
-            "has 'vocabulary: true', but labels have a list, or all in alphabetical order": (
-                self.is_labels and self.vocabulary is True
-            ),
-            f"has 'relative_to' and {quote_list([*kinds, *numbers])}": (
-                self.relative_to is not None and (kinds or numbers)
-            ),
-            "has 'relative_to', which needs a 'column' or 'columns'": (
-                self.relative_to is not None and self.column is None and self.columns is None
-            ),
-            "has both 'column' and 'columns'": self.column is not None and self.columns is not None,
-            f"has both {kind_list}": len(kinds) > 1,
-            f"has {quote_list(numbers)} for numbers and {kind_list} for {value_name}": (
-                (self.has_words or self.is_text) and numbers
-            ),
-            f"has {quote_list(kinds)}, which needs one 'column'": (
-                kinds and not self.is_text and self.column is None
-            ),
-            "has a 'separator', which needs a 'vocabulary'": (
-                self.separator is not None and not self.is_category
-            ),
-            f"has {quote_list(learned)}, which needs 'vocabulary: true'": (
-                learned and self.vocabulary is not True
-            ),
-            f"has {quote_list(of_tokenizer)}, which needs a 'tokenizer'": (
-                of_tokenizer and not self.is_text
-            ),
-        }
-
-    def _text_conflicts(self) -> Mapping[str, object]:
-        num_special = 0 if self.columns is None else 1 + len(self.columns)
-        shortest = num_special + len(self.columns or ())
-        if not self.is_text:
-            return {}
-        return {
-            "has a 'tokenizer', which needs a 'column' or 'columns'": (
-                self.column is None and self.columns is None
-            ),
-            "has a 'tokenizer', which needs a 'sequence_length' for ids, or an 'output'": (
-                self.sequence_length is None and self.output is None
-            ),
-            "has a 'sequence_length' for ids, and an 'output' without an order of tokens": (
-                self.sequence_length is not None and self.output is not None
-            ),
-            "has an 'output', which needs one 'column'": (
-                self.output is not None and self.column is None
-            ),
-            f"has a 'sequence_length' of {self.sequence_length}, but {num_special} special tokens"
-            f" and a token of each column are {shortest}": (
-                self.sequence_length is not None and self.sequence_length < shortest
-            ),
-        }
-
-    def _value_conflicts(self) -> Mapping[str, object]:
-        words = [*map(str, self.vocabulary)] if isinstance(self.vocabulary, tuple) else []
-        repeated = [word for word, count in Counter(words).items() if count > 1]
-        fill = self.missing if isinstance(self.missing, int | float) else None
-        return {
-            f"has {quote_list(repeated)} twice in 'vocabulary'": repeated,
-            "has a part of 'date' twice": len({*(self.date or ())}) < len(self.date or ()),
-            f"replaces missing values by {fill}, and {self.domain}": (
-                self.domain and fill is not None and not self.domain.contains(fill)
-            ),
-            "has a 'clip' whose first bound is not below the second": (
-                self.clip is not None and self.clip[0] >= self.clip[1]
-            ),
-        }
-
-    def find_input_conflict(self) -> str:
-        """Return what is not possible for an input, as a sentence; empty if nothing."""
-        return "has 'labels_of', which only a target can have" if self.is_labels else ""
-
-    def find_target_conflict(self) -> str:
-        """Return what is not possible for a target, as a sentence; empty if nothing."""
-        conflicts = {
-            "has 'segments_of', which a target cannot be": self.segments_of is not None,
-            "has no 'column'": self.column is None and self.relative_to is None,
-            "has an 'image' without 'pixels': write 'pixels: classes' for masks of class indices,"
-            " or 'pixels: values' for images of brightness or depth": (
-                self.image is not None and self.image.pixels is None
-            ),
-            "has a 'date', which a target cannot be": self.date is not None,
-            "has a 'tokenizer', which a target cannot have": self.is_text,
-            "has 'missing', but a target cannot be missing": self.missing is not None,
-            "has a 'vocabulary' but no 'separator'; the strings of a plain column are classes": (
-                self.is_category and self.separator is None
-            ),
-        }
-        return next((message for message, applies in conflicts.items() if applies), "")
 
 
 InputColumns: TypeAlias = str | tuple[str, ...] | FeatureConfig

@@ -19,6 +19,8 @@ from archbuilder.data.sources.dates import DATE_DTYPE, Dates, date_parts
 from archbuilder.data.sources.disk_columns import ColumnStore
 from archbuilder.data.sources.image_files import ImageFiles, image_file
 from archbuilder.data.sources.label_encoder import Strings, TargetWriter
+from archbuilder.data.sources.list_parser import ListValues
+from archbuilder.data.sources.list_writer import ListWriter, list_bytes
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.text_writer import TextWriter
 from archbuilder.diagnostics.errors import RunError
@@ -61,6 +63,7 @@ class Row:
     dates: Mapping[str, np.datetime64] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     """The texts for a tokenizer, by field."""
+    lists: Mapping[str, ListValues] = field(default_factory=dict)
 
     @property
     def num_bytes(self) -> int:
@@ -68,7 +71,7 @@ class Row:
         columns = (column for each in self.inputs.values() for column in each)
         values = (*columns, *self.targets.values(), *self.sample_weights.values())
         words = (*self.words.values(), *self.texts.values())
-        num_bytes = sum(len(each or "") for each in words)
+        num_bytes = sum(len(each or "") for each in words) + list_bytes(self.lists.values())
         for value in values:
             num_bytes += len(value) if isinstance(value, str) else value.nbytes
         return num_bytes
@@ -89,6 +92,7 @@ class RawBatch:
     dates: Mapping[str, Dates] = field(default_factory=dict)
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The texts for a tokenizer, by column."""
+    lists: Mapping[str, Sequence[ListValues]] = field(default_factory=dict)
     directory: DataPath | None = None
     """The directory of the file, to which the names of images are relative."""
 
@@ -129,6 +133,10 @@ class _InputWriters:
             for name, column in roles.words.items()
             if name not in roles.images
         }
+        self._lists = {
+            name: ListWriter(roles.title(column), store, self._origins[name])
+            for name, column in roles.lists.items()
+        }
         self.images = {name: ImageFiles() for name in roles.images}
         # By column: the segments of texts are an input that reads the columns of another.
         self._texts = {each: TextWriter(roles.title(each), store) for each in roles.text_columns}
@@ -156,6 +164,8 @@ class _InputWriters:
                 self.images[name].append(file)
         for column, texts in batch.texts.items():
             self._texts[column].add(texts)
+        for name, lists in batch.lists.items():
+            self._lists[name].add(lists)
 
     def plain_features(self) -> Mapping[str, Feature]:
         """Return the inputs that are numbers as the file has them."""
@@ -169,11 +179,17 @@ class _InputWriters:
         """Return the inputs and targets that learn from the training set."""
         raw_features: dict[str, RawFeature] = {}
         texts = {column: each.to_column() for column, each in self._texts.items()}
+        lists = {
+            name: each.to_raw_feature(self._roles.features[name], self._roles.inputs[name])
+            for name, each in self._lists.items()
+        }
         for name, config in self._roles.features.items():
             if name in self._roles.key_columns or name in self.images:
                 continue
             columns = self._roles.inputs[name]
-            if config.is_text or config.is_labels:
+            if config.is_ragged:
+                raw_features[name] = replace(lists[config.mask_of or name], config=config)
+            elif config.is_text or config.is_labels:
                 raw_features[name] = RawFeature.from_texts(
                     config, columns, tuple(texts[each] for each in columns), self._origins[name]
                 )
@@ -300,5 +316,6 @@ def stack_rows(
             {key: [row.words[key] for row in batch] for key in roles.words},
             {key: np.array([row.dates[key] for row in batch], DATE_DTYPE) for key in roles.dates},
             {column: [row.texts[column] for row in batch] for column in roles.text_columns},
+            {key: [row.lists[key] for row in batch] for key in roles.lists},
             directory,
         )

@@ -17,7 +17,7 @@ from archbuilder.config.sources import (
     TargetColumns,
     Tfrecord,
 )
-from archbuilder.config.sources.feature_parser import resolve_labels, resolve_segments
+from archbuilder.config.sources.feature_parser import resolve_labels, resolve_references
 from archbuilder.data.source_dataset import SourceKeys, target_key
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import as_mapping
@@ -69,7 +69,7 @@ class ColumnRoles:
             RunError: if a feature has no field.
         """
         targets: Mapping[str, str | FeatureConfig] = as_mapping(source.targets)
-        columns_by_input = resolve_segments(as_mapping(source.inputs))
+        columns_by_input = resolve_references(as_mapping(source.inputs))
         target_configs = resolve_labels(_features_of(targets), columns_by_input)
         outputs = {target_key(name): name for name in target_configs}
         names_by_input: Mapping[str, InputColumns] = {
@@ -104,7 +104,7 @@ class ColumnRoles:
         Raises:
             RunError: if a column does not exist, or two have the same name.
         """
-        columns_by_input: Mapping[str, InputColumns] = resolve_segments(
+        columns_by_input: Mapping[str, InputColumns] = resolve_references(
             as_mapping(() if source.inputs is None else source.inputs)
         )
         columns = _TableColumns.from_source(source, columns_by_input, names, table, context)
@@ -181,7 +181,11 @@ class ColumnRoles:
     @cached_property
     def words(self) -> Mapping[str, str]:
         """The columns of inputs that are words: categories, and names of image files."""
-        return {key: self.inputs[key][0] for key, each in self.features.items() if each.has_words}
+        return {
+            key: self.inputs[key][0]
+            for key, each in self.features.items()
+            if each.has_words and not each.is_ragged
+        }
 
     @cached_property
     def images(self) -> Mapping[str, TableImage]:
@@ -192,6 +196,15 @@ class ColumnRoles:
     def coordinates(self) -> Mapping[str, str]:
         """The images in whose pixels inputs are coordinates."""
         return {key: each.relative_to for key, each in self.features.items() if each.relative_to}
+
+    @cached_property
+    def lists(self) -> Mapping[str, str]:
+        """The columns of inputs that are lists of varying length, without those of masks."""
+        return {
+            key: self.inputs[key][0]
+            for key, each in self.features.items()
+            if each.is_ragged and each.mask_of is None
+        }
 
     @cached_property
     def dates(self) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -27,6 +27,7 @@ from archbuilder.data.sources.cells import (
 )
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.dates import DATE_DTYPE, Dates, not_a_date_error, parse_date
+from archbuilder.data.sources.list_parser import ListParser, ListValues
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.table_images import TableImages
 from archbuilder.data.sources.tabular import load_table
@@ -188,6 +189,8 @@ class _RowParser:
         }
         self._words = {key: index[each] for key, each in roles.words.items()}
         self._images = images
+        self._parse_list_cells = ListParser(roles)
+        self._list_columns = {each: index[each] for each in roles.lists.values()}
         self._texts = {each: index[each] for each in roles.text_columns}
         self._scalar_inputs = roles.scalar_inputs
         self._sample_weights = {key: index[each] for key, each in roles.sample_weights.items()}
@@ -216,7 +219,8 @@ class _RowParser:
         has_missing = any(self._is_missing(cells[each]) for _, cells in lines for each in required)
         # Files are checked one by one.
         if not has_missing and not self._images.roles.images:
-            with suppress(ValueError):
+            with suppress(ValueError, RunError):
+                lists = self._parse_lists(lines)
                 columns, dates = self._parse_columns(lines), self._parse_dates(lines)
         valid_lines = [*lines]
         if columns is None:
@@ -225,6 +229,7 @@ class _RowParser:
             valid_lines = [line for line in lines if self._is_valid(line, bad_records)]
             if not valid_lines:
                 return
+            lists = self._parse_lists(valid_lines)
             try:
                 columns, dates = self._parse_columns(valid_lines), self._parse_dates(valid_lines)
             except ValueError:
@@ -254,8 +259,23 @@ class _RowParser:
                 column: [self._text(cells[number]) for _, cells in valid_lines]
                 for column, number in self._texts.items()
             },
+            lists,
             self._images.directory,
         )
+
+    def _parse_lists(self, lines: Sequence[_Line]) -> Mapping[str, Sequence[ListValues]]:
+        """Return the lists of each input.
+
+        Raises:
+            RunError: if one is not valid.
+        """
+        rows = [self._parse_row_lists(line) for line in lines] if self._list_columns else []
+        return {key: [row[key] for row in rows] for key in self._images.roles.lists}
+
+    def _parse_row_lists(self, line: _Line) -> Mapping[str, ListValues]:
+        number, cells = line
+        texts = {column: self._text(cells[index]) for column, index in self._list_columns.items()}
+        return self._parse_list_cells(texts, f"line {number} of {self._name}")
 
     def _has_labels(self, line: _Line, bad_records: BadRecords) -> bool:
         """Return whether a line has as many labels as words; if not, it is a bad record."""
@@ -336,6 +356,7 @@ class _RowParser:
         names = {key: cells[number].strip() for key, number in self._words.items()}
         try:
             self._images.check(names, f"line {line_number} of {self._name}")
+            self._parse_row_lists(line)
         except RunError as error:
             bad_records.add(error)
             return False

@@ -17,6 +17,8 @@ from archbuilder.data.source_dataset import SourceDataset
 from archbuilder.data.sources.batch_reader import RawBatch, Row, stack_rows
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.dates import not_a_date_error, parse_date
+from archbuilder.data.sources.json_numbers import flatten, parse_numbers
+from archbuilder.data.sources.list_parser import ListParser
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.table_images import TableImages
 from archbuilder.data.sources.tabular import make_dataset
@@ -33,7 +35,7 @@ def load_jsonl(source: Jsonl, context: LoadContext) -> SourceDataset:
     """
     bad_records = BadRecords(source.on_error, "lines")
     roles = ColumnRoles.from_fields(source, "the field", context.key_columns)
-    parser = _FieldParser(roles)
+    parser = _FieldParser(roles, ListParser(roles))
     locations = RecordLocations("line")
 
     def rows(file: DataPath, images: TableImages) -> Iterator[Row]:
@@ -65,6 +67,7 @@ class _FieldParser:
     """Parser of the fields of a line, which must have the shapes of the first line."""
 
     roles: ColumnRoles
+    parse_lists: ListParser
     shapes: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
     """Shapes in the first line; None for a string."""
     integer_masks: dict[str, Mask] = field(default_factory=dict)
@@ -73,7 +76,7 @@ class _FieldParser:
     def __post_init__(self) -> None:
         """Set the shapes of features, which have one value per line unless they are coordinates."""
         for key in self.roles.features:
-            if key not in self.roles.coordinates:
+            if key not in self.roles.coordinates and key not in self.roles.lists:
                 self.shapes.update((field, ()) for field in self.roles.inputs[key])
 
     def __call__(self, line: Mapping[str, object], location: str) -> Row:
@@ -103,6 +106,7 @@ class _FieldParser:
             for field in self.roles.text_columns
         }
         self.roles.check_labels(texts, location)
+        lists = self.parse_lists(line, location)
         self.shapes.update((key, each.shape) for key, each in arrays.items())
         self.shapes.update(dict.fromkeys(strings))
         self.integer_masks.update(integer_masks)
@@ -124,6 +128,7 @@ class _FieldParser:
                 for key, field in self.roles.dates.items()
             },
             texts,
+            lists,
         )
 
     def _parse_array(self, key: str, value: object, description: str) -> Array:
@@ -132,33 +137,18 @@ class _FieldParser:
         Raises:
             RunError: if it is something else.
         """
-        # numpy raises ValueError for ragged lists, and makes an object array of integers that do
-        # not fit 64 bits.
-        try:
-            array = np.array(value)
-            # For a list of integers below and above 2**63, numpy chooses float64.
-            if array.dtype == np.float64 and all(
-                isinstance(each, int) and each >= 0 for each in _flatten(value)
-            ):
-                array = np.array(value, np.uint64)
-        except ValueError:
-            raise RunError(f"{description} is a list of lists of different lengths") from None
-        expected_shape = self.shapes.get(key, array.shape)
-        if array.dtype == object and all(isinstance(each, int | float) for each in _flatten(value)):
-            raise RunError(f"{description} has an integer of more than 64 bits")
-        # JSON has strings, null and objects, of which numpy makes arrays as well.
-        if array.dtype.kind not in "biuf" or expected_shape is None:
+        # A string in the first line.
+        if self.shapes.get(key, ()) is None:
             raise RunError(
                 f"{description} has values of a type other than numbers, or than in previous lines"
             )
+        array = parse_numbers(value, description)
+        expected_shape = self.shapes.get(key, array.shape)
         if array.shape != expected_shape:
             raise RunError(
                 f"{description} has the shape {list(array.shape)}, but the first one has"
-                f" {list(expected_shape)}"
+                f" {list(expected_shape or ())}"
             )
-        # Python's json module reads NaN, Infinity and 1e999.
-        if not np.isfinite(array).all():
-            raise RunError(f"{description} is not finite")
         return array
 
     def _date(self, key: str, value: object, description: str) -> np.datetime64:
@@ -188,7 +178,7 @@ class _FieldParser:
         # Skip the slow loop over Python numbers if it can change nothing.
         if array.dtype.kind != "f" or (not mask.any() and (abs(array) < MAX_EXACT_INT).all()):
             return mask
-        numbers = list(_flatten(value))
+        numbers = list(flatten(value))
         for number, rounded in zip(numbers, array.reshape(-1).tolist(), strict=True):
             if isinstance(number, int) and int(rounded) != number:
                 raise RunError(
@@ -210,12 +200,3 @@ def _word(value: object, description: str) -> str | None:
     if isinstance(value, str | int) and not isinstance(value, bool):
         return str(value).strip()
     raise RunError(f"{description} is neither a string nor an integer")
-
-
-def _flatten(value: object) -> Iterator[object]:
-    """Yield the items of nested lists."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _flatten(item)
-    else:
-        yield value

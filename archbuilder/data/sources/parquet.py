@@ -26,6 +26,7 @@ from archbuilder.data.sources.batch_reader import MAX_BATCH_BYTES, MAX_BATCH_ROW
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.dates import DATE_DTYPE, Dates, not_a_date_error, parse_date
 from archbuilder.data.sources.label_encoder import Strings
+from archbuilder.data.sources.list_parser import ListParser, ListValues
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.parquet_footer import FOOTER_ERRORS, row_groups
 from archbuilder.data.sources.table_images import TableImages
@@ -90,10 +91,11 @@ class _ParquetFile:
                 raise RunError(f"{self.name} has no column {quote(missing[0])}")
             chunk_rows = _rows_per_read(descriptor, table.schema, roles.columns, self.name)
             images = TableImages(self.file, roles, self.bad_records, self.context)
+            parse_lists = ListParser(roles)
             first_row = 1
             for record_batch in _record_batches(table, chunk_rows, [*roles.columns], self.name):
                 yield from _RowBatch(
-                    record_batch, roles, first_row, self.name, locations, images
+                    record_batch, roles, first_row, self.name, locations, images, parse_lists
                 ).batches(self.bad_records)
                 first_row += record_batch.num_rows
 
@@ -198,6 +200,7 @@ class _RowBatch:
     name: str
     locations: RecordLocations
     images: TableImages
+    parse_lists: ListParser
 
     def batches(self, bad_records: BadRecords) -> Iterator[RawBatch]:
         """Yield one batch of the valid rows, if any; others are added to `bad_records`."""
@@ -206,12 +209,13 @@ class _RowBatch:
         self._check_labels(texts, valid, bad_records)
         value_columns = {*self.roles.targets.values(), *self.roles.sample_weights.values()}
         value_columns |= {column for each in self.roles.number_inputs.values() for column in each}
-        # Lists of words may have any length.
+        any_length = {*texts, *self.roles.lists.values()}
         fixed_size = [
-            each for each in self.roles.columns if each in value_columns or each not in texts
+            each for each in self.roles.columns if each in value_columns or each not in any_length
         ]
         self._check_complete(fixed_size, valid, bad_records)
         self._check_images(valid, bad_records)
+        lists = self._lists(valid, bad_records)
         if not valid.any():
             return
         self.locations.add(self.name, (np.flatnonzero(valid) + self.first_row).tolist())
@@ -242,6 +246,10 @@ class _RowBatch:
             {
                 column: [each for each, is_valid in zip(words, valid, strict=True) if is_valid]
                 for column, words in texts.items()
+            },
+            {
+                key: [each for each, is_valid in zip(rows, valid, strict=True) if is_valid]
+                for key, rows in lists.items()
             },
             self.images.directory,
         )
@@ -338,6 +346,30 @@ class _RowBatch:
                 bad_records.add(error)
                 valid[row] = False
         return texts
+
+    def _lists(
+        self, valid: NDArray[np.bool_], bad_records: BadRecords
+    ) -> Mapping[str, Sequence[ListValues]]:
+        """Return the lists of each input; rows with others become not valid, and are bad records.
+
+        A row that is not valid has no list.
+        """
+        columns = {*self.roles.lists.values()}
+        values = {each: self.record_batch.column(each).to_pylist() for each in columns}
+        lists: dict[str, list[ListValues]] = {key: [[]] * len(valid) for key in self.roles.lists}
+        for row in np.flatnonzero(valid).tolist() if columns else ():
+            try:
+                parsed = self.parse_lists(
+                    {column: each[row] for column, each in values.items()},
+                    f"row {self.first_row + row} of {self.name}",
+                )
+            except RunError as error:
+                bad_records.add(error)
+                valid[row] = False
+                continue
+            for key, list_values in parsed.items():
+                lists[key][row] = list_values
+        return lists
 
     def _check_labels(
         self,

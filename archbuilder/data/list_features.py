@@ -1,0 +1,48 @@
+"""Features of lists of varying length: their values, padded, and their masks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from archbuilder.data.columns import ArrayColumn, Column, RowIndices, load_into_memory
+from archbuilder.data.lists import BatchLengths, ListBounds, Padding
+from archbuilder.data.source_dataset import Feature, RawFeature
+from archbuilder.formatting import plural
+
+_MAX_PADDED_BYTES: Final = 2**27
+"""Size up to which lists are padded once: 128 MiB. Others are padded when they are read."""
+
+
+def present_values(raw: RawFeature) -> Feature:
+    """Return the feature that is 1 for each value of the lists."""
+    ones = np.broadcast_to(np.ones(1, np.bool_), raw.column.count)
+    return Feature(ArrayColumn(ones))
+
+
+def pad_lists(raw: RawFeature, values: Feature, lists: ListBounds) -> Feature:
+    """Return the input that lists become, given the feature of their values."""
+    config = raw.config
+    padding = Padding(config.lengths, config.padding == "pre", config.truncating == "pre")
+    column: Column = padding.pad(values.column, lists)
+    num_bytes = column.count * math.prod(column.shape) * column.dtype.itemsize
+    return replace(
+        values,
+        column=load_into_memory(column) if num_bytes <= _MAX_PADDED_BYTES else column,
+        origin=raw.list_origin,
+        lengths=BatchLengths.from_bounds(padding, lists),
+    )
+
+
+def list_note(raw: RawFeature, note: str, lists: ListBounds, rows: RowIndices) -> str:
+    """Return a note for the user about the lists of a training set and their values."""
+    if raw.config.mask_of is not None:
+        return ""
+    sizes, length = lists.sizes[rows], raw.config.lengths[-1]
+    text = f"lists of {sizes.min():,} to {plural(int(sizes.max()), 'value')}"
+    if num_longer := int(np.count_nonzero(sizes > length)):
+        text += f", {num_longer:,} shortened to {length:,}"
+    return f"{note}, {text}" if note else f"{raw.title}: {text}"
