@@ -73,6 +73,14 @@ def test_published_size(name: str):
     archbuilder.load(FILES[name]).analyze()
 
 
+def copy_with_imports(file: Path, folder: Path) -> None:
+    """Copy a blueprint, and the files beside it that it imports."""
+    shutil.copy(file, folder)
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for imported in document.get("imports", {}).values():
+        shutil.copy(file.parent / imported["file"], folder)
+
+
 def write_random_weights(blueprint: Path, case: Example) -> None:
     """Write the files of weights that an example begins with, for small sizes."""
     model = archbuilder.load(blueprint).compile(**case.params)
@@ -96,7 +104,7 @@ def write_random_weights(blueprint: Path, case: Example) -> None:
 def test_training(name: str, tmp_path: Path):
     """With small sizes and little data, its loss falls."""
     case = EXAMPLES[name]
-    shutil.copy(FILES[name], tmp_path)
+    copy_with_imports(FILES[name], tmp_path)
     case.write_data(tmp_path)
     if case.weights:
         write_random_weights(tmp_path / FILES[name].name, case)

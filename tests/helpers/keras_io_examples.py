@@ -596,4 +596,23 @@ EXAMPLES: Mapping[str, Example] = {
         epochs=5,
         weights=("gcvitxxtiny.safetensors",),
     ),
+    "nlp/text_classification_with_switch_transformer": Example(
+        data.imdb, {"vocabulary": 40, "length": 12, "width": 8, "experts": 3}, epochs=5
+    ),
+    "vision/deit": Example(
+        partial(data.image_folders, name="flower_photos", classes=("daisy", "rose", "tulip")),
+        {
+            "image_size": 32,
+            "crop_margin": 4,
+            "width": 8,
+            "heads": 1,
+            "depth": 2,
+            "teacher_depths": [1, 1, 1, 1],
+            "teacher_width": 1,
+            "teacher_groups": 8,
+            "classes": 3,
+        },
+        epochs=8,
+        weights=("bit_teacher_flowers.safetensors",),
+    ),
 }
