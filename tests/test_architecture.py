@@ -101,7 +101,7 @@ ORDER: Mapping[str, str] = {
         dtypes lists lookup_tables targets text
         source_dataset
         list_features number_features sample_weights text_features
-        features split windows
+        features sampling split windows
         digest input_adapter random_crop sources
         sizes
         pipeline

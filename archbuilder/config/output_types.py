@@ -6,7 +6,8 @@ For a network with one output, its name may be left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final, Literal, TypeAlias, TypeVar
+from dataclasses import replace
+from typing import Final, TypeAlias, TypeVar
 
 from archbuilder import registry
 from archbuilder.compiler.keras_object import KerasObject
@@ -17,14 +18,17 @@ from archbuilder.config.value_types import (
     keras_object,
     number,
 )
-from archbuilder.diagnostics.errors import closest_match, quote
+from archbuilder.diagnostics.errors import closest_match, quote, quote_list
 from archbuilder.diagnostics.span import Span
+from archbuilder.formatting import any_of
 from archbuilder.registry.signatures import ObjectKind
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
 
 _T = TypeVar("_T")
 _WEIGHT: Final = number(minimum=0)
 BALANCED: Final = "balanced"
+SAMPLING_WORDS: Final = (BALANCED, "oversample", "undersample")
+_MAX_FACTOR: Final = 1000
 _VAL_PREFIX: Final = "val_"
 """Prefix that Keras gives to the names of validation metrics."""
 
@@ -85,38 +89,63 @@ def loss_weights() -> ValueType[Mapping[str, float]]:
     return ValueType(_mapping_schema(_WEIGHT), parse, "mapping of outputs to numbers")
 
 
-ClassWeightSetting: TypeAlias = Literal["balanced"] | Mapping[str, float]
-"""Weights by class, or those that follow from the numbers of examples."""
+ClassNumbers: TypeAlias = str | Mapping[str, float]
+"""Numbers by class, or a word for those that follow from the numbers of examples."""
 
 
-def class_weights() -> ValueType[Mapping[str, ClassWeightSetting]]:
+def class_weights() -> ValueType[Mapping[str, ClassNumbers]]:
     """Return the type of `class_weight`: `balanced` or weights by class, or these by output."""
-    expected = "'balanced' or a mapping of classes to weights"
+    return _class_numbers((BALANCED,), _WEIGHT)
 
-    def is_balanced(tree: Tree) -> bool:
-        return isinstance(tree, ScalarNode) and tree.value == BALANCED
 
-    def parse_classes(tree: Tree, title: str, context: SectionContext) -> ClassWeightSetting:
-        if is_balanced(tree):
-            return BALANCED
+def class_sampling() -> ValueType[Mapping[str, ClassNumbers]]:
+    """Return the type of `sampling`: a word, or factors by class, or these by one output."""
+    numbers = _class_numbers(SAMPLING_WORDS, number(minimum=0, maximum=_MAX_FACTOR))
+
+    def parse(tree: Tree, title: str, context: SectionContext) -> Mapping[str, ClassNumbers]:
+        by_output = numbers.parse(tree, title, context)
+        if len(by_output) > 1:
+            context.diagnostics.error(
+                "invalid-structure",
+                f"{title} draws examples by the classes of one output, not of"
+                f" {quote_list(by_output)}",
+                tree.span,
+            )
+        return by_output
+
+    return replace(numbers, parse=parse)
+
+
+def _class_numbers(
+    words: tuple[str, ...], number_type: ValueType[float]
+) -> ValueType[Mapping[str, ClassNumbers]]:
+    """Return the type of one of several words, or numbers by class, or these by output."""
+    expected = f"{any_of(quote(each) for each in words)} or a mapping of classes to weights"
+
+    def is_word(tree: Tree) -> bool:
+        return isinstance(tree, ScalarNode) and tree.value in words
+
+    def parse_classes(tree: Tree, title: str, context: SectionContext) -> ClassNumbers:
+        if isinstance(tree, ScalarNode) and isinstance(tree.value, str) and is_word(tree):
+            return tree.value
         mapping = context.fields.expect_mapping(tree, title, expected=expected)
         return {
-            LocatedText(entry.key, entry.key_span): _WEIGHT.parse(
+            LocatedText(entry.key, entry.key_span): number_type.parse(
                 entry.value, f"the weight of class {quote(entry.key)}", context
             )
             for entry in mapping or ()
         }
 
-    def parse(tree: Tree, title: str, context: SectionContext) -> dict[str, ClassWeightSetting]:
+    def parse(tree: Tree, title: str, context: SectionContext) -> dict[str, ClassNumbers]:
         entries: Sequence[MappingEntry] = ()
-        if not is_balanced(tree):
+        if not is_word(tree):
             mapping = context.fields.expect_mapping(tree, title, expected=expected)
             if mapping is None or not mapping.entries:
                 return {}
             entries = mapping.entries
         trees: dict[str, Tree]
         # A mapping of numbers is for the only output, a mapping of mappings is by output.
-        if any(isinstance(each.value, MappingNode) or is_balanced(each.value) for each in entries):
+        if any(isinstance(each.value, MappingNode) or is_word(each.value) for each in entries):
             trees = {each.key: each.value for each in entries if _check_output_name(each, context)}
         else:
             trees = dict.fromkeys(context.outputs[:1], tree)
@@ -124,16 +153,17 @@ def class_weights() -> ValueType[Mapping[str, ClassWeightSetting]]:
                 _report_missing_output_name(title, tree.span, context)
         return {output: parse_classes(each, title, context) for output, each in trees.items()}
 
-    balanced = {"enum": [BALANCED]}
-    by_class = _mapping_schema(_WEIGHT)
+    any_word = {"enum": [*words]}
+    by_class = _mapping_schema(number_type)
     by_output = {
         "type": "object",
-        "additionalProperties": {"anyOf": [_WEIGHT.schema, by_class, balanced]},
+        "additionalProperties": {"anyOf": [number_type.schema, by_class, any_word]},
     }
     return ValueType(
-        {"anyOf": [balanced, by_output]},
+        {"anyOf": [any_word, by_output]},
         parse,
-        "`balanced` or a mapping of classes to numbers, or a mapping of these by output",
+        f"{any_of(f'`{each}`' for each in words)} or a mapping of classes to numbers, or a mapping"
+        " of these by output",
     )
 
 

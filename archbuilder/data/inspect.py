@@ -26,6 +26,7 @@ from archbuilder.data.input_checks import adapt_input
 from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.random_crop import find_random_crop
 from archbuilder.data.sample_weights import combine_weights
+from archbuilder.data.sampling import make_class_sampling
 from archbuilder.data.shuffle import epoch_permutation
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.sources import load_datasets
@@ -136,6 +137,7 @@ def inspect_data(
             for name in dataset.targets
         )
         preview, notes = _preview(graphs, dataset, order, training)
+    target_notes, target_error = _check_targets(train_set, training, output_shapes, rows)
     tokenizer, sample_text = dataset.preprocessing.tokenizer, ""
     if tokenizer is not None:
         token_ids = next(iter(dataset.inputs.values())).column.gather(tf.constant([0]))
@@ -149,10 +151,10 @@ def inspect_data(
         split.note,
         inputs,
         targets,
-        (*dataset.notes, *notes),
+        (*dataset.notes, *notes, *target_notes),
         sample_text,
         preview,
-        _find_target_error(dataset, training, output_shapes, rows),
+        target_error,
     )
 
 
@@ -219,18 +221,19 @@ def _target_stats(
     )
 
 
-def _find_target_error(
-    dataset: SourceDataset,
+def _check_targets(
+    train_set: _Subset,
     training: TrainingConfig,
     output_shapes: Mapping[str, Shape],
     rows: NDArray[np.int64],
-) -> RunError | None:
-    """Return the error with which training would refuse targets or weights, or None.
+) -> tuple[list[str], RunError | None]:
+    """Return notes, and the error with which training would refuse targets or weights, or None.
 
     Of the targets, some rows are read.
     """
+    dataset = train_set.dataset
     if not isinstance(training.objective, SupervisedConfig):
-        return None
+        return [], None
     target_spec = training.objective.target_spec()
     targets: dict[str, Target] = {}
     try:
@@ -244,9 +247,12 @@ def _find_target_error(
                 target.labels(tf.constant(rows))
                 targets[output] = target
             combine_weights(dataset, targets, target_spec, output_shapes)
+            sampling = make_class_sampling(
+                dataset, targets, target_spec, output_shapes, train_set.rows
+            )
     except RunError as error:
-        return error
-    return None
+        return [], error
+    return [] if sampling is None else [f"Sampling: {sampling}"], None
 
 
 def _labels(name: str, subset: _Subset) -> NDArray[np.int64]:

@@ -15,11 +15,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.data.batch_share import BatchShare, ShareBounds
-from archbuilder.data.columns import Column
+from archbuilder.data.columns import Column, RowIndices
 from archbuilder.data.input_adapter import InputAdapter
 from archbuilder.data.lists import BatchLengths
 from archbuilder.data.position import TrainingPosition
 from archbuilder.data.sample_weights import ClassWeights, CombinedWeights
+from archbuilder.data.sampling import ClassSampling
 from archbuilder.data.shuffle import epoch_permutation, grouped_permutation
 from archbuilder.data.targets import Target
 
@@ -62,10 +63,22 @@ class AdaptedDataset:
     """If there are any, batches contain weights for every target."""
     notes: tuple[str, ...] = ()
     """What was done to the data, for the user."""
+    sampling: ClassSampling | None = None
+    """How often a training epoch has the examples of each class; None for each example once."""
+
+    @property
+    def epoch_size(self) -> int:
+        """Number of examples of a training epoch."""
+        return len(self.rows) if self.sampling is None else self.sampling.epoch_size
+
+    def epoch_rows(self, seed: int, epoch: int) -> RowIndices:
+        """Return the rows of a training epoch, in the order of the data."""
+        return self.rows if self.sampling is None else self.sampling.draw(seed, epoch)
 
     def steps_per_epoch(self, batch_size: int, *, drop_remainder: bool = False) -> int:
         """Return the number of batches of an epoch, with the smaller last one or without it."""
-        return len(self.rows) // batch_size if drop_remainder else -(-len(self.rows) // batch_size)
+        size = self.epoch_size
+        return size // batch_size if drop_remainder else -(-size // batch_size)
 
     @property
     def class_weights(self) -> Mapping[str, Mapping[str, float]]:
@@ -86,9 +99,7 @@ class AdaptedDataset:
     def list_sizes(self) -> NDArray[np.int64] | None:
         """Number of values in the lists of each example; None unless batches group them."""
         lengths = [each.lengths for each in self.inputs.values() if each.lengths is not None]
-        return (
-            np.sum([each.sizes.values[self.rows] for each in lengths], axis=0) if lengths else None
-        )
+        return np.sum([each.sizes.values for each in lengths], axis=0) if lengths else None
 
     def gather(self, share: BatchShare) -> tuple[object, ...]:
         """Return inputs, targets and, if there are any, sample weights as Keras takes them."""
@@ -196,19 +207,20 @@ def train_batches(
 
     # Not Dataset.shuffle, whose order depends on its buffer and which cannot start at a position.
     def epoch_rows(epoch: NDArray[np.int64]) -> NDArray[np.int64]:
+        rows = dataset.epoch_rows(seed, int(epoch))
         if not shuffle:
-            return dataset.rows
+            return rows
         order = (
-            epoch_permutation(len(dataset.rows), seed, int(epoch))
+            epoch_permutation(len(rows), seed, int(epoch))
             if sizes is None
-            else grouped_permutation(sizes, batch_size, seed, int(epoch))
+            else grouped_permutation(sizes[rows], batch_size, seed, int(epoch))
         )
-        return dataset.rows[order]
+        return rows[order]
 
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
         # numpy_function loses the shape, and from_tensor_slices needs it.
         rows = tf.ensure_shape(
-            tf.numpy_function(epoch_rows, [epoch], tf.int64), [len(dataset.rows)]
+            tf.numpy_function(epoch_rows, [epoch], tf.int64), [dataset.epoch_size]
         )
         return tf.data.Dataset.from_tensor_slices(rows).batch(
             batch_size, drop_remainder=drop_remainder

@@ -13,7 +13,7 @@ from archbuilder.compiler.ir import Shape
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.loss_traits import TargetFormat, is_own_loss, traits_of
 from archbuilder.config.objectives import TargetSpec
-from archbuilder.config.output_types import BALANCED, ClassWeightSetting
+from archbuilder.config.output_types import ClassNumbers
 from archbuilder.config.value_types import LocatedText
 from archbuilder.data.columns import Column, RowIndices, iter_chunks
 from archbuilder.data.errors import locate_data_errors
@@ -165,7 +165,7 @@ def make_sample_weights(column: Column, output: str, positions: Shape) -> Sample
 def make_class_weights(
     target: Target | None,
     output: str,
-    weights: ClassWeightSetting,
+    weights: ClassNumbers,
     shape: Shape,
     loss: KerasObject | None,
     names: Sequence[str],
@@ -179,19 +179,19 @@ def make_class_weights(
         RunError: if the output is not compared with classes, there is no such class, or all
             weights are 0.
     """
-    target_classes = _target_classes(target, shape, traits_of(loss).targets)
+    class_format = target_classes(target, shape, traits_of(loss).targets)
     # A loss of whole examples has no values for the classes of their positions.
     if weight_axes(shape, loss) != shape[:-1]:
-        target_classes = None
-    if target is None or target_classes is None:
+        class_format = None
+    if target is None or class_format is None:
         raise RunError(
             f"the output '{output}' has no class labels for 'class_weight': use 'sample_weight' in"
             " the data source"
         )
-    num_classes, is_categorical = target_classes
+    num_classes, is_categorical = class_format
     # As in Keras, classes that are not mentioned have the weight 1.
     per_class = np.ones(num_classes, np.float32)
-    if weights == BALANCED:
+    if isinstance(weights, str):
         counts = _class_counts(target, num_classes, rows, is_categorical=is_categorical)
         ignored = ignored_class(loss)
         if ignored is not None and 0 <= ignored < num_classes:
@@ -202,7 +202,7 @@ def make_class_weights(
     else:
         for key, weight in weights.items():
             with locate_data_errors(key.span if isinstance(key, LocatedText) else None):
-                per_class[_class_index(key, names, num_classes, output)] = weight
+                per_class[class_index(key, names, num_classes, output)] = weight
     if not per_class.any():
         raise RunError(f"all classes of the output '{output}' have a weight of 0")
     return ClassWeights(target, per_class, is_categorical, names)
@@ -228,7 +228,7 @@ def _class_counts(
     return counts
 
 
-def _class_index(key: str, names: Sequence[str], num_classes: int, output: str) -> int:
+def class_index(key: str, names: Sequence[str], num_classes: int, output: str) -> int:
     """Return the index of a class, given its name or its number.
 
     Raises:
@@ -248,7 +248,7 @@ def _class_index(key: str, names: Sequence[str], num_classes: int, output: str) 
     )
 
 
-def _target_classes(
+def target_classes(
     target: Target | None, shape: Shape, target_format: TargetFormat
 ) -> tuple[int, bool] | None:
     """Return the number of classes, and whether targets are probabilities; None without classes."""

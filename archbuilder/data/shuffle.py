@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 # Part of the seed, so that the splits and the epochs draw independent numbers.
 _EPOCH_STREAM: Final = 1
 _BATCH_STREAM: Final = 4
+_CLASS_STREAM: Final = 5
 _POOL_BATCHES: Final = 100
 """Number of batches whose examples are sorted by size together."""
 
@@ -50,6 +51,11 @@ def grouped_permutation(
     batches = grouped.reshape(num_batches, batch_size)
     batch_order = _permutation(num_batches, seed, _BATCH_STREAM, epoch)
     return np.concatenate([batches[batch_order].reshape(-1), rest])
+
+
+def class_permutation(count: int, seed: int, epoch: int, number: int) -> NDArray[np.int64]:
+    """Return the indices below `count` in the order in which an epoch draws from a class."""
+    return _permutation(count, seed, _CLASS_STREAM, epoch, number)
 
 
 def split_order(count: int, seed: int, stream: SplitStream) -> NDArray[np.int64]:

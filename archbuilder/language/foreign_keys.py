@@ -279,7 +279,8 @@ _CONTEXT_HINTS: Final[Mapping[str, Mapping[str, str]]] = {
 # compares both lists.
 _TRAINING_NAMES: Final = (
     "loss", "loss_weights", "optimizer", "metrics", "epochs", "batch_size", "validation_split",
-    "seed", "distribute", "augment", "shuffle", "class_weight", "checkpoint_every_seconds",
+    "seed", "distribute", "augment", "shuffle", "class_weight", "sampling",
+    "checkpoint_every_seconds",
     "jit_compile", "dtype_policy", "steps_per_execution", "gradient_accumulation_steps",
     "objective", "feed_targets_to_inputs", "target_from_input", "callbacks",
     "save_best", "weights", "trainable", "frozen", "stages", "test_split", "train_split",

@@ -19,6 +19,7 @@ from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, BatchPipeline, eval_batches
 from archbuilder.data.random_crop import RandomCrop, find_random_crop
 from archbuilder.data.sample_weights import combine_weights
+from archbuilder.data.sampling import make_class_sampling
 from archbuilder.data.source_dataset import Feature, SourceDataset
 from archbuilder.data.split import split_rows
 from archbuilder.data.targets import Target, adapt_target
@@ -68,6 +69,8 @@ def log_datasets(context: TrainingContext, datasets: AdaptedDatasets) -> None:
         numbers = [f"{key} {weight:.4g}" for key, weight in weights.items()]
         ending = f" and {len(numbers) - _MAX_CLASSES:,} more" if len(numbers) > _MAX_CLASSES else ""
         context.log(f"Class weights of '{name}': {', '.join(numbers[:_MAX_CLASSES])}{ending}")
+    if datasets.train.sampling is not None:
+        context.log(f"Sampling: {datasets.train.sampling}")
     context.log(
         f"{num_training:,} training / {num_validation:,} validation{num_test}"
         f" examples{datasets.split_note}"
@@ -129,7 +132,15 @@ def adapt_datasets(
     def adapt_uncropped(dataset: SourceDataset) -> AdaptedDataset:
         return _adapt_dataset(dataset, graph, model, spec, crop)
 
-    return adapt_sets(context, adapt, None if crop is None else adapt_uncropped)
+    datasets = adapt_sets(context, adapt, None if crop is None else adapt_uncropped)
+    # An evaluation has no epochs.
+    if context.eval_dataset is not None:
+        return datasets
+    shapes = {name: each.shape[1:] for name, each in _output_tensors(graph, model).items()}
+    train = datasets.train
+    with locate_data_errors(context.dataset.span):
+        sampling = make_class_sampling(context.dataset, train.targets, spec, shapes, train.rows)
+    return replace(datasets, train=replace(train, sampling=sampling))
 
 
 def adapt_sets(
@@ -216,8 +227,7 @@ def _adapt_dataset(
     selected, features = _select_columns(dataset, graph, target_spec)
     input_graph = graph if crop is None else crop.uncropped_graph(graph)
     inputs = adapt_inputs(dataset, input_graph, target_spec)
-    has_named_outputs = isinstance(model.output, dict)
-    outputs = model.output if has_named_outputs else {graph.outputs[0][0]: model.output}
+    outputs = _output_tensors(graph, model)
     shapes: dict[str, Shape] = {name: tuple(each.shape[1:]) for name, each in outputs.items()}
     if crop is not None:
         shapes = {name: crop.uncropped_shape(each) for name, each in shapes.items()}
@@ -243,10 +253,15 @@ def _adapt_dataset(
         all_targets,
         np.arange(dataset.count, dtype=np.int64),
         named_inputs=isinstance(model.input, dict) or len(inputs) > 1,
-        named_outputs=has_named_outputs,
+        named_outputs=isinstance(model.output, dict),
         sample_weights=combine_weights(dataset, targets, target_spec, shapes),
         notes=tuple(notes),
     )
+
+
+def _output_tensors(graph: Graph, model: keras.Model) -> Mapping[str, keras.KerasTensor]:
+    """Return the outputs of a model by name."""
+    return model.output if isinstance(model.output, dict) else {graph.outputs[0][0]: model.output}
 
 
 def _adapt_target(

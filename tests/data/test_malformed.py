@@ -1349,6 +1349,44 @@ TRAINING = (
         at="150%",
     ),
     Case(
+        "sampling by a class that is not there",
+        training="loss: SparseCategoricalCrossentropy, sampling: {z: 2}",
+        message=(
+            "error[invalid-data]: there is a weight for class 'z' of the output 'output', which"
+            " has the classes 'x', 'y'"
+        ),
+        at="z",
+    ),
+    Case(
+        "sampling by quantities",
+        network=TWO_NUMBERS.replace("units: 2, activation: softmax", "units: 1"),
+        data="csv: {file: t.csv, inputs: [a, a], target: b}",
+        training="loss: MeanSquaredError, sampling: oversample",
+        message=(
+            "error[invalid-data]: the examples have no class each for the output 'output', by"
+            " which 'sampling' could draw them"
+        ),
+        at="t.csv",
+    ),
+    Case(
+        "sampling without examples",
+        training="loss: SparseCategoricalCrossentropy, sampling: {x: 0, y: 0}",
+        message=(
+            "error[invalid-data]: 'sampling' by the classes of the output 'output' makes epochs of"
+            " 0 examples; write weights that sum up to other numbers, or 'undersample'"
+        ),
+        at="t.csv",
+    ),
+    Case(
+        "a misspelled way of sampling",
+        training="loss: SparseCategoricalCrossentropy, sampling: oversampling",
+        message=(
+            "error[invalid-structure]: 'sampling' must be 'balanced', 'oversample' or"
+            " 'undersample' or a mapping of classes to weights, not a string 'oversampling'"
+        ),
+        at="oversampling",
+    ),
+    Case(
         "a validation set twice",
         data="{train: {csv: t.csv}, validation: {csv: t.csv}}",
         training="loss: SparseCategoricalCrossentropy, validation_split: 0.5",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.optimizers import OptimizerConfig
-from archbuilder.config.output_types import ClassWeightSetting
+from archbuilder.config.output_types import ClassNumbers
 from archbuilder.config.settings import ObjectiveFeature
 from archbuilder.config.value_types import SectionContext
 from archbuilder.diagnostics.errors import UsageError
@@ -32,7 +32,9 @@ class TargetSpec:
     """Inputs that receive the target of an output."""
     target_from_input: Mapping[str, str] = field(default_factory=dict)
     """Outputs whose target is an input."""
-    class_weight: Mapping[str, ClassWeightSetting] = field(default_factory=dict)
+    class_weight: Mapping[str, ClassNumbers] = field(default_factory=dict)
+    sampling: Mapping[str, ClassNumbers] = field(default_factory=dict)
+    """How often training examples are drawn by their class, for at most one output."""
 
 
 @dataclass(frozen=True, slots=True)

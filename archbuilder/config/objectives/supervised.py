@@ -12,7 +12,8 @@ from archbuilder.config.metric_checks import check_metrics
 from archbuilder.config.objectives.base import ObjectiveConfig, TargetSpec
 from archbuilder.config.optimizers import DEFAULT_OPTIMIZER, OptimizerConfig, optimizer
 from archbuilder.config.output_types import (
-    ClassWeightSetting,
+    ClassNumbers,
+    class_sampling,
     class_weights,
     loss_weights,
     losses,
@@ -43,10 +44,16 @@ class SupervisedConfig(ObjectiveConfig):
     loss_weights: Mapping[str, float] = setting(
         loss_weights(), "Weights of the losses in their sum.", default_factory=dict
     )
-    class_weight: Mapping[str, ClassWeightSetting] = setting(
+    class_weight: Mapping[str, ClassNumbers] = setting(
         class_weights(),
         "Weights of examples by their class, by index or name; 1 for classes that are left out."
         " `balanced` gives each class of the training set the same weight in sum.",
+        default_factory=dict,
+    )
+    sampling: Mapping[str, ClassNumbers] = setting(
+        class_sampling(),
+        "How often an epoch has the training examples of each class: `balanced`, `oversample`,"
+        " `undersample`, or factors by class.",
         default_factory=dict,
     )
     optimizer: OptimizerConfig = setting(
@@ -89,6 +96,7 @@ class SupervisedConfig(ObjectiveConfig):
             self.feed_targets_to_inputs,
             self.target_from_input,
             self.class_weight,
+            self.sampling,
         )
 
     def check(self, context: SectionContext) -> None:
