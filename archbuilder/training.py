@@ -22,6 +22,7 @@ from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sizes import measure
 from archbuilder.data.source_dataset import FittedPreprocessing, SourceDatasets
 from archbuilder.data.sources import load_datasets
+from archbuilder.data.vocabularies import input_vocabularies
 from archbuilder.diagnostics.errors import CheckpointedInterrupt, RunInterruptedError
 from archbuilder.distribution.collectives import WorkerGroup
 from archbuilder.distribution.strategy import DeviceSetup, setup_devices
@@ -241,6 +242,7 @@ class _Run:
             self.data.sandbox,
             workers,
             self.log,
+            input_vocabularies(datasets.train),
         )
         return TrainingContext(
             graphs=self.graphs,

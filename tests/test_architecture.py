@@ -103,7 +103,7 @@ ORDER: Mapping[str, str] = {
         list_features number_features sample_weights text_features
         features sampling split windows
         digest input_adapter random_crop sources
-        sizes
+        sizes vocabularies
         pipeline
         input_checks mixed_labels
         augmented_batches
@@ -193,7 +193,7 @@ ORDER: Mapping[str, str] = {
         checkpoint
     """,
     "archbuilder.weights": """
-        dtypes entries hdf5_headers hdf5_heaps
+        dtypes entries hdf5_headers hdf5_heaps word_vectors
         hdf5 match model_weights
         readers
         load

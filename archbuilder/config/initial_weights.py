@@ -16,7 +16,15 @@ from archbuilder.config.settings import (
     settings_of,
 )
 from archbuilder.config.sources.base import DataPath, path
-from archbuilder.config.value_types import JsonSchema, SectionContext, ValueType, boolean, choice
+from archbuilder.config.value_types import (
+    JsonSchema,
+    SectionContext,
+    ValueType,
+    boolean,
+    choice,
+    text,
+)
+from archbuilder.diagnostics.errors import closest_match, quote
 from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, Tree
 
 if TYPE_CHECKING:
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
 
 _EXAMPLE: Final = "for example 'weights: {file: encoder.keras, of: backbone.*}'"
 _SUFFIXES: Final = (".h5", ".hdf5", ".keras", ".safetensors")
+_MATCH_KEYS: Final = ("match", "skip_mismatch")
 _MAX_FILES: Final = 16
 _MATCH_MODE: Final[ValueType[Any]] = choice("name", "order")
 
@@ -34,13 +43,20 @@ class InitialWeightsConfig:
 
     file: DataPath = setting(
         path("path of a weight file or a run"),
-        "A `.keras`, `.weights.h5`, `.h5` or `.safetensors` file, or the directory of a run.",
+        "A `.keras`, `.weights.h5`, `.h5` or `.safetensors` file, the directory of a run, or a file"
+        " of words.",
         example="'file: encoder.keras'",
     )
     of: tuple[str, ...] = setting(
         layer_patterns(),
         "The layers that start from the file; by default all of them.",
         default=(),
+    )
+    words_of: str | None = setting(
+        text(),
+        "The input whose words have vectors in the file, a text file with a word and its numbers in"
+        " each line, such as those of GloVe. An `Embedding` starts from them.",
+        default=None,
     )
     match: MatchMode | None = setting(
         _MATCH_MODE,
@@ -56,7 +72,7 @@ class InitialWeightsConfig:
     @property
     def is_run(self) -> bool:
         """Whether `file` is the directory of a run."""
-        return Path(self.file.path).suffix not in _SUFFIXES
+        return self.words_of is None and Path(self.file.path).suffix not in _SUFFIXES
 
     @property
     def directory(self) -> Path:
@@ -98,4 +114,15 @@ def _parse_item(tree: Tree, title: str, context: SectionContext) -> InitialWeigh
         return None
     tracker = context.diagnostics.track_errors()
     values = parse_settings(settings, trees, title, tree.span, context)
+    if "words_of" in values and values["words_of"] not in context.inputs:
+        context.diagnostics.error(
+            "unknown-name",
+            f"the network has no input {quote(values['words_of'])}",
+            trees["words_of"].span,
+            suggestion=closest_match(values["words_of"], context.inputs),
+        )
+    for key in _MATCH_KEYS if "words_of" in values else ():
+        if key in trees:
+            message = f"{title} has '{key}', which is not for a file of words"
+            context.diagnostics.error("invalid-structure", message, trees[key].span)
     return None if tracker.has_errors() else make_section(InitialWeightsConfig, values)

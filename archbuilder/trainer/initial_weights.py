@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 import keras
+import numpy as np
 
 from archbuilder.config.data_sandbox import DataSandbox
 from archbuilder.config.initial_weights import InitialWeightsConfig
@@ -19,11 +20,14 @@ from archbuilder.config.run_config import BEST_SUFFIX, MODEL_SUFFIX
 from archbuilder.config.sources import DataPath
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.source_dataset import UNNAMED
 from archbuilder.diagnostics.errors import BlueprintError, RunError, UsageError, quote, quote_list
 from archbuilder.distribution.collectives import WorkerGroup
 from archbuilder.formatting import plural
+from archbuilder.keras_backend.lora import variable_value
 from archbuilder.trainer.log_format import LogFn
 from archbuilder.weights import LayerSelection, Match, load_selected_weights
+from archbuilder.weights.word_vectors import load_word_vectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +42,8 @@ class InitialWeights:
     sandbox: DataSandbox | None
     workers: WorkerGroup
     log: LogFn
+    vocabularies: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Rows of words in embeddings, by input."""
     digests: dict[str, str] = field(default_factory=dict)
     """SHA-256 digests of the files that were loaded, by their paths."""
 
@@ -70,6 +76,12 @@ class InitialWeights:
                 locate_data_errors(span if span is not None and span.source.text else None),
                 self._open_file(config, network) as (content, name),
             ):
+                if config.words_of is not None:
+                    selected = [
+                        each for each in model.layers if not config.of or each.name in layers
+                    ]
+                    self._load_words(selected, config.words_of, content, name)
+                    continue
                 match = load_selected_weights(
                     model,
                     content,
@@ -79,6 +91,38 @@ class InitialWeights:
                     skip_mismatch=config.skip_mismatch,
                 )
             self._log_match(match, model.name, name, config)
+
+    def _load_words(
+        self, layers: Sequence[keras.layers.Layer], input_name: str, content: IO[bytes], name: str
+    ) -> None:
+        """Load the vectors of the words of an input into an embedding; log how many were found."""
+        embeddings = [each for each in layers if isinstance(each, keras.layers.Embedding)]
+        if len(embeddings) != 1:
+            names = f": {quote_list([each.name for each in embeddings])}" if embeddings else ""
+            raise RunError(
+                f"the vectors of words are for one 'Embedding', and there are {len(embeddings)}"
+                f"{names}; write its layer under 'of'"
+            )
+        rows = self.vocabularies.get(input_name) or self.vocabularies.get(UNNAMED)
+        if not rows:
+            raise RunError(
+                f"the data has no vocabulary for the input {quote(input_name)}: give it a"
+                " 'tokenizer' or a 'vocabulary'"
+            )
+        embedding = embeddings[0]
+        table = np.array(variable_value(embedding.embeddings))
+        if len(table) <= max(rows.values()):
+            raise RunError(
+                f"the vocabulary of {quote(input_name)} has indices up to {max(rows.values()):,},"
+                f" and {quote(embedding.name)} only {len(table):,} rows"
+            )
+        count = load_word_vectors(content, Path(name).name, rows, table)
+        embedding.embeddings.assign(table)
+        self.log(
+            f"Weights: vectors of {count:,} of {plural(len(rows), 'word')} of {quote(input_name)}"
+            f" loaded from {quote(name, 200)} into {quote(embedding.name)}; the others keep their"
+            " initial values"
+        )
 
     @contextmanager
     def _open_file(

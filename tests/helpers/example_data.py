@@ -439,6 +439,19 @@ def review_files(folder: Path) -> None:
                 file.write_text(f"{text.capitalize()}!<br />It's {kind[0]}.", encoding="utf-8")
 
 
+def news_and_words(folder: Path) -> None:
+    """Write messages of two groups, and vectors of some of their words."""
+    random = np.random.default_rng(0)
+    topics = {"comp.graphics": ["pixel", "screen"], "rec.autos": ["engine", "wheel"]}
+    for name, kind in topics.items():
+        (folder / "20_newsgroup" / name).mkdir(parents=True)
+        for number in range(24):
+            text = " ".join(random.choice([*WORDS[:4], *kind], random.integers(3, 12)))
+            (folder / "20_newsgroup" / name / f"{number}.txt").write_text(text, encoding="utf-8")
+    lines = [f"{word} {random.normal():.4f} {random.normal():.4f}\n" for word in [*WORDS, "wheel"]]
+    (folder / "glove.6B.100d.txt").write_text("".join(lines), encoding="utf-8")
+
+
 def traffic(folder: Path, *, roads: int = 5) -> None:
     """Write speeds on roads of a ring, where jams move from one road to the next."""
     time = np.arange(120)[:, None] - np.arange(roads)

@@ -357,6 +357,11 @@ EXAMPLES: Mapping[str, Example] = {
         data.review_files,
         {"vocabulary": 60, "length": 16, "width": 16, "hidden": 32, "depth": 1},
     ),
+    "nlp/pretrained_word_embeddings": Example(
+        data.news_and_words,
+        {"vocabulary": 40, "length": 149, "width": 2, "filters": 8, "classes": 2},
+        epochs=8,
+    ),
     "vision/siamese_contrastive": Example(data.digit_pairs),
     "vision/siamese_network": Example(
         images.look_alikes,
