@@ -15,6 +15,7 @@ from archbuilder.config.settings import Setting, settings_of
 from archbuilder.config.sources import (
     SOURCES,
     FeatureConfig,
+    TableAudio,
     TableImage,
     TargetImages,
     WindowConfig,
@@ -98,6 +99,9 @@ def data() -> Iterator[str]:
     yield "## Images in tables\n"
     yield f"{inspect.cleandoc(TableImage.__doc__ or '')}\n"
     yield from table(settings_of(TableImage))
+    yield "## Audio in tables\n"
+    yield f"{inspect.cleandoc(TableAudio.__doc__ or '')}\n"
+    yield from table(settings_of(TableAudio))
 
 
 def requirements(objective: type[ObjectiveConfig]) -> Iterator[str]:

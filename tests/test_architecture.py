@@ -87,12 +87,13 @@ ORDER: Mapping[str, str] = {
         adversarial contrastive language_models supervised
     """,
     "archbuilder.config.sources": """
-        name_patterns pixels tokenizers windows
+        name_patterns tokenizers windows
+        pixels sounds
         base
         features
         feature_conflicts
         feature_parser
-        arrays images tables texts
+        arrays audio images tables texts
     """,
     "archbuilder.data": """
         batch_share rounding
@@ -110,15 +111,15 @@ ORDER: Mapping[str, str] = {
         inspect
     """,
     "archbuilder.data.sources": """
-        cells digits disk_columns image_decoding json_numbers npy_header parquet_footer
-        category_writer dates label_encoder load_context text_writer tfrecord_io
+        audio_decoding cells digits disk_columns image_decoding json_numbers npy_header
+        category_writer dates label_encoder load_context parquet_footer text_writer tfrecord_io
         class_directories column_roles idx mask_decoding npy npz text
-        image_files pairs text_directory
+        example_files pairs text_directory
         list_parser
         list_writer
-        batch_reader coordinates image_targets
-        image_directory
-        table_images
+        audio_files batch_reader coordinates file_labels image_files
+        audio_directory image_targets
+        image_directory table_files
         tabular
         csv jsonl parquet tfrecord
         tfds
@@ -234,6 +235,7 @@ DEFERRED = {
     ("archbuilder.config.objectives.language_models", "archbuilder.objectives"),
     ("archbuilder.config.objectives.supervised", "archbuilder.objectives"),
     ("archbuilder.config.sources.arrays", "archbuilder.data"),
+    ("archbuilder.config.sources.audio", "archbuilder.data"),
     ("archbuilder.config.sources.images", "archbuilder.data"),
     ("archbuilder.config.sources.tables", "archbuilder.data"),
     ("archbuilder.config.sources.texts", "archbuilder.data"),

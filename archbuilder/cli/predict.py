@@ -55,8 +55,9 @@ def predict_command(
 ) -> int:
     """Predict the outputs of a trained network for inputs.
 
-    RUN is a run directory. INPUT is a .npz, .npy, .csv, .parquet, .jsonl or IDX file, an image or
-    a text, or a directory of images or texts. Without INPUT, the validation set of the run is used.
+    RUN is a run directory. INPUT is a .npz, .npy, .csv, .parquet, .jsonl or IDX file, an image, a
+    text, a recording, or a directory of these. Without INPUT, the validation set of the run is
+    used.
     """
     if output_format is None:
         suffix = ".csv" if output is None else output.suffix

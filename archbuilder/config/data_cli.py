@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from archbuilder.config.sources import (
+    AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,
     SOURCES,
     TEXT_SUFFIXES,
     TFDS_NAME,
+    Audio,
     DataConfig,
     DataPath,
     DataSource,
@@ -40,6 +42,12 @@ _SOURCES_BY_SUFFIX: Final[Mapping[str, Callable[[DataPath], DataSource]]] = {
     for source in SOURCES.values()
     for suffix in source.suffixes
 }
+_SUFFIXES_IN_DIRECTORIES: Final[Mapping[type[Images | TextFiles | Audio], tuple[str, ...]]] = {
+    Images: IMAGE_SUFFIXES,
+    TextFiles: TEXT_SUFFIXES,
+    Audio: AUDIO_SUFFIXES,
+}
+"""The suffixes of the files that sources of directories read."""
 _GLOB_CHARS: Final = frozenset("*?[")
 _IDX_NAMES: Final = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -65,7 +73,7 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
     - a glob pattern of such files;
     - a directory with the files of MNIST;
     - a directory of images, optionally with a subdirectory per class, and optionally split into
-      `train` and `validation`; of text files, if the recipe trains on such.
+      `train` and `validation`; of text files or audio files, if the recipe trains on such.
 
     Args:
         text: the argument.
@@ -90,8 +98,9 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
     if source is not None:
         data = DataConfig(source)
     elif path_status.is_dir(path):
-        reads_texts = template is not None and isinstance(template.train, TextFiles)
-        data = _from_directory(path, TextFiles) if reads_texts else _from_directory(path, Images)
+        train = None if template is None else template.train
+        classes = [each for each in _SUFFIXES_IN_DIRECTORIES if isinstance(train, each)]
+        data = _from_directory(path, classes[0] if classes else Images)
     else:
         if os.sep in text:
             check_exists(path)
@@ -164,8 +173,8 @@ def _with_directories_of(template: Images, directory: Path) -> Images:
     return dataclasses.replace(template, directory=below(template.directory), targets=targets)
 
 
-def _from_directory(directory: Path, source_class: type[Images | TextFiles]) -> DataConfig:
-    """Return the files of MNIST in a directory, or its images or texts."""
+def _from_directory(directory: Path, source_class: type[Images | TextFiles | Audio]) -> DataConfig:
+    """Return the files of MNIST in a directory, or its images, texts or recordings."""
     if any(_find_file(directory, name) for name in _IDX_NAMES[0]):
         return _from_idx_directory(directory)
     # Neither MNIST nor images: _from_idx_directory raises the error that names both.
@@ -173,7 +182,7 @@ def _from_directory(directory: Path, source_class: type[Images | TextFiles]) -> 
         children = list(directory.iterdir())
     except OSError as error:
         raise UsageError(cannot_read(directory, error)) from error
-    suffixes = IMAGE_SUFFIXES if source_class is Images else TEXT_SUFFIXES
+    suffixes = _SUFFIXES_IN_DIRECTORIES[source_class]
     if not any(each.suffix.lower() in suffixes or path_status.is_dir(each) for each in children):
         return _from_idx_directory(directory)
     train, validation, test = (directory / name for name in ("train", "validation", "test"))

@@ -27,7 +27,7 @@ from archbuilder.config.sources import (
     DataConfig,
     DataPath,
     FeatureConfig,
-    ImageConfig,
+    FileConfig,
     Tfds,
     WindowConfig,
 )
@@ -331,7 +331,7 @@ def _value_to_plain(value: object) -> PlainData:
         names = [each.name for each in settings_of(InitialWeightsConfig)]
         fields = {name: each for name, each in _fields_to_dict(value, names).items() if each}
         return {**fields, "file": path}
-    if isinstance(value, FeatureConfig | ImageConfig | SplitConfig | WindowConfig):
+    if isinstance(value, FeatureConfig | FileConfig | SplitConfig | WindowConfig):
         return _fields_to_dict(value, section_values(value))
     if dataclasses.is_dataclass(value):
         return _value_to_plain(section_values(value))

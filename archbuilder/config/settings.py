@@ -21,7 +21,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
 from archbuilder.config.value_types import JsonSchema, SectionContext, ValueType
 from archbuilder.diagnostics.span import Span
-from archbuilder.yaml.nodes import MappingNode, Tree
+from archbuilder.yaml.nodes import MappingNode, ScalarNode, Tree
 
 _T = TypeVar("_T")
 _Default = TypeVar("_Default")
@@ -249,6 +249,23 @@ def mapping_type(
         return parsed
 
     return ValueType(mapping_schema(settings), parse, text)
+
+
+def mapping_or_true(
+    section: type[_T], text: str, find_conflict: Callable[[_T], str] = lambda _: ""
+) -> ValueType[_T]:
+    """Return the type of `true`, which stands for all defaults, and of mappings of a section."""
+    mapping = mapping_type(section, f"`true`, or {text}", find_conflict)
+
+    def parse(tree: Tree, title: str, context: SectionContext) -> _T:
+        if isinstance(tree, ScalarNode) and tree.value is True:
+            return section()
+        if not isinstance(tree, MappingNode):
+            context.fields.report_unexpected(tree, title, "`true` or a mapping")
+            return section()
+        return mapping.parse(tree, title, context)
+
+    return ValueType({"anyOf": [{"enum": [True]}, mapping.schema]}, parse, mapping.text)
 
 
 def mapping_schema(

@@ -16,6 +16,7 @@ from archbuilder.compiler.ir import Graph
 from archbuilder.config.data_schema import DatasetSchema
 from archbuilder.config.sources import (
     SOURCES,
+    AudioConfig,
     DataPath,
     DataSource,
     ImageConfig,
@@ -25,15 +26,18 @@ from archbuilder.config.sources import (
 from archbuilder.data.columns import Array, ArrayColumn, image_size
 from archbuilder.data.features import fit_features
 from archbuilder.data.file_access import DataFileOpener
-from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing, SourceDataset
+from archbuilder.data.source_dataset import UNNAMED, Feature, FittedPreprocessing, SourceDataset
+from archbuilder.data.sources.audio_files import audio_column
 from archbuilder.data.sources.class_directories import (
     IMAGE,
+    RECORDING,
     TEXT,
     FileKind,
     PathParts,
     list_all_files,
 )
 from archbuilder.data.sources.disk_columns import ColumnStore
+from archbuilder.data.sources.example_files import ExampleFile, ExampleFiles
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, read_image_file
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.text_directory import read_texts
@@ -81,23 +85,30 @@ def read_inputs(
         UsageError: if a file does not exist, or is of an unknown kind.
         RunError: if a file cannot be read, or has values that are not finite.
     """
+    config = training_source.file_config(graph.inputs[0].name)
     kind = TEXT if isinstance(training_source, TextFiles) else IMAGE
+    if isinstance(config, AudioConfig):
+        kind = RECORDING
     files = [file for path in paths for file in _expand_path(path, kind, log)]
     has_duplicates = len({file.key for file in files}) < len(files)
     names = {file: str(file.path) if has_duplicates else file.key for file in files}
-    make_decoder = _decoder_factory(training_source, graph, schema)
-    image_config = training_source.image_config(graph.inputs[0].name)
+    image_config = config if isinstance(config, ImageConfig) else None
+    make_decoder = _decoder_factory(training_source, image_config, graph, schema)
     divide_by = image_config.divide_by if image_config else training_source.image_divisor
     # Consecutive files of a kind, so that predictions come in the order of the files.
     for are_examples, group in groupby(files, lambda file: kind.includes(file.path.name)):
         if are_examples and isinstance(training_source, TextFiles):
             yield _group_texts([*group], training_source, schema, names)
             continue
+        if are_examples and isinstance(config, AudioConfig):
+            yield _group_recordings([*group], config, names)
+            continue
         if are_examples:
             yield from _group_images(group, make_decoder, divide_by, names, log)
             continue
         for file in group:
-            dataset = _load_file(file.path, training_source, graph, schema, log)
+            source = _source_of(file.path, training_source, kind)
+            dataset = _load_file(source, training_source, graph, schema, log)
             prefix = f"{names[file]}:" if len(files) > 1 else ""
             rows = dataset.rows_of(np.arange(dataset.count)).tolist()
             yield InputGroup([f"{prefix}{row}" for row in rows], dataset)
@@ -137,13 +148,12 @@ def _expand_path(path: Path, kind: FileKind, log: Callable[[str], None]) -> list
     return [_InputFile(source)]
 
 
-def _load_file(
-    path: Path,
-    training_source: DataSource,
-    graph: Graph,
-    schema: DatasetSchema,
-    log: Callable[[str], None],
-) -> SourceDataset:
+def _source_of(path: Path, training_source: DataSource, kind: FileKind) -> InferenceSource:
+    """Return the source of a file that is not itself an example of the given kind.
+
+    Raises:
+        UsageError: if no source reads such a file.
+    """
     by_suffix = (each for each in _SOURCES if path.suffix in each.inference_suffixes)
     by_name = (
         each for each in _SOURCES if any(fragment in path.name for fragment in each.inference_names)
@@ -152,9 +162,18 @@ def _load_file(
     if source_class is None:
         suffixes = any_of(suffix for each in _SOURCES for suffix in each.inference_suffixes)
         raise UsageError(
-            f"{quote(str(path), 200)} must be a {suffixes} file, an IDX file or an image"
+            f"{quote(str(path), 200)} must be a {suffixes} file, an IDX file or {kind.with_article}"
         )
-    source = source_class.for_inference(DataPath(str(path)), training_source)
+    return source_class.for_inference(DataPath(str(path)), training_source)
+
+
+def _load_file(
+    source: InferenceSource,
+    training_source: DataSource,
+    graph: Graph,
+    schema: DatasetSchema,
+    log: Callable[[str], None],
+) -> SourceDataset:
     by_column_name = training_source.finds_columns_by_name and source.finds_columns_by_name
     if by_column_name and schema.column_names is None:
         log(
@@ -195,6 +214,23 @@ def _group_texts(
     return InputGroup([names[file] for file in files], fitted)
 
 
+def _group_recordings(
+    files: Sequence[_InputFile], config: AudioConfig, names: Mapping[_InputFile, str]
+) -> InputGroup:
+    """Return recordings as one group, which are decoded batch by batch."""
+    example_files = ExampleFiles(
+        # A given file is one in its directory.
+        ExampleFile(file.source, file.parts)
+        if file.parts
+        else ExampleFile(DataPath(str(file.path.parent)), (file.path.name,))
+        for file in files
+    )
+    name = plural(len(files), "recording")
+    feature = Feature(audio_column(name, example_files, config, DataFileOpener()))
+    dataset = SourceDataset(name, {UNNAMED: feature}, {}).with_value_checks()
+    return InputGroup([names[file] for file in files], dataset)
+
+
 def _group_images(
     files: Iterable[_InputFile],
     make_decoder: Callable[[Image.Image], ImageDecoder],
@@ -216,7 +252,10 @@ def _group_images(
 
 
 def _decoder_factory(
-    training_source: DataSource, graph: Graph, schema: DatasetSchema
+    training_source: DataSource,
+    config: ImageConfig | None,
+    graph: Graph,
+    schema: DatasetSchema,
 ) -> Callable[[Image.Image], ImageDecoder]:
     """Return a function that makes decoders with the size, channels and depth of training."""
     graph_input = graph.inputs[0]
@@ -227,7 +266,6 @@ def _decoder_factory(
         else 1
     )
     image_spec = schema.images.get(graph_input.name, schema.images.get(UNNAMED))
-    config = training_source.image_config(graph_input.name)
     if config is not None:
         # A run has recorded them; a model outside of it has not.
         has_size = config.size is None and len(graph_input.shape) == _IMAGE_AXES

@@ -11,8 +11,10 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -31,12 +33,14 @@ from archbuilder.config.sources import (
     Csv,
     DataPath,
     DataSource,
+    FeatureConfig,
     Idx,
     Images,
     Jsonl,
     Npy,
     Npz,
     Parquet,
+    TableAudio,
     Tfrecord,
 )
 from archbuilder.data.file_access import DataFileOpener
@@ -390,4 +394,35 @@ IMAGES: Final = (
     _image("a.tiff", _tiffs),
     _image("a.ppm", lambda: (_picture("PPM"), _picture("PPM", "L"))),
 )
-FORMATS: Final = (*WEIGHTS, *DATA, *IMAGES)
+
+
+def _sounds(kind: str) -> Sequence[bytes]:
+    """Recordings of two channels, at another rate than that at which they are read."""
+    import soundfile
+
+    files = []
+    for subtype in soundfile.available_subtypes(kind):
+        file = io.BytesIO()
+        values = np.sin(np.arange(2000, dtype=np.float32)).reshape(1000, 2) / 2
+        with suppress(soundfile.SoundFileError):
+            soundfile.write(file, values, 8000, subtype, format=kind)
+            files.append(file.getvalue())
+    return files
+
+
+def _load_sound(path: Path) -> None:
+    feature = FeatureConfig("file", audio=TableAudio(duration=0.1))
+    table = path.with_name("table.csv")
+    table.write_text(f"file,y\n{path.name},1\n")
+    _load(partial(Csv, target="y", inputs={"x": feature}), table)
+
+
+AUDIO: Final = (
+    tuple(
+        Format(f"a.{kind}", partial(_sounds, kind.upper()), _load_sound, cases=cases)
+        for kind, cases in (("wav", 100), ("flac", 20), ("ogg", 10), ("aiff", 50), ("mp3", 10))
+    )
+    if find_spec("soundfile")
+    else ()
+)
+FORMATS: Final = (*WEIGHTS, *DATA, *IMAGES, *AUDIO)

@@ -24,14 +24,16 @@ from archbuilder.config.sources.arrays import (
     Npy,
     Npz,
 )
+from archbuilder.config.sources.audio import AUDIO_SOURCES, AUDIO_SUFFIXES, Audio
 from archbuilder.config.sources.base import (
     ArrayNames,
     DataPath,
     DataSource,
+    FileConfig,
     InferenceSource,
     OnError,
 )
-from archbuilder.config.sources.features import FeatureConfig, InputColumns
+from archbuilder.config.sources.features import FeatureConfig, InputColumns, TableFile
 from archbuilder.config.sources.images import (
     IMAGE_SOURCES,
     IMAGE_SUFFIXES,
@@ -42,6 +44,7 @@ from archbuilder.config.sources.images import (
     Tfrecord,
 )
 from archbuilder.config.sources.pixels import ImageConfig, TableImage
+from archbuilder.config.sources.sounds import AudioConfig, TableAudio
 from archbuilder.config.sources.tables import (
     TABLE_SOURCES,
     Csv,
@@ -55,6 +58,7 @@ from archbuilder.config.sources.tokenizers import TokenizerConfig, TokenizerType
 from archbuilder.config.sources.windows import WindowConfig
 
 __all__ = [
+    "AUDIO_SUFFIXES",
     "DATA_SUFFIXES",
     "DEFAULT_TARGET",
     "IMAGE_SUFFIXES",
@@ -62,12 +66,15 @@ __all__ = [
     "TEXT_SUFFIXES",
     "TFDS_NAME",
     "ArrayNames",
+    "Audio",
+    "AudioConfig",
     "Csv",
     "DataConfig",
     "DataPath",
     "DataSource",
     "Digits",
     "FeatureConfig",
+    "FileConfig",
     "Idx",
     "ImageConfig",
     "Images",
@@ -79,6 +86,8 @@ __all__ = [
     "OnError",
     "Pairs",
     "Parquet",
+    "TableAudio",
+    "TableFile",
     "TableImage",
     "TableSource",
     "TargetColumns",
@@ -93,7 +102,8 @@ __all__ = [
 ]
 
 SOURCES: Final[Mapping[str, type[DataSource]]] = {
-    source.key: source for source in (*ARRAY_SOURCES, *IMAGE_SOURCES, *TABLE_SOURCES, *TEXT_SOURCES)
+    source.key: source
+    for source in (*ARRAY_SOURCES, *IMAGE_SOURCES, *AUDIO_SOURCES, *TABLE_SOURCES, *TEXT_SOURCES)
 }
 """The sources by name."""
 DATA_SUFFIXES: Final = tuple(suffix for source in SOURCES.values() for suffix in source.suffixes)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
 
 from archbuilder.config.settings import mapping_type, setting
 from archbuilder.config.sources.pixels import ImageConfig
+from archbuilder.config.sources.sounds import AudioConfig
 from archbuilder.config.sources.windows import WindowConfig
 from archbuilder.config.value_types import (
     SectionContext,
@@ -65,6 +66,8 @@ ArrayNames: TypeAlias = str | Mapping[str, str]
 DataPaths: TypeAlias = DataPath | Mapping[str, DataPath]
 """The file for a single input (or output), or files by input (or output)."""
 OnError: TypeAlias = Literal["stop", "skip"]
+FileConfig: TypeAlias = ImageConfig | AudioConfig
+"""How the files of an input are decoded."""
 
 NAMES: Final = or_by_name(plain_type({"type": "string"}, "name"))
 DIVIDE_BY: Final = "Number that inputs are divided by."
@@ -132,8 +135,8 @@ class DataSource(abc.ABC):
         """Number that images are divided by, if the source has one."""
         return self.divide_by if self.may_hold_images else None
 
-    def image_config(self, input_name: str) -> ImageConfig | None:  # noqa: ARG002 - for subclasses
-        """Return how the images of an input are decoded; None if it has no encoded images."""
+    def file_config(self, input_name: str) -> FileConfig | None:  # noqa: ARG002 - for subclasses
+        """Return how the files of an input are decoded; None if it is not made of files."""
         return None
 
     def find_conflict(self) -> str:

@@ -18,7 +18,7 @@ _LIST_PARTS: Final = (
     *_VOCABULARY_KEYS, *_LIST_KEYS,
 )  # fmt: skip
 """The settings of a list."""
-_KIND_KEYS: Final = ("vocabulary", "date", "tokenizer", "image")
+_KIND_KEYS: Final = ("vocabulary", "date", "tokenizer", "image", "audio")
 _TOKENIZER_KEYS: Final = (
     "vocabulary_size",
     "lowercase",
@@ -53,7 +53,8 @@ def _key_conflicts(config: FeatureConfig) -> Mapping[str, object]:
     beside_labels = [
         each for each in _keys(config) if each not in ("column", "vocabulary", "labels_of")
     ]
-    value_name = "categories" if config.is_category else "images" if config.image else "text"
+    names = {"categories": config.is_category, "images": config.image, "recordings": config.audio}
+    value_name = next((name for name, applies in names.items() if applies), "text")
     return {
         **{
             f"has {quote_list(_keys(config))}, but {quote(key)} stands alone": (

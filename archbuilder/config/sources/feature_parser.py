@@ -12,7 +12,8 @@ from archbuilder.config.sources.feature_conflicts import (
     find_input_conflict,
     find_target_conflict,
 )
-from archbuilder.config.sources.features import FeatureConfig, InputColumns, image_config_of
+from archbuilder.config.sources.features import FeatureConfig, InputColumns, file_config_of
+from archbuilder.config.sources.pixels import ImageConfig
 from archbuilder.config.value_types import SectionContext, ValueType
 from archbuilder.diagnostics.errors import quote, quote_list
 from archbuilder.yaml.nodes import MappingNode, Tree
@@ -67,7 +68,7 @@ def _find_coordinate_conflict(inputs: object, targets: object) -> str:
     for columns in (inputs, targets):
         for name, config in columns.items() if isinstance(columns, Mapping) else ():
             image = config.relative_to if isinstance(config, FeatureConfig) else None
-            if image is not None and image_config_of(inputs, image) is None:
+            if image is not None and not isinstance(file_config_of(inputs, image), ImageConfig):
                 return (
                     f"{quote(name)} has coordinates relative to {quote(image)}, which is not an"
                     " input with an 'image'"

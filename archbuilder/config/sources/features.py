@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from archbuilder.config.settings import setting
-from archbuilder.config.sources.pixels import ImageConfig, TableImage, table_image
+from archbuilder.config.settings import mapping_or_true, setting
+from archbuilder.config.sources.pixels import TableImage
+from archbuilder.config.sources.sounds import TableAudio
 from archbuilder.config.sources.tokenizers import (
     COUNTS_DESCRIPTION,
     SEQUENCE_LENGTH,
@@ -35,6 +36,8 @@ MissingRule: TypeAlias = Literal["mean", "median", "indicator"] | float
 DatePart: TypeAlias = Literal[
     "year", "month", "day", "weekday", "hour", "minute", "second", "day_of_year", "timestamp"
 ]
+TableFile: TypeAlias = TableImage | TableAudio
+"""How the files that a column names are found and decoded."""
 TransformName: TypeAlias = Literal["log", "log1p", "sqrt"]
 ListEnd: TypeAlias = Literal["pre", "post"]
 MAX_CATEGORIES: Final = 2**20
@@ -124,8 +127,15 @@ class FeatureConfig:
         default=None,
     )
     image: TableImage | None = setting(
-        table_image(),
+        mapping_or_true(
+            TableImage, "[image settings](#images-in-tables)", TableImage.find_conflict
+        ),
         "The column has the names of image files: `true`, or the settings of the images.",
+        default=None,
+    )
+    audio: TableAudio | None = setting(
+        mapping_or_true(TableAudio, "[audio settings](#audio-in-tables)", TableAudio.find_conflict),
+        "The column has the names of audio files: `true`, or the settings of the recordings.",
         default=None,
     )
     relative_to: str | None = setting(
@@ -224,7 +234,12 @@ class FeatureConfig:
     @property
     def has_words(self) -> bool:
         """Whether the values are words that are not split: categories or names of files."""
-        return self.is_category or self.image is not None
+        return self.is_category or self.file is not None
+
+    @property
+    def file(self) -> TableFile | None:
+        """How the files that the column names are decoded; None if it names none."""
+        return self.image or self.audio
 
     @property
     def is_text(self) -> bool:
@@ -270,7 +285,7 @@ InputColumns: TypeAlias = str | tuple[str, ...] | FeatureConfig
 """A column of a table, several that are concatenated into one input, or a feature."""
 
 
-def image_config_of(inputs: object, name: str) -> ImageConfig | None:
-    """Return the image settings of an input among columns by input; None if it has none."""
+def file_config_of(inputs: object, name: str) -> TableFile | None:
+    """Return how the files of an input are decoded; None if it is not a feature of files."""
     columns = inputs.get(name) if isinstance(inputs, Mapping) else None
-    return columns.image if isinstance(columns, FeatureConfig) else None
+    return columns.file if isinstance(columns, FeatureConfig) else None

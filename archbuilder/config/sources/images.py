@@ -55,7 +55,7 @@ class ImageSource(SkippableSource):
     bits: int | None = setting(IMAGE_BITS, IMAGE_BITS_TEXT, default=None)
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
 
-    def image_config(self, input_name: str = "") -> ImageConfig:  # noqa: ARG002 - one for all
+    def file_config(self, input_name: str = "") -> ImageConfig:  # noqa: ARG002 - one for all
         """Return how images are decoded."""
         return ImageConfig(
             size=self.size, channels=self.channels, bits=self.bits, divide_by=self.divide_by

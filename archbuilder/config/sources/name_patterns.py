@@ -1,4 +1,4 @@
-"""Patterns of file names: a label in the name of an image, and the name of a mask."""
+"""Patterns of file names: a label in the name of an example, and the path of a file."""
 
 from __future__ import annotations
 
@@ -6,13 +6,47 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from archbuilder.config.value_types import SectionContext, ValueType
+from archbuilder.config.settings import setting
+from archbuilder.config.value_types import SectionContext, ValueType, plain_type
 from archbuilder.diagnostics.errors import quote
 from archbuilder.yaml.nodes import Tree
 
 _LABEL: Final = "{label}"
 _ANY: Final = "*"
 _MAX_LENGTH: Final = 200
+_FILE_NAME: Final = "{}"
+"""The part of a path that stands for what a table has."""
+
+
+def path_pattern() -> str:
+    """Declare the setting `path`: where the files are that a column of a table names."""
+    return setting(
+        plain_type({"type": "string", "minLength": 1, "maxLength": 1000}, "path"),
+        "Where the files are, relative to the table: `{}` stands for what the column has, as in"
+        " `images/{}.jpg`.",
+        default=_FILE_NAME,
+    )
+
+
+def find_path_conflict(pattern: str) -> str:
+    """Return why a text is not a pattern of paths, as a sentence; empty if it is one."""
+    if pattern.count(_FILE_NAME) == 1 and is_below(pattern):
+        return ""
+    return (
+        f"has the path {quote(pattern)}, which must be relative to the table, without '..', and"
+        " have one '{}' for the name in the column"
+    )
+
+
+def file_path(pattern: str, name: str) -> str:
+    """Return the path of a file, relative to the table, by its name in the column."""
+    return pattern.replace(_FILE_NAME, name)
+
+
+def is_below(path: str) -> bool:
+    """Return whether a path names something below a directory, whatever that is."""
+    components = path.split("/")
+    return "" not in components and ".." not in components and "\0" not in path
 
 
 def label_pattern() -> ValueType[str]:

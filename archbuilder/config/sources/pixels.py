@@ -6,19 +6,17 @@ from collections import Counter
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, TypeAlias
 
-from archbuilder.config.settings import mapping_type, setting
+from archbuilder.config.settings import setting
+from archbuilder.config.sources.name_patterns import find_path_conflict, path_pattern
 from archbuilder.config.value_types import (
-    SectionContext,
     ValueType,
     choice,
     integer,
     list_between,
     number,
     pair_of,
-    plain_type,
 )
-from archbuilder.diagnostics.errors import quote, quote_list
-from archbuilder.yaml.nodes import MappingNode, ScalarNode, Tree
+from archbuilder.diagnostics.errors import quote_list
 
 Pixels: TypeAlias = Literal["values", "classes"]
 SIZE: Final = integer(1, 16_384)
@@ -35,8 +33,6 @@ IMAGE_CHANNELS_TEXT: Final = "Number of channels; by default that of the first i
 IMAGE_BITS_TEXT: Final = "Bits per channel; by default those of the first image."
 _PIXELS: Final[ValueType[Any]] = choice("values", "classes")
 _MAX_CLASS_VALUES: Final = 65_536
-_FILE_NAME: Final = "{}"
-"""The part of a path that stands for what the table has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,46 +84,9 @@ class ImageConfig:
 class TableImage(ImageConfig):
     """How the image files that a column of a table names are found and decoded."""
 
-    path: str = setting(
-        plain_type({"type": "string", "minLength": 1, "maxLength": 1000}, "path"),
-        "Where the files are, relative to the table: `{}` stands for what the column has, as in"
-        " `images/{}.jpg`.",
-        default=_FILE_NAME,
-    )
+    path: str = path_pattern()
 
     def find_conflict(self) -> str:
         """Return what contradicts itself, as a sentence about keys; empty if nothing does."""
-        if self.path.count(_FILE_NAME) != 1 or not is_below(self.path):
-            return (
-                f"has the path {quote(self.path)}, which must be relative to the table, without"
-                " '..', and have one '{}' for the name in the column"
-            )
         # Without arguments, super() is that of the class before `slots=True` replaced it.
-        return ImageConfig.find_conflict(self)
-
-    def path_of(self, name: str) -> str:
-        """Return the path of a file, relative to the table, by its name in the column."""
-        return self.path.replace(_FILE_NAME, name)
-
-
-def is_below(path: str) -> bool:
-    """Return whether a path names something below a directory, whatever that is."""
-    components = path.split("/")
-    return "" not in components and ".." not in components and "\0" not in path
-
-
-def table_image() -> ValueType[TableImage]:
-    """Return the type of `true`, and of mappings with the settings of images."""
-    mapping = mapping_type(
-        TableImage, "`true`, or [image settings](#images-in-tables)", TableImage.find_conflict
-    )
-
-    def parse(tree: Tree, title: str, context: SectionContext) -> TableImage:
-        if isinstance(tree, ScalarNode) and tree.value is True:
-            return TableImage()
-        if not isinstance(tree, MappingNode):
-            context.fields.report_unexpected(tree, title, "`true` or a mapping")
-            return TableImage()
-        return mapping.parse(tree, title, context)
-
-    return ValueType({"anyOf": [{"enum": [True]}, mapping.schema]}, parse, mapping.text)
+        return find_path_conflict(self.path) or ImageConfig.find_conflict(self)

@@ -16,6 +16,7 @@ from archbuilder.config.sources.base import (
     ArrayNames,
     DataPath,
     DataSource,
+    FileConfig,
     InferenceSource,
     SkippableSource,
     path,
@@ -30,9 +31,9 @@ from archbuilder.config.sources.features import (
     COLUMNS,
     FeatureConfig,
     InputColumns,
-    image_config_of,
+    file_config_of,
 )
-from archbuilder.config.sources.pixels import DIVISOR, ImageConfig
+from archbuilder.config.sources.pixels import DIVISOR
 from archbuilder.config.sources.windows import WindowConfig
 from archbuilder.config.value_types import (
     SectionContext,
@@ -126,9 +127,9 @@ class Csv(SkippableSource, InferenceSource):
 
         return load_csv(self, context)
 
-    def image_config(self, input_name: str) -> ImageConfig | None:
-        """Return how the images of an input are decoded; None if it is not a feature of images."""
-        return image_config_of(self.inputs, input_name)
+    def file_config(self, input_name: str) -> FileConfig | None:
+        """Return how the files of an input are decoded; None if it is not a feature of files."""
+        return file_config_of(self.inputs, input_name)
 
     @property
     def finds_columns_by_name(self) -> bool:
@@ -173,9 +174,9 @@ class Parquet(SkippableSource, InferenceSource):
 
         return load_parquet(self, context)
 
-    def image_config(self, input_name: str) -> ImageConfig | None:
-        """Return how the images of an input are decoded; None if it is not a feature of images."""
-        return image_config_of(self.inputs, input_name)
+    def file_config(self, input_name: str) -> FileConfig | None:
+        """Return how the files of an input are decoded; None if it is not a feature of files."""
+        return file_config_of(self.inputs, input_name)
 
     @property
     def finds_columns_by_name(self) -> bool:
@@ -221,9 +222,9 @@ class Jsonl(SkippableSource, InferenceSource):
 
         return load_jsonl(self, context)
 
-    def image_config(self, input_name: str) -> ImageConfig | None:
-        """Return how the images of an input are decoded; None if it is not a feature of images."""
-        return image_config_of(self.inputs, input_name)
+    def file_config(self, input_name: str) -> FileConfig | None:
+        """Return how the files of an input are decoded; None if it is not a feature of files."""
+        return file_config_of(self.inputs, input_name)
 
     @classmethod
     def for_inference(cls, file: DataPath, template: DataSource) -> Jsonl:

@@ -17,7 +17,7 @@ from archbuilder.data.sources.category_writer import CategoryWriter
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.dates import DATE_DTYPE, Dates, date_parts
 from archbuilder.data.sources.disk_columns import ColumnStore
-from archbuilder.data.sources.image_files import ImageFiles, image_file
+from archbuilder.data.sources.example_files import ExampleFiles, table_file
 from archbuilder.data.sources.label_encoder import Strings, TargetWriter
 from archbuilder.data.sources.list_parser import ListValues
 from archbuilder.data.sources.list_writer import ListWriter, list_bytes
@@ -56,7 +56,7 @@ class Row:
 
     location: str
     inputs: Mapping[str, Sequence[Array]]
-    """Values of each column, without encoded images, which are decoded on demand."""
+    """Values of each column, without those of files, which are decoded on demand."""
     targets: Mapping[str, Array | str]
     sample_weights: Mapping[str, Array] = field(default_factory=dict)
     words: Mapping[str, str | None] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class RawBatch:
     """The texts for a tokenizer, by column."""
     lists: Mapping[str, Sequence[ListValues]] = field(default_factory=dict)
     directory: DataPath | None = None
-    """The directory of the file, to which the names of images are relative."""
+    """The directory of the file, to which the names of files are relative."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +102,7 @@ class CollectedColumns:
     """The columns collected from all batches, by the names of inputs and targets."""
 
     inputs: Mapping[str, Feature]
-    images: Mapping[str, ImageFiles]
+    files: Mapping[str, ExampleFiles]
     raw_features: Mapping[str, RawFeature]
     key_columns: Mapping[str, KeyColumn]
     targets: Mapping[str, Column]
@@ -131,13 +131,13 @@ class _InputWriters:
         self._categories = {
             name: CategoryWriter(roles.title(column), store, self._origins[name])
             for name, column in roles.words.items()
-            if name not in roles.images
+            if name not in roles.files
         }
         self._lists = {
             name: ListWriter(roles.title(column), store, self._origins[name])
             for name, column in roles.lists.items()
         }
-        self.images = {name: ImageFiles() for name in roles.images}
+        self.files = {name: ExampleFiles() for name in roles.files}
         # By column: the segments of texts are an input that reads the columns of another.
         self._texts = {each: TextWriter(roles.title(each), store) for each in roles.text_columns}
 
@@ -160,8 +160,8 @@ class _InputWriters:
                 self._categories[name].add(words)
                 continue
             for word in words:
-                file = image_file(self._roles.images[name], batch.directory, word or "")
-                self.images[name].append(file)
+                file = table_file(self._roles.files[name], batch.directory, word or "")
+                self.files[name].append(file)
         for column, texts in batch.texts.items():
             self._texts[column].add(texts)
         for name, lists in batch.lists.items():
@@ -184,7 +184,7 @@ class _InputWriters:
             for name, each in self._lists.items()
         }
         for name, config in self._roles.features.items():
-            if name in self._roles.key_columns or name in self.images:
+            if name in self._roles.key_columns or name in self.files:
                 continue
             columns = self._roles.inputs[name]
             if config.is_ragged:
@@ -254,7 +254,7 @@ def collect_columns(
     finished = {name: each.finish() for name, each in targets.items()}
     return CollectedColumns(
         inputs.plain_features(),
-        inputs.images,
+        inputs.files,
         inputs.raw_features(),
         inputs.key_columns(),
         {name: column for name, (column, _, _) in finished.items()},
@@ -296,7 +296,7 @@ def stack_rows(
             targets[key] = strings if len(strings) == len(batch) else stack(batch, column, values)
         inputs: dict[str, Array | Sequence[Array]] = {}
         for key, columns in roles.number_inputs.items():
-            # An encoded image has no values here.
+            # An encoded image of a record has no values here.
             if key not in batch[0].inputs:
                 continue
             arrays = [

@@ -5,16 +5,24 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 import numpy as np
 
 from archbuilder.config.data_schema import DatasetSchema
-from archbuilder.config.sources import IMAGE_SUFFIXES, TEXT_SUFFIXES, DataPath, Images, TextFiles
+from archbuilder.config.sources import (
+    AUDIO_SUFFIXES,
+    IMAGE_SUFFIXES,
+    TEXT_SUFFIXES,
+    Audio,
+    DataPath,
+    Images,
+    TextFiles,
+)
 from archbuilder.data.columns import ArrayColumn, Column
 from archbuilder.data.file_access import DataFileOpener
-from archbuilder.data.source_dataset import UNNAMED
+from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing, SourceDataset
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.formatting import plural
 
@@ -48,6 +56,11 @@ class FileKind:
         return f"{self.noun}s"
 
     @property
+    def with_article(self) -> str:
+        """The noun after its indefinite article."""
+        return f"{'an' if self.noun[0] in 'aeiou' else 'a'} {self.noun}"
+
+    @property
     def suffix_list(self) -> str:
         """The suffixes, for messages."""
         return ", ".join(self.suffixes)
@@ -59,6 +72,7 @@ class FileKind:
 
 IMAGE: Final = FileKind("image", Images.key, IMAGE_SUFFIXES)
 TEXT: Final = FileKind("text", TextFiles.key, TEXT_SUFFIXES)
+RECORDING: Final = FileKind("recording", Audio.key, AUDIO_SUFFIXES)
 
 
 @dataclass(slots=True, eq=False)
@@ -89,9 +103,8 @@ class DirectoryListing:
             )
         if self.skipped_files:
             count = plural(len(self.skipped_files), "file")
-            article = "an" if self.kind is IMAGE else "a"
             notes.append(
-                f"skipped {count} without {article} {self.kind.noun} suffix"
+                f"skipped {count} without {self.kind.with_article} suffix"
                 f" ({self.kind.suffix_list}): {_first_names(self.skipped_files)}"
             )
         return tuple(notes)
@@ -175,9 +188,36 @@ class DirectoryClasses:
             )
         return {UNNAMED: ArrayColumn(np.array([self.numbers[each] for each in directories]))}
 
-    def schema_classes(self) -> dict[str, tuple[str, ...]]:
-        """Return the names to record, so that other data gets the same indices."""
-        return {UNNAMED: self.names} if self.names else {}
+
+def with_classes(
+    dataset: SourceDataset,
+    listing: DirectoryListing,
+    files: Iterable[PathParts],
+    fitted: FittedPreprocessing | None,
+) -> SourceDataset:
+    """Return a dataset of files with the classes of their directories as the only target.
+
+    `files` are those that could be read. The classes are recorded, so that other data gets the same
+    indices.
+
+    Raises:
+        RunError: if a class is unknown or, in training data, has no file that can be read.
+    """
+    classes = DirectoryClasses.from_listing(listing, fitted.schema if fitted else None)
+    schema = dataset.preprocessing.schema
+    if classes.names:
+        schema = replace(schema, classes={**schema.classes, UNNAMED: classes.names})
+    kind = listing.kind
+    return replace(
+        dataset,
+        targets=classes.targets(listing, files, all_needed=fitted is None),
+        notes=(*dataset.notes, *classes.notes()),
+        preprocessing=replace(dataset.preprocessing, schema=schema),
+        missing_targets=classes.error,
+        target_description=f"the class of {kind.with_article}",
+        target_hint=f"put the {kind.plural_noun} of each class into a subdirectory, as in"
+        f" DIR/cat/1{kind.suffixes[0]}",
+    )
 
 
 def list_files(

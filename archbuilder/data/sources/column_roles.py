@@ -12,7 +12,7 @@ from archbuilder.config.sources import (
     FeatureConfig,
     InputColumns,
     Jsonl,
-    TableImage,
+    TableFile,
     TableSource,
     TargetColumns,
     Tfrecord,
@@ -180,7 +180,7 @@ class ColumnRoles:
 
     @cached_property
     def words(self) -> Mapping[str, str]:
-        """The columns of inputs that are words: categories, and names of image files."""
+        """The columns of inputs that are words: categories, and names of files."""
         return {
             key: self.inputs[key][0]
             for key, each in self.features.items()
@@ -188,9 +188,9 @@ class ColumnRoles:
         }
 
     @cached_property
-    def images(self) -> Mapping[str, TableImage]:
-        """How the image files of inputs are found and decoded."""
-        return {key: each.image for key, each in self.features.items() if each.image is not None}
+    def files(self) -> Mapping[str, TableFile]:
+        """How the files that columns name are found and decoded."""
+        return {key: each.file for key, each in self.features.items() if each.file is not None}
 
     @cached_property
     def coordinates(self) -> Mapping[str, str]:

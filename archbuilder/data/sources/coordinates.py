@@ -15,8 +15,8 @@ from archbuilder.data.columns import Array, ArrayColumn, Column, LazyColumn, Row
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import Feature, RawFeature, SourceDataset
 from archbuilder.data.sources.column_roles import ColumnRoles
+from archbuilder.data.sources.example_files import ExampleFiles
 from archbuilder.data.sources.image_decoding import read_image_size
-from archbuilder.data.sources.image_files import ImageFiles
 from archbuilder.diagnostics.errors import RunError
 
 _Sizes = NDArray[np.float64]
@@ -24,7 +24,7 @@ _Sizes = NDArray[np.float64]
 
 def add_coordinates(
     dataset: SourceDataset,
-    files: Mapping[str, ImageFiles],
+    files: Mapping[str, ExampleFiles],
     roles: ColumnRoles,
     describe_row: Callable[[int], str],
     opener: DataFileOpener,
@@ -56,7 +56,7 @@ def add_coordinates(
 
 
 def _image_sizes(
-    files: ImageFiles, title: str, describe_row: Callable[[int], str], opener: DataFileOpener
+    files: ExampleFiles, title: str, describe_row: Callable[[int], str], opener: DataFileOpener
 ) -> _Sizes:
     """Return the width and the height of each image, read from its header."""
 

@@ -29,7 +29,7 @@ from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.dates import DATE_DTYPE, Dates, not_a_date_error, parse_date
 from archbuilder.data.sources.list_parser import ListParser, ListValues
 from archbuilder.data.sources.load_context import LoadContext
-from archbuilder.data.sources.table_images import TableImages
+from archbuilder.data.sources.table_files import TableFiles
 from archbuilder.data.sources.tabular import load_table
 from archbuilder.data.text.line_reader import iter_lines
 from archbuilder.diagnostics.errors import InternalError, RunError, quote
@@ -116,8 +116,8 @@ class _CsvFile:
             next(records)
         can_skip = self.source.on_error == "stop" and not self.context.inputs_only
         hint = _SKIP_HINT if can_skip else ""
-        images = TableImages(self.file, roles, self.bad_records, self.context)
-        parser = _RowParser(roles, self.name, hint, {"", *self.source.missing}, images)
+        files = TableFiles(self.file, roles, self.bad_records, self.context)
+        parser = _RowParser(roles, self.name, hint, {"", *self.source.missing}, files)
         # For short cells, the overhead of the objects is most of the memory.
         for lines in batched_by_bytes(
             records, lambda line: sum(map(len, line[1])) + _STR_OVERHEAD_BYTES * len(line[1])
@@ -179,7 +179,7 @@ class _RowParser:
         name: str,
         hint: str,
         missing_cells: Collection[str],
-        images: TableImages,
+        files: TableFiles,
     ) -> None:
         index = {column: number for number, column in enumerate(roles.all_columns)}
         self._column_names, self._name, self._hint = roles.all_columns, name, hint
@@ -188,7 +188,7 @@ class _RowParser:
             key: [index[each] for each in columns] for key, columns in roles.number_inputs.items()
         }
         self._words = {key: index[each] for key, each in roles.words.items()}
-        self._images = images
+        self._files = files
         self._parse_list_cells = ListParser(roles)
         self._list_columns = {each: index[each] for each in roles.lists.values()}
         self._texts = {each: index[each] for each in roles.text_columns}
@@ -218,7 +218,7 @@ class _RowParser:
             required += self._numeric_columns
         has_missing = any(self._is_missing(cells[each]) for _, cells in lines for each in required)
         # Files are checked one by one.
-        if not has_missing and not self._images.roles.images:
+        if not has_missing and not self._files.roles.files:
             with suppress(ValueError, RunError):
                 lists = self._parse_lists(lines)
                 columns, dates = self._parse_columns(lines), self._parse_dates(lines)
@@ -260,7 +260,7 @@ class _RowParser:
                 for column, number in self._texts.items()
             },
             lists,
-            self._images.directory,
+            self._files.directory,
         )
 
     def _parse_lists(self, lines: Sequence[_Line]) -> Mapping[str, Sequence[ListValues]]:
@@ -270,7 +270,7 @@ class _RowParser:
             RunError: if one is not valid.
         """
         rows = [self._parse_row_lists(line) for line in lines] if self._list_columns else []
-        return {key: [row[key] for row in rows] for key in self._images.roles.lists}
+        return {key: [row[key] for row in rows] for key in self._files.roles.lists}
 
     def _parse_row_lists(self, line: _Line) -> Mapping[str, ListValues]:
         number, cells = line
@@ -282,7 +282,7 @@ class _RowParser:
         number, cells = line
         texts = {column: self._text(cells[index]) for column, index in self._texts.items()}
         try:
-            self._images.roles.check_labels(texts, f"line {number} of {self._name}")
+            self._files.roles.check_labels(texts, f"line {number} of {self._name}")
         except RunError as error:
             bad_records.add(error)
             return False
@@ -355,7 +355,7 @@ class _RowParser:
                 return False
         names = {key: cells[number].strip() for key, number in self._words.items()}
         try:
-            self._images.check(names, f"line {line_number} of {self._name}")
+            self._files.check(names, f"line {line_number} of {self._name}")
             self._parse_row_lists(line)
         except RunError as error:
             bad_records.add(error)

@@ -11,13 +11,14 @@ from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing, SourceDataset
 from archbuilder.data.sources.class_directories import (
     IMAGE,
-    DirectoryClasses,
     DirectoryListing,
     list_files,
     list_unclassified_files,
+    with_classes,
 )
+from archbuilder.data.sources.example_files import ExampleFile, ExampleFiles
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image
-from archbuilder.data.sources.image_files import ImageFile, ImageFiles, image_column
+from archbuilder.data.sources.image_files import image_column, read_image
 from archbuilder.data.sources.image_targets import (
     NamedTargets,
     find_targets,
@@ -55,48 +56,43 @@ def load_images(source: Images, context: LoadContext) -> SourceDataset:
     skip_notes = bad_records.summary(len(files), listing.name)
     first = files[0]
     decoder = ImageDecoder.from_first(
-        decode_image(first.read(context.opener), first.name),
-        source.image_config(),
+        decode_image(read_image(first, context.opener), first.name),
+        source.file_config(),
         fitted_schema.images.get(UNNAMED) if fitted_schema else None,
     )
     images = image_column(
         listing.name, files, decoder, context.opener, is_resizable=source.size is None
     )
-    classes = DirectoryClasses()
     targets = make_target_columns(source, listing.name, named_targets, context)
-    if not has_named_targets:
-        classes = DirectoryClasses.from_listing(listing, fitted_schema)
-    parts = (each.parts for each in files)
-    schema = DatasetSchema(
-        classes={**classes.schema_classes(), **targets.classes},
-        images={UNNAMED: decoder.spec, **targets.image_specs},
-    )
-    return SourceDataset(
+    dataset = SourceDataset(
         listing.name,
         {UNNAMED: decoder.to_feature(images, source.divide_by)},
-        {**classes.targets(listing, parts, all_needed=fitted_schema is None), **targets.columns},
+        targets.columns,
         (
             f"{listing.name}: {plural(len(files), 'image')} of {decoder}",
-            *classes.notes(),
             *targets.notes,
             *listing.notes,
             *skip_notes,
         ),
-        preprocessing=FittedPreprocessing(schema),
-        missing_targets=classes.error,
-        target_description="" if has_named_targets else "the class of an image",
-        target_hint="put the images of each class into a subdirectory, as in DIR/cat/1.png",
+        preprocessing=FittedPreprocessing(
+            DatasetSchema(
+                classes=targets.classes, images={UNNAMED: decoder.spec, **targets.image_specs}
+            )
+        ),
     )
+    if has_named_targets:
+        return dataset
+    return with_classes(dataset, listing, (each.parts for each in files), context.fitted)
 
 
 def _readable_files(
     source: Images, listing: DirectoryListing, context: LoadContext, bad_records: BadRecords
-) -> tuple[ImageFiles, NamedTargets]:
+) -> tuple[ExampleFiles, NamedTargets]:
     """Return the images that have their targets and, to skip errors, can be decoded with them.
 
     Others are added to `bad_records`.
     """
-    listed = ImageFiles(ImageFile(directory, parts) for directory, parts in listing.files)
+    listed = ExampleFiles(ExampleFile(directory, parts) for directory, parts in listing.files)
     files, targets = find_targets(source, listed, context.opener, bad_records)
     # To skip damaged images, all have to be decoded once: the number of examples is needed now.
     if source.on_error == "stop":
@@ -113,7 +109,7 @@ def _readable_files(
         try:
             for column_files, decode in columns:
                 file = column_files[row]
-                decode(file.read(context.opener), file.name)
+                decode(read_image(file, context.opener), file.name)
         except RunError as error:
             return error
         return None
@@ -124,4 +120,4 @@ def _readable_files(
     for error in filter(None, errors):
         bad_records.add(error)
     rows = [row for row, error in enumerate(errors) if error is None]
-    return ImageFiles(files[row] for row in rows), targets.select(rows)
+    return ExampleFiles(files[row] for row in rows), targets.select(rows)

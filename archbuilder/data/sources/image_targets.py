@@ -8,14 +8,14 @@ from pathlib import PurePath
 
 from archbuilder.config.data_schema import ImageSpec
 from archbuilder.config.sources import DataPath, Images, TargetImages
-from archbuilder.config.sources.name_patterns import find_label
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Column
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import UNNAMED, target_key
 from archbuilder.data.sources.class_directories import IMAGE, PathParts, list_all_files
-from archbuilder.data.sources.image_files import ImageFile, ImageFiles, image_column
-from archbuilder.data.sources.label_encoder import TargetWriter
+from archbuilder.data.sources.example_files import ExampleFile, ExampleFiles
+from archbuilder.data.sources.file_labels import label_of, label_patterns, make_label_column
+from archbuilder.data.sources.image_files import image_column, read_image
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.mask_decoding import make_target_decoder
 from archbuilder.diagnostics.errors import RunError, quote
@@ -26,7 +26,7 @@ from archbuilder.formatting import plural
 class NamedTargets:
     """The targets of the images of a source, which the names of the images say."""
 
-    partners: Mapping[str, ImageFiles]
+    partners: Mapping[str, ExampleFiles]
     """Images by output, in the order of those of the input."""
     labels: Mapping[str, Sequence[str]]
     """Labels by output."""
@@ -34,7 +34,7 @@ class NamedTargets:
     def select(self, rows: Sequence[int]) -> NamedTargets:
         """Return the targets of some images."""
         return NamedTargets(
-            {key: ImageFiles(each[row] for row in rows) for key, each in self.partners.items()},
+            {key: ExampleFiles(each[row] for row in rows) for key, each in self.partners.items()},
             {key: [each[row] for row in rows] for key, each in self.labels.items()},
         )
 
@@ -58,8 +58,8 @@ def target_configs(source: Images) -> Mapping[str, TargetImages]:
 
 
 def find_targets(
-    source: Images, files: ImageFiles, opener: DataFileOpener, bad_records: BadRecords
-) -> tuple[ImageFiles, NamedTargets]:
+    source: Images, files: ExampleFiles, opener: DataFileOpener, bad_records: BadRecords
+) -> tuple[ExampleFiles, NamedTargets]:
     """Return the images that have all targets, and these.
 
     Images without one, and targets without an image, are added to `bad_records`.
@@ -72,9 +72,7 @@ def find_targets(
         output: _find_partners(source.directory, files, config, opener)
         for output, config in configs.items()
     }
-    patterns = source.label or {}
-    if isinstance(patterns, str):
-        patterns = {UNNAMED: patterns}
+    patterns = label_patterns(source.label)
     labels = {output: [""] * len(files) for output in patterns}
     complete = []
     for row, file in enumerate(files):
@@ -83,7 +81,7 @@ def find_targets(
                 if partners[row] is None:
                     raise _missing_partner_error(file, configs[output])
             for output, pattern in patterns.items():
-                labels[output][row] = _label(file, pattern)
+                labels[output][row] = label_of(file, pattern)
         except RunError as error:
             bad_records.add(error)
             continue
@@ -94,12 +92,12 @@ def find_targets(
             bad_records.add(RunError(text))
     targets = NamedTargets(
         {
-            output: ImageFiles(target for row in complete if (target := partners[row]) is not None)
+            output: ExampleFiles(filter(None, (partners[row] for row in complete)))
             for output, (partners, _) in pairs.items()
         },
         {output: [words[row] for row in complete] for output, words in labels.items()},
     )
-    return ImageFiles(files[row] for row in complete), targets
+    return ExampleFiles(files[row] for row in complete), targets
 
 
 def make_target_columns(
@@ -118,7 +116,7 @@ def make_target_columns(
         first = files[0]
         decoder = make_target_decoder(
             config,
-            first.read(context.opener),
+            read_image(first, context.opener),
             first.name,
             schema.images.get(key) if schema else None,
         )
@@ -130,23 +128,20 @@ def make_target_columns(
         kind = "mask" if config.pixels == "classes" else "image"
         columns.notes.append(f"{title}: {plural(len(files), kind)} of {decoder}")
     for output, labels in targets.labels.items():
-        classes = schema.classes_for(output) if schema else None
-        writer = TargetWriter(f"the label of {name}", classes, context.store, text_cells=True)
-        writer.add(labels)
-        column, names, notes = writer.finish()
+        column, classes, notes = make_label_column(output, labels, name, context)
         columns.columns[output] = column
         columns.notes.extend(notes)
-        if names is not None:
-            columns.classes[output] = names
+        if classes is not None:
+            columns.classes[output] = classes
     return columns
 
 
 def _find_partners(
     directory: DataPath,
-    files: ImageFiles,
+    files: ExampleFiles,
     config: TargetImages,
     opener: DataFileOpener,
-) -> tuple[Sequence[ImageFile | None], Sequence[ImageFile]]:
+) -> tuple[Sequence[ExampleFile | None], Sequence[ExampleFile]]:
     """Return the target of each image, or None if there is none, and those without an image."""
     directories = opener.match_files(directory)
     target_directories = opener.match_files(config.directory)
@@ -155,15 +150,15 @@ def _find_partners(
             f"{quote(directory.path, 200)} matches {len(directories)} directories, and"
             f" {quote(config.directory.path, 200)} matches {len(target_directories)}"
         )
-    by_name: dict[tuple[DataPath, str], ImageFile] = {}
+    by_name: dict[tuple[DataPath, str], ExampleFile] = {}
     for image_directory, target_directory in zip(directories, target_directories, strict=True):
         for _, parts in list_all_files(target_directory, opener, IMAGE).files:
-            file = ImageFile(target_directory, parts)
+            file = ExampleFile(target_directory, parts)
             first = by_name.setdefault((image_directory, _without_suffix(parts)), file)
             if first is not file:
                 raise _same_name_error(first, file)
-    partners: list[ImageFile | None] = []
-    names: dict[tuple[DataPath, str], ImageFile] = {}
+    partners: list[ExampleFile | None] = []
+    names: dict[tuple[DataPath, str], ExampleFile] = {}
     for file in files:
         first = names.setdefault((file.directory, _without_suffix(file.parts)), file)
         if first is not file:
@@ -172,7 +167,7 @@ def _find_partners(
     return partners, [*by_name.values()]
 
 
-def _partner_name(file: ImageFile, config: TargetImages) -> str:
+def _partner_name(file: ExampleFile, config: TargetImages) -> str:
     parents, stem = file.parts[:-1], PurePath(file.parts[-1]).stem
     return "/".join((*parents, config.name.replace("{}", stem)))
 
@@ -181,22 +176,12 @@ def _without_suffix(parts: PathParts) -> str:
     return "/".join((*parts[:-1], PurePath(parts[-1]).stem))
 
 
-def _label(file: ImageFile, pattern: str) -> str:
-    label = find_label(pattern, PurePath(file.parts[-1]).stem)
-    if label is None:
-        raise RunError(
-            f"the name of {file.name} without its suffix does not match the pattern"
-            f" {quote(pattern)}"
-        )
-    return label
-
-
-def _missing_partner_error(file: ImageFile, config: TargetImages) -> RunError:
+def _missing_partner_error(file: ExampleFile, config: TargetImages) -> RunError:
     expected = quote(f"{config.directory.path.rstrip('/')}/{_partner_name(file, config)}.*", 200)
     return RunError(f"{file.name} has no target: there is no image {expected}")
 
 
-def _same_name_error(first: ImageFile, second: ImageFile) -> RunError:
+def _same_name_error(first: ExampleFile, second: ExampleFile) -> RunError:
     return RunError(
         f"{first.name} and {second.name} have the same name without their suffixes: targets are"
         " found by that"

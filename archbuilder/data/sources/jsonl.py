@@ -20,7 +20,7 @@ from archbuilder.data.sources.dates import not_a_date_error, parse_date
 from archbuilder.data.sources.json_numbers import flatten, parse_numbers
 from archbuilder.data.sources.list_parser import ListParser
 from archbuilder.data.sources.load_context import LoadContext
-from archbuilder.data.sources.table_images import TableImages
+from archbuilder.data.sources.table_files import TableFiles
 from archbuilder.data.sources.tabular import make_dataset
 from archbuilder.data.sources.text_writer import parse_text
 from archbuilder.data.text.line_reader import iter_json_objects
@@ -38,10 +38,10 @@ def load_jsonl(source: Jsonl, context: LoadContext) -> SourceDataset:
     parser = _FieldParser(roles, ListParser(roles))
     locations = RecordLocations("line")
 
-    def rows(file: DataPath, images: TableImages) -> Iterator[Row]:
+    def rows(file: DataPath, files: TableFiles) -> Iterator[Row]:
         def parse(line: Mapping[str, object], location: str) -> Row:
             row = parser(line, location)
-            images.check(row.words, location)
+            files.check(row.words, location)
             return row
 
         for number, row in iter_json_objects(file, context.opener, bad_records, parse):
@@ -49,8 +49,8 @@ def load_jsonl(source: Jsonl, context: LoadContext) -> SourceDataset:
             yield row
 
     def batches_of(file: DataPath) -> Iterator[RawBatch]:
-        images = TableImages(file, roles, bad_records, context)
-        return stack_rows(rows(file, images), roles, images.directory)
+        files = TableFiles(file, roles, bad_records, context)
+        return stack_rows(rows(file, files), roles, files.directory)
 
     batches = chain.from_iterable(map(batches_of, context.opener.match_files(source.file)))
     dataset = make_dataset(source, batches, roles, locations, bad_records, context)

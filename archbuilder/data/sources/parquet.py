@@ -29,7 +29,7 @@ from archbuilder.data.sources.label_encoder import Strings
 from archbuilder.data.sources.list_parser import ListParser, ListValues
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.parquet_footer import FOOTER_ERRORS, row_groups
-from archbuilder.data.sources.table_images import TableImages
+from archbuilder.data.sources.table_files import TableFiles
 from archbuilder.data.sources.tabular import load_table
 from archbuilder.data.sources.text_writer import parse_text
 from archbuilder.diagnostics.errors import RunError, quote
@@ -90,12 +90,12 @@ class _ParquetFile:
             if missing:
                 raise RunError(f"{self.name} has no column {quote(missing[0])}")
             chunk_rows = _rows_per_read(descriptor, table.schema, roles.columns, self.name)
-            images = TableImages(self.file, roles, self.bad_records, self.context)
+            files = TableFiles(self.file, roles, self.bad_records, self.context)
             parse_lists = ListParser(roles)
             first_row = 1
             for record_batch in _record_batches(table, chunk_rows, [*roles.columns], self.name):
                 yield from _RowBatch(
-                    record_batch, roles, first_row, self.name, locations, images, parse_lists
+                    record_batch, roles, first_row, self.name, locations, files, parse_lists
                 ).batches(self.bad_records)
                 first_row += record_batch.num_rows
 
@@ -199,7 +199,7 @@ class _RowBatch:
     first_row: int
     name: str
     locations: RecordLocations
-    images: TableImages
+    files: TableFiles
     parse_lists: ListParser
 
     def batches(self, bad_records: BadRecords) -> Iterator[RawBatch]:
@@ -214,7 +214,7 @@ class _RowBatch:
             each for each in self.roles.columns if each in value_columns or each not in any_length
         ]
         self._check_complete(fixed_size, valid, bad_records)
-        self._check_images(valid, bad_records)
+        self._check_files(valid, bad_records)
         lists = self._lists(valid, bad_records)
         if not valid.any():
             return
@@ -251,7 +251,7 @@ class _RowBatch:
                 key: [each for each, is_valid in zip(rows, valid, strict=True) if is_valid]
                 for key, rows in lists.items()
             },
-            self.images.directory,
+            self.files.directory,
         )
 
     def _check_complete(
@@ -279,17 +279,17 @@ class _RowBatch:
                 )
             valid &= complete
 
-    def _check_images(self, valid: NDArray[np.bool_], bad_records: BadRecords) -> None:
-        """Make rows whose images cannot be read not valid, and add them to `bad_records`."""
+    def _check_files(self, valid: NDArray[np.bool_], bad_records: BadRecords) -> None:
+        """Make rows whose files cannot be read not valid, and add them to `bad_records`."""
         names = {
             key: self._words(self.roles.inputs[key][0], self.record_batch.column(column))
             for key, column in self.roles.words.items()
-            if key in self.roles.images
+            if key in self.roles.files
         }
         for row in np.flatnonzero(valid).tolist() if names else ():
             row_names = {key: words[row] for key, words in names.items()}
             try:
-                self.images.check(row_names, f"row {self.first_row + row} of {self.name}")
+                self.files.check(row_names, f"row {self.first_row + row} of {self.name}")
             except RunError as error:
                 bad_records.add(error)
                 valid[row] = False

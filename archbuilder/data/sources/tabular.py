@@ -16,7 +16,7 @@ from archbuilder.data.sources.batch_reader import RawBatch, collect_columns
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.coordinates import add_coordinates
 from archbuilder.data.sources.load_context import LoadContext
-from archbuilder.data.sources.table_images import add_images
+from archbuilder.data.sources.table_files import add_files
 from archbuilder.diagnostics.errors import quote
 
 
@@ -104,5 +104,5 @@ def make_dataset(
         key_columns=columns.key_columns,
     )
     describe_row = locations.describe_row
-    dataset = add_images(dataset, columns.images, roles, describe_row, context)
-    return add_coordinates(dataset, columns.images, roles, describe_row, context.opener)
+    dataset = add_files(dataset, columns.files, roles, describe_row, context)
+    return add_coordinates(dataset, columns.files, roles, describe_row, context.opener)

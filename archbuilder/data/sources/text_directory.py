@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from archbuilder.config.data_schema import DatasetSchema
 from archbuilder.config.sources import DataPath, TextFiles
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.provenance import ColumnOrigin
-from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing, RawFeature, SourceDataset
+from archbuilder.data.source_dataset import UNNAMED, RawFeature, SourceDataset
 from archbuilder.data.sources.class_directories import (
     TEXT,
-    DirectoryClasses,
     PathParts,
     list_files,
+    with_classes,
 )
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.text_writer import TextWriter
@@ -38,26 +37,13 @@ def load_text_files(source: TextFiles, context: LoadContext) -> SourceDataset:
         BlueprintError: if a blueprint names a directory that it may not read.
         RunError: if there are no texts, one is not UTF-8, or a class is unknown or has no text.
     """
-    is_training, schema = context.fitted is None, DatasetSchema()
-    if context.fitted is not None:
-        schema = context.fitted.schema
-    # Other data may lack a class.
     listing = list_files(source.directory, context.opener, TEXT, source.classes)
-    if is_training:
+    # Other data may lack a class.
+    if context.fitted is None:
         listing.check_classes()
     dataset, files = read_texts(source, listing.files, listing.name, context)
-    classes = DirectoryClasses.from_listing(listing, None if is_training else schema)
-    parts = (parts for _, parts in files)
-    targets = classes.targets(listing, parts, all_needed=is_training)
-    return replace(
-        dataset,
-        targets=targets,
-        notes=(*classes.notes(), *listing.notes, *dataset.notes),
-        preprocessing=FittedPreprocessing(DatasetSchema(classes=classes.schema_classes())),
-        missing_targets=classes.error,
-        target_description="the class of a text",
-        target_hint="put the texts of each class into a subdirectory, as in DIR/positive/1.txt",
-    )
+    dataset = replace(dataset, notes=(*dataset.notes, *listing.notes))
+    return with_classes(dataset, listing, (parts for _, parts in files), context.fitted)
 
 
 def read_texts(

@@ -232,7 +232,7 @@ class _RecordReader:
         description, fitted = f"{self.roles.title(feature)} of {record_name}", self.context.fitted
         image = decode_image(_bytes_value(features, feature), description)
         decoder = ImageDecoder.from_first(
-            image, self.source.image_config(), fitted.schema.images.get(key) if fitted else None
+            image, self.source.file_config(), fitted.schema.images.get(key) if fitted else None
         )
         self.image_decoders.get(key, decoder).check_bit_depth(image, description)
         return decoder

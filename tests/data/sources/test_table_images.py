@@ -32,8 +32,8 @@ from archbuilder.config.sources import (
 from archbuilder.data.columns import fit_image_size
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import SourceDataset
-from archbuilder.data.sources import image_files, load_source
-from archbuilder.data.sources.image_files import ImageFile, ImageFiles
+from archbuilder.data.sources import example_files, load_source
+from archbuilder.data.sources.example_files import ExampleFile, ExampleFiles
 from archbuilder.data.sources.mask_decoding import decode_mask
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.diagnostics.span import SourceText, Span
@@ -294,11 +294,11 @@ def test_masks_of_more_bits_than_the_first(folder: Path):
 
 def test_limit_of_names(monkeypatch: pytest.MonkeyPatch):
     """A table may be endless, but not its names in memory."""
-    files = ImageFiles(ImageFile(DataPath(str(n % 2)), (f"é{n}", "x.png")) for n in range(9))
-    assert files[8] == files[-1] == ImageFile(DataPath("0"), ("é8", "x.png"))
+    files = ExampleFiles(ExampleFile(DataPath(str(n % 2)), (f"é{n}", "x.png")) for n in range(9))
+    assert files[8] == files[-1] == ExampleFile(DataPath("0"), ("é8", "x.png"))
     assert [each.parts[0] for each in files[2:4]] == ["é2", "é3"]
-    monkeypatch.setattr(image_files, "_MAX_BYTES", 150)
-    with pytest.raises(RunError, match="the names of image files take more than 150 B"):
+    monkeypatch.setattr(example_files, "_MAX_BYTES", 150)
+    with pytest.raises(RunError, match="the names of files take more than 150 B"):
         files.append(files[0])
 
 
