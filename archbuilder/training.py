@@ -22,6 +22,7 @@ from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sizes import measure
 from archbuilder.data.source_dataset import FittedPreprocessing, SourceDatasets
 from archbuilder.data.sources import load_datasets
+from archbuilder.data.text.tokenizer import TOKENIZER_DIR
 from archbuilder.data.vocabularies import input_vocabularies
 from archbuilder.diagnostics.errors import CheckpointedInterrupt, RunInterruptedError
 from archbuilder.distribution.collectives import WorkerGroup
@@ -333,7 +334,7 @@ def _load_datasets(
     The chief trains the tokenizer and writes the tokens to the run directory. Workers that share
     its disk then read them.
     """
-    token_dir = run_dir.root.joinpath("text")
+    token_dir = run_dir.root.joinpath(TOKENIZER_DIR)
     # These two calls are one collective operation: it ends for the other workers when the chief
     # has loaded the data.
     if not workers.is_chief:

@@ -87,9 +87,10 @@ ORDER: Mapping[str, str] = {
         adversarial contrastive language_models supervised
     """,
     "archbuilder.config.sources": """
-        name_patterns tokenizers windows
+        name_patterns windows
         pixels sounds
         base
+        tokenizers
         features
         feature_conflicts
         feature_parser
@@ -113,6 +114,7 @@ ORDER: Mapping[str, str] = {
     "archbuilder.data.sources": """
         audio_decoding cells digits disk_columns image_decoding json_numbers npy_header
         category_writer dates label_encoder load_context parquet_footer text_writer tfrecord_io
+        vocabulary_files
         class_directories column_roles idx mask_decoding npy npz text
         example_files pairs text_directory
         list_parser

@@ -203,6 +203,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "blueprints" / "resnet.yaml", folder)
     plays = "{text: {file: plays.txt, tokenizer: characters, sequence_length: 16}}"
     (folder / "plays.yaml").write_text(f"data: {plays}\ntraining: {{objective: causal_lm}}\n")
+    (folder / "reviews.csv").write_text("text,sentiment\n" + "To be,good\nOr not,bad\n" * 10)
     (folder / "plays.txt").write_text("To be, or not to be, that is the question.\n" * 40)
     penguins = "species,bill\nAdelie,39.1\nGentoo,46.1\nAdelie,NA\n"
     (folder / "penguins.csv").write_text(penguins)

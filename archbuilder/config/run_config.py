@@ -32,6 +32,7 @@ from archbuilder.config.sources import (
     WindowConfig,
 )
 from archbuilder.config.sources.base import data_paths
+from archbuilder.config.sources.tokenizers import VocabularyPath
 from archbuilder.config.split import SplitConfig
 from archbuilder.config.stages import StageConfig
 from archbuilder.config.training import TrainingConfig, training_keys
@@ -202,7 +203,10 @@ def load_run_config(
         raise UsageError(f"{quote(str(run_dir / RUN_JSON), 200)} has no 'data' or 'training'")
     # parse_recipe resolves paths against the directory of the parsed file, here the run directory.
     # The recorded paths are relative to the directory of the blueprint.
-    data = dataclasses.replace(parsed_recipe.data, directory=record.directory)
+    # Those of vocabularies are absolute, as those of weights below.
+    data = dataclasses.replace(
+        _without_spans(parsed_recipe.data, VocabularyPath), directory=record.directory
+    )
     owned_by_user = _is_owned_by_user(record.run_dir)
     # 'tfds:NAME' reads the user's own data directory: a record of another user may not do that.
     if record.cli_argument is not None and (owned_by_user or is_path_argument(record.cli_argument)):
@@ -277,16 +281,18 @@ def _is_owned_by_user(run_dir: SandboxPath) -> bool:
     return True
 
 
-def _without_spans(value: Any) -> Any:
-    """Return a source, or a field of it, with paths that may be anywhere."""
+def _without_spans(value: Any, kind: type[DataPath] = DataPath) -> Any:
+    """Return a source, or a field of it, with paths of a kind that may be anywhere."""
     if isinstance(value, DataPath):
-        return DataPath(value.path)
+        return dataclasses.replace(value, span=None) if isinstance(value, kind) else value
     if isinstance(value, Mapping):
-        return {key: _without_spans(item) for key, item in value.items()}
+        return {key: _without_spans(item, kind) for key, item in value.items()}
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return value
     fields = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
-    return dataclasses.replace(value, **{key: _without_spans(each) for key, each in fields.items()})
+    return dataclasses.replace(
+        value, **{key: _without_spans(each, kind) for key, each in fields.items()}
+    )
 
 
 def _in_sandbox(config: RunConfig, sandbox: DataSandbox) -> RunConfig:
@@ -323,10 +329,10 @@ def _value_to_plain(value: object) -> PlainData:
         return [_value_to_plain(item) for item in value]
     if isinstance(value, KerasObject):
         return to_plain(value.tree)
+    # Some are absolute, as a path without a span: a run is resumed from anywhere.
     if isinstance(value, DataPath):
-        return value.path
+        return value.recorded_path
     if isinstance(value, InitialWeightsConfig):
-        # Absolute, as a path without a span: a run is resumed from anywhere.
         path = str((value.directory / value.file.path).absolute())
         names = [each.name for each in settings_of(InitialWeightsConfig)]
         fields = {name: each for name, each in _fields_to_dict(value, names).items() if each}

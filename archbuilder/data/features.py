@@ -61,8 +61,8 @@ def fit_features(
         else:
             learned[name] = _recorded_feature(name, raw, fitted)
     for name, raw in dataset.raw_features.items():
-        # The segments of texts are those that the tokenizer of the texts gives them.
-        feature = _apply(raw, learned[raw.config.segments_of or name])
+        # The segments and the next tokens of a text are those that its tokenizer gives them.
+        feature = _apply(raw, learned[raw.config.tokens_of or name])
         feature = feature if raw.lists is None else pad_lists(raw, feature, raw.lists)
         if raw.output is None:
             inputs[name] = feature

@@ -28,7 +28,7 @@ from archbuilder.data.lists import BatchLengths, ListBounds
 from archbuilder.data.provenance import ColumnOrigin
 from archbuilder.data.text.text_column import TextColumn
 from archbuilder.data.text.token_file import TokenArray
-from archbuilder.data.text.tokenizer import TextTokenizer
+from archbuilder.data.text.tokenizer import TextTokenizer, Vocabulary
 from archbuilder.diagnostics.errors import RunError, quote, quote_list
 from archbuilder.diagnostics.span import Span
 from archbuilder.formatting import plural
@@ -94,6 +94,8 @@ class RawFeature:
     """The distinct strings of a column of categories."""
     texts: tuple[TextColumn, ...] = ()
     """The columns of a feature with a tokenizer; `column` then has the numbers of the examples."""
+    vocabulary: Vocabulary | None = None
+    """The vocabulary that the tokenizer takes from a file; None to learn one."""
     output: str | None = None
     """The output whose target it is; None for an input."""
     lists: ListBounds | None = None

@@ -47,13 +47,13 @@ def fit_text(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]:
     Raises:
         RunError: if the texts are empty, or have too many letters for the size of the vocabulary.
     """
-    if raw.config.segments_of is not None:
+    if raw.config.tokens_of is not None:
         return FittedFeature(raw.names), ""
     num_special = _num_special(raw.config)
     config = raw.config.tokenizer_config
     size = config.vocabulary_size - num_special + len(SPECIAL_TOKENS)
     config = replace(config, vocabulary_size=size)
-    vocabulary = learn_vocabulary(config, lambda: _texts(raw, rows), raw.title)
+    vocabulary = raw.vocabulary or learn_vocabulary(config, lambda: _texts(raw, rows), raw.title)
     fitted = FittedFeature(raw.names, vocabulary=vocabulary.tokens, merges=vocabulary.merges)
     if raw.config.output == "tf_idf":
         fitted = replace(fitted, idf=tuple(_inverse_frequencies(raw, fitted, rows).tolist()))
@@ -70,7 +70,7 @@ def is_fitted_text(config: FeatureConfig, fitted: FittedFeature) -> bool:
     size = config.tokenizer_config.vocabulary_size - _num_special(config)
     num_frequencies = len(fitted.vocabulary) + 1 if config.output == "tf_idf" else 0
     return (
-        len(fitted.vocabulary) <= (size if config.segments_of is None else 0)
+        len(fitted.vocabulary) <= (size if config.tokens_of is None else 0)
         and (config.tokenizer == "bpe" or not fitted.merges)
         and len(fitted.idf) == num_frequencies
     )
@@ -93,6 +93,8 @@ def encode_text(raw: RawFeature, fitted: FittedFeature) -> Feature:
     def encode(rows: RowIndices) -> Array:
         token_lists = [tokenizer.encode(each.read(rows)) for each in raw.texts]
         values = np.zeros((len(rows), num_values), dtype)
+        if config.next_tokens_of is not None:
+            values -= 1
         if config.output is not None:
             _count_tokens(token_lists[0], values)
             if config.output == "multi_hot":
@@ -104,6 +106,8 @@ def encode_text(raw: RawFeature, fitted: FittedFeature) -> Feature:
             return values
         for row, tokens in enumerate(zip(*token_lists, strict=True)):
             ids = arrange(tokens)[:num_values]
+            if config.next_tokens_of is not None:
+                ids = ids[1:]
             values[row, : len(ids)] = ids
         return values
 

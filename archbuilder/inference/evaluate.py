@@ -22,10 +22,11 @@ from archbuilder.data.source_dataset import (
     preprocessing_from_schema,
 )
 from archbuilder.data.sources import load_datasets, load_source
+from archbuilder.data.text.tokenizer import TOKENIZER_DIR
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.files.sandbox import SandboxPath
-from archbuilder.inference.load_run import TOKENIZER_DIR, load_run_tokenizer, load_run_weights
+from archbuilder.inference.load_run import load_run_tokenizer, load_run_weights
 from archbuilder.limits import Limits
 from archbuilder.runs.checkpoint_manager import CheckpointManager
 from archbuilder.runs.run_dir import EpochLogs, RunDir

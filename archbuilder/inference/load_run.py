@@ -15,17 +15,13 @@ import keras
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.save_best import WeightsChoice
-from archbuilder.data.sources.text import TOKENIZER_FILE
-from archbuilder.data.text.tokenizer import TextTokenizer
+from archbuilder.data.text.tokenizer import TOKENIZER_DIR, TOKENIZER_FILE, TextTokenizer
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.keras_backend import build
 from archbuilder.limits import Limits
 from archbuilder.runs.run_dir import RunDir
 from archbuilder.weights import restore_weights
-
-TOKENIZER_DIR = "text"
-"""Subdirectory of a run directory with the tokenizer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

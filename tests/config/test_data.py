@@ -297,6 +297,10 @@ def test_unknown_keys_beside_a_source(value: PlainData, note: str):
             {"column": "a", "segments_of": "y"},
             "has 'column', 'segments_of', but 'segments_of' stands alone",
         ),
+        (
+            {"column": "a", "vocabulary_from": "runs/lm"},
+            "has 'vocabulary_from', which needs a 'tokenizer'",
+        ),
     ],
 )
 def test_contradictory_feature(settings: PlainData, message: str):
@@ -333,6 +337,21 @@ def test_contradictory_feature(settings: PlainData, message: str):
                 "target": {"x": {"column": "a", "labels_of": "z"}},
             },
             "the target 'x' has the labels of 'z', which is not an input with one 'column', 'token",
+        ),
+        (
+            {"inputs": {"x": {"next_tokens_of": "z"}}},
+            "'inputs' of 'x' has 'next_tokens_of', which only a target can have",
+        ),
+        (
+            {"target": {"x": {"column": "a", "next_tokens_of": "z"}}},
+            "'target' of 'x' has 'column', 'next_tokens_of', but 'next_tokens_of' stands alone",
+        ),
+        (
+            {
+                "inputs": {"z": {"column": "a", "tokenizer": "bpe", "output": "count"}},
+                "target": {"x": {"next_tokens_of": "z"}},
+            },
+            "the target 'x' has the next tokens of 'z', which is not an input with a 'tokenizer' a",
         ),
         (
             {"target": {"x": {"column": "a", "labels_of": "z", "separator": "|"}}},

@@ -39,6 +39,11 @@ class DataPath:
     path: str
     span: Span | None = None
 
+    @property
+    def recorded_path(self) -> str:
+        """The path in the record of a run, which has the directory of the blueprint too."""
+        return self.path
+
 
 def path(description: str = "path or glob pattern") -> ValueType[DataPath]:
     """Return the type of paths of data files; `description` stands on the reference page."""

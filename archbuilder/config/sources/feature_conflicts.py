@@ -19,10 +19,12 @@ _LIST_PARTS: Final = (
 )  # fmt: skip
 """The settings of a list."""
 _KIND_KEYS: Final = ("vocabulary", "date", "tokenizer", "image", "audio")
+_TARGET_KEYS: Final = ("labels_of", "next_tokens_of")
 _TOKENIZER_KEYS: Final = (
     "vocabulary_size",
     "lowercase",
     "strip_punctuation",
+    "vocabulary_from",
     "sequence_length",
     "output",
 )
@@ -60,7 +62,7 @@ def _key_conflicts(config: FeatureConfig) -> Mapping[str, object]:
             f"has {quote_list(_keys(config))}, but {quote(key)} stands alone": (
                 key in _keys(config) and len(_keys(config)) > 1
             )
-            for key in ("segments_of", "mask_of")
+            for key in ("segments_of", "mask_of", "next_tokens_of")
         },
         f"has {quote_list(beside_labels)}, but labels only take a 'vocabulary'": (
             config.is_labels and beside_labels
@@ -152,7 +154,8 @@ def _value_conflicts(config: FeatureConfig) -> Mapping[str, object]:
 
 def find_input_conflict(config: FeatureConfig) -> str:
     """Return what is not possible for an input, as a sentence; empty if nothing."""
-    return "has 'labels_of', which only a target can have" if config.is_labels else ""
+    keys = [each for each in _keys(config) if each in _TARGET_KEYS]
+    return f"has {quote_list(keys)}, which only a target can have" if keys else ""
 
 
 def find_target_conflict(config: FeatureConfig) -> str:
@@ -161,7 +164,9 @@ def find_target_conflict(config: FeatureConfig) -> str:
         "has 'segments_of', which a target cannot be": config.segments_of is not None,
         "has 'mask_of', which a target cannot be": config.mask_of is not None,
         "has a 'length', but lists of varying length cannot be targets": config.is_ragged,
-        "has no 'column'": config.column is None and config.relative_to is None,
+        "has no 'column'": (
+            config.column is None and config.relative_to is None and config.next_tokens_of is None
+        ),
         "has an 'image' without 'pixels': write 'pixels: classes' for masks of class indices,"
         " or 'pixels: values' for images of brightness or depth": (
             config.image is not None and config.image.pixels is None

@@ -46,21 +46,29 @@ def _reference(config: object) -> str | None:
     return config.segments_of or config.mask_of if isinstance(config, FeatureConfig) else None
 
 
-def resolve_labels(
-    targets: Mapping[str, FeatureConfig], inputs: Mapping[str, object]
-) -> Mapping[str, FeatureConfig]:
-    """Return targets in which the labels of words have the length of their input."""
+def resolve_targets(
+    targets: Mapping[str, _T | FeatureConfig], inputs: Mapping[str, object]
+) -> Mapping[str, _T | FeatureConfig]:
+    """Return targets that know their text: labels its length, and next tokens all about it."""
     resolved = {**targets}
     for name, config in targets.items():
-        words = inputs.get(config.labels_of or "")
-        if config.is_labels and isinstance(words, FeatureConfig):
-            resolved[name] = replace(config, sequence_length=words.sequence_length)
+        if not isinstance(config, FeatureConfig):
+            continue
+        text = inputs.get(config.labels_of or config.tokens_of or "")
+        if isinstance(text, FeatureConfig) and config.is_labels:
+            resolved[name] = replace(config, sequence_length=text.sequence_length)
+        elif isinstance(text, FeatureConfig):
+            resolved[name] = replace(text, next_tokens_of=config.next_tokens_of)
     return resolved
 
 
 def find_feature_conflict(inputs: object, targets: object) -> str:
     """Return what features of a source lack in others, as a sentence; empty if nothing."""
-    return _find_coordinate_conflict(inputs, targets) or _find_label_conflict(inputs, targets)
+    return (
+        _find_coordinate_conflict(inputs, targets)
+        or _find_label_conflict(inputs, targets)
+        or _find_token_conflict(inputs, targets)
+    )
 
 
 def _find_coordinate_conflict(inputs: object, targets: object) -> str:
@@ -95,6 +103,20 @@ def _find_label_conflict(inputs: object, targets: object) -> str:
                 f"the target {quote(name)} has the labels of {quote(config.labels_of)}, which is"
                 " not an input with one 'column', 'tokenizer: words' and a 'sequence_length', and"
                 " without 'strip_punctuation'"
+            )
+    return ""
+
+
+def _find_token_conflict(inputs: object, targets: object) -> str:
+    """Return which next tokens have no text, as a sentence; empty if all have."""
+    for name, config in targets.items() if isinstance(targets, Mapping) else ():
+        if not isinstance(config, FeatureConfig) or config.next_tokens_of is None:
+            continue
+        text = inputs.get(config.next_tokens_of) if isinstance(inputs, Mapping) else None
+        if not isinstance(text, FeatureConfig) or text.sequence_length is None:
+            return (
+                f"the target {quote(name)} has the next tokens of {quote(config.next_tokens_of)},"
+                " which is not an input with a 'tokenizer' and a 'sequence_length'"
             )
     return ""
 
@@ -146,6 +168,7 @@ def features_by_name(
             and each.column is None
             and each.columns is None
             and _reference(each) is None
+            and each.next_tokens_of is None
         ]
         if len(rest) > 1:
             message = f"the inputs {quote_list(rest)} have no column; only one may have the rest"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from archbuilder.config.settings import mapping_or_true, setting
@@ -14,10 +14,13 @@ from archbuilder.config.sources.tokenizers import (
     SEQUENCE_LENGTH,
     TOKEN_COUNTS,
     TOKENIZER,
+    VOCABULARY_FROM,
     VOCABULARY_SIZE,
     TokenCounts,
     TokenizerConfig,
     TokenizerType,
+    VocabularyPath,
+    vocabulary_path,
 )
 from archbuilder.config.value_types import (
     ValueType,
@@ -165,6 +168,9 @@ class FeatureConfig:
     strip_punctuation: bool | None = setting(
         boolean(), "Whether ASCII punctuation is removed from text.", default=None
     )
+    vocabulary_from: VocabularyPath | None = setting(
+        vocabulary_path(), VOCABULARY_FROM, default=None
+    )
     sequence_length: int | None = setting(
         SEQUENCE_LENGTH,
         "Number of ids, to which texts are truncated, or padded with 0.",
@@ -183,6 +189,11 @@ class FeatureConfig:
         default=None,
     )
 
+    next_tokens_of: str | None = setting(
+        COLUMN,
+        "Alone in a target: the input with a text for whose every token this is the next one.",
+        default=None,
+    )
     length: int | tuple[int, ...] | None = setting(
         either(_LIST_LENGTH, list_between(_LIST_LENGTH, 1, 64)),
         "The column has lists of numbers, of lists of numbers, or of categories, which are padded"
@@ -205,6 +216,14 @@ class FeatureConfig:
         "The input with lists in which this input is 1 at values and 0 at padding.",
         default=None,
     )
+
+    @property
+    def tokens_of(self) -> str | None:
+        """The input with the text, of whose tokens this feature consists; None if it has its own.
+
+        `resolve_references` and `resolve_targets` copy the other settings from that input.
+        """
+        return self.segments_of or self.next_tokens_of
 
     @property
     def is_ragged(self) -> bool:
@@ -266,8 +285,7 @@ class FeatureConfig:
     @property
     def tokenizer_config(self) -> TokenizerConfig:
         """The tokenizer of a text."""
-        names = ("tokenizer", "vocabulary_size", "lowercase", "strip_punctuation")
-        values = {name: getattr(self, name) for name in names}
+        values = {each.name: getattr(self, each.name) for each in fields(TokenizerConfig)}
         return TokenizerConfig(**{name: each for name, each in values.items() if each is not None})
 
     @property

@@ -14,10 +14,13 @@ from archbuilder.config.sources.tokenizers import (
     SEQUENCE_LENGTH,
     TOKEN_COUNTS,
     TOKENIZER,
+    VOCABULARY_FROM,
     VOCABULARY_SIZE,
     TokenCounts,
     TokenizerConfig,
     TokenizerType,
+    VocabularyPath,
+    vocabulary_path,
 )
 from archbuilder.config.value_types import boolean, list_between, plain_type, text
 
@@ -110,6 +113,9 @@ class TextFiles(SkippableSource):
     strip_punctuation: bool = setting(
         boolean(), "Whether ASCII punctuation is removed from text.", default=False
     )
+    vocabulary_from: VocabularyPath | None = setting(
+        vocabulary_path(), VOCABULARY_FROM, default=None
+    )
     sequence_length: int | None = setting(
         SEQUENCE_LENGTH,
         "Number of ids, to which texts are truncated, or padded with 0; by default 128.",
@@ -127,6 +133,7 @@ class TextFiles(SkippableSource):
             vocabulary_size=self.vocabulary_size,
             lowercase=self.lowercase,
             strip_punctuation=self.strip_punctuation,
+            vocabulary_from=self.vocabulary_from,
             sequence_length=(self.sequence_length or DEFAULT_LENGTH) if is_ids else None,
             output=self.output,
         )

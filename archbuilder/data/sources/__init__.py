@@ -21,6 +21,7 @@ from archbuilder.data.source_dataset import (
 )
 from archbuilder.data.sources.disk_columns import MEMORY_LIMIT, ColumnStore
 from archbuilder.data.sources.load_context import LoadContext
+from archbuilder.data.sources.vocabulary_files import with_vocabularies
 from archbuilder.data.split import split_rows
 from archbuilder.data.windows import make_windows
 from archbuilder.diagnostics.errors import RunError, quote
@@ -76,6 +77,8 @@ def load_source(
     span = source_span(source)
     with locate_data_errors(span):
         raw_dataset, split = _load_rows(source, LoadContext(opener, store, fitted), plan)
+        if fitted is None:
+            raw_dataset = with_vocabularies(raw_dataset, opener)
         fitted_features = None if fitted is None else fitted.schema.features
         dataset = fit_features(
             raw_dataset, fitted_features, None if split is None else split.train

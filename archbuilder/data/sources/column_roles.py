@@ -17,7 +17,7 @@ from archbuilder.config.sources import (
     TargetColumns,
     Tfrecord,
 )
-from archbuilder.config.sources.feature_parser import resolve_labels, resolve_references
+from archbuilder.config.sources.feature_parser import resolve_references, resolve_targets
 from archbuilder.data.source_dataset import SourceKeys, target_key
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import as_mapping
@@ -68,9 +68,11 @@ class ColumnRoles:
         Raises:
             RunError: if a feature has no field.
         """
-        targets: Mapping[str, str | FeatureConfig] = as_mapping(source.targets)
         columns_by_input = resolve_references(as_mapping(source.inputs))
-        target_configs = resolve_labels(_features_of(targets), columns_by_input)
+        targets: Mapping[str, str | FeatureConfig] = resolve_targets(
+            as_mapping(source.targets), columns_by_input
+        )
+        target_configs = _features_of(targets)
         outputs = {target_key(name): name for name in target_configs}
         names_by_input: Mapping[str, InputColumns] = {
             **columns_by_input,
@@ -112,8 +114,7 @@ class ColumnRoles:
         recorded = columns.names()
         if context.inputs_only:
             columns = replace(columns, targets={}, target_configs={}, weights={})
-        targets, keys = columns.targets, columns.keys
-        target_configs = resolve_labels(columns.target_configs, columns_by_input)
+        targets, keys, target_configs = columns.targets, columns.keys, columns.target_configs
         feature_targets = {target_key(name): name for name in target_configs}
         features = {
             **_features_of(columns_by_input),
@@ -332,7 +333,9 @@ class _TableColumns:
             # The last column is the target by default, as in most published tables.
             default_targets = [each for each in names if each not in keys.values()]
             target: TargetColumns = fitted.targets if fitted else default_targets[-1]
-            target_columns = as_mapping(target if source.target is None else source.target)
+            target_columns = resolve_targets(
+                as_mapping(target if source.target is None else source.target), columns_by_input
+            )
             weight_columns = as_mapping(source.sample_weight or {})
             weights = {key: header.column(each) for key, each in weight_columns.items()}
         targets = {key: header.columns(each) for key, each in target_columns.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +13,19 @@ from archbuilder.config.sources import Text, TokenizerConfig
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.source_dataset import UNNAMED, Feature, FittedPreprocessing, SourceDataset
 from archbuilder.data.sources.load_context import LoadContext
+from archbuilder.data.sources.vocabulary_files import read_vocabulary
 from archbuilder.data.text.line_reader import iter_documents, iter_text_blocks
 from archbuilder.data.text.token_file import TokenArray, encode_texts, load_or_write_tokens
-from archbuilder.data.text.tokenizer import END_ID, UNK_ID, TextBlocks, TextTokenizer
+from archbuilder.data.text.tokenizer import (
+    END_ID,
+    TOKENIZER_FILE,
+    UNK_ID,
+    TextBlocks,
+    TextTokenizer,
+    learn_vocabulary,
+)
 from archbuilder.diagnostics.errors import quote
 from archbuilder.formatting import format_count
-
-TOKENIZER_FILE: Final = "tokenizer.json"
 
 
 def load_text(source: Text, context: LoadContext) -> SourceDataset:
@@ -91,7 +96,8 @@ def fit_or_load_tokenizer(
     path = context.opener.cache_path(TOKENIZER_FILE)
     if path is not None and path.status() is not None:
         return TextTokenizer.load(path)
-    tokenizer = TextTokenizer.train(config, blocks, name)
+    vocabulary = read_vocabulary(config, context.opener) or learn_vocabulary(config, blocks, name)
+    tokenizer = TextTokenizer.from_vocabulary(config, vocabulary)
     # The run keeps it, so that a resumed run has the same ids even if the text has changed.
     if path is not None:
         tokenizer.write(path)

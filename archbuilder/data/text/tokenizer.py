@@ -26,7 +26,10 @@ PAD_ID, UNK_ID, BEGIN_ID, END_ID, MASK_ID = range(5)
 SPECIAL_TOKENS: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 """Names of the special tokens, in the order of their ids. They are those of BERT."""
 _NUM_BYTE_TOKENS: Final = 256
-_MAX_FILE_BYTES: Final = 2**27
+TOKENIZER_DIR: Final = "text"
+"""Directory of a run in which the files of its text are."""
+TOKENIZER_FILE: Final = "tokenizer.json"
+MAX_FILE_BYTES: Final = 2**27
 """Size of the largest tokenizer file that is read."""
 _CONTINUATION_PREFIX: Final = "##"
 """Prefix of WordPiece tokens that continue a word."""
@@ -89,9 +92,22 @@ class TextTokenizer:
         """
         name = str(path.path)
         try:
-            text = path.read(_MAX_FILE_BYTES).decode("utf-8")
+            content = path.read(MAX_FILE_BYTES)
         except OSError as error:
             raise RunError(cannot_read(name, error)) from error
+        return cls.from_bytes(content, name)
+
+    @classmethod
+    def from_bytes(cls, content: bytes, name: str) -> TextTokenizer:
+        """Create a tokenizer from the content of a `tokenizer.json`; `name` is for messages.
+
+        Raises:
+            RunError: if it is too large, is not valid, or lacks the special tokens.
+        """
+        if len(content) > MAX_FILE_BYTES:
+            raise RunError(f"{quote(name, 200)} is larger than {MAX_FILE_BYTES // 2**20} MiB")
+        try:
+            text = content.decode("utf-8")
         except UnicodeDecodeError as error:
             raise RunError(f"{quote(name, 200)} is not a tokenizer file: {error}") from error
         return cls.from_json(text, name)
@@ -116,6 +132,20 @@ class TextTokenizer:
     def vocab_size(self) -> int:
         """Number of tokens, including the special ones."""
         return self.backend_tokenizer.get_vocab_size()
+
+    def vocabulary(self) -> Vocabulary:
+        """Return what the tokenizer has learned."""
+        tokens = _tokens_by_id(self.backend_tokenizer)[len(SPECIAL_TOKENS) :]
+        model = json.loads(self.backend_tokenizer.to_str())["model"]
+        return Vocabulary(tuple(tokens), tuple(map(tuple, model.get("merges", ()))))
+
+    def is_equal_to(self, config: TokenizerConfig, vocabulary: Vocabulary) -> bool:
+        """Return whether this is the tokenizer with some settings and a vocabulary."""
+        try:
+            rebuilt = TextTokenizer.from_vocabulary(config, vocabulary)
+        except RunError:
+            return False
+        return rebuilt.to_json() == self.to_json()
 
     def to_json(self) -> str:
         """Return the content of `tokenizer.json`."""
