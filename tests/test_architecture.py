@@ -98,6 +98,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.data": """
         batch_share rounding
+        image_coordinates seeded_layer
         augmentation bad_records columns errors file_access image_grid input_tracing position
         provenance shuffle
         dtypes lists lookup_tables targets text

@@ -1,15 +1,15 @@
 """Random augmentation of batches that keeps targets consistent with their images.
 
-A target with a value for every pixel is transformed like its image. Other targets cannot be
-transformed: their numbers may be coordinates, such as those of a box. Geometric layers are
-therefore rejected unless the loss and the values show that a target holds classes.
+A target with a value for every pixel is transformed like its image, and so are the points and boxes
+that a recipe declares. Other numbers may be coordinates too. Geometric layers are therefore
+rejected unless the loss and the values show that a target holds classes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -21,15 +21,17 @@ from archbuilder.config.loss_traits import LossTraits, traits_of
 from archbuilder.config.objectives import SupervisedConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmentation import (
-    AUGMENTATION_MISMATCH,
     GEOMETRIC_LAYERS,
     MIXED_LAYERS,
     MIXING_LAYERS,
     Augmentation,
 )
 from archbuilder.data.batch_share import BatchShare
+from archbuilder.data.image_coordinates import Coordinates
 from archbuilder.data.mixed_labels import find_mixed_labels
 from archbuilder.data.pipeline import AdaptedDataset, BatchPipeline
+from archbuilder.data.seeded_layer import AUGMENTATION_MISMATCH, MOTION_LAYERS
+from archbuilder.data.source_dataset import target_key
 from archbuilder.data.targets import Target
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, UsageError
 
@@ -68,6 +70,10 @@ class BatchAugmenter:
     """Dense targets by the name of the output."""
     mixed_labels: Sequence[str] = ()
     """The outputs whose labels are mixed with their images."""
+    moving_inputs: Mapping[str, Coordinates] = field(default_factory=dict)
+    """The inputs that are points or boxes, which move with the pixels."""
+    moving_targets: Mapping[str, Coordinates] = field(default_factory=dict)
+    """The same for targets."""
 
     @classmethod
     def from_config(
@@ -107,14 +113,37 @@ class BatchAugmenter:
         image_shapes = {name: tuple(inputs[name].shape[1:]) for name in augmentations}
         targets = _as_dict(target_specs, dataset.targets)
         target_shapes = {name: tuple(each.shape[1:]) for name, each in targets.items()}
+        compared = objective.compared_outputs
+        moving_targets = _find_moving(
+            config.augment,
+            {
+                name: dataset.coordinates[target_key(name)]
+                for name in compared
+                if target_key(name) in dataset.coordinates
+            },
+            augmentations,
+        )
+        moving_inputs = _find_moving(
+            config.augment,
+            {name: dataset.coordinates[name] for name in inputs if name in dataset.coordinates},
+            augmentations,
+        )
         dense_targets = _DenseTargetFinder(objective, dataset, target_shapes, image_shapes).find(
-            config.augment
+            config.augment, [name for name in compared if name not in moving_targets]
         )
         mixed_labels = find_mixed_labels(
             config.augment, objective, dataset, augmentations, dense_targets
         )
         images = {name: inputs[name] for name in augmentations}
-        return cls(dataset, augmentations, images, dense_targets, mixed_labels)
+        return cls(
+            dataset,
+            augmentations,
+            images,
+            dense_targets,
+            mixed_labels,
+            moving_inputs,
+            moving_targets,
+        )
 
     def needs_batch(self) -> bool:
         """Return whether a layer needs all images of a batch to transform a share of them."""
@@ -136,6 +165,8 @@ class BatchAugmenter:
             name: _transform_target(first_augmentation, each, y[name], share)
             for name, each in self.dense_targets.items()
         }
+        x |= {name: self._move(each, x[name], share) for name, each in self.moving_inputs.items()}
+        y |= {name: self._move(each, y[name], share) for name, each in self.moving_targets.items()}
         augmented = (_repack(batch[0], x), _repack(batch[1], y))
         if len(batch) == len(augmented):
             return augmented
@@ -147,6 +178,48 @@ class BatchAugmenter:
                 pixels = _DenseTarget((*dense_target.shape[:2], channels), use_nearest=True)
                 weights[name] = _transform_target(first_augmentation, pixels, weights[name], share)
         return (*augmented, _repack(batch[2], weights))
+
+    def _move(self, coordinates: Coordinates, values: tf.Tensor, share: BatchShare) -> tf.Tensor:
+        """Return coordinates of a share where the augmentation of their images puts them."""
+        name = coordinates.image
+        augmentation, images = self.augmentations[name], self.images[name]
+        return coordinates.move(
+            values, lambda points: augmentation.move_points(points, images, share)
+        )
+
+
+def _find_moving(
+    layers: Sequence[KerasObject],
+    coordinates: Mapping[str, Coordinates],
+    images: Collection[str],
+) -> dict[str, Coordinates]:
+    """Return the coordinates, by input or output, that move with augmented images.
+
+    Raises:
+        BlueprintError: if a layer moves pixels, and the coordinates cannot move with them.
+    """
+    geometric_layers = [
+        each for each in layers if each.class_name in (*GEOMETRIC_LAYERS, *MIXED_LAYERS)
+    ]
+    moving = {name: each for name, each in coordinates.items() if each.image in images}
+    for layer in geometric_layers:
+        for name, declared in moving.items():
+            if declared.kind is not None and layer.class_name in MOTION_LAYERS:
+                continue
+            diagnostics = Diagnostics()
+            diagnostics.error(
+                AUGMENTATION_MISMATCH,
+                f"{layer.class_name} moves pixels, but the coordinates of '{name}' would not move",
+                layer.span,
+                notes=(
+                    f"points and boxes can follow {', '.join(MOTION_LAYERS)}"
+                    if declared.kind is not None
+                    else "write 'coordinates: points' beside 'relative_to', or the format of the"
+                    " boxes, as in 'coordinates: xyxy'",
+                ),
+            )
+            raise BlueprintError(diagnostics)
+    return moving if geometric_layers else {}
 
 
 def _as_dict(values: object, names: Mapping[str, object]) -> _TensorDict:
@@ -199,8 +272,10 @@ class _DenseTargetFinder:
     image_shapes: Mapping[str, _StaticShape]
     """Shapes of images by the name of the input."""
 
-    def find(self, layers: Sequence[KerasObject]) -> dict[str, _DenseTarget]:
-        """Return the dense targets by the name of their output.
+    def find(
+        self, layers: Sequence[KerasObject], outputs: Sequence[str]
+    ) -> dict[str, _DenseTarget]:
+        """Return the dense targets of some outputs by the name of the output.
 
         Raises:
             BlueprintError: if a target may hold positions in an image and cannot be transformed.
@@ -211,7 +286,7 @@ class _DenseTargetFinder:
         mixed_layers = [each for each in geometric_layers if each.class_name in MIXED_LAYERS]
         moves_pixels = geometric_layers or any(each.class_name in MIXING_LAYERS for each in layers)
         dense_targets: dict[str, _DenseTarget] = {}
-        for output in self.objective.compared_outputs if moves_pixels else ():
+        for output in outputs if moves_pixels else ():
             dense_target = self._dense_target(output)
             if dense_target is not None:
                 dense_targets[output] = dense_target
@@ -289,7 +364,7 @@ def _geometric_layer_error(layer: KerasObject, output: str, shape: _StaticShape)
     notes: tuple[str, ...] = (
         "targets with one value per pixel, and the height and width of the image, move with it",
         "flattened masks are supported if the output has the shape (height, width, channels)",
-        "boxes and keypoints cannot be moved: leave out layers that move pixels",
+        "boxes and keypoints move if a table has them as 'coordinates' of an image",
         "class targets need a crossentropy, with labels, 0 and 1, or probabilities that sum to 1",
         "other numbers that are not coordinates need one output each",
     )

@@ -7,8 +7,9 @@ from collections.abc import Collection, Sequence
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.loss_traits import traits_of
 from archbuilder.config.objectives import SupervisedConfig
-from archbuilder.data.augmentation import AUGMENTATION_MISMATCH, MIXING_LAYERS
+from archbuilder.data.augmentation import MIXING_LAYERS
 from archbuilder.data.pipeline import AdaptedDataset
+from archbuilder.data.seeded_layer import AUGMENTATION_MISMATCH
 from archbuilder.data.targets import Target
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 

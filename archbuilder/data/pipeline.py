@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from archbuilder.data.batch_share import BatchShare, ShareBounds
 from archbuilder.data.columns import Column, RowIndices
+from archbuilder.data.image_coordinates import Coordinates
 from archbuilder.data.input_adapter import InputAdapter
 from archbuilder.data.lists import BatchLengths
 from archbuilder.data.position import TrainingPosition
@@ -65,6 +66,8 @@ class AdaptedDataset:
     """What was done to the data, for the user."""
     sampling: ClassSampling | None = None
     """How often a training epoch has the examples of each class; None for each example once."""
+    coordinates: Mapping[str, Coordinates] = field(default_factory=dict)
+    """What inputs, and targets by `target_key`, are that are coordinates in an image."""
 
     @property
     def epoch_size(self) -> int:

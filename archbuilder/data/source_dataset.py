@@ -24,6 +24,7 @@ from archbuilder.data.columns import (
 )
 from archbuilder.data.dtypes import Mask
 from archbuilder.data.file_access import check_fits_in_memory
+from archbuilder.data.image_coordinates import Coordinates
 from archbuilder.data.lists import BatchLengths, ListBounds
 from archbuilder.data.provenance import ColumnOrigin
 from archbuilder.data.text.text_column import TextColumn
@@ -230,6 +231,8 @@ class SourceDataset:
     """Columns that the split of the data follows, by name."""
     split: Split | None = None
     """The examples of each set; None if the dataset is one of them."""
+    coordinates: Mapping[str, Coordinates] = field(default_factory=dict)
+    """What inputs, and targets by `target_key`, are that are coordinates in an image."""
     row_numbers: RowIndices | None = None
     """The last row of each window; None if the examples are rows."""
 

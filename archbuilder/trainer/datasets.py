@@ -20,7 +20,7 @@ from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, BatchPipeli
 from archbuilder.data.random_crop import RandomCrop, find_random_crop
 from archbuilder.data.sample_weights import combine_weights
 from archbuilder.data.sampling import make_class_sampling
-from archbuilder.data.source_dataset import Feature, SourceDataset
+from archbuilder.data.source_dataset import Feature, SourceDataset, target_key
 from archbuilder.data.split import split_rows
 from archbuilder.data.targets import Target, adapt_target
 from archbuilder.diagnostics.errors import RunError, UsageError
@@ -256,6 +256,14 @@ def _adapt_dataset(
         named_outputs=isinstance(model.output, dict),
         sample_weights=combine_weights(dataset, targets, target_spec, shapes),
         notes=tuple(notes),
+        coordinates={
+            **dataset.coordinates,
+            **{
+                name: dataset.coordinates[target_key(output)]
+                for name, output in target_spec.feed_targets_to_inputs.items()
+                if target_key(output) in dataset.coordinates
+            },
+        },
     )
 
 

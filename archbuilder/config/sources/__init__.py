@@ -33,7 +33,12 @@ from archbuilder.config.sources.base import (
     InferenceSource,
     OnError,
 )
-from archbuilder.config.sources.features import FeatureConfig, InputColumns, TableFile
+from archbuilder.config.sources.features import (
+    CoordinateKind,
+    FeatureConfig,
+    InputColumns,
+    TableFile,
+)
 from archbuilder.config.sources.images import (
     IMAGE_SOURCES,
     IMAGE_SUFFIXES,
@@ -68,6 +73,7 @@ __all__ = [
     "ArrayNames",
     "Audio",
     "AudioConfig",
+    "CoordinateKind",
     "Csv",
     "DataConfig",
     "DataPath",

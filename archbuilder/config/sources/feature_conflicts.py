@@ -76,6 +76,9 @@ def _key_conflicts(config: FeatureConfig) -> Mapping[str, object]:
         "has 'relative_to', which needs a 'column' or 'columns'": (
             config.relative_to is not None and config.column is None and config.columns is None
         ),
+        "has 'coordinates', which needs 'relative_to', an image": (
+            config.coordinates is not None and config.relative_to is None
+        ),
         "has both 'column' and 'columns'": config.column is not None and config.columns is not None,
         f"has both {kind_list}": len(kinds) > 1,
         f"has {quote_list(numbers)} for numbers and {kind_list} for {value_name}": (

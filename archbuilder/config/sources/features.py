@@ -43,6 +43,21 @@ TableFile: TypeAlias = TableImage | TableAudio
 """How the files that a column names are found and decoded."""
 TransformName: TypeAlias = Literal["log", "log1p", "sqrt"]
 ListEnd: TypeAlias = Literal["pre", "post"]
+CoordinateKind: TypeAlias = Literal[
+    "points",
+    "xyxy",
+    "yxyx",
+    "xywh",
+    "center_xywh",
+    "center_yxhw",
+    "rel_points",
+    "rel_xyxy",
+    "rel_yxyx",
+    "rel_xywh",
+    "rel_center_xywh",
+    "rel_center_yxhw",
+]
+"""Points, or boxes in a format of Keras, in pixels; with `rel_` in parts of width and height."""
 MAX_CATEGORIES: Final = 2**20
 """Largest size of a vocabulary."""
 
@@ -145,6 +160,13 @@ class FeatureConfig:
         COLUMN,
         "The input with the image in whose pixels the numbers are coordinates, by turns horizontal"
         " and vertical: they become fractions of its width and its height.",
+        default=None,
+    )
+    coordinates: CoordinateKind | None = setting(
+        choice(*get_args(CoordinateKind)),
+        "What the coordinates `relative_to` an image are, which then move with its pixels in"
+        " `augment`: `points`, or boxes in a format of Keras; with `rel_`, the file already has"
+        " fractions.",
         default=None,
     )
     min_count: int | None = setting(

@@ -18,6 +18,7 @@ from archbuilder.config.sources import (
     Tfrecord,
 )
 from archbuilder.config.sources.feature_parser import resolve_references, resolve_targets
+from archbuilder.data.image_coordinates import Coordinates
 from archbuilder.data.source_dataset import SourceKeys, target_key
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import as_mapping
@@ -194,9 +195,13 @@ class ColumnRoles:
         return {key: each.file for key, each in self.features.items() if each.file is not None}
 
     @cached_property
-    def coordinates(self) -> Mapping[str, str]:
-        """The images in whose pixels inputs are coordinates."""
-        return {key: each.relative_to for key, each in self.features.items() if each.relative_to}
+    def coordinates(self) -> Mapping[str, Coordinates]:
+        """What the inputs and targets are that are coordinates in an image."""
+        return {
+            key: Coordinates(each.relative_to, each.coordinates)
+            for key, each in self.features.items()
+            if each.relative_to
+        }
 
     @cached_property
     def lists(self) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from archbuilder.data.columns import Array, ArrayColumn, Column, LazyColumn, RowIndices
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.image_coordinates import Coordinates
 from archbuilder.data.source_dataset import Feature, RawFeature, SourceDataset
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.example_files import ExampleFiles
@@ -38,21 +39,30 @@ def add_coordinates(
     """
     sizes = {
         image: _image_sizes(files[image], roles.title(roles.inputs[image][0]), describe_row, opener)
-        for image in sorted({*roles.coordinates.values()})
+        for image in sorted(
+            {each.image for each in roles.coordinates.values() if not each.is_relative}
+        )
     }
     raw_features, inputs, targets = (
         {**dataset.raw_features},
         {**dataset.inputs},
         {**dataset.targets},
     )
-    for key, image in roles.coordinates.items():
+    for key, coordinates in roles.coordinates.items():
         raw = raw_features.pop(key)
-        column = _fractions(raw, sizes[image])
+        image_sizes = None if coordinates.is_relative else sizes[coordinates.image]
+        column = _fractions(raw, coordinates, image_sizes)
         if raw.output is None:
             inputs[key] = Feature(column, origin=raw.origin)
         else:
             targets[raw.output] = column
-    return replace(dataset, raw_features=raw_features, inputs=inputs, targets=targets)
+    return replace(
+        dataset,
+        raw_features=raw_features,
+        inputs=inputs,
+        targets=targets,
+        coordinates=roles.coordinates,
+    )
 
 
 def _image_sizes(
@@ -73,18 +83,27 @@ def _image_sizes(
         return np.array(list(pool.map(read, range(len(files)))), np.float64).reshape(-1, 2)
 
 
-def _fractions(raw: RawFeature, sizes: _Sizes) -> Column:
-    """Return coordinates divided by the width and the height of the image, by turns."""
+def _fractions(raw: RawFeature, coordinates: Coordinates, sizes: _Sizes | None) -> Column:
+    """Return coordinates as parts of the width and the height of the image, by turns.
+
+    Raises:
+        RunError: if they are not pairs, or not four numbers for each box.
+    """
     column, count = raw.column, math.prod(raw.column.shape)
     if count % 2:
         raise RunError(
             f"{raw.title} has {count} coordinates, but they are pairs of a horizontal and a"
             " vertical one"
         )
+    if coordinates.has_boxes and count % 4:
+        raise RunError(f"{raw.title} has {count} coordinates, but a box has four")
     dtype = np.dtype(np.float32)
 
     def scale(values: Array, rows: RowIndices) -> Array:
-        divisors = np.tile(sizes[rows], count // 2).reshape(len(rows), *column.shape)
+        if sizes is None:
+            return values.astype(dtype)
+        pairs = sizes[rows][:, ::-1] if coordinates.begins_vertically else sizes[rows]
+        divisors = np.tile(pairs, count // 2).reshape(len(rows), *column.shape)
         return (values.astype(np.float64) / divisors).astype(dtype)
 
     if isinstance(column, ArrayColumn):

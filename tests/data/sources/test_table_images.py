@@ -428,6 +428,27 @@ def test_coordinates_are_fractions_of_the_size(sizes: Path, kind: str):
     np.testing.assert_allclose(all_rows(load(source).targets["target"]), fractions, rtol=1e-6)
 
 
+def test_kinds_of_coordinates(sizes: Path):
+    """Vertical numbers may come first, and fractions stay as they are."""
+    path = write_table(sizes / "table.csv", {**COLUMNS, **BOXES})
+    kinds = ("xywh", "yxyx", "rel_xyxy", "points")
+    features = {
+        f"target_{kind}": FeatureConfig(
+            columns=("a", "b", "c", "d"), relative_to="left", coordinates=kind
+        )
+        for kind in kinds
+    }
+    targets = load(source_of(path, left=image("file"), **features)).targets
+    numbers, divisors = np.array(POINTS), np.tile(SIZES, 2)
+    expected = {"yxyx": numbers / divisors[:, ::-1], "rel_xyxy": numbers}
+    for kind in kinds:
+        values = all_rows(targets[f"target_{kind}"])
+        np.testing.assert_allclose(values, expected.get(kind, numbers / divisors), rtol=1e-6)
+    six = FeatureConfig(columns=(*"abcdab",), relative_to="left", coordinates="xyxy")
+    with pytest.raises(RunError, match="'a' and 5 more has 6 coordinates, but a box has four"):
+        load(source_of(path, left=image("file"), target=six))
+
+
 def test_coordinates_that_are_no_pairs(folder: Path):
     """They are horizontal and vertical by turns."""
     path = write_table(folder / "table.csv", {**COLUMNS, **BOXES})
@@ -450,6 +471,8 @@ def test_coordinates_that_are_no_pairs(folder: Path):
         ("image: {pixels: masks}", "'pixels' must be values or classes, not a string 'masks'"),
         ("image: {sizes: 3}", "did you mean 'size'"),
         ("image: true, relative_to: right", "has 'relative_to' and 'image'"),
+        ("image: true, coordinates: points", "has 'coordinates', which needs 'relative_to'"),
+        ("relative_to: right, coordinates: xyxyx", "'coordinates' must be points, xyxy,"),
         ("relative_to: twin", "has coordinates relative to 'twin', which is not an input with an"),
     ],
 )

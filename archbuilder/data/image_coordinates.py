@@ -1,0 +1,80 @@
+"""Points and boxes in images, which move with the pixels when images are augmented.
+
+Keras 3.15.1 has the boxes of its own layers: RandomCrop takes the vertical offset from horizontal
+edges, and RandomRotation reads every format as `xyxy`. Here points follow the transformations of
+the pixels, and a box becomes the smallest one around its moved corners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import keras
+import tensorflow as tf
+
+from archbuilder.config.sources import CoordinateKind
+
+PointMotion: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
+"""Returns where points `(examples, points, 2)` are after an augmentation."""
+_RELATIVE: Final = "rel_"
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinates:
+    """What the numbers of an input or of a target are in an image."""
+
+    image: str
+    """The input with the image, in parts of whose width and height they are."""
+    kind: CoordinateKind | None
+    """Points, or the format of boxes; None if the recipe does not say it."""
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether they are parts of width and height in the file already."""
+        return self._name != (self.kind or "")
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether they are boxes, of four numbers each."""
+        return self._name not in ("", "points")
+
+    @property
+    def begins_vertically(self) -> bool:
+        """Whether the first of two numbers is the vertical one."""
+        return self._name in ("yxyx", "center_yxhw")
+
+    @property
+    def _name(self) -> str:
+        return (self.kind or "").removeprefix(_RELATIVE)
+
+    def move(self, values: tf.Tensor, motion: PointMotion) -> tf.Tensor:
+        """Return numbers `(examples, ...)` after the motion of the points of their images.
+
+        Points may leave the image. Boxes end at its border.
+        """
+        numbers = tf.cast(values, tf.float32)
+        shape, num_examples = tf.shape(numbers), tf.shape(numbers)[0]
+        if self._name == "points":
+            moved = motion(tf.reshape(numbers, (num_examples, -1, 2)))
+        else:
+            boxes = tf.reshape(numbers, (num_examples, -1, 4))
+            edges = _convert(boxes, self._name, "xyxy")
+            moved = _convert(_move_boxes(edges, motion), "xyxy", self._name)
+        return tf.ensure_shape(tf.cast(tf.reshape(moved, shape), values.dtype), values.shape)
+
+
+def _convert(boxes: tf.Tensor, source: str, target: str) -> tf.Tensor:
+    return keras.utils.bounding_boxes.convert_format(boxes, source, target)
+
+
+def _move_boxes(boxes: tf.Tensor, motion: PointMotion) -> tf.Tensor:
+    """Return the smallest boxes around the moved corners of boxes, within the image."""
+    corners = tf.concat(
+        [tf.gather(boxes, axes, axis=-1) for axes in ([0, 1], [2, 1], [0, 3], [2, 3])], axis=1
+    )
+    # The same corner of all boxes stands together.
+    moved = tf.reshape(motion(corners), (tf.shape(boxes)[0], 4, -1, 2))
+    edges = tf.concat([tf.reduce_min(moved, axis=1), tf.reduce_max(moved, axis=1)], axis=-1)
+    return tf.clip_by_value(edges, 0.0, 1.0)
