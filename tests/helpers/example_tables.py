@@ -311,3 +311,13 @@ def entities(folder: Path) -> None:
     for name, rows in (("train", records), ("val", records[:8])):
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (folder / f"conll_{name}.jsonl").write_text(text, encoding="utf-8")
+
+
+def card_payments(folder: Path) -> None:
+    """Write a table for each of three months, with a fraud in every sixteen payments."""
+    random = np.random.default_rng(0)
+    for month in ("july", "august", "september"):
+        is_fraud = (np.arange(320) % 16 == 0).astype(int)
+        values = random.normal(size=(14, 320)) + 2 * is_fraud
+        columns = {f"feature_{index}": column.tolist() for index, column in enumerate(values)}
+        table(folder / f"{month}.csv", {**columns, "TX_FRAUD": is_fraud.tolist()})

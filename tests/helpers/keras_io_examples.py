@@ -620,4 +620,7 @@ EXAMPLES: Mapping[str, Example] = {
         epochs=8,
         weights=("bit_teacher_flowers.safetensors",),
     ),
+    "timeseries/event_classification_for_payment_card_fraud_detection": Example(
+        tables.card_payments, epochs=5, is_quick=True
+    ),
 }
