@@ -149,7 +149,7 @@ ORDER: Mapping[str, str] = {
         atomic_write blueprint_files json zip_archive
     """,
     "archbuilder.inference": """
-        input_files load_run samplers
+        input_files load_run predicted_outputs samplers
         evaluate lm_scoring sample
         generate predict
         prediction_writer

@@ -121,6 +121,7 @@ def predict(  # noqa: PLR0913 - keyword arguments with defaults
     limits: Limits | None = None,
     allow_dirs: Iterable[FilePath] = (),
     log: LogFn | None = None,
+    raw: bool = False,
 ) -> Iterator[Prediction]:
     """Return an iterator over the predictions of a trained network, one per example, in order.
 
@@ -142,6 +143,8 @@ def predict(  # noqa: PLR0913 - keyword arguments with defaults
         limits: Bounds for the size of the blueprint and its models.
         allow_dirs: Directories that the blueprint and its data may be read from, besides its own.
         log: Called with each note about the inputs, such as `print`.
+        raw: Whether to return the outputs of the network: logits instead of probabilities, and
+            numbers without the units of the column that they were compared with.
 
     Raises:
         BlueprintError: with all errors in the blueprint or the recipe.
@@ -155,7 +158,7 @@ def predict(  # noqa: PLR0913 - keyword arguments with defaults
     target = load_target(path, request, blueprint, optional_path("recipe", recipe), weights)
     paths = path_list("files", [files] if isinstance(files, str | PathLike) else files, "files")
     trained_run, devices = _open_trained_run(path, target, batch_size, distribute)
-    return _iter_predictions(trained_run, paths, request.limits, devices, log, batch_size)
+    return _iter_predictions(trained_run, paths, request.limits, devices, log, batch_size, raw=raw)
 
 
 def generate(  # noqa: PLR0913 - keyword arguments with defaults
@@ -338,6 +341,8 @@ def _iter_predictions(
     devices: DeviceSetup,
     log: LogFn | None,
     batch_size: int | None,
+    *,
+    raw: bool,
 ) -> Iterator[Prediction]:
     from archbuilder.inference.predict import predict as predict_run
 
@@ -349,6 +354,7 @@ def _iter_predictions(
             devices,
             chief_log(log, is_chief=devices.workers.is_chief),
             batch_size or trained_run.config.training.batch_size,
+            raw=raw,
         )
         # The last message of a worker is lost if its process exits too early.
         devices.workers.shutdown_barrier()

@@ -41,6 +41,11 @@ _FORMATS: Final[tuple[PredictionFormat, ...]] = ("csv", "jsonl")
     "Output format: a table, or a JSON object per line. [default: by the suffix of FILE, or csv]",
     default=None,
 )
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="Write the outputs of the network: no probabilities of logits, classes or units.",
+)
 @trained_run_options
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=PathType())
 @click.pass_obj
@@ -52,6 +57,7 @@ def predict_command(
     inputs: tuple[Path, ...],
     output: Path | None,
     output_format: PredictionFormat | None,
+    raw: bool,
 ) -> int:
     """Predict the outputs of a trained network for inputs.
 
@@ -76,7 +82,7 @@ def predict_command(
     if exit_code is not None:
         return exit_code
     predictions = api.predict(
-        run_request.target, inputs, **run_request.api_arguments(console.print_stderr)
+        run_request.target, inputs, raw=raw, **run_request.api_arguments(console.print_stderr)
     )
     # It imports TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.inference.prediction_writer import format_predictions  # noqa: PLC0415

@@ -29,6 +29,12 @@ _TRANSFORMS: Final[Mapping[str, Callable[[_Floats], _Floats]]] = {
     "log1p": np.log1p,
     "sqrt": np.sqrt,
 }
+_INVERSES: Final[Mapping[str, Callable[[_Floats], _Floats]]] = {
+    "log": np.exp,
+    "log1p": np.expm1,
+    # No number has a negative square root. The nearest one is 0.
+    "sqrt": lambda roots: np.square(np.maximum(roots, 0)),
+}
 _ROUNDING: Final = 10 * np.finfo(np.float64).eps
 
 
@@ -115,6 +121,20 @@ def convert_numbers(raw: RawFeature, fitted: FittedFeature) -> Feature:
         origin=raw.origin,
         integer_mask=raw.integer_mask if keeps_integers else None,
     )
+
+
+def restore_numbers(values: Array, config: FeatureConfig, fitted: FittedFeature) -> _Floats:
+    """Return numbers of a feature, or predictions of them, in the units of its columns.
+
+    This is the inverse of the normalization and of the transform; `clip` has none. With several
+    columns, the last axis has a number for each.
+    """
+    numbers = values.astype(np.float64)
+    if fitted.mean:
+        numbers = numbers * np.array(fitted.std) + np.array(fitted.mean)
+    # Predictions may be too large for the exponential: they become infinite.
+    with np.errstate(over="ignore"):
+        return numbers if config.transform is None else _INVERSES[config.transform](numbers)
 
 
 def fit_numbers(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]:

@@ -15,29 +15,29 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Graph
-from archbuilder.compiler.keras_object import KerasObject
-from archbuilder.config.loss_traits import traits_of
 from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.input_checks import adapt_input
 from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset, eval_batches
-from archbuilder.data.source_dataset import UNNAMED
 from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.inference.evaluate import TrainedRun, load_trained_weights, make_eval_context
 from archbuilder.inference.input_files import read_inputs
+from archbuilder.inference.predicted_outputs import (
+    PredictedOutput,
+    Values,
+    find_predicted_outputs,
+    raw_outputs,
+    unit_notes,
+)
 from archbuilder.keras_backend import build
-from archbuilder.keras_backend.instantiate import build_object
 from archbuilder.limits import Limits
-from archbuilder.objectives.output_activation import has_final_activation
 from archbuilder.trainer.datasets import adapt_datasets, single_network
 from archbuilder.trainer.random_state import preserve_random_state
 from archbuilder.trainer.step_errors import translate_tf_errors
 
-Values = NDArray[np.float32]
 _ReplicaSlice: TypeAlias = tuple[object, tf.Tensor]
 """A replica's slice of a batch, and whether it is a duplicate."""
-_Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
 _DEFAULT_BATCH_SIZE = 32
 # Input names are kept, so that each input's notes are logged once, and so are divisors (1/255).
 _NAME_OR_NUMBER: Final = re.compile(r"(?<!Input )'[^']*'|(?<![\d/])\d+(?![\d/])")
@@ -73,11 +73,15 @@ def predict(
     devices: DeviceSetup,
     log: Callable[[str], None],
     batch_size: int | None = None,
+    *,
+    raw: bool = False,
 ) -> Iterator[Prediction]:
     """Yield predictions for files, or for the validation set if none are given.
 
     Inputs are preprocessed as in training. Logits become probabilities if the loss of the recipe
-    has `from_logits` and the network does not end in that activation.
+    has `from_logits` and the network does not end in that activation, and numbers that were
+    compared with a transformed or normalized column get its units. With `raw`, predictions are the
+    outputs of the network.
 
     Raises:
         UsageError: if the objective trains no network that predicts, or a file does not exist.
@@ -93,35 +97,26 @@ def predict(
     with devices.scope(), preserve_random_state():
         model = build(graph, limits)
     load_trained_weights(trained_run, model, name)
-    losses = objective.target_spec().losses
+    outputs = (
+        raw_outputs(graph) if raw else find_predicted_outputs(trained_run.config, graph, model)
+    )
+    for note in unit_notes(outputs):
+        log(note)
     sources = (
         _from_files(trained_run, paths, graph, log)
         if paths
         else _from_validation_set(trained_run, model, limits, devices, log)
     )
-    activations = {
-        output: _output_activation(
-            losses.get(output), partial(has_final_activation, graph, model, output)
-        )
-        for output, _ in graph.outputs
-    }
-    predictor = _Predictor(model, graph, activations, devices)
+    predictor = _Predictor(model, graph, outputs, devices)
     # At least one example for each replica.
     size = batch_size or max(_DEFAULT_BATCH_SIZE, devices.num_replicas)
-    # Class names of a source with a single target are stored under UNNAMED.
-    class_names = trained_run.config.schema.classes
-    names_by_output = {
-        each: class_names.get(each, class_names.get(UNNAMED, ())) for each in predictor.output_names
-    }
-    output_class_names = {
-        each: names
-        for each, names in names_by_output.items()
-        if _is_classification(model, each, losses.get(each), has_names=bool(names))
+    class_names = {
+        name: each.class_names for name, each in outputs.items() if each.class_names is not None
     }
     for source in sources:
         predictions = predictor.predict(source, size)
-        for key, outputs in zip(source.keys, predictions, strict=True):
-            yield Prediction(key, outputs, output_class_names)
+        for key, values in zip(source.keys, predictions, strict=True):
+            yield Prediction(key, values, class_names)
 
 
 def _from_files(
@@ -184,24 +179,25 @@ class _Predictor:
         self,
         model: keras.Model,
         graph: Graph,
-        activations: Mapping[str, _Activation],
+        outputs: Mapping[str, PredictedOutput],
         devices: DeviceSetup,
     ) -> None:
-        self.output_names = [name for name, _ in graph.outputs]
+        self._outputs = outputs
+        output_names = [*outputs]
         self._devices = devices
         self._translate_errors = partial(translate_tf_errors, "the prediction", (graph,))
 
         def call(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             model_inputs = inputs if isinstance(model.input, dict) else next(iter(inputs.values()))
             model_outputs = model(model_inputs, training=False)
-            outputs = (
+            values = (
                 model_outputs
                 if isinstance(model_outputs, dict)
-                else {self.output_names[0]: model_outputs}
+                else {output_names[0]: model_outputs}
             )
             return {
-                name: activations[name](tf.cast(outputs[name], tf.float32))
-                for name in self.output_names
+                name: each.activation(tf.cast(values[name], tf.float32))
+                for name, each in outputs.items()
             }
 
         self._call = tf.function(call, reduce_retracing=True)
@@ -234,8 +230,11 @@ class _Predictor:
                 translate_read_errors(),
             ):
                 outputs = self._gather(next(distributed), count)
+            predictions = {
+                name: self._outputs[name].convert(values) for name, values in outputs.items()
+            }
             for number in range(count):
-                yield {name: each[number] for name, each in outputs.items()}
+                yield {name: values[number] for name, values in predictions.items()}
 
     def _gather(self, batch: object, count: int) -> dict[str, Values]:
         """Return the outputs of a batch of `count` examples, from all replicas of all workers."""
@@ -249,28 +248,3 @@ class _Predictor:
             share = slices[0] if is_uncut else np.concatenate(slices)
             outputs[name] = self._devices.join_shares(share, count)
         return outputs
-
-
-def _output_activation(
-    loss: KerasObject | None, has_activation: Callable[[str], bool]
-) -> _Activation:
-    """Return the function that turns an output into probabilities, as its loss does.
-
-    `has_activation` returns whether the network ends in an activation at this output.
-    """
-    if loss is None or not getattr(build_object(loss), "from_logits", False):
-        return tf.identity
-    traits = traits_of(loss)
-    if traits.activation is None or (traits.skips_activation and has_activation(traits.activation)):
-        return tf.identity
-    return tf.nn.softmax if traits.activation == "softmax" else tf.sigmoid
-
-
-def _is_classification(
-    model: keras.Model, output: str, loss: KerasObject | None, *, has_names: bool
-) -> bool:
-    """Return whether to give the top class of each example, or of each position if it has names."""
-    if traits_of(loss).activation != "softmax":
-        return False
-    values = model.output[output] if isinstance(model.output, dict) else model.output
-    return has_names or len(values.shape) == 2

@@ -12,7 +12,8 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from archbuilder.inference.predict import Prediction, Values
+from archbuilder.inference.predict import Prediction
+from archbuilder.inference.predicted_outputs import Values
 
 PredictionFormat: TypeAlias = Literal["csv", "jsonl"]
 _RESERVED: Final = ("key", "class", "probability")

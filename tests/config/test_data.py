@@ -105,7 +105,7 @@ def test_source_syntax(value: PlainData, expected: DataConfig):
         ({"npz": "a", "csv": "b"}, "invalid-structure", "a data source must be a name"),
         ({"digits": {"fold": 1}}, "unknown-key", "no key 'fold'"),
         ({"digits": 3}, "invalid-structure", "without a value"),
-        ({"npy": {"inputs": "x.npy"}}, "missing-argument", "needs 'targets'"),
+        ({"npy": {"targets": "y.npy"}}, "missing-argument", "needs 'inputs'"),
         (
             {"npy": {"inputs": {"a": 3}, "targets": "y"}},
             "invalid-structure",

@@ -23,6 +23,7 @@ from archbuilder.diagnostics.span import Span
 from archbuilder.yaml.nodes import Tree
 
 if TYPE_CHECKING:
+    from archbuilder.config.sources.features import FeatureConfig
     from archbuilder.data.source_dataset import SourceDataset
     from archbuilder.data.sources.load_context import LoadContext
 
@@ -129,6 +130,16 @@ class DataSource(abc.ABC):
     def window(self) -> WindowConfig | None:
         """The windows of rows that are the examples; None if the rows are."""
         return None
+
+    @property
+    def input_features(self) -> Mapping[str, FeatureConfig]:
+        """The features by input; none for a source without them."""
+        return {}
+
+    @property
+    def target_features(self) -> Mapping[str, FeatureConfig]:
+        """The features by output; none for a source without them."""
+        return {}
 
     @property
     def key_columns(self) -> tuple[str, ...]:

@@ -325,6 +325,12 @@ InputColumns: TypeAlias = str | tuple[str, ...] | FeatureConfig
 """A column of a table, several that are concatenated into one input, or a feature."""
 
 
+def features_of(columns: object) -> Mapping[str, FeatureConfig]:
+    """Return the features among columns by input or output; a single one has the name ""."""
+    named = columns if isinstance(columns, Mapping) else {"": columns}
+    return {name: each for name, each in named.items() if isinstance(each, FeatureConfig)}
+
+
 def file_config_of(inputs: object, name: str) -> TableFile | None:
     """Return how the files of an input are decoded; None if it is not a feature of files."""
     columns = inputs.get(name) if isinstance(inputs, Mapping) else None

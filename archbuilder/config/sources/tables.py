@@ -31,6 +31,7 @@ from archbuilder.config.sources.features import (
     COLUMNS,
     FeatureConfig,
     InputColumns,
+    features_of,
     file_config_of,
 )
 from archbuilder.config.sources.pixels import DIVISOR
@@ -132,6 +133,16 @@ class Csv(SkippableSource, InferenceSource):
         return file_config_of(self.inputs, input_name)
 
     @property
+    def input_features(self) -> Mapping[str, FeatureConfig]:
+        """The features by input."""
+        return features_of(self.inputs)
+
+    @property
+    def target_features(self) -> Mapping[str, FeatureConfig]:
+        """The features by output."""
+        return features_of(self.target)
+
+    @property
     def finds_columns_by_name(self) -> bool:
         """Whether the inputs are columns of a header that the source does not name itself."""
         return self.header and self.inputs is None
@@ -177,6 +188,16 @@ class Parquet(SkippableSource, InferenceSource):
     def file_config(self, input_name: str) -> FileConfig | None:
         """Return how the files of an input are decoded; None if it is not a feature of files."""
         return file_config_of(self.inputs, input_name)
+
+    @property
+    def input_features(self) -> Mapping[str, FeatureConfig]:
+        """The features by input."""
+        return features_of(self.inputs)
+
+    @property
+    def target_features(self) -> Mapping[str, FeatureConfig]:
+        """The features by output."""
+        return features_of(self.target)
 
     @property
     def finds_columns_by_name(self) -> bool:
@@ -225,6 +246,16 @@ class Jsonl(SkippableSource, InferenceSource):
     def file_config(self, input_name: str) -> FileConfig | None:
         """Return how the files of an input are decoded; None if it is not a feature of files."""
         return file_config_of(self.inputs, input_name)
+
+    @property
+    def input_features(self) -> Mapping[str, FeatureConfig]:
+        """The features by input."""
+        return features_of(self.inputs)
+
+    @property
+    def target_features(self) -> Mapping[str, FeatureConfig]:
+        """The features by output."""
+        return features_of(self.targets)
 
     @classmethod
     def for_inference(cls, file: DataPath, template: DataSource) -> Jsonl:

@@ -18,6 +18,7 @@ from archbuilder.config.sources import (
     Tfrecord,
 )
 from archbuilder.config.sources.feature_parser import resolve_references, resolve_targets
+from archbuilder.config.sources.features import features_of
 from archbuilder.data.image_coordinates import Coordinates
 from archbuilder.data.source_dataset import SourceKeys, target_key
 from archbuilder.data.sources.load_context import LoadContext
@@ -73,7 +74,7 @@ class ColumnRoles:
         targets: Mapping[str, str | FeatureConfig] = resolve_targets(
             as_mapping(source.targets), columns_by_input
         )
-        target_configs = _features_of(targets)
+        target_configs = features_of(targets)
         outputs = {target_key(name): name for name in target_configs}
         names_by_input: Mapping[str, InputColumns] = {
             **columns_by_input,
@@ -90,7 +91,7 @@ class ColumnRoles:
             {name: each for name, each in targets.items() if isinstance(each, str)},
             as_mapping(source.sample_weight or {}),
             noun,
-            features={**_features_of(names_by_input), **_key_features(keys)},
+            features={**features_of(names_by_input), **_key_features(keys)},
             target_features=outputs,
             key_columns=keys,
         )
@@ -118,7 +119,7 @@ class ColumnRoles:
         targets, keys, target_configs = columns.targets, columns.keys, columns.target_configs
         feature_targets = {target_key(name): name for name in target_configs}
         features = {
-            **_features_of(columns_by_input),
+            **features_of(columns_by_input),
             **{key: target_configs[name] for key, name in feature_targets.items()},
             **_key_features(keys),
         }
@@ -284,10 +285,6 @@ def _columns_of(columns: InputColumns) -> tuple[str, ...]:
     return (columns,) if isinstance(columns, str) else columns
 
 
-def _features_of(columns: Mapping[str, object]) -> Mapping[str, FeatureConfig]:
-    return {key: each for key, each in columns.items() if isinstance(each, FeatureConfig)}
-
-
 def _key_name(column: str) -> str:
     return f"key {column}"
 
@@ -352,7 +349,7 @@ class _TableColumns:
             used = {*weights.values(), *keys.values(), *named}
             inputs[key] = header.remaining(used, fitted, allow_unknown=lacks_targets)
             remaining = inputs[key]
-        return cls(inputs, remaining, targets, _features_of(target_columns), weights, keys)
+        return cls(inputs, remaining, targets, features_of(target_columns), weights, keys)
 
     def names(self) -> ColumnNames:
         """Return the names that later tables must have."""
