@@ -129,9 +129,9 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.scaffold": """
         layout table_sample
-        outputs
-        arrays column_profile texts
-        tables
+        column_profile convolutions outputs
+        arrays table_task
+        tables texts
         data_blueprint
     """,
     "archbuilder.diagnostics": """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,26 +12,12 @@ from archbuilder.config.sources import DataSource, Images
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.plain_data import PlainData
-from archbuilder.scaffold.layout import BlueprintText, layer
+from archbuilder.scaffold.convolutions import CONVOLUTION_STAGE, convolution_network
+from archbuilder.scaffold.layout import BlueprintText
 from archbuilder.scaffold.outputs import NetworkOutput
 
-_MAX_SIDE: Final = 160
-"""Larger images are reduced to this height and width."""
-_MIN_SIDE: Final = 8
-"""Smaller maps are not pooled."""
-_FILTERS: Final = (32, 64, 128, 256)
 _MAX_LABELS: Final = 2**20
 """Number of labels that decide how many classes there are."""
-_STAGE: Final = """\
-blocks:
-  stage:
-    params: {filters: }
-    layers:
-      - Conv2D: {filters: $filters, kernel_size: 3, padding: same, use_bias: false}
-      - BatchNormalization
-      - ReLU
-      - MaxPooling2D: 2
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +33,11 @@ class _Network:
 
 
 def arrays_blueprint(
-    source: DataSource, dataset: SourceDataset, name: str, files: dict[str, PlainData]
+    source: DataSource,
+    dataset: SourceDataset,
+    name: str,
+    files: dict[str, PlainData],
+    other_sets: Mapping[str, PlainData],
 ) -> str:
     """Return a blueprint for images or arrays with one target.
 
@@ -56,12 +46,13 @@ def arrays_blueprint(
         dataset: The examples.
         name: The name of the blueprint.
         files: The options of the source that name its files.
+        other_sets: The sources of the validation and the test set.
 
     Raises:
         UsageError: if the shapes of the examples are not those of images, series or vectors.
     """
     network = _network(source, dataset)
-    output = _output(dataset)
+    output = target_output(dataset)
     return BlueprintText(
         name,
         f"Predicts the target of {dataset.source_name.strip(chr(39))}"[:100],
@@ -73,6 +64,7 @@ def arrays_blueprint(
         {**files, **network.options},
         output.training(epochs=20),
         blocks=network.blocks,
+        other_sets=other_sets,
     ).render()
 
 
@@ -96,29 +88,19 @@ def _network(source: DataSource, dataset: SourceDataset) -> _Network:
 
 
 def _image_network(source: DataSource, shape: Sequence[int]) -> _Network:
-    height, width, channels = (*shape, 1)[:3]
-    options: dict[str, PlainData] = {}
-    if isinstance(source, Images):
-        height, width = (min(side, _MAX_SIDE) for side in (height, width))
-        # Images may differ in size: all are resized to that of the network.
-        options["size"] = [height, width]
-    side, filters = min(height, width), []
-    for count in _FILTERS:
-        if side < _MIN_SIDE:
-            break
-        filters.append(count)
-        side //= 2
-    layers = [layer("stage", count) for count in filters or _FILTERS[:1]]
+    # Files may differ in size: all are resized to that of the network.
+    is_resized = isinstance(source, Images)
+    network = convolution_network(shape, is_resized=is_resized)
     return _Network(
-        [height, width, channels],
-        [*layers, "GlobalAveragePooling2D", "Dropout: $dropout"],
+        [*network.shape],
+        [*network.layers, "GlobalAveragePooling2D", "Dropout: $dropout"],
         {"dropout": 0.2},
-        _STAGE,
-        options,
+        CONVOLUTION_STAGE,
+        {"size": [*network.shape[:2]]} if is_resized else {},
     )
 
 
-def _output(dataset: SourceDataset) -> NetworkOutput:
+def target_output(dataset: SourceDataset) -> NetworkOutput:
     """Return the output for the target: classes, or quantities."""
     target = dataset.targets[UNNAMED]
     classes = len(dataset.preprocessing.schema.classes.get(UNNAMED, ()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -10,11 +11,12 @@ from dataclasses import dataclass
 from statistics import fmean, pstdev
 from typing import Final, Literal, TypeAlias
 
+from archbuilder.config.sources import IMAGE_SUFFIXES
 from archbuilder.data.sources.cells import is_number, parse_cell
 from archbuilder.data.sources.dates import parse_date
 from archbuilder.scaffold.table_sample import Cell, TableSample
 
-ColumnKind: TypeAlias = Literal["number", "category", "date", "text", "unused"]
+ColumnKind: TypeAlias = Literal["number", "category", "labels", "date", "text", "image", "unused"]
 
 MISSING_TEXTS: Final = ("?", "NA", "N/A", "nan", "NaN", "null", "NULL", "None", "-")
 """Texts that stand for a missing value in tables of other programs."""
@@ -25,6 +27,12 @@ _MIN_WORDS: Final = 4
 """Mean number of words from which on values are text rather than categories."""
 _IDENTIFIER_RATIO: Final = 0.9
 """Share of different values from which on a column only identifies its rows."""
+_LABEL_SEPARATORS: Final = (";", "|", ",")
+_MIN_LISTS: Final = 0.1
+"""Share of texts with a separator from which on they may be lists of labels."""
+_MAX_LABELS: Final = 200
+_MIN_REPEATS: Final = 3
+"""How often a label has to occur on the average."""
 _MIN_ROWS: Final = 20
 """Number of rows from which on identifiers are told from values."""
 _TIME: Final = re.compile(r"\d[T ]\d{1,2}:\d\d")
@@ -41,13 +49,19 @@ class ColumnProfile:
     missing_texts: tuple[str, ...] = ()
     """The texts that stand for missing values."""
     values: tuple[str, ...] = ()
-    """Different values of a category, the most frequent first."""
+    """Different values of a category, the most frequent first; those in all cells with labels."""
+    separator: str = ""
+    """What separates several labels in a cell."""
     classes: tuple[int, ...] = ()
     """Different numbers of a column that may hold classes; empty if there are too many."""
     mean: float = 0.0
     std: float = 1.0
     has_time: bool = False
     """Whether dates have a time of the day."""
+    is_increasing: bool = False
+    """Whether every date is later than the one before, and none is missing."""
+    shape: tuple[int, ...] = ()
+    """Shape of the first image that a column names."""
     num_words: int = 0
     """Number of words that nine of ten texts do not exceed."""
     reason: str = ""
@@ -88,7 +102,15 @@ def profile_column(name: str, cells: Sequence[Cell], *, text_cells: bool) -> Col
     texts = [str(each) for each in present]
     if all(map(_is_date, texts)):
         has_time = any(_TIME.search(each) and not _MIDNIGHT.search(each) for each in texts)
-        return ColumnProfile(name, "date", has_missing, missing, has_time=has_time)
+        dates = [parse_date(each) for each in texts]
+        return ColumnProfile(
+            name,
+            "date",
+            has_missing,
+            missing,
+            has_time=has_time,
+            is_increasing=not has_missing and all(map(operator.lt, dates, dates[1:])),
+        )
     return _profile_texts(name, texts, missing, has_missing=has_missing)
 
 
@@ -139,6 +161,17 @@ def _profile_numbers(
 def _profile_texts(
     name: str, texts: Sequence[str], missing: tuple[str, ...], *, has_missing: bool
 ) -> ColumnProfile:
+    if all(each.lower().endswith(IMAGE_SUFFIXES) for each in texts):
+        if has_missing:
+            return ColumnProfile(name, "unused", reason="some rows have no image")
+        return ColumnProfile(name, "image", values=(texts[0],))
+    separator = _find_separator(texts)
+    if separator:
+        parts = Counter(label for each in texts for label in _split_labels(each, separator))
+        labels = sorted(parts, key=lambda value: (-parts[value], value))
+        return ColumnProfile(
+            name, "labels", has_missing, missing, values=tuple(labels), separator=separator
+        )
     counts = Counter(texts)
     num_words = sorted(len(each.split()) for each in texts)
     is_distinct = len(counts) > _IDENTIFIER_RATIO * len(texts)
@@ -151,6 +184,30 @@ def _profile_texts(
     # By falling count, and equal counts in alphabetical order.
     values = sorted(counts, key=lambda value: (-counts[value], value))[:_MAX_CATEGORIES]
     return ColumnProfile(name, "category", has_missing, missing, values=tuple(values))
+
+
+def _find_separator(texts: Sequence[str]) -> str:
+    """Return what separates several labels in the texts; empty if they are no such lists.
+
+    The labels of a list recur in others, and are short.
+    """
+    for separator in _LABEL_SEPARATORS:
+        if sum(separator in each for each in texts) < _MIN_LISTS * len(texts):
+            continue
+        counts = Counter(label for each in texts for label in _split_labels(each, separator))
+        is_short = all(len(each.split()) <= _MIN_WORDS for each in counts)
+        if (
+            is_short
+            and not all(map(is_number, counts))
+            and 1 < len(counts) <= _MAX_LABELS
+            and counts.total() >= _MIN_REPEATS * len(counts)
+        ):
+            return separator
+    return ""
+
+
+def _split_labels(text: str, separator: str) -> list[str]:
+    return [label.strip() for label in text.split(separator) if label.strip()]
 
 
 def _is_date(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from archbuilder.compiler.unparse import to_flow_yaml
@@ -30,6 +30,8 @@ class BlueprintText:
     options: Mapping[str, PlainData]
     training: Mapping[str, PlainData]
     blocks: str = ""
+    other_sets: Mapping[str, PlainData] = field(default_factory=dict)
+    """The sources of the validation and the test set, if they have any."""
 
     def render(self) -> str:
         """Return the YAML."""
@@ -47,12 +49,22 @@ class BlueprintText:
             "layers:",
             *(f"  - {each}" for each in self.layers),
             "",
-            "data:",
-            *(f"  {each}" for each in _section(self.source, self.options)),
+            *self._data(),
             "",
-            *_section("training", self.training),
+            *_section("training", self._training()),
         ]
         return "\n".join(lines) + "\n"
+
+    def _data(self) -> list[str]:
+        source: dict[str, PlainData] = {self.source: {**self.options}}
+        if not self.other_sets:
+            return _section("data", source)
+        return _section("data", {"train": source, **self.other_sets})
+
+    def _training(self) -> Mapping[str, PlainData]:
+        """Return the settings, without holding out a set that has a source."""
+        held_out = {f"{each}_split" for each in self.other_sets}
+        return {key: value for key, value in self.training.items() if key not in held_out}
 
 
 def _section(key: str, values: Mapping[str, PlainData]) -> list[str]:

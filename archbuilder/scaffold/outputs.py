@@ -24,6 +24,12 @@ class NetworkOutput:
         return cls((softmax,), "SparseCategoricalCrossentropy", "accuracy")
 
     @classmethod
+    def for_labels(cls, count: int) -> Self:
+        """Return the output for any number of several labels."""
+        sigmoid = layer("Dense", {"units": count, "activation": "sigmoid"})
+        return cls((sigmoid,), "BinaryCrossentropy", "BinaryAccuracy")
+
+    @classmethod
     def for_numbers(cls, units: int, mean: float, std: float) -> Self:
         """Return the output for quantities with this mean and standard deviation.
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Final
 
-from archbuilder.config.sources import Csv, Jsonl, Parquet
-from archbuilder.diagnostics.errors import UsageError, closest_match, quote, quote_list
+from archbuilder.config.sources import Csv, DataPath, Jsonl, Parquet, TableImage
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources.example_files import table_file
+from archbuilder.data.sources.image_decoding import decode_image
+from archbuilder.data.sources.image_files import read_image
+from archbuilder.diagnostics.errors import RunError, UsageError, quote
 from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.formatting import format_count
 from archbuilder.plain_data import PlainData
 from archbuilder.scaffold.column_profile import ColumnProfile, profile_columns
+from archbuilder.scaffold.convolutions import CONVOLUTION_STAGE, convolution_network
 from archbuilder.scaffold.layout import BlueprintText, layer, to_name
-from archbuilder.scaffold.outputs import NetworkOutput
 from archbuilder.scaffold.table_sample import TableSample
+from archbuilder.scaffold.table_task import TableTask, table_task
 
 _DATE_PARTS: Final[list[PlainData]] = ["year", "month", "day", "weekday"]
 _MAX_VECTOR: Final = 32
@@ -24,82 +30,17 @@ _MIN_WORDS: Final = 8
 _MAX_WORDS: Final = 256
 """Number of words of a text; longer texts are truncated."""
 _VOCABULARY_SIZE: Final = 20_000
-_MAX_NAMES: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class TableTask:
-    """The columns that feed a network, and what it predicts from them."""
-
-    numbers: tuple[ColumnProfile, ...]
-    categories: tuple[ColumnProfile, ...]
-    dates: tuple[ColumnProfile, ...]
-    texts: tuple[ColumnProfile, ...]
-    target: ColumnProfile
-    unused: tuple[ColumnProfile, ...]
-
-    @property
-    def classes(self) -> int:
-        """Number of classes; 0 for a target that is a quantity."""
-        if self.target.kind == "category":
-            return len(self.target.values)
-        return max(self.target.classes, default=-1) + 1
-
-    @property
-    def output(self) -> NetworkOutput:
-        """What the network computes."""
-        if self.classes:
-            return NetworkOutput.for_classes(self.classes)
-        return NetworkOutput.for_numbers(1, self.target.mean, self.target.std)
-
-
-def table_task(columns: Sequence[ColumnProfile], target_name: str | None, name: str) -> TableTask:
-    """Choose the target and the inputs among the columns of a table.
-
-    Without a name, the target is the last column that can be one.
-
-    Raises:
-        UsageError: if there is no such column, or no column is left for the inputs.
-    """
-    possible = [each for each in columns if each.kind in ("number", "category")]
-    if target_name is None:
-        if not possible:
-            raise UsageError(
-                f"{name} has no column of numbers or categories for a target: {_reasons(columns)}"
-            )
-        target = possible[-1]
-    else:
-        by_name = {each.name: each for each in columns}
-        if target_name not in by_name:
-            suggestion = closest_match(target_name, by_name)
-            hint = f"; did you mean {quote(suggestion)}?" if suggestion else ""
-            raise UsageError(
-                f"{name} has no column {quote(target_name)}{hint}; it has {quote_list(by_name)}"
-            )
-        target = by_name[target_name]
-        if target not in possible:
-            kind = target.reason or f"it holds {target.kind}s"
-            raise UsageError(f"column {quote(target_name)} of {name} cannot be a target: {kind}")
-    inputs = [each for each in columns if each is not target]
-    numbers, categories, dates, texts, unused = (
-        tuple(each for each in inputs if each.kind == kind)
-        for kind in ("number", "category", "date", "text", "unused")
-    )
-    task = TableTask(numbers, categories, dates, texts, target, unused)
-    if len(task.unused) == len(inputs):
-        reasons = f": {_reasons(inputs)}" if inputs else ""
-        raise UsageError(f"{name} has no columns for the inputs besides the target{reasons}")
-    return task
-
-
-def _reasons(columns: Sequence[ColumnProfile]) -> str:
-    """Return why columns are not used."""
-    reasons = [f"{quote(each.name)} ({each.reason or each.kind})" for each in columns[:_MAX_NAMES]]
-    return ", ".join(reasons) + (", ..." if len(columns) > _MAX_NAMES else "")
+_MAX_WINDOW: Final = 24
+"""Number of rows that a network for a series sees."""
 
 
 def table_blueprint(
-    source: Csv | Parquet | Jsonl, sample: TableSample, target: str | None, name: str, file: str
+    source: Csv | Parquet | Jsonl,
+    sample: TableSample,
+    target: str | None,
+    name: str,
+    file: str,
+    opener: DataFileOpener,
 ) -> str:
     """Return a blueprint for a table, of which a sample was read.
 
@@ -109,32 +50,35 @@ def table_blueprint(
         target: The column to predict; the last one by default.
         name: The name of the blueprint.
         file: The path of the table in the blueprint.
+        opener: Opens the images that the table names.
 
     Raises:
         UsageError: if the columns do not fit a network.
     """
-    columns = profile_columns(sample)
+    profiles = profile_columns(sample)
     table = quote(source.file.path, 200)
     # YAML has no such characters, which a diagnostic would escape.
     if any(escape_terminal(each) != each for each in sample.columns):
         raise UsageError(f"the name of a column of {table} has invisible characters; rename it")
-    task = table_task(columns, target, table)
+    columns = [_with_image_size(each, source.file, opener) for each in profiles]
+    task = table_task(columns, target, table, sample.num_rows)
     parts = _NetworkParts()
-    parts.add_numbers(task.numbers)
-    for column in task.dates:
-        parts.add_date(column)
-    for column in task.categories:
-        parts.add_category(column)
-    for column in task.texts:
-        parts.add_text(column)
-    if len(parts.tensors) > 1:
-        parts.layers.append(layer("Concatenate", None, "features", [*parts.tensors]))
-    hidden = "{Dense: {units: $units, activation: relu}}"[1:-1]
-    parts.layers += [hidden, "Dropout: $dropout", hidden, *task.output.layers]
     options: dict[str, PlainData] = {"file": file, "inputs": parts.features}
-    options["targets" if isinstance(source, Jsonl) else "target"] = task.target.name
+    options["targets" if isinstance(source, Jsonl) else "target"] = _target_option(task.target)
     if sample.text_cells:
         options |= _csv_options(sample, columns)
+    if task.target.has_missing:
+        options["on_error"] = "skip"
+    if task.is_series:
+        length = min(_MAX_WINDOW, task.num_rows // 10)
+        parts.add_series(task, length)
+        options["window"] = {"length": length, "ahead": 1}
+    else:
+        parts.add_columns(task)
+    parts.layers += task.output.layers
+    training = task.output.training(epochs=30)
+    if task.is_series:
+        training["validation_split"] = {"last": 0.2}
     return BlueprintText(
         name,
         f"{task.target.name} from the columns of {file}"[:100],
@@ -144,19 +88,76 @@ def table_blueprint(
         parts.layers,
         source.key,
         options,
-        task.output.training(epochs=30),
+        training,
+        blocks=CONVOLUTION_STAGE if parts.has_images else "",
     ).render()
+
+
+def _with_image_size(
+    column: ColumnProfile, table: DataPath, opener: DataFileOpener
+) -> ColumnProfile:
+    """Return a column of image names with the shape of its first image, if that can be read."""
+    if column.kind != "image":
+        return column
+    directory = DataPath(str(PurePath(table.path).parent))
+    try:
+        first = table_file(TableImage(), directory, column.values[0])
+        image = decode_image(read_image(first, opener), first.name)
+    except RunError as error:
+        return replace(column, kind="unused", reason=f"names of images; {error}")
+    channels = 3 if image.mode == "RGB" else 1
+    return replace(column, shape=(image.height, image.width, channels))
+
+
+def _target_option(target: ColumnProfile) -> PlainData:
+    """Return the setting for a target: its column, or the labels in its texts."""
+    if target.kind != "labels":
+        return target.name
+    feature: PlainData = {
+        "column": target.name,
+        "separator": target.separator,
+        "vocabulary": [*target.values],
+    }
+    return {"output": feature}
 
 
 @dataclass(slots=True)
 class _NetworkParts:
     """The inputs of a network, with the features that feed them and the tensors they become."""
 
+    has_images: bool = False
     inputs: dict[str, PlainData] = field(default_factory=dict)
     features: dict[str, PlainData] = field(default_factory=dict)
     layers: list[str] = field(default_factory=list)
     tensors: list[str] = field(default_factory=list)
-    names: set[str] = field(default_factory=lambda: {"features"})
+    names: set[str] = field(default_factory=lambda: {"features", "stage"})
+
+    def add_columns(self, task: TableTask) -> None:
+        """Add all columns of a table, and the layers that combine them."""
+        self.add_numbers(task.of_kind("number"))
+        for column in task.of_kind("date"):
+            self.add_date(column)
+        for column in task.of_kind("category"):
+            self.add_category(column)
+        for column in task.of_kind("labels"):
+            self.add_labels(column)
+        for column in task.of_kind("text"):
+            self.add_text(column)
+        for column in task.of_kind("image"):
+            self.add_image(column)
+        if len(self.tensors) > 1:
+            self.layers.append(layer("Concatenate", None, "features", [*self.tensors]))
+        hidden = "{Dense: {units: $units, activation: relu}}"[1:-1]
+        self.layers += [hidden, "Dropout: $dropout", hidden]
+
+    def add_series(self, task: TableTask, length: int) -> None:
+        """Add the last rows of a series, with the past values of the target."""
+        columns = [each for each in task.inputs if each.kind == "number"] + [task.target]
+        feature: dict[str, PlainData] = {"columns": [each.name for each in columns]}
+        if any(each.has_missing for each in columns):
+            feature["missing"] = "mean"
+        self._add("past", [length, len(columns)], {**feature, "normalize": True})
+        self.layers += ["LSTM: $units", "Dropout: $dropout"]
 
     def add_numbers(self, columns: Sequence[ColumnProfile]) -> None:
         """Add the columns of numbers as one input, and those with missing numbers as another."""
@@ -189,6 +190,28 @@ class _NetworkParts:
         name = self._add(column.name, {"shape": [], "dtype": "int32"}, feature)
         dim = min(_MAX_VECTOR, math.ceil(math.sqrt(size + 1)))
         self._embed(name, f"{name}_vector", {"input_dim": size + 1, "output_dim": dim})
+
+    def add_labels(self, column: ColumnProfile) -> None:
+        """Add a column with several categories in a cell: 0 or 1 for each."""
+        feature: dict[str, PlainData] = {
+            "column": column.name,
+            "separator": column.separator,
+            "vocabulary": [*column.values],
+        }
+        self._add(column.name, [len(column.values)], feature)
+
+    def add_image(self, column: ColumnProfile) -> None:
+        """Add a column of image files; its vector is that of a small convolutional network."""
+        network = convolution_network(column.shape)
+        image: dict[str, PlainData] = {"size": [*network.shape[:2]]}
+        feature: dict[str, PlainData] = {"column": column.name, "image": image}
+        name = self._add(column.name, [*network.shape], feature)
+        for number, stage in enumerate(network.layers):
+            self.layers.append(f"{{{stage}, from: {name}}}" if number == 0 else stage)
+        vector = to_name(f"{name}_vector", self.names, "vector")
+        self.layers.append(layer("GlobalAveragePooling2D", None, vector))
+        self.tensors[-1] = vector
+        self.has_images = True
 
     def add_text(self, column: ColumnProfile) -> None:
         """Add a text as an input; its vector is the mean of those of its words."""
@@ -237,5 +260,9 @@ def _comments(task: TableTask, sample: TableSample) -> list[str]:
     if not sample.is_complete:
         rows = format_count(sample.num_rows)
         comments.append(f"Sizes are those of the first {rows} rows.")
-    comments += [f"Not used: {quote(each.name)} ({each.reason})" for each in task.unused]
+    if task.target.has_missing:
+        comments.append("Rows without a target are skipped, as are others that cannot be read.")
+    if task.is_series:
+        comments.append("The rows are in the order of time: the network sees the last of them.")
+    comments += [f"Not used: {quote(each.name)} ({each.reason})" for each in task.of_kind("unused")]
     return comments

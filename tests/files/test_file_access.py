@@ -91,6 +91,7 @@ ALLOWED = {
     ("zoo.py", "_directory().glob"): OURS,
     ("zoo.py", "gallery_path().read_text"): OURS,
     ("config/data_cli.py", "directory.iterdir"): LISTED,
+    ("scaffold/data_blueprint.py", "directory.glob"): LISTED,
     ("trainer/callbacks/nan_batch_dump.py", "run_dir.write_bytes"): SANDBOX_METHOD,
     ("runs/checkpoint_manager.py", "load_file"): DESCRIPTOR,
     ("runs/checkpoint_manager.py", "temp_dir.rename"): SANDBOX_METHOD,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +143,106 @@ def test_text(tmp_path: Path) -> None:
     assert blueprint.compile().output_shape == (None, None, 9)
 
 
+def write_movies(folder: Path) -> str:
+    """Write a table with several labels in a cell."""
+    genres = ["comedy", "drama", "war", "love"]
+    rows = [
+        f"{1980 + row * 7 % 31},{'|'.join('abc'[: 1 + row % 3])},"
+        f"{';'.join(genres[row % 4 : row % 4 + 1 + row % 2])}\n"
+        for row in range(24)
+    ]
+    (folder / "movies.csv").write_text(f"year,tags,genres\n{''.join(rows)}")
+    return "movies.csv"
+
+
+def write_rooms(folder: Path) -> str:
+    """Write a table that names images."""
+    lines = ["photo,plan,price\n"]
+    for row in range(16):
+        image = RNG.integers(0, 255, (9 + row % 2, 10, 3), np.uint8)
+        Image.fromarray(image).save(folder / f"{row}.png")
+        lines.append(f"{row}.png,{row}.gif,{100 + row * 3.5}\n")
+    (folder / "rooms.csv").write_text("".join(lines))
+    return "rooms.csv"
+
+
+def write_weather(folder: Path) -> str:
+    """Write measurements in the order of time."""
+    rows = [
+        f"2024-01-{row // 24 + 1:02}T{row % 24:02}:00,{'' if row == 9 else row % 5},{row / 8}\n"
+        for row in range(72)
+    ]
+    (folder / "weather.csv").write_text(f"time,wind,heat\n{''.join(rows)}")
+    return "weather.csv"
+
+
+def write_reviews(folder: Path) -> str:
+    """Write text files of two classes, with a validation set."""
+    for split in ("train", "validation"):
+        for label in ("neg", "pos"):
+            (folder / "reviews" / split / label).mkdir(parents=True)
+            for number in range(4):
+                path = folder / "reviews" / split / label / f"{number}.txt"
+                path.write_text(f"{number} words about a {label} film")
+    return "reviews"
+
+
+@pytest.mark.parametrize(
+    ("write", "parts"),
+    [
+        (
+            write_movies,
+            (
+                'tags: {column: tags, separator: "|", vocabulary: [a, b, c]}',
+                'target: {output: {column: genres, separator: ";", vocabulary: [war, comedy, drama',
+                "Dense: {units: 4, activation: sigmoid}",
+            ),
+        ),
+        (
+            write_rooms,
+            (
+                "# Not used: 'plan' (names of images; cannot read",
+                "photo: {column: photo, image: {size: [9, 10]}}",
+                "photo: [9, 10, 3]",
+            ),
+        ),
+        (
+            write_weather,
+            (
+                "# The rows are in the order of time: the network sees the last of them.\n",
+                "inputs: {past: {columns: [wind, heat], missing: mean, normalize: true}}",
+                "window: {length: 7, ahead: 1}",
+                "validation_split: {last: 0.2}",
+            ),
+        ),
+        (
+            write_reviews,
+            (
+                "      sequence_length: 16\n",
+                '  validation: {text_files: {directory: "reviews/validation"}}\n',
+            ),
+        ),
+    ],
+)
+def test_other_data(tmp_path: Path, write: Callable[[Path], str], parts: Sequence[str]) -> None:
+    """Lists of labels, images in tables, series and text files: each network trains."""
+    path = tmp_path / "new.yaml"
+    text = data_blueprint(path, str(tmp_path / write(tmp_path)), None).text
+    assert [each for each in parts if each not in text] == []
+    path.write_text(text, encoding="utf-8")
+    run = archbuilder.train(path, run_dir=tmp_path / "run", epochs=1)
+    assert np.isfinite(run.history[0]["val_loss"])
+
+
+def test_rows_without_a_target(tmp_path: Path) -> None:
+    """They are skipped, and a series, whose rows cannot be, is a table."""
+    write_weather(tmp_path)
+    text = data_blueprint(tmp_path / "new.yaml", str(tmp_path / "weather.csv"), "wind").text
+    assert "on_error: skip" in text
+    assert "# Rows without a target are skipped" in text
+    assert "window" not in text
+
+
 def test_data_elsewhere(tmp_path: Path) -> None:
     """A blueprint names no file outside of its directory; the command for training does."""
     write_table(tmp_path / "table.csv")
@@ -169,6 +269,11 @@ def test_table_of_lists(tmp_path: Path) -> None:
         ("a\n1\n2\n", None, "has no columns for the inputs besides the target"),
         ("a,b\n1,2\n2,3\n", "c", "'t.csv' has no column 'c'; it has 'a', 'b'"),
         ("a,b\n1,2\n2,2\n", "b", "column 'b' of 't.csv' cannot be a target: one value only"),
+        (
+            "x,note\n1,some words about one thing\n2,more words about another thing\n",
+            "note",
+            "cannot be a target: it holds texts, which a network with an encoder and a decoder",
+        ),
         ("a,\x07\n1,2\n2,3\n", None, "the name of a column of 't.csv' has invisible characters"),
     ],
 )
