@@ -12,6 +12,7 @@ import keras
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.fingerprint import run_fingerprint
+from archbuilder.config.image_size import sized_graphs
 from archbuilder.config.relative_steps import has_relative_steps
 from archbuilder.config.run_config import BLUEPRINT_FILE
 from archbuilder.config.run_inputs import RunInputs
@@ -147,7 +148,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
         provenance or RunProvenance(),
         limits or Limits(),
         log,
-        devices or setup_devices(training.distribute, training.batch_size),
+        devices or setup_devices(training.distribute, training.smallest_batch_size),
         progress,
     )
     datasets: SourceDatasets | None = None
@@ -367,6 +368,8 @@ def _train_stage(
     manifest: RunManifest, context: TrainingContext
 ) -> tuple[TrainableTask, TrainingResult]:
     """Build and train the networks with the settings of a stage, or of a run without stages."""
+    graphs = sized_graphs(context.graphs, context.config.image_size)
+    context = replace(context, graphs=graphs)
     keras.utils.set_random_seed(context.config.seed)
     task = context.config.objective.make_task(context)
     if context.initial_weights is not None:

@@ -74,7 +74,7 @@ ORDER: Mapping[str, str] = {
         optimizers
         metric_checks
         objectives save_best sources split
-        initial_weights lora stages
+        image_size initial_weights lora stages
         data data_cli training
         fingerprint json_schema training_parser
         arguments load

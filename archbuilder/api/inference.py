@@ -19,6 +19,7 @@ from archbuilder.argument_types import BOOLEAN, PATH, STRING, ArgumentClasses, p
 from archbuilder.blueprint import Blueprint
 from archbuilder.config.arguments import SAMPLE_TYPES, check_arguments
 from archbuilder.config.data_cli import data_from_argument
+from archbuilder.config.image_size import sized_graphs
 from archbuilder.config.model_target import ModelTarget, load_target
 from archbuilder.config.run_inputs import load_run_inputs
 from archbuilder.config.save_best import WeightsChoice
@@ -324,7 +325,7 @@ def _open_trained_run(
         membership=make_membership(path, run.blueprint_text, config.data, config.training),
     )
     trained_run = TrainedRun(
-        run.graphs,
+        sized_graphs(run.graphs, config.training.final_image_size),
         config,
         run.blueprint_text,
         target.run_dir,

@@ -172,7 +172,7 @@ def make_devices(inputs: RunInputs, run_dir: Path | None) -> DeviceSetup:
 
     data, training = inputs.config.data, inputs.config.training
     membership = make_membership(run_dir, inputs.blueprint_text, data, training)
-    return setup_devices(training.distribute, training.batch_size, membership=membership)
+    return setup_devices(training.distribute, training.smallest_batch_size, membership=membership)
 
 
 @dataclass(frozen=True, slots=True)

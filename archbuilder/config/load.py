@@ -9,6 +9,7 @@ from typing import Final
 from archbuilder.blueprint import Blueprint
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.data import parse_data
+from archbuilder.config.image_size import takes_any_size
 from archbuilder.config.layer_patterns import layer_path_prefix
 from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
 from archbuilder.config.sources import DataConfig
@@ -75,7 +76,15 @@ def parse_recipe(
             if node.weight_owner is None
         ]
         training_config = parse_training(
-            training, inputs, outputs, limits, diagnostics, layer_paths
+            training,
+            inputs,
+            outputs,
+            limits,
+            diagnostics,
+            layer_paths,
+            takes_any_size=any(
+                takes_any_size(each) for graph in graphs.values() for each in graph.inputs
+            ),
         )
         if training_config is not None:
             _check_adapted_layers(graphs, training_config.objective, diagnostics)

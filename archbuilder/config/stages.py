@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from archbuilder.config.training import TrainingConfig
 
 STAGE_KEYS: Final = (
-    *("epochs", "optimizer", "trainable", "frozen", "lora"),
+    *("epochs", "optimizer", "trainable", "frozen", "lora", "batch_size", "image_size"),
     *("callbacks", "augment", "loss_weights", "class_weight"),
 )
 """The settings that a stage may have."""

@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.augment_layers import augmentation
 from archbuilder.config.callbacks import callbacks
+from archbuilder.config.image_size import ImageSize, image_size
 from archbuilder.config.initial_weights import InitialWeightsConfig, initial_weights
 from archbuilder.config.layer_patterns import layer_patterns
 from archbuilder.config.lora import LoraConfig, lora
@@ -49,6 +50,11 @@ class TrainingConfig:
         integer(1, 1_000_000),
         "Global batch size: examples per step on all devices together.",
         default=32,
+    )
+    image_size: ImageSize | None = setting(
+        image_size(),
+        "Height and width of images, as one number or a list of two, for inputs of any size.",
+        default=None,
     )
     validation_split: SplitSetting = setting(
         split(),
@@ -165,6 +171,21 @@ class TrainingConfig:
         requires="steps",
         is_resumable=True,
     )
+
+    @property
+    def smallest_batch_size(self) -> int:
+        """Smallest batch size of all stages."""
+        sizes: list[int] = [
+            each.settings.get("batch_size", self.batch_size) for each in self.stages or ()
+        ]
+        return min([self.batch_size, *sizes])
+
+    @property
+    def final_image_size(self) -> ImageSize | None:
+        """Size of the images at the end of the run."""
+        last = self.stages[-1].settings if self.stages else {}
+        size: ImageSize | None = last.get("image_size", self.image_size)
+        return size
 
     def split_plan(self, *, has_validation: bool, has_test: bool) -> SplitPlan:
         """Return how the training data is split: a set that has a source is not held out."""

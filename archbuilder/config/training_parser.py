@@ -25,6 +25,8 @@ def parse_training(
     limits: Limits,
     diagnostics: Diagnostics,
     layers: Sequence[str] = (),
+    *,
+    takes_any_size: bool = False,
 ) -> TrainingConfig | None:
     """Parse and check the `training` section; report errors and return None if there are any.
 
@@ -35,9 +37,14 @@ def parse_training(
         limits: bounds on what is read.
         diagnostics: receives the errors.
         layers: the paths of the layers, as in `SectionContext`.
+        takes_any_size: whether an input takes images of any size.
     """
     context = SectionContext(
-        FieldReader(limits, diagnostics), tuple(inputs), tuple(outputs), tuple(layers)
+        FieldReader(limits, diagnostics),
+        tuple(inputs),
+        tuple(outputs),
+        tuple(layers),
+        takes_any_size,
     )
     mapping = context.fields.expect_mapping(tree, "'training'")
     return None if mapping is None else _parse_training(mapping, context)

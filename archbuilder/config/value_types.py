@@ -39,6 +39,8 @@ class SectionContext:
     """Output names of the network."""
     layers: tuple[str, ...] = ()
     """Paths of the layers; with several networks, after the name of the network and a dot."""
+    takes_any_size: bool = False
+    """Whether an input of the network takes images of any size."""
 
     @property
     def diagnostics(self) -> Diagnostics:

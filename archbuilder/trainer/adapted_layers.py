@@ -18,6 +18,7 @@ import tensorflow as tf
 from archbuilder import registry
 from archbuilder.compiler.ir import ADAPT_ARGUMENT, Argument, Graph, Node
 from archbuilder.compiler.unparse import unparse
+from archbuilder.config.image_size import sized_graphs
 from archbuilder.config.run_config import ADAPTED_FILE
 from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
@@ -62,7 +63,8 @@ def adapt_layers(context: TrainingContext) -> TrainingContext:
     workers = context.devices.workers
     # The objectives that support it train one network.
     ((name, graph),) = context.graphs.items()
-    states = _learn_states(context, graph) if workers.is_chief else {}
+    sized_graph = sized_graphs(context.graphs, context.config.image_size)[name]
+    states = _learn_states(context, sized_graph) if workers.is_chief else {}
     # The others may compute the last bit differently.
     states = json.loads(workers.broadcast(json.dumps(states).encode()))
     adapted = replace(graph, nodes=tuple(_with_state(node, states) for node in graph.nodes))

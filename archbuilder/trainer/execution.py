@@ -67,9 +67,9 @@ def choose_execution(
             " on one device with 'distribute: none'"
         )
     num_microbatches = config.gradient_accumulation_steps * replicas
-    if config.batch_size < num_microbatches:
+    if config.smallest_batch_size < num_microbatches:
         raise UsageError(
-            f"cannot split a batch of {plural(config.batch_size, 'example')} into"
+            f"cannot split a batch of {plural(config.smallest_batch_size, 'example')} into"
             f" {num_microbatches:,} microbatches on {plural(replicas, 'device')}; increase"
             " 'batch_size' or decrease 'gradient_accumulation_steps'"
         )

@@ -451,6 +451,11 @@ EXAMPLES: Mapping[str, Example] = {
         epochs=None,
         weights=("efficientnetb0_notop.weights.h5",),
     ),
+    "vision/fixres": Example(
+        partial(data.image_folders, name="flower_photos", classes=("daisy", "roses")),
+        {"sizes": [32, 48], "filters": 4, "depths": [2, 2, 2, 2], "classes": 2, "epochs": [4, 2]},
+        epochs=None,
+    ),
     "vision/knowledge_distillation": Example(
         data.mnist,
         {"teacher_filters": [8, 8], "student_filters": [4, 4], "epochs": [2, 3]},
