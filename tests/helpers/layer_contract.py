@@ -15,8 +15,9 @@ class Row:
     """A layer with arguments that differ from its defaults, and a shape with its batch axis.
 
     `open_shape` is a shape with sizes left open, which the layer takes too. `beside` is what its
-    call takes besides, of the same shape. Of several outputs, the first is looked at. The layer
-    makes a sequence `longer` by so many vectors at its front, or does not take `masks`.
+    call takes besides, of the same shape, or without the last of its axes. Of several outputs, the
+    first is looked at. The layer makes a sequence `longer` by so many vectors at its front, or does
+    not take `masks`.
     """
 
     layer: type[keras.layers.Layer]
@@ -95,6 +96,14 @@ ROWS = (
             "bias_initializer": keras.initializers.Constant(0.5),
         },
         open_shape=(None, 6, 8),
+        masks=False,
+    ),
+    Row(
+        layers.SegmentSum,
+        beside=(
+            np.array([[0, 3, 1, 0, -1, 6], [2, 2, 2, 0, 5, 1]], "int32"),
+            np.zeros((2, 6, 8), "float32"),
+        ),
         masks=False,
     ),
     Row(layers.SinePositionEncoding, {"max_wavelength": 100.0}),

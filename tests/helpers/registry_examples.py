@@ -121,6 +121,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "Hashing": Example(_WORDS, {"num_bins": 5}),
     "IntegerLookup": Example(_NUMBERS, {"vocabulary": [0, 1, 2]}),
     "LSTMCell": Example(((4,), (4,), (4,)), keywords={"states": ["x1", "x2"]}),
+    "SegmentSum": Example(((6, 8), ((6,), "int32"), (4, 2))),
     "MaxUnpooling2D": Example(((4, 4, 2), ((4, 4, 2), "int32"))),
     "Maxout": Example(arguments={"pieces": 2}),
     "MelSpectrogram": Example(((4000,),)),

@@ -13,6 +13,7 @@ from archbuilder.keras_ext.layers.max_unpooling import MaxUnpooling2D
 from archbuilder.keras_ext.layers.maxout import Maxout
 from archbuilder.keras_ext.layers.position_embedding import PositionEmbedding
 from archbuilder.keras_ext.layers.reservoir_cell import ReservoirCell
+from archbuilder.keras_ext.layers.segment_sum import SegmentSum
 from archbuilder.keras_ext.layers.sine_position_encoding import SinePositionEncoding
 from archbuilder.keras_ext.layers.squash import Squash
 from archbuilder.keras_ext.layers.standardized_conv import StandardizedConv2D
@@ -29,6 +30,7 @@ __all__ = [
     "Maxout",
     "PositionEmbedding",
     "ReservoirCell",
+    "SegmentSum",
     "SinePositionEncoding",
     "Squash",
     "StandardizedConv2D",

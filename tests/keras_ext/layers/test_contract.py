@@ -34,8 +34,10 @@ def layer_inputs(row: Row) -> list[np.ndarray]:
 
 def symbols(row: Row, shape: tuple[int | None, ...]) -> list[keras.KerasTensor]:
     """Inputs for a model with the layer."""
-    dtypes = ["float32", *(each.dtype.name for each in row.beside)]
-    return [keras.Input(batch_shape=shape, dtype=dtype) for dtype in dtypes]
+    beside = [
+        keras.Input(batch_shape=shape[: each.ndim], dtype=each.dtype.name) for each in row.beside
+    ]
+    return [keras.Input(batch_shape=shape, dtype="float32"), *beside]
 
 
 def first(output: object) -> Any:
@@ -45,7 +47,8 @@ def first(output: object) -> Any:
 
 def computed_shape(row: Row, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
     """The shape that the layer tells for its first output."""
-    shape_of_layer = row.make().compute_output_shape(*[shape] * len(layer_inputs(row)))
+    shapes = [shape[: each.ndim] for each in layer_inputs(row)]
+    shape_of_layer = row.make().compute_output_shape(*shapes)
     return shape_of_layer[0] if isinstance(shape_of_layer[0], tuple) else shape_of_layer
 
 
