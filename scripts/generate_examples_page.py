@@ -40,8 +40,8 @@ Paths of files are relative to the blueprint. These files are the same for sever
 - `fashion_mnist.npz`, `cifar10.npz` and `cifar100.npz` have the arrays that `load_data` of
   `keras.datasets` returns, named `x_train`, `y_train`, `x_test` and `y_test`. The labels of CIFAR
   are `y_train[:, 0]` and `y_test[:, 0]`.
-- `imdb_padded.npz` has `x_train`, `y_train`, `x_val` and `y_val` from `keras.datasets.imdb`, with
-  `num_words=20000`. `keras.utils.pad_sequences` with `maxlen=200` makes the reviews equally long.
+- `imdb_train.jsonl` and `imdb_test.jsonl` have the reviews of `keras.datasets.imdb`, with
+  `num_words=20000`, on each line the list `words` and the `label`.
 
 Examples that begin with trained weights name the file in a comment. `keras.applications` downloads
 its files to `~/.keras/models`; copy the file next to the blueprint, or name it with `--weights`.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -120,14 +121,15 @@ def addition(folder: Path, *, digits: int = 1, count: int = 80) -> None:
 
 
 def imdb(folder: Path, *, vocabulary: int = 40, length: int = 12) -> None:
-    """Write word indices with zeros in front; one class has the lower half of the words."""
+    """Write lists of word indices; one class has the lower half of the words."""
     random = np.random.default_rng(0)
-    y = labels(48, 2)
-    x = np.zeros((48, length), np.int32)
-    for row, label in enumerate(y):
-        words = random.integers(1, vocabulary // 2, random.integers(length // 2, length + 1))
-        x[row, length - len(words) :] = words + label * (vocabulary // 2 - 1)
-    np.savez(folder / "imdb_padded.npz", x_train=x, y_train=y, x_val=x[:16], y_val=y[:16])
+    lines = []
+    for label in labels(48, 2).tolist():
+        words = random.integers(1, vocabulary // 2, random.integers(length // 2, length + 3))
+        words += label * (vocabulary // 2 - 1)
+        lines.append(json.dumps({"words": words.tolist(), "label": label}) + "\n")
+    (folder / "imdb_train.jsonl").write_text("".join(lines))
+    (folder / "imdb_test.jsonl").write_text("".join(lines[:16]))
 
 
 def sentences(count: int, *, most: int = 8) -> list[str]:
@@ -349,23 +351,6 @@ def binary_mnist(folder: Path) -> None:
     """Write images of bytes that are 0 or 1."""
     x = (patterns((12, 12, 1), labels(32, 2), noise=0) > 0.5).astype(np.uint8)
     np.savez(folder / "binary_mnist.npz", x=x)
-
-
-def molecules(folder: Path) -> None:
-    """Write rings and chains of atoms, with zeros behind those that are smaller."""
-    random = np.random.default_rng(0)
-    y = labels(40, 2)
-    atoms = np.zeros((40, 6, 5), np.float32)
-    bonds = np.zeros((40, 20, 3), np.float32)
-    pairs = np.zeros((40, 20, 2), np.int64)
-    for number, is_ring in enumerate(y):
-        size = random.integers(3, 7)
-        atoms[number, np.arange(size), random.integers(2, size=size) + 2 * is_ring] = 1
-        ends = [(a, (a + 1) % size) for a in range(size if is_ring else size - 1)]
-        ends += [(b, a) for a, b in ends] + [(a, a) for a in range(size)]
-        pairs[number, : len(ends)] = ends
-        bonds[number, np.arange(len(ends)), [2 if a == b else a % 2 for a, b in ends]] = 1
-    np.savez(folder / "bbbp.npz", atoms=atoms, bonds=bonds, pairs=pairs, permeable=y)
 
 
 def melanomas(folder: Path) -> None:

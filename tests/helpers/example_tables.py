@@ -253,13 +253,13 @@ def rated_movies(folder: Path) -> None:
     movies = random.integers(1, 21, (64, 4))
     columns = {
         "user_id": [f"user_{each % 7}" for each in range(64)],
-        "movie_ids": [" ".join(f"movie_{each}" for each in row) for row in movies],
+        "sequence_movie_ids": [",".join(f"movie_{each}" for each in row) for row in movies],
         "sex": ["M" if each % 3 else "F" for each in range(64)],
         "age_group": [f"group_{each % 4}" for each in range(64)],
         "occupation": [f"occupation_{each % 5}" for each in range(64)],
     }
     ratings = np.where(movies % 2 == 0, 5.0, 1.0)
-    columns |= {f"rating_{number + 1}": ratings[:, number].tolist() for number in range(3)}
+    columns["sequence_ratings"] = [",".join(map(str, row[:3])) for row in ratings]
     columns["target_rating"] = ratings[:, 0].tolist()
     table(folder / "train_data.csv", columns, separator="|")
     rows = {name: each[:16] for name, each in columns.items()}

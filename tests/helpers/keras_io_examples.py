@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from helpers import example_data as data
+from helpers import example_graphs as graphs
 from helpers import example_images as images
 from helpers import example_tables as tables
 
@@ -35,6 +36,13 @@ class Example:
     is_quick: bool = False
 
 
+CITATIONS: Mapping[str, PlainData] = {
+    "papers": 24,
+    "words": 9,
+    "classes": 3,
+    "lengths": [8, 24, 96],
+}
+"""Sizes of a network of citations."""
 EXAMPLES: Mapping[str, Example] = {
     "generative/text_generation_with_miniature_gpt": Example(
         data.reviews,
@@ -47,12 +55,24 @@ EXAMPLES: Mapping[str, Example] = {
         {"noise": 8, "filters": 4},
         loss="discriminator_loss",
     ),
+    "graph/gat_node_classification": Example(
+        partial(graphs.citations, hops=3),
+        {**CITATIONS, "units": 4, "heads": 2},
+        epochs=5,
+    ),
+    "graph/gnn_citations": Example(
+        partial(graphs.citations, first=1),
+        {**CITATIONS, "citations": 48, "hidden": [8, 8], "dropout": 0.1},
+        epochs=8,
+    ),
     "graph/node2vec_movielens": Example(
         data.walks, {"vocabulary": 20, "width": 8}, epochs=5, is_quick=True
     ),
     "keras_recipes/antirectifier": Example(data.mnist, {"units": 16}),
     "nlp/addition_rnn": Example(data.addition, {"digits": 1, "units": 16}),
-    "nlp/bidirectional_lstm_imdb": Example(data.imdb, {"vocabulary": 40, "width": 8, "units": 8}),
+    "nlp/bidirectional_lstm_imdb": Example(
+        data.imdb, {"vocabulary": 40, "length": 12, "width": 8, "units": 8}
+    ),
     "nlp/neural_machine_translation_with_transformer": Example(
         data.sentence_pairs,
         {"vocabulary": 40, "length": 10, "width": 16, "hidden": 32, "heads": 2},
@@ -255,10 +275,10 @@ EXAMPLES: Mapping[str, Example] = {
         data.binary_mnist, {"image_size": 12, "filters": 8, "depth": 1}, epochs=5
     ),
     "graph/mpnn-molecular-graphs": Example(
-        data.molecules,
+        graphs.molecules,
         {
-            "atoms": 6,
-            "bonds": 20,
+            "atoms": [4, 6],
+            "bonds": [12, 20],
             "atom_features": 5,
             "bond_features": 3,
             "units": 8,
