@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from archbuilder.data.columns import ArrayColumn, Column, RowIndices, load_into_memory
+from archbuilder.data.file_access import check_fits_in_memory
 from archbuilder.data.lists import BatchLengths, ListBounds, Padding
 from archbuilder.data.source_dataset import Feature, RawFeature
 from archbuilder.formatting import plural
@@ -24,11 +25,17 @@ def present_values(raw: RawFeature) -> Feature:
 
 
 def pad_lists(raw: RawFeature, values: Feature, lists: ListBounds) -> Feature:
-    """Return the input that lists become, given the feature of their values."""
+    """Return the input that lists become, given the feature of their values.
+
+    Raises:
+        RunError: if a list is too large to be padded.
+    """
     config = raw.config
     padding = Padding(config.lengths, config.padding == "pre", config.truncating == "pre")
     column: Column = padding.pad(values.column, lists)
-    num_bytes = column.count * math.prod(column.shape) * column.dtype.itemsize
+    example_bytes = math.prod(column.shape) * column.dtype.itemsize
+    check_fits_in_memory(example_bytes, f"an example of {raw.title}")
+    num_bytes = column.count * example_bytes
     return replace(
         values,
         column=load_into_memory(column) if num_bytes <= _MAX_PADDED_BYTES else column,
