@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 from archbuilder.config.settings import setting
 from archbuilder.config.sources.name_patterns import find_path_conflict, path_pattern
 from archbuilder.config.value_types import (
+    SectionContext,
     ValueType,
     choice,
     integer,
@@ -16,7 +17,8 @@ from archbuilder.config.value_types import (
     number,
     pair_of,
 )
-from archbuilder.diagnostics.errors import quote_list
+from archbuilder.diagnostics.errors import quote, quote_list
+from archbuilder.yaml.nodes import Tree
 
 Pixels: TypeAlias = Literal["values", "classes"]
 SIZE: Final = integer(1, 16_384)
@@ -33,6 +35,24 @@ IMAGE_CHANNELS_TEXT: Final = "Number of channels; by default that of the first i
 IMAGE_BITS_TEXT: Final = "Bits per channel; by default those of the first image."
 _PIXELS: Final[ValueType[Any]] = choice("values", "classes")
 _MAX_CLASS_VALUES: Final = 65_536
+Color: TypeAlias = tuple[int, ...]
+"""Red, green and blue, each from 0 to 255."""
+_COLOR: Final = list_between(integer(0, 255), 3, 3)
+_COLORS: Final = list_between(_COLOR, 1, _MAX_CLASS_VALUES)
+
+
+def _colors() -> ValueType[tuple[Color, ...]]:
+    """Return the type of lists of colors."""
+
+    def parse(tree: Tree, title: str, context: SectionContext) -> tuple[Color, ...]:
+        # None after an error, which has been reported.
+        return tuple(map(tuple, _COLORS.parse(tree, title, context) or ()))
+
+    return ValueType(_COLORS.schema, parse, "list of colors `[red, green, blue]`")
+
+
+def _describe(value: int | Color) -> str:
+    return str(value) if isinstance(value, int) else str([*value])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,19 +83,34 @@ class ImageConfig:
         default=None,
     )
 
+    class_colors: tuple[Color, ...] | None = setting(
+        _colors(),
+        "The colors `[red, green, blue]` of the classes 0, 1, ... in masks of colors.",
+        default=None,
+    )
+
     def find_conflict(self) -> str:
         """Return what contradicts itself, as a sentence about keys; empty if nothing does."""
         keys = [each.name for each in fields(self) if getattr(self, each.name) is not None]
         value_keys = [each for each in keys if each in ("channels", "divide_by")]
-        repeated = [each for each, count in Counter(self.class_values or ()).items() if count > 1]
+        values: tuple[int | Color, ...] = self.class_values or self.class_colors or ()
+        repeated = [each for each, count in Counter(values).items() if count > 1]
+        class_keys = [each for each in keys if each in ("class_values", "class_colors")]
+        key = next(iter(class_keys), "")
         conflicts = {
             f"has {quote_list(value_keys)}, which 'pixels: classes' do not have": (
                 self.pixels == "classes" and value_keys
             ),
-            "has 'class_values', which needs 'pixels: classes'": (
-                self.class_values is not None and self.pixels != "classes"
+            f"has {quote(key)}, which needs 'pixels: classes'": (
+                class_keys and self.pixels != "classes"
             ),
-            f"has {', '.join(map(str, repeated))} twice in 'class_values'": repeated,
+            f"has {quote_list(class_keys)}: write only one of them": len(class_keys) > 1,
+            "has 'class_colors', which have 8 bits, and 'bits'": (
+                self.class_colors is not None and self.bits is not None
+            ),
+            f"has {', '.join(_describe(each) for each in repeated)} twice in {quote(key)}": (
+                repeated
+            ),
         }
         return next((message for message, applies in conflicts.items() if applies), "")
 

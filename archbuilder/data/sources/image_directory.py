@@ -6,7 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 from archbuilder.config.data_schema import DatasetSchema
-from archbuilder.config.sources import Images
+from archbuilder.config.sources import ImageConfig, Images
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.source_dataset import UNNAMED, FittedPreprocessing, SourceDataset
 from archbuilder.data.sources.class_directories import (
@@ -26,7 +26,7 @@ from archbuilder.data.sources.image_targets import (
     target_configs,
 )
 from archbuilder.data.sources.load_context import LoadContext
-from archbuilder.data.sources.mask_decoding import decode_mask
+from archbuilder.data.sources.mask_decoding import check_pixels
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.formatting import plural
 
@@ -98,18 +98,15 @@ def _readable_files(
     if source.on_error == "stop":
         return files, targets
     columns = [
-        (files, decode_image),
-        *(
-            (targets.partners[output], decode_mask if each.pixels == "classes" else decode_image)
-            for output, each in target_configs(source).items()
-        ),
+        (files, ImageConfig()),
+        *((targets.partners[output], each) for output, each in target_configs(source).items()),
     ]
 
     def find_error(row: int) -> RunError | None:
         try:
-            for column_files, decode in columns:
+            for column_files, config in columns:
                 file = column_files[row]
-                decode(read_image(file, context.opener), file.name)
+                check_pixels(config, read_image(file, context.opener), file.name)
         except RunError as error:
             return error
         return None

@@ -18,7 +18,7 @@ from archbuilder.data.sources.example_files import ExampleFile, ExampleFiles, ta
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image
 from archbuilder.data.sources.image_files import image_column, read_image
 from archbuilder.data.sources.load_context import LoadContext
-from archbuilder.data.sources.mask_decoding import PixelDecoder, decode_mask, make_target_decoder
+from archbuilder.data.sources.mask_decoding import PixelDecoder, check_pixels, make_target_decoder
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.formatting import plural
 
@@ -63,8 +63,7 @@ def _decode(config: TableFile, file: ExampleFile, opener: DataFileOpener) -> Non
     if isinstance(config, TableAudio):
         read_audio(file, opener, config)
     else:
-        decode = decode_mask if config.pixels == "classes" else decode_image
-        decode(read_image(file, opener), file.name)
+        check_pixels(config, read_image(file, opener), file.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

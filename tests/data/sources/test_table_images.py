@@ -25,6 +25,7 @@ from archbuilder.config.sources import (
     DataPath,
     DataSource,
     FeatureConfig,
+    ImageConfig,
     Jsonl,
     Parquet,
     TableImage,
@@ -34,7 +35,7 @@ from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import SourceDataset
 from archbuilder.data.sources import example_files, load_source
 from archbuilder.data.sources.example_files import ExampleFile, ExampleFiles
-from archbuilder.data.sources.mask_decoding import decode_mask
+from archbuilder.data.sources.mask_decoding import decode_mask, make_target_decoder
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.diagnostics.span import SourceText, Span
 
@@ -282,6 +283,51 @@ def test_images_that_are_no_masks(content: bytes, message: str):
         decode_mask(content, "it")
 
 
+COLORS = ((128, 0, 0), (0, 128, 64), (255, 255, 255), (0, 0, 1))
+COLORED = np.array(COLORS, np.uint8)[VALUES]
+COLORED_PALETTE = Image.fromarray(VALUES).convert("P")
+COLORED_PALETTE.putpalette([channel for color in COLORS for channel in color])
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (encoded(Image.fromarray(COLORED)), VALUES),
+        (encoded(Image.fromarray(COLORED).convert("RGBA")), VALUES),
+        (encoded(COLORED_PALETTE), VALUES),
+        (encoded(Image.fromarray(VALUES * 0 + 255)), VALUES * 0 + 2),
+        (encoded(Image.fromarray(COLORED), exif=TURNED), np.rot90(VALUES, -1)),
+    ],
+)
+def test_masks_of_colors(content: bytes, expected: np.ndarray):
+    """A class for each color, and no new ones in another size."""
+    config = ImageConfig(pixels="classes", class_colors=COLORS)
+    decoder = make_target_decoder(config, content, "it", None)
+    np.testing.assert_array_equal(decoder.decode(content, "it"), expected)
+    half = decoder.resized(1, 2).decode(content, "it")
+    height, width = expected.shape
+    rows, columns = np.array([height // 2]), np.array([1, 3]) * width // 4
+    np.testing.assert_array_equal(half, expected[rows[:, np.newaxis], columns])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            encoded(Image.fromarray(COLORED + 1)),
+            r"has the color \[129, 1, 1\], and 'class_colors' has \[128, 0, 0\], \[0, 128, 64\],",
+        ),
+        (encoded(Image.fromarray(COLORED), "JPEG"), "format JPEG, which does not keep the values"),
+        (encoded(Image.fromarray(VALUES.astype(np.uint16))), "the pixels I;16, which have no"),
+    ],
+)
+def test_masks_of_other_colors(content: bytes, message: str):
+    """An unknown color is an error that shows it."""
+    config = ImageConfig(pixels="classes", class_colors=COLORS)
+    with pytest.raises(RunError, match=message):
+        make_target_decoder(config, content, "it", None).decode(content, "it")
+
+
 def test_masks_of_more_bits_than_the_first(folder: Path):
     """A class above 255 does not fit."""
     Image.fromarray(np.full((6, 5), 300, np.uint16)).save(folder / "mask/2.png")
@@ -468,6 +514,19 @@ def test_coordinates_that_are_no_pairs(folder: Path):
         ("image: {pixels: classes, channels: 3}", "has 'channels', which 'pixels: classes' do"),
         ("image: {class_values: [1]}", "has 'class_values', which needs 'pixels: classes'"),
         ("image: {pixels: classes, class_values: [1, 1]}", "has 1 twice in 'class_values'"),
+        ("image: {class_colors: [[1, 2, 3]]}", "has 'class_colors', which needs 'pixels: classes'"),
+        (
+            "image: {pixels: classes, class_colors: [[1, 2, 3], [1, 2, 3]]}",
+            "has [1, 2, 3] twice in 'class_colors'",
+        ),
+        (
+            "image: {pixels: classes, class_values: [1], class_colors: [[1, 2, 3]]}",
+            "has 'class_values', 'class_colors': write only one of them",
+        ),
+        (
+            "image: {pixels: classes, class_colors: [[1, 2]]}",
+            "'class_colors' must be a list of values, each a list of 3 values, each an integer",
+        ),
         ("image: {pixels: masks}", "'pixels' must be values or classes, not a string 'masks'"),
         ("image: {sizes: 3}", "did you mean 'size'"),
         ("image: true, relative_to: right", "has 'relative_to' and 'image'"),
