@@ -131,9 +131,11 @@ def layer_entry(name: str, layer: type, origin: str, unreviewed: list[str]) -> E
             arguments[argument] = {
                 "required": True,
                 "reason": rules.REQUIRED_TOO[name, argument],
-                **({"replacement": rules.ADAPT} if name in rules.ADAPTABLE_LAYERS else {}),
+                "replacement": rules.ADAPT,
                 **{key: each for key, each in arguments[argument].items() if key != "default"},
             }
+    if name in rules.NOT_ADAPTABLE:
+        unsupported[rules.ADAPT] = rules.NOT_ADAPTABLE[name]
     if name in rules.ADAPTABLE_LAYERS:
         summary = "Whether the layer learns its state from the training set, before the first step."
         arguments[rules.ADAPT] = {

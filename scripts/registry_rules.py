@@ -345,20 +345,31 @@ FOR_LAYER: dict[tuple[str, str], Schema] = {
 """Types that hold for one layer alone."""
 
 _ADAPTED = "write it, or 'adapt: true' to learn it from the training set"
-_WORDS = "write the list of words; Keras learns it from texts, and the inputs of a run are numbers"
+_WORDS = "write the list of words; a feature of the data learns those of a run, as in"
+_FEATURES = {
+    "StringLookup": "'inputs: {city: {column: city, vocabulary: true}}'",
+    "TextVectorization": (
+        "'inputs: {review: {column: text, tokenizer: words, sequence_length: 200}}'"
+    ),
+}
+"""What numbers the words of a run before the network, whose inputs are numbers."""
 REQUIRED_TOO: dict[tuple[str, str], str] = {
     ("Discretization", "bin_boundaries"): f"{_ADAPTED}, with 'num_bins'",
     ("IntegerLookup", "vocabulary"): _ADAPTED,
     ("Normalization", "mean"): _ADAPTED,
     ("Normalization", "variance"): _ADAPTED,
-    ("StringLookup", "vocabulary"): _WORDS,
-    ("TextVectorization", "vocabulary"): _WORDS,
+    **{(name, "vocabulary"): f"{_WORDS} {feature}" for name, feature in _FEATURES.items()},
 }
 """Arguments that Keras can do without and a blueprint cannot, each with the reason."""
 
 ADAPT = "adapt"
 ADAPTABLE_LAYERS = ("Discretization", "IntegerLookup", "Normalization")
 """Layers that learn the arguments in `REQUIRED_TOO` from the training set with `adapt: true`."""
+NOT_ADAPTABLE = {
+    name: f"the inputs of a run are numbers; a feature of the data numbers words, as in {feature}"
+    for name, feature in _FEATURES.items()
+}
+"""Layers whose `adapt` would need inputs of strings, with what learns a vocabulary instead."""
 
 UNSUPPORTED_LAYERS = {
     "Lambda": "it runs a Python function; use a layer or a function of keras.ops",

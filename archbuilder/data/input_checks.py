@@ -37,7 +37,9 @@ def adapt_input(
     tf_dtype = tf.as_dtype(graph_input.dtype)
     if tf_dtype == tf.string:
         raise RunError(
-            f"the input '{graph_input.name}' takes strings, but data sources provide only numbers"
+            f"the input '{graph_input.name}' takes strings, but data sources provide only numbers:"
+            " declare it as int32, and number the words with a feature of the data that has a"
+            " 'vocabulary' or a 'tokenizer'"
         )
     dtype = np.dtype(tf_dtype.as_numpy_dtype)
     # Bytes that are indices are not pixels, and must not be divided by 255.

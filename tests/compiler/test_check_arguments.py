@@ -90,6 +90,8 @@ def test_valid_arguments(step: str, arguments: dict[str, object] | None):
         ("IntegerLookup", "missing-argument", "IntegerLookup needs 'vocabulary'"),
         ("StringLookup: {vocabulary: null}", "type-mismatch", "a list"),
         ("TextVectorization", "missing-argument", "TextVectorization needs 'vocabulary'"),
+        ("StringLookup: {adapt: true}", "unsupported-argument", "{column: city, vocabulary: true}"),
+        ("TextVectorization: {adapt: true}", "unsupported-argument", "tokenizer: words"),
         ("Conv2D: {filters: 3}", "missing-argument", "'kernel_size'"),
         ("Dense: {units: 3, activation: rleu}", "unknown-keras-object", "no activation 'rleu'"),
         ("Dense: {units: 3, activation: os.system}", "unknown-keras-object", ""),

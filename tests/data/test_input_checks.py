@@ -328,7 +328,7 @@ class TestFiles:
 
 def test_text_input():
     """Numbers are no text."""
-    with pytest.raises(RunError, match="takes strings"):
+    with pytest.raises(RunError, match=r"takes strings, .* 'vocabulary' or a 'tokenizer'"):
         adapt_input(Feature(ArrayColumn(np.zeros(2))), network_input("string"))
 
 
