@@ -260,6 +260,12 @@ def image_folders(
         (folder / name / classes[0] / "666.jpg").write_bytes(b"not an image")
 
 
+def flower_sets(folder: Path) -> None:
+    """Write images of flowers in a directory for each set, with one for each class."""
+    for subset in ("train", "validation"):
+        image_folders(folder, f"flowers102/{subset}", classes=("daisy", "rose", "tulip"))
+
+
 def organs(folder: Path) -> None:
     """Write volumes between 0 and 1, whose labels have an axis of their own."""
     y = labels(33, 11)

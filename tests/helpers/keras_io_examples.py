@@ -648,4 +648,37 @@ EXAMPLES: Mapping[str, Example] = {
     "timeseries/event_classification_for_payment_card_fraud_detection": Example(
         tables.card_payments, epochs=5, is_quick=True
     ),
+    "keras_recipes/sample_size_estimate": Example(
+        partial(data.image_folders, name="flower_photos", classes=("daisy", "rose", "tulip")),
+        {
+            "fraction": 0.5,
+            "image_size": 32,
+            "alpha": 0.1,
+            "depths": [1, 1, 1, 1, 1, 1, 1],
+            "last": 16,
+            "classes": 3,
+            "epochs": [5, 2],
+        },
+        epochs=None,
+        stage=1,
+        weights=("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",),
+    ),
+    "keras_recipes/better_knowledge_distillation": Example(
+        data.flower_sets,
+        {
+            "image_size": 36,
+            "crop_size": 32,
+            "teacher_depths": [1, 1, 1, 1],
+            "teacher_width": 1,
+            "groups": 8,
+            "filters": 4,
+            "depths": [2, 2, 2, 2],
+            "temperature": 1,
+            "warmup_steps": 3,
+            "decay_steps": 60,
+            "classes": 3,
+        },
+        epochs=20,
+        weights=("bit_resnet101x3_flowers102.safetensors",),
+    ),
 }
