@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import Final
 
@@ -19,6 +20,7 @@ from archbuilder.config.data_schema import FittedFeature
 from archbuilder.config.sources.features import MAX_CATEGORIES, FeatureConfig
 from archbuilder.data.columns import Array, Column, LazyColumn, RowIndices, load_into_memory
 from archbuilder.data.source_dataset import Feature, RawFeature
+from archbuilder.data.text.ngrams import PhraseTokenizer
 from archbuilder.data.text.tokenizer import (
     BEGIN_ID,
     END_ID,
@@ -53,7 +55,11 @@ def fit_text(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]:
     config = raw.config.tokenizer_config
     size = config.vocabulary_size - num_special + len(SPECIAL_TOKENS)
     config = replace(config, vocabulary_size=size)
-    vocabulary = raw.vocabulary or learn_vocabulary(config, lambda: _texts(raw, rows), raw.title)
+    texts = partial(_texts, raw, rows)
+    if raw.config.ngrams is not None:
+        vocabulary = PhraseTokenizer.learn(config, raw.config.ngrams, texts, raw.title)
+    else:
+        vocabulary = raw.vocabulary or learn_vocabulary(config, texts, raw.title)
     fitted = FittedFeature(raw.names, vocabulary=vocabulary.tokens, merges=vocabulary.merges)
     if raw.config.output == "tf_idf":
         fitted = replace(fitted, idf=tuple(_inverse_frequencies(raw, fitted, rows).tolist()))
@@ -79,8 +85,7 @@ def is_fitted_text(config: FeatureConfig, fitted: FittedFeature) -> bool:
 def encode_text(raw: RawFeature, fitted: FittedFeature) -> Feature:
     """Return the input that a feature of text becomes."""
     config = raw.config
-    vocabulary = Vocabulary(fitted.vocabulary, fitted.merges)
-    tokenizer = TextTokenizer.from_vocabulary(config.tokenizer_config, vocabulary)
+    tokenizer = _make_tokenizer(config, fitted)
     num_values = config.sequence_length or config.tokenizer_config.vocabulary_size
     dtype: type[np.generic] = np.int32 if config.output is None else np.float32
 
@@ -118,6 +123,16 @@ def encode_text(raw: RawFeature, fitted: FittedFeature) -> Feature:
         num_categories=num_categories if config.segments_of is None else len(raw.texts),
         vocabulary_limit="'vocabulary_size'",
     )
+
+
+def _make_tokenizer(
+    config: FeatureConfig, fitted: FittedFeature
+) -> TextTokenizer | PhraseTokenizer:
+    vocabulary = Vocabulary(fitted.vocabulary, fitted.merges)
+    settings = config.tokenizer_config
+    if config.ngrams is not None:
+        return PhraseTokenizer.from_vocabulary(settings, config.ngrams, vocabulary)
+    return TextTokenizer.from_vocabulary(settings, vocabulary)
 
 
 def collect_labels(raw: RawFeature) -> tuple[FittedFeature, str]:
@@ -197,8 +212,7 @@ def _inverse_frequencies(
     As in Keras's `TextVectorization`, it is `log(1 + texts / (1 + texts with the token))`, and that
     of other tokens the mean of those of the vocabulary.
     """
-    vocabulary = Vocabulary(fitted.vocabulary, fitted.merges)
-    tokenizer = TextTokenizer.from_vocabulary(raw.config.tokenizer_config, vocabulary)
+    tokenizer = _make_tokenizer(raw.config, fitted)
     counts = np.zeros(len(fitted.vocabulary), np.int64)
     for texts in raw.texts[0].batches(rows):
         for tokens in tokenizer.encode(texts):

@@ -330,6 +330,19 @@ TABLES = (
 
 FEATURES = (
     Case(
+        "phrases without counts",
+        data=(
+            "csv: {file: t.csv, target: kind, inputs: {x: {column: a, tokenizer: words,"
+            " sequence_length: 4, ngrams: 2}}}"
+        ),
+        network=TOKENS,
+        message=(
+            "error[invalid-structure]: 'inputs' of 'x' has 'ngrams', which need 'tokenizer: words'"
+            " and an 'output'"
+        ),
+        at="{column: a, tokenizer: words, sequence_length: 4, ngrams: 2}",
+    ),
+    Case(
         "an unknown replacement",
         data="csv: {file: t.csv, target: kind, inputs: {x: {column: a, missing: avg}}}",
         network=ONE_NUMBER,

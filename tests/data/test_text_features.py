@@ -101,6 +101,26 @@ def test_counts_are_those_of_keras(tmp_path: Path, output: str, size: int):
     np.testing.assert_array_equal(values(on_demand), values(dataset))
 
 
+@pytest.mark.parametrize("output", ["multi_hot", "count", "tf_idf"])
+def test_phrases_are_those_of_keras(tmp_path: Path, output: str):
+    """Words and phrases of up to three words, whose order differs among equally frequent ones."""
+    feature = replace(WORDS, vocabulary_size=100, output=output, ngrams=3)
+    layer = vectorization(max_tokens=100, output_mode=output, pad_to_max_tokens=True, ngrams=3)
+    expected = np.asarray(layer([each or "" for each in TEXTS]))
+    dataset = load(source_of(reviews(tmp_path, "csv"), x=feature))
+    vocabulary = dataset.preprocessing.schema.features["x"].vocabulary
+    columns = [0, *(layer.get_vocabulary().index(each) for each in vocabulary)]
+    assert max(len(each.split()) for each in vocabulary) == 3
+    assert sorted(columns) == [*range(len(layer.get_vocabulary()))]
+    counts = values(dataset)
+    np.testing.assert_allclose(counts[:, : len(columns)], expected[:, columns], rtol=1e-5)
+    assert not counts[:, len(columns) :].any()
+    on_demand = load(source_of(reviews(tmp_path, "csv"), x=feature), dataset)
+    np.testing.assert_array_equal(values(on_demand), counts)
+    fewest = load(source_of(reviews(tmp_path, "csv"), x=replace(feature, vocabulary_size=6)))
+    assert fewest.preprocessing.schema.features["x"].vocabulary == vocabulary[:5]
+
+
 @pytest.mark.parametrize("tokenizer", ["characters", "words", "bpe", "wordpiece"])
 def test_record_gives_the_same_tokens(
     tmp_path: Path, tokenizer: str, monkeypatch: pytest.MonkeyPatch

@@ -27,6 +27,7 @@ _TOKENIZER_KEYS: Final = (
     "vocabulary_from",
     "sequence_length",
     "output",
+    "ngrams",
 )
 
 
@@ -132,11 +133,23 @@ def _text_conflicts(config: FeatureConfig) -> Mapping[str, object]:
         "has an 'output', which needs one 'column'": (
             config.output is not None and config.column is None
         ),
+        find_ngram_conflict(config): find_ngram_conflict(config),
         f"has a 'sequence_length' of {config.sequence_length}, but {num_special} special tokens"
         f" and a token of each column are {shortest}": (
             config.sequence_length is not None and config.sequence_length < shortest
         ),
     }
+
+
+def find_ngram_conflict(config: FeatureConfig) -> str:
+    """Return what 'ngrams' need, as a sentence; empty if they have it."""
+    if config.ngrams is None:
+        return ""
+    if config.vocabulary_from is not None:
+        return "has 'ngrams', whose vocabulary no tokenizer has: remove 'vocabulary_from'"
+    if config.tokenizer != "words" or config.output is None:
+        return "has 'ngrams', which need 'tokenizer: words' and an 'output'"
+    return ""
 
 
 def _value_conflicts(config: FeatureConfig) -> Mapping[str, object]:

@@ -11,6 +11,8 @@ from archbuilder.config.sources.pixels import TableImage
 from archbuilder.config.sources.sounds import TableAudio
 from archbuilder.config.sources.tokenizers import (
     COUNTS_DESCRIPTION,
+    NGRAMS,
+    NGRAMS_DESCRIPTION,
     SEQUENCE_LENGTH,
     TOKEN_COUNTS,
     TOKENIZER,
@@ -199,6 +201,7 @@ class FeatureConfig:
         default=None,
     )
     output: TokenCounts | None = setting(TOKEN_COUNTS, COUNTS_DESCRIPTION, default=None)
+    ngrams: int | None = setting(NGRAMS, NGRAMS_DESCRIPTION, default=None)
     segments_of: str | None = setting(
         COLUMN,
         "The input with the texts of several `columns`: this input numbers them, from 0.",

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from archbuilder.config.settings import group, setting
 from archbuilder.config.sources.base import DataPath, SkippableSource, path
+from archbuilder.config.sources.feature_conflicts import find_ngram_conflict
 from archbuilder.config.sources.features import FeatureConfig
 from archbuilder.config.sources.tokenizers import (
     COUNTS_DESCRIPTION,
     DEFAULT_LENGTH,
+    NGRAMS,
+    NGRAMS_DESCRIPTION,
     SEQUENCE_LENGTH,
     TOKEN_COUNTS,
     TOKENIZER,
@@ -122,6 +125,7 @@ class TextFiles(SkippableSource):
         default=None,
     )
     output: TokenCounts | None = setting(TOKEN_COUNTS, COUNTS_DESCRIPTION, default=None)
+    ngrams: int | None = setting(NGRAMS, NGRAMS_DESCRIPTION, default=None)
 
     @property
     def feature(self) -> FeatureConfig:
@@ -136,12 +140,15 @@ class TextFiles(SkippableSource):
             vocabulary_from=self.vocabulary_from,
             sequence_length=(self.sequence_length or DEFAULT_LENGTH) if is_ids else None,
             output=self.output,
+            ngrams=self.ngrams,
         )
 
     def find_conflict(self) -> str:
         """Return which settings contradict each other, as a sentence; empty if none do."""
         if self.output is not None and self.sequence_length is not None:
             return "'sequence_length' is that of ids, and an 'output' has no order of tokens"
+        if conflict := find_ngram_conflict(self.feature):
+            return f"it {conflict}"
         if len({*self.classes}) < len(self.classes):
             return "a directory is twice in 'classes'"
         return ""

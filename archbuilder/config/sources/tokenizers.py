@@ -21,6 +21,10 @@ COUNTS_DESCRIPTION: Final = (
     "A value for each token of the vocabulary instead of ids: whether it occurs, how often, or how"
     " often by its rarity."
 )
+NGRAMS: Final = integer(2, 10)
+NGRAMS_DESCRIPTION: Final = (
+    "With `words` and an `output`: count phrases of up to so many words as well as words."
+)
 # The five special tokens, and at least one token of text.
 VOCABULARY_SIZE: Final = integer(6, 1_000_000)
 VOCABULARY_FROM: Final = (

@@ -205,7 +205,7 @@ def learn_vocabulary(config: TokenizerConfig, blocks: TextBlocks, source_name: s
 
 def _learn_characters(config: TokenizerConfig, blocks: TextBlocks) -> Vocabulary:
     # Not a trainer: its limit would drop rare characters silently, and each is an error here.
-    characters = _alphabet(_normalizer(config), blocks)
+    characters = _alphabet(text_normalizer(config), blocks)
     _check_vocab_size(config, len(characters), "characters")
     return Vocabulary(tuple(characters))
 
@@ -300,7 +300,7 @@ def _build_wordpiece(
 
 def _word_level_tokenizer(ids: dict[str, int], config: TokenizerConfig) -> Tokenizer:
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token=SPECIAL_TOKENS[UNK_ID]))
-    normalizer = _normalizer(config)
+    normalizer = text_normalizer(config)
     if normalizer is not None:
         tokenizer.normalizer = normalizer
     return tokenizer
@@ -308,7 +308,7 @@ def _word_level_tokenizer(ids: dict[str, int], config: TokenizerConfig) -> Token
 
 def _byte_level_tokenizer(model: models.BPE, config: TokenizerConfig) -> Tokenizer:
     tokenizer = Tokenizer(model)
-    normalizer = _normalizer(config)
+    normalizer = text_normalizer(config)
     if normalizer is not None:
         tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -316,7 +316,7 @@ def _byte_level_tokenizer(model: models.BPE, config: TokenizerConfig) -> Tokeniz
     return tokenizer
 
 
-def _normalizer(config: TokenizerConfig) -> normalizers.Normalizer | None:
+def text_normalizer(config: TokenizerConfig) -> normalizers.Normalizer | None:
     """Return the changes to text before it is split; None if there are none."""
     steps: list[normalizers.Normalizer] = [normalizers.Lowercase()] if config.lowercase else []
     if config.strip_punctuation:
