@@ -26,14 +26,10 @@ from archbuilder.config.settings import section_values, settings_of
 from archbuilder.config.sources import (
     DataConfig,
     DataPath,
-    FeatureConfig,
-    FileConfig,
     Tfds,
-    WindowConfig,
 )
 from archbuilder.config.sources.base import data_paths
 from archbuilder.config.sources.tokenizers import VocabularyPath
-from archbuilder.config.split import SplitConfig
 from archbuilder.config.stages import StageConfig
 from archbuilder.config.training import TrainingConfig, training_keys
 from archbuilder.diagnostics.errors import UsageError, quote
@@ -337,8 +333,6 @@ def _value_to_plain(value: object) -> PlainData:
         names = [each.name for each in settings_of(InitialWeightsConfig)]
         fields = {name: each for name, each in _fields_to_dict(value, names).items() if each}
         return {**fields, "file": path}
-    if isinstance(value, FeatureConfig | FileConfig | SplitConfig | WindowConfig):
-        return _fields_to_dict(value, section_values(value))
     if dataclasses.is_dataclass(value):
-        return _value_to_plain(section_values(value))
+        return _fields_to_dict(value, section_values(value))
     return cast(PlainData, value)

@@ -153,6 +153,8 @@ def test_stages(folder: Path, capsys: pytest.CaptureFixture[str]):
     alone = saved_weights(folder / "run")
     run = trained(folder, LORA.replace("  epochs: 1\n", stages), "stages")
     assert "Trainable: 19 of 378 parameters of 'net'; 4 layers" in capsys.readouterr().out
+    # Resumed from its record, in which `alpha` is missing.
+    assert main(["train", "--resume", str(run)]) == 0
     for name, array in saved_weights(run, "net.best").items():
         np.testing.assert_allclose(array, alone[name], atol=1e-6, err_msg=name)
     for name, array in saved_weights(run).items():
