@@ -102,6 +102,7 @@ ORDER: Mapping[str, str] = {
         augmentation bad_records columns errors file_access image_grid input_tracing position
         provenance shuffle
         dtypes lists lookup_tables targets text
+        raw_feature
         source_dataset
         list_features number_features sample_weights text_features
         features sampling split windows
@@ -119,7 +120,7 @@ ORDER: Mapping[str, str] = {
         class_directories column_roles idx mask_decoding npy npz text
         example_files pairs text_directory
         list_parser
-        list_writer
+        list_writer parquet_lists
         audio_files batch_reader coordinates file_labels image_files
         audio_directory image_targets
         image_directory table_files

@@ -15,7 +15,8 @@ from archbuilder.config.sources.features import MAX_CATEGORIES, FeatureConfig
 from archbuilder.data.columns import Array, Column, RowIndices, iter_chunks, map_column
 from archbuilder.data.list_features import list_note, pad_lists, present_values
 from archbuilder.data.number_features import check_domain, convert_numbers, fit_numbers, value_names
-from archbuilder.data.source_dataset import Feature, RawFeature, SourceDataset
+from archbuilder.data.raw_feature import RawFeature
+from archbuilder.data.source_dataset import Feature, SourceDataset
 from archbuilder.data.text_features import (
     collect_labels,
     encode_labels,

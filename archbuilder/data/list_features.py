@@ -11,7 +11,8 @@ import numpy as np
 from archbuilder.data.columns import ArrayColumn, Column, RowIndices, load_into_memory
 from archbuilder.data.file_access import check_fits_in_memory
 from archbuilder.data.lists import BatchLengths, ListBounds, Padding
-from archbuilder.data.source_dataset import Feature, RawFeature
+from archbuilder.data.raw_feature import RawFeature
+from archbuilder.data.source_dataset import Feature
 from archbuilder.formatting import plural
 
 _MAX_PADDED_BYTES: Final = 2**27

@@ -20,7 +20,8 @@ from archbuilder.config.sources.features import FeatureConfig
 from archbuilder.data.columns import Array, RowIndices, iter_chunks, map_column
 from archbuilder.data.dtypes import is_integer
 from archbuilder.data.file_access import check_fits_in_memory
-from archbuilder.data.source_dataset import Feature, RawFeature
+from archbuilder.data.raw_feature import RawFeature
+from archbuilder.data.source_dataset import Feature
 from archbuilder.diagnostics.errors import RunError, quote, quote_list
 
 _Floats = NDArray[np.float64]

@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archbuilder.config.data_schema import DatasetSchema
-from archbuilder.config.sources import FeatureConfig
 from archbuilder.data.columns import (
-    ArrayColumn,
     Column,
     LazyColumn,
     RowIndices,
@@ -25,11 +23,11 @@ from archbuilder.data.columns import (
 from archbuilder.data.dtypes import Mask
 from archbuilder.data.file_access import check_fits_in_memory
 from archbuilder.data.image_coordinates import Coordinates
-from archbuilder.data.lists import BatchLengths, ListBounds
+from archbuilder.data.lists import BatchLengths
 from archbuilder.data.provenance import ColumnOrigin
-from archbuilder.data.text.text_column import TextColumn
+from archbuilder.data.raw_feature import RawFeature
 from archbuilder.data.text.token_file import TokenArray
-from archbuilder.data.text.tokenizer import TextTokenizer, Vocabulary
+from archbuilder.data.text.tokenizer import TextTokenizer
 from archbuilder.diagnostics.errors import RunError, quote, quote_list
 from archbuilder.diagnostics.span import Span
 from archbuilder.formatting import plural
@@ -74,58 +72,6 @@ class Feature:
             return None
         max_value = float(self.max_value)
         return 0.0, max_value / (self.divide_by or 1) if "float" in dtype else max_value
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RawFeature:
-    """The columns of a feature before it is fitted to the training set."""
-
-    config: FeatureConfig
-    names: tuple[str, ...]
-    column: Column
-    """Numbers, with NaN for missing ones; or indices into `categories`, and -1 for missing ones.
-
-    If examples are lists, the values of all of them one after another.
-    """
-    origin: ColumnOrigin
-    """Locations of the values of `column`."""
-    integer_mask: Mask | None = None
-    """Positions of an example whose values are integers, if the column has a floating dtype."""
-    categories: tuple[str, ...] = ()
-    """The distinct strings of a column of categories."""
-    texts: tuple[TextColumn, ...] = ()
-    """The columns of a feature with a tokenizer; `column` then has the numbers of the examples."""
-    vocabulary: Vocabulary | None = None
-    """The vocabulary that the tokenizer takes from a file; None to learn one."""
-    output: str | None = None
-    """The output whose target it is; None for an input."""
-    lists: ListBounds | None = None
-    """The lists of a feature of lists."""
-    list_origin: ColumnOrigin | None = None
-    """Locations of the lists."""
-
-    @property
-    def count(self) -> int:
-        """Number of examples."""
-        return self.column.count if self.lists is None else self.lists.count
-
-    @property
-    def title(self) -> str:
-        """The name in messages: its column, or the first of several."""
-        others = f" and {len(self.names) - 1:,} more" if self.names[1:] else ""
-        return f"{self.origin.fields[0]}{others}"
-
-    @classmethod
-    def from_texts(
-        cls,
-        config: FeatureConfig,
-        names: tuple[str, ...],
-        texts: tuple[TextColumn, ...],
-        origin: ColumnOrigin,
-    ) -> RawFeature:
-        """Return the raw feature of texts in columns of some names."""
-        numbers = ArrayColumn(np.arange(texts[0].count, dtype=np.int64))
-        return cls(config, names, numbers, origin, texts=texts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

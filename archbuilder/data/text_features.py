@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from archbuilder.config.data_schema import FittedFeature
 from archbuilder.config.sources.features import MAX_CATEGORIES, FeatureConfig
 from archbuilder.data.columns import Array, Column, LazyColumn, RowIndices, load_into_memory
-from archbuilder.data.source_dataset import Feature, RawFeature
+from archbuilder.data.raw_feature import RawFeature
+from archbuilder.data.source_dataset import Feature
 from archbuilder.data.text.ngrams import PhraseTokenizer
 from archbuilder.data.text.tokenizer import (
     BEGIN_ID,

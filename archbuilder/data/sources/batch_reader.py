@@ -12,7 +12,8 @@ from archbuilder.config.sources import DataPath
 from archbuilder.data.columns import Array, Column
 from archbuilder.data.dtypes import common_dtype, unrepresentable
 from archbuilder.data.provenance import ColumnOrigin
-from archbuilder.data.source_dataset import Feature, KeyColumn, RawFeature
+from archbuilder.data.raw_feature import RawFeature
+from archbuilder.data.source_dataset import Feature, KeyColumn
 from archbuilder.data.sources.category_writer import CategoryWriter
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.dates import DATE_DTYPE, Dates, date_parts

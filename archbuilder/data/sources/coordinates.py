@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from archbuilder.data.columns import Array, ArrayColumn, Column, LazyColumn, RowIndices
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.image_coordinates import Coordinates
-from archbuilder.data.source_dataset import Feature, RawFeature, SourceDataset
+from archbuilder.data.raw_feature import RawFeature
+from archbuilder.data.source_dataset import Feature, SourceDataset
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.example_files import ExampleFiles
 from archbuilder.data.sources.image_decoding import read_image_size

@@ -13,7 +13,7 @@ import numpy as np
 from archbuilder.config.sources import FeatureConfig
 from archbuilder.data.lists import ListBounds
 from archbuilder.data.provenance import ColumnOrigin
-from archbuilder.data.source_dataset import RawFeature
+from archbuilder.data.raw_feature import RawFeature
 from archbuilder.data.sources.category_writer import CategoryWriter
 from archbuilder.data.sources.disk_columns import ColumnStore
 from archbuilder.data.sources.list_parser import ListValues

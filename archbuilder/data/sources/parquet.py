@@ -26,9 +26,10 @@ from archbuilder.data.sources.batch_reader import MAX_BATCH_BYTES, MAX_BATCH_ROW
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.dates import DATE_DTYPE, Dates, not_a_date_error, parse_date
 from archbuilder.data.sources.label_encoder import Strings
-from archbuilder.data.sources.list_parser import ListParser, ListValues
+from archbuilder.data.sources.list_parser import ListParser
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.parquet_footer import FOOTER_ERRORS, row_groups
+from archbuilder.data.sources.parquet_lists import complete_mask, is_list, read_lists
 from archbuilder.data.sources.table_files import TableFiles
 from archbuilder.data.sources.tabular import load_table
 from archbuilder.data.sources.text_writer import parse_text
@@ -215,7 +216,13 @@ class _RowBatch:
         ]
         self._check_complete(fixed_size, valid, bad_records)
         self._check_files(valid, bad_records)
-        lists = self._lists(valid, bad_records)
+        lists = read_lists(
+            self.record_batch,
+            self.parse_lists,
+            lambda row: f"row {self.first_row + row} of {self.name}",
+            valid,
+            bad_records,
+        )
         if not valid.any():
             return
         self.locations.add(self.name, (np.flatnonzero(valid) + self.first_row).tolist())
@@ -265,7 +272,7 @@ class _RowBatch:
         }
         for column in columns:
             array = self.record_batch.column(column)
-            complete = _complete_mask(array)
+            complete = complete_mask(array)
             if column not in required:
                 # A missing value, as null or NaN, is not an error here.
                 complete |= np.asarray(pc.is_null(array, nan_is_null=True), bool)
@@ -347,30 +354,6 @@ class _RowBatch:
                 valid[row] = False
         return texts
 
-    def _lists(
-        self, valid: NDArray[np.bool_], bad_records: BadRecords
-    ) -> Mapping[str, Sequence[ListValues]]:
-        """Return the lists of each input; rows with others become not valid, and are bad records.
-
-        A row that is not valid has no list.
-        """
-        columns = {*self.roles.lists.values()}
-        values = {each: self.record_batch.column(each).to_pylist() for each in columns}
-        lists: dict[str, list[ListValues]] = {key: [[]] * len(valid) for key in self.roles.lists}
-        for row in np.flatnonzero(valid).tolist() if columns else ():
-            try:
-                parsed = self.parse_lists(
-                    {column: each[row] for column, each in values.items()},
-                    f"row {self.first_row + row} of {self.name}",
-                )
-            except RunError as error:
-                bad_records.add(error)
-                valid[row] = False
-                continue
-            for key, list_values in parsed.items():
-                lists[key][row] = list_values
-        return lists
-
     def _check_labels(
         self,
         texts: Mapping[str, Sequence[str]],
@@ -423,7 +406,7 @@ class _RowBatch:
             return words
         shape: list[int] = []
         count = len(array)
-        while _is_list(array.type):
+        while is_list(array.type):
             inner = array.flatten()
             shape.append(len(inner) // max(len(array), 1))
             array = inner
@@ -478,30 +461,3 @@ class _RowBatch:
 
     def _describe_column(self, column: str) -> str:
         return f"column {quote(column)} of {self.name}"
-
-
-def _is_list(arrow_type: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_list(arrow_type)
-        or pa.types.is_large_list(arrow_type)
-        or pa.types.is_fixed_size_list(arrow_type)
-    )
-
-
-def _complete_mask(array: pa.Array) -> NDArray[np.bool_]:
-    """Return which entries are complete: not missing, finite, and lists as long as the first."""
-    complete = np.asarray(pc.is_valid(array), bool)
-    if pa.types.is_floating(array.type):
-        finite = pc.is_finite(pc.fill_null(array, np.nan))
-        return complete & np.asarray(finite, bool)
-    if _is_list(array.type) and len(array):
-        # A missing list has no length: -1 differs from every other.
-        lengths = np.asarray(pc.fill_null(pc.list_value_length(array), -1))
-        present = lengths[complete]
-        inner_complete = _complete_mask(array.flatten())
-        # A list is incomplete if one of its items is. `flatten` and `list_parent_indices` both omit
-        # the items of missing lists.
-        parents = np.asarray(pc.list_parent_indices(array))
-        complete &= lengths == (present[0] if len(present) else 0)
-        complete[parents[~inner_complete]] = False
-    return complete

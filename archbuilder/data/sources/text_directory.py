@@ -11,7 +11,8 @@ from archbuilder.config.sources import DataPath, TextFiles
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.provenance import ColumnOrigin
-from archbuilder.data.source_dataset import UNNAMED, RawFeature, SourceDataset
+from archbuilder.data.raw_feature import RawFeature
+from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.sources.class_directories import (
     TEXT,
     PathParts,
