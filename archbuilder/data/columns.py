@@ -30,7 +30,7 @@ ValueCheck: TypeAlias = Callable[[Array, RowIndices], None]
 
 _CHUNK_ROWS: Final = 256
 """Number of examples, such as image files, that a thread decodes at once."""
-_SCAN_CHUNK_BYTES: Final = 2**24
+_SCAN_CHUNK_BYTES: Final = 2**22
 """Number of bytes that a scan of a column reads at once."""
 _MAX_MAPPED_BYTES: Final = 2**27
 """Size up to which `map_column` keeps its result in memory: 128 MiB."""

@@ -39,6 +39,10 @@ from archbuilder.files.parser_errors import ErrorTypes, parser_errors
 # pyarrow documents ArrowException alone; damaged files showed the others.
 _ERRORS: Final[ErrorTypes] = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
 _NUMBER_BYTES: Final = 8
+_READ_BYTES: Final = 2**14
+"""Bytes of a column that are read at once."""
+_STRINGS: Final = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
+"""The types of values whose size the type does not say."""
 _MAX_ROW_BYTES: Final = 2**28
 """Size of the largest row that is read."""
 
@@ -146,7 +150,9 @@ def _open_table(descriptor: int, name: str) -> Iterator[pq.ParquetFile]:
     # A duplicate, since the file object closes its descriptor and the opener closes its own.
     with os.fdopen(os.dup(descriptor), "rb") as raw:
         with _translate_arrow_errors(name):
-            table = pq.ParquetFile(raw)
+            # By default, pyarrow 26 keeps what it has read of all row groups, and reads the columns
+            # of each as a whole.
+            table = pq.ParquetFile(raw, pre_buffer=False, buffer_size=_READ_BYTES)
         with table:
             yield table
 
@@ -166,7 +172,7 @@ def _column_names(table: pq.ParquetFile, name: str) -> list[str]:
 def _rows_per_read(
     descriptor: int, schema: pq.ParquetSchema, column_names: Sequence[str], name: str
 ) -> int:
-    """Return the number of rows to read at once, which is smaller for rows with long lists.
+    """Return the number of rows to read at once: fewer with long lists or strings.
 
     Raises:
         RunError: if the file is damaged, or a row is larger than `_MAX_ROW_BYTES`.
@@ -176,15 +182,21 @@ def _rows_per_read(
         columns = [schema.column(index) for index in range(len(schema))]
         # A leaf with repetition levels is inside a list.
         list_paths = {each.path for each in columns if each.max_repetition_level}
-    used_lists = {each for each in list_paths if each.partition(".")[0] in used}
-    values_per_row = 0
+        string_paths = {each.path for each in columns if each.physical_type in _STRINGS}
+    sized = {each for each in list_paths | string_paths if each.partition(".")[0] in used}
+    sized_bytes = 0
     # Only then is the footer parsed: see `parquet_footer` for why not by pyarrow.
-    if used_lists:
+    if sized:
         with parser_errors(FOOTER_ERRORS, f"{name} is damaged"):
             for group in row_groups(descriptor):
-                in_lists = sum(count for path, count in group.values if path in used_lists)
-                values_per_row = max(values_per_row, in_lists // max(group.rows, 1))
-    row_bytes = (len(column_names) + values_per_row) * _NUMBER_BYTES
+                chunks = [each for each in group.columns if each.path in sized]
+                group_bytes = sum(
+                    each.num_values * _NUMBER_BYTES * (each.path in list_paths)
+                    + each.num_bytes * (each.path in string_paths)
+                    for each in chunks
+                )
+                sized_bytes = max(sized_bytes, group_bytes // max(group.rows, 1))
+    row_bytes = len(column_names) * _NUMBER_BYTES + sized_bytes
     if row_bytes > _MAX_ROW_BYTES:
         raise RunError(f"{name} has rows of more than {_MAX_ROW_BYTES // 2**20} MiB")
     # At least one: a single row may be larger than a batch.

@@ -1,6 +1,6 @@
-"""Counts of the values in the row groups of a Parquet file, from its footer.
+"""Counts and sizes of the values in the row groups of a Parquet file, from its footer.
 
-pyarrow has the same counts as `metadata.row_group(i).column(j).num_values`. But if a file has
+pyarrow has the same as `metadata.row_group(i).column(j).num_values`. But if a file has
 damaged size statistics, that call aborts the process: ColumnChunkMetaData throws a C++ exception,
 which pyarrow's Cython declaration (`ColumnChunk` in libparquet.pxd of pyarrow 26) does not catch.
 
@@ -33,11 +33,21 @@ _TAIL_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnChunk:
+    """A column of a row group: its path, and the number and size of its values."""
+
+    path: str
+    num_values: int
+    num_bytes: int
+    """Size before compression."""
+
+
+@dataclass(frozen=True, slots=True)
 class RowGroup:
-    """Number of rows of a group, and of values by the path of a column."""
+    """Number of rows of a group, and its columns."""
 
     rows: int
-    values: tuple[tuple[str, int], ...]
+    columns: tuple[ColumnChunk, ...]
 
 
 def row_groups(descriptor: int) -> Iterator[RowGroup]:
@@ -50,14 +60,19 @@ def row_groups(descriptor: int) -> Iterator[RowGroup]:
     length = int.from_bytes(os.pread(descriptor, 4, end), "little")
     footer = _CompactReader(os.pread(descriptor, length, max(end - length, 0))).read_struct()
     # Field ids of parquet.thrift: FileMetaData has 4 row_groups, RowGroup 1 columns and 3 num_rows,
-    # ColumnChunk 3 meta_data, and ColumnMetaData 3 path_in_schema and 5 num_values.
+    # ColumnChunk 3 meta_data, and ColumnMetaData 3 path_in_schema, 5 num_values and
+    # 6 total_uncompressed_size.
     for group in cast(list[_ThriftStruct], footer.get(4, [])):
         columns = (cast(_ThriftStruct, column[3]) for column in cast(list[_ThriftStruct], group[1]))
-        values = tuple(
-            (b".".join(cast(list[bytes], column[3])).decode(), cast(int, column[5]))
+        chunks = tuple(
+            ColumnChunk(
+                b".".join(cast(list[bytes], column[3])).decode(),
+                cast(int, column[5]),
+                cast(int, column[6]),
+            )
             for column in columns
         )
-        yield RowGroup(cast(int, group[3]), values)
+        yield RowGroup(cast(int, group[3]), chunks)
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import pytest
 from archbuilder.config.sources import DataPath, Parquet
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sources import load_source
-from archbuilder.data.sources.parquet_footer import row_groups
+from archbuilder.data.sources.parquet_footer import ColumnChunk, row_groups
 from archbuilder.diagnostics.errors import RunError
 
 
@@ -39,7 +39,10 @@ def test_footer_agrees_with_pyarrow(path: Path) -> None:
         theirs = metadata.row_group(number)
         columns = [theirs.column(index) for index in range(theirs.num_columns)]
         assert group.rows == theirs.num_rows
-        assert group.values == tuple((each.path_in_schema, each.num_values) for each in columns)
+        assert group.columns == tuple(
+            ColumnChunk(each.path_in_schema, each.num_values, each.total_uncompressed_size)
+            for each in columns
+        )
 
 
 def test_damaged_footer(path: Path) -> None:

@@ -17,7 +17,9 @@ from archbuilder.config.sources import Csv, DataPath, Parquet
 from archbuilder.data.columns import ArrayColumn
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
-from archbuilder.data.sources import load_source
+from archbuilder.data.sources import load_source, parquet
+from archbuilder.data.sources.disk_columns import ColumnStore
+from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.diagnostics.errors import RunError, UsageError
 
 COLUMNS = {"a": [1.0, 2.0, 3.0], "b": [4, 5, 6], "w": [1.0, 0.5, 2.0], "kind": ["x", "y", "x"]}
@@ -35,6 +37,10 @@ training: {loss: SparseCategoricalCrossentropy, metrics: [SparseCategoricalAccur
 """
 
 
+CLEAR_REFS = Path("/proc/self/clear_refs")
+"""Where 5 resets the peak memory of this process."""
+
+
 def table(folder: Path, kind: str, columns: dict[str, list], name: str = "d", **options):
     """The same columns in a file of either kind."""
     path = folder / f"{name}.{kind}"
@@ -45,6 +51,12 @@ def table(folder: Path, kind: str, columns: dict[str, list], name: str = "d", **
     lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
     path.write_text("\n".join(lines) + "\n")
     return Csv(DataPath(str(path)), **options)
+
+
+def memory(kind: str) -> int:
+    """The memory of this process in bytes: VmRSS, or VmHWM for the most so far."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split(f"{kind}:")[1].split()[0]) * 1024
 
 
 def values(column) -> list:
@@ -318,6 +330,46 @@ class TestParquet:
                 assert load(source).inputs[UNNAMED].column.shape == (length,)
         with pytest.raises(RunError, match="rows of more than 256 MiB"):
             load(source)
+
+    def test_parquet_long_strings(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        """Fewer are read at once, and those that are enormous are refused."""
+        strings = [chr(97 + number) * 2**20 for number in range(40)]
+        source = table(tmp_path, "parquet", {"a": [*range(40)], "y": strings})
+        rows_per_read: list[int] = []
+        iter_batches = pq.ParquetFile.iter_batches
+
+        def observed(file: pq.ParquetFile, rows: int, **options: object):
+            rows_per_read.append(rows)
+            return iter_batches(file, rows, **options)
+
+        monkeypatch.setattr(pq.ParquetFile, "iter_batches", observed)
+        assert load(source).preprocessing.schema.classes == {UNNAMED: tuple(strings)}
+        assert rows_per_read == [26]
+        monkeypatch.setattr(parquet, "_MAX_ROW_BYTES", 2**19)
+        with pytest.raises(RunError, match="rows of more than"):
+            load(source)
+
+    @pytest.mark.skipif(not CLEAR_REFS.exists(), reason="only Linux can reset the peak")
+    @pytest.mark.parametrize("groups", [1, 100])
+    def test_parquet_memory(self, tmp_path: Path, groups: int):
+        """It does not grow with the file, nor with its groups of rows."""
+        x = np.random.default_rng(0).random((6, 1_000_000), np.float32)
+        columns = {"y": np.zeros(x.shape[1], np.int8)} | {f"c{each}": x[each] for each in range(6)}
+        path = tmp_path / "d.parquet"
+        pq.write_table(
+            pa.table(columns),
+            path,
+            row_group_size=x.shape[1] // groups,
+            use_dictionary=False,
+            data_page_size=2**16,
+        )
+        del x, columns
+        # Not `load`, whose checks read the columns, mapped from their files.
+        context = LoadContext(DataFileOpener(), ColumnStore(memory_limit=0))
+        CLEAR_REFS.write_text("5")
+        before = memory("VmRSS")
+        assert Parquet(DataPath(str(path)), target="y").load(context).count == 1_000_000
+        assert memory("VmHWM") - before < path.stat().st_size / 2
 
     @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + b"\xff" * 40 + b"PAR1"])
     def test_not_a_parquet_file(self, tmp_path: Path, content: bytes):
