@@ -275,7 +275,23 @@ class ColumnRoles:
 
     def title(self, column: str) -> str:
         """Return the name of a column for messages."""
-        return f"{self.noun} {quote(column)}"
+        return self._titles[column]
+
+    @cached_property
+    def _titles(self) -> Mapping[str, str]:
+        return _Titles(self.noun)
+
+
+class _Titles(dict[str, str]):
+    """The names of columns for messages, which readers ask for with every line."""
+
+    def __init__(self, noun: str) -> None:
+        super().__init__()
+        self._noun = noun
+
+    def __missing__(self, column: str) -> str:
+        title = self[column] = f"{self._noun} {quote(column)}"
+        return title
 
 
 def _columns_of(columns: InputColumns) -> tuple[str, ...]:

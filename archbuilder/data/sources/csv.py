@@ -209,7 +209,8 @@ class _RowParser:
     ) -> Iterator[RawBatch]:
         """Yield one batch of the valid lines, if there are any."""
         columns = None
-        lines = [line for line in lines if self._has_labels(line, bad_records)]
+        if self._files.roles.has_labels:
+            lines = [line for line in lines if self._has_labels(line, bad_records)]
         if not lines:
             return
         required = [*self._text_columns]

@@ -21,19 +21,19 @@ def parse_numbers(value: object, description: str) -> Array:
     try:
         array = np.array(value)
         # For a list of integers below and above 2**63, numpy chooses float64.
-        if array.dtype == np.float64 and all(
+        if array.dtype.kind == "f" and all(
             isinstance(each, int) and each >= 0 for each in flatten(value)
         ):
             array = np.array(value, np.uint64)
     except ValueError:
         raise RunError(f"{description} is a list of lists of different lengths") from None
-    if array.dtype == object and all(isinstance(each, int | float) for each in flatten(value)):
+    if array.dtype.kind == "O" and all(isinstance(each, int | float) for each in flatten(value)):
         raise RunError(f"{description} has an integer of more than 64 bits")
     # JSON has strings, null and objects, of which numpy makes arrays as well.
     if array.dtype.kind not in "biuf":
         raise RunError(f"{description} has values of a type other than numbers")
     # Python's json module reads NaN, Infinity and 1e999.
-    if not np.isfinite(array).all():
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise RunError(f"{description} is not finite")
     return array
 

@@ -174,9 +174,13 @@ class _FieldParser:
         Raises:
             RunError: if float64 does not represent an integer of the list.
         """
-        mask = self.integer_masks.get(key, np.ones(array.shape, bool))
+        mask = self.integer_masks.get(key)
+        if mask is None:
+            mask = np.ones(array.shape, bool)
         # Skip the slow loop over Python numbers if it can change nothing.
-        if array.dtype.kind != "f" or (not mask.any() and (abs(array) < MAX_EXACT_INT).all()):
+        if array.dtype.kind != "f" or (
+            not np.count_nonzero(mask) and np.abs(array).max(initial=0) < MAX_EXACT_INT
+        ):
             return mask
         numbers = list(flatten(value))
         for number, rounded in zip(numbers, array.reshape(-1).tolist(), strict=True):

@@ -81,12 +81,13 @@ def iter_json_objects(
         RunError: if the file cannot be read, or a line is invalid and `bad_records` does not skip
             lines.
     """
+    name = quote(file.path, 200)
     for number, line in iter_lines(
         file, opener, limit=_MAX_JSON_LINE_CHARS, bad_records=bad_records
     ):
         if not line.strip():
             continue
-        location = f"{quote(file.path, 200)}:{number}"
+        location = f"{name}:{number}"
         try:
             value = parse(_parse_object(line, location), location)
         except RunError as error:

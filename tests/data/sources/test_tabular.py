@@ -367,9 +367,9 @@ class TestParquet:
         # Not `load`, whose checks read the columns, mapped from their files.
         context = LoadContext(DataFileOpener(), ColumnStore(memory_limit=0))
         CLEAR_REFS.write_text("5")
-        before = memory("VmRSS")
+        size = memory("VmRSS")
         assert Parquet(DataPath(str(path)), target="y").load(context).count == 1_000_000
-        assert memory("VmHWM") - before < path.stat().st_size / 2
+        assert memory("VmHWM") - size < path.stat().st_size / 2
 
     @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + b"\xff" * 40 + b"PAR1"])
     def test_not_a_parquet_file(self, tmp_path: Path, content: bytes):
