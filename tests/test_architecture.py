@@ -109,7 +109,7 @@ ORDER: Mapping[str, str] = {
         digest input_adapter random_crop sources
         sizes vocabularies
         pipeline
-        input_checks mixed_labels
+        input_checks mixed_labels series_augmentation
         augmented_batches
         inspect
     """,

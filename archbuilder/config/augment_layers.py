@@ -1,4 +1,4 @@
-"""The setting `augment`: layers of Keras that transform training images at random."""
+"""The setting `augment`: layers that transform training images and series at random."""
 
 from __future__ import annotations
 
@@ -37,6 +37,16 @@ AUGMENTATION_LAYERS: Final = (
     "Solarization",
 )
 """Layers of Keras that transform images at random."""
+SERIES_LAYERS: Final = (
+    "RandomGain",
+    "RandomMasking",
+    "RandomNoise",
+    "RandomPermutation",
+    "RandomPointRotation",
+    "RandomTimeShift",
+)
+"""Layers of archbuilder that transform recordings, series and point clouds at random."""
+_LAYERS: Final = (*AUGMENTATION_LAYERS, *SERIES_LAYERS)
 _IS_DETERMINISTIC: Final = (
     "it is deterministic, and the validation set is not augmented; use it as a layer of the network"
 )
@@ -55,7 +65,7 @@ _EXAMPLE: Final = "'augment: [{RandomFlip: horizontal}, {RandomRotation: 0.1}]'"
 def augmentation() -> ValueType[tuple[KerasObject, ...]]:
     """Return the type of `augment`: a list of augmentation layers."""
     # Of the definition of all layers, an editor would offer layers that are no augmentation.
-    arguments = {name: {"$ref": f"#/definitions/{name}"} for name in AUGMENTATION_LAYERS}
+    arguments = {name: {"$ref": f"#/definitions/{name}"} for name in _LAYERS}
     mapping = {
         "type": "object",
         "properties": arguments,
@@ -63,21 +73,21 @@ def augmentation() -> ValueType[tuple[KerasObject, ...]]:
         "minProperties": 1,
         "maxProperties": 1,
     }
-    item_schema = {"anyOf": [{"enum": list(AUGMENTATION_LAYERS)}, mapping]}
+    item_schema = {"anyOf": [{"enum": list(_LAYERS)}, mapping]}
     return keras_objects("layer", _check_layers, example=_EXAMPLE, item_schema=item_schema)
 
 
 def _check_layers(layers: Iterable[KerasObject], diagnostics: Diagnostics) -> None:
     for layer in layers:
         name = layer.class_name
-        if name not in AUGMENTATION_LAYERS:
+        if name not in _LAYERS:
             reason = f": {_UNSUPPORTED_LAYERS[name]}" if name in _UNSUPPORTED_LAYERS else ""
             diagnostics.error(
                 "invalid-choice",
                 f"'augment' does not support the layer '{name}'{reason}",
                 layer.span,
-                suggestion=None if reason else closest_match(name, AUGMENTATION_LAYERS),
-                notes=(f"the supported layers are: {', '.join(AUGMENTATION_LAYERS)}",),
+                suggestion=None if reason else closest_match(name, _LAYERS),
+                notes=(f"the supported layers are: {', '.join(_LAYERS)}",),
             )
         # Data sources always give channels last: with channels_first the layer would take the
         # height of an image for its channels.

@@ -1,4 +1,4 @@
-"""Random augmentation of batches of images with the preprocessing layers of Keras.
+"""Random augmentation of batches of images or series with layers of Keras and archbuilder.
 
 The result is a function of the seed, the step and the position of an image in the batch. A resumed
 run therefore sees the same images as an uninterrupted one, and so do any number of replicas. A
@@ -42,6 +42,8 @@ GEOMETRIC_LAYERS: Final = (
 """Layers that move pixels and do not change their colors."""
 MIXED_LAYERS: Final = ("RandAugment",)
 """Layers that pick transformations at random: some move pixels, others change colors."""
+MOVING_LAYERS: Final = ("RandomPermutation", "RandomTimeShift")
+"""Layers that move the steps of a series, whatever values these have."""
 MIXING_LAYERS: Final = ("CutMix", "MixUp")
 """Layers that mix each image of a batch with another one; labels are mixed in proportion."""
 _NEAREST_ARGUMENTS: Final[dict[str, PlainData]] = {
@@ -110,12 +112,13 @@ class Augmentation:
     ) -> tf.Tensor:
         """Apply what moves pixels to targets `(examples, height, width, channels)` of images.
 
-        With the same step, pixels move as those of the images do. `use_nearest` switches
+        In targets `(examples, steps, ...)` of series, steps move. With the same step of training,
+        they move as those of the inputs do. `use_nearest` switches
         interpolation off, for class indices.
         """
         for index, layer in enumerate(self._layers):
             is_geometric = index in self._nearest_layers
-            if is_geometric or layer.name in MIXING_LAYERS:
+            if is_geometric or layer.name in (*MIXING_LAYERS, *MOVING_LAYERS):
                 transform = self._nearest_layers[index] if use_nearest and is_geometric else layer
                 # View 0 is the one that __call__ gives to images with targets.
                 values = transform(values, (self._seed, 0), share)

@@ -31,6 +31,7 @@ from archbuilder.data.image_coordinates import Coordinates
 from archbuilder.data.mixed_labels import find_mixed_labels
 from archbuilder.data.pipeline import AdaptedDataset, BatchPipeline
 from archbuilder.data.seeded_layer import AUGMENTATION_MISMATCH, MOTION_LAYERS
+from archbuilder.data.series_augmentation import assign_layers, find_step_targets
 from archbuilder.data.source_dataset import target_key
 from archbuilder.data.targets import Target
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, UsageError
@@ -64,8 +65,8 @@ class BatchAugmenter:
     dataset: AdaptedDataset
     augmentations: Mapping[str, Augmentation]
     """Augmentations by the name of the input."""
-    images: Mapping[str, tf.TensorSpec]
-    """Dtypes and shapes of the images by the name of the input."""
+    augmented_inputs: Mapping[str, tf.TensorSpec]
+    """Dtypes and shapes of the images and the series by the name of the input."""
     dense_targets: Mapping[str, _DenseTarget]
     """Dense targets by the name of the output."""
     mixed_labels: Sequence[str] = ()
@@ -74,6 +75,10 @@ class BatchAugmenter:
     """The inputs that are points or boxes, which move with the pixels."""
     moving_targets: Mapping[str, Coordinates] = field(default_factory=dict)
     """The same for targets."""
+    image_name: str = ""
+    """The first input that is an image, which transforms the targets; empty if there is none."""
+    step_targets: Mapping[str, str] = field(default_factory=dict)
+    """The series with which targets move that have a value per step, by the name of the output."""
 
     @classmethod
     def from_config(
@@ -87,30 +92,22 @@ class BatchAugmenter:
         """Build the layers of a recipe, and check that they fit the batches and the network.
 
         Raises:
-            UsageError: if no input is an image, or the network does not take augmented images.
-            BlueprintError: if a layer does not fit images or targets, or Keras rejects it.
+            UsageError: if the network does not take augmented images.
+            BlueprintError: if a layer fits no input, or does not fit the images, the series or the
+                targets, or Keras rejects it.
         """
         input_specs, target_specs, *_ = batches.element_spec
         inputs = _as_dict(input_specs, dataset.inputs)
-        augmentations: dict[str, Augmentation] = {}
-        for name, tensor_spec in inputs.items():
-            value_range = dataset.inputs[name].value_range
-            # Integers of rank 4 without a range are not pixels, but tokens or class indices.
-            if tensor_spec.shape.rank == _IMAGE_BATCH_RANK and (
-                tensor_spec.dtype.is_floating or value_range is not None
-            ):
-                augmentations[name] = Augmentation(config.augment, config.seed, value_range)
-        if not augmentations:
-            input_text = ", ".join(f"{name} {[*each.shape[1:]]}" for name, each in inputs.items())
-            raise UsageError(
-                "'augment' changes images (height, width, channels), but no input of the network is"
-                f" an image: {input_text}; put layers such as GaussianNoise into the network, where"
-                " they are active in training only"
-            )
+        ranges = {name: dataset.inputs[name].value_range for name in inputs}
+        assigned = assign_layers(config.augment, inputs, ranges)
+        augmentations = {
+            name: Augmentation(layers, config.seed, ranges[name])
+            for name, layers in assigned.layers.items()
+        }
         input_shapes = {each.name: each.shape for each in graph.inputs}
         for name, augmentation in augmentations.items():
             check_augmented_shape(name, augmentation.check(inputs[name]), input_shapes[name])
-        image_shapes = {name: tuple(inputs[name].shape[1:]) for name in augmentations}
+        image_shapes = {name: tuple(inputs[name].shape[1:]) for name in assigned.images}
         targets = _as_dict(target_specs, dataset.targets)
         target_shapes = {name: tuple(each.shape[1:]) for name, each in targets.items()}
         compared = objective.compared_outputs
@@ -121,71 +118,90 @@ class BatchAugmenter:
                 for name in compared
                 if target_key(name) in dataset.coordinates
             },
-            augmentations,
+            image_shapes,
         )
         moving_inputs = _find_moving(
             config.augment,
             {name: dataset.coordinates[name] for name in inputs if name in dataset.coordinates},
-            augmentations,
+            image_shapes,
         )
         dense_targets = _DenseTargetFinder(objective, dataset, target_shapes, image_shapes).find(
             config.augment, [name for name in compared if name not in moving_targets]
         )
         mixed_labels = find_mixed_labels(
-            config.augment, objective, dataset, augmentations, dense_targets
+            config.augment, objective, dataset, image_shapes, dense_targets
         )
-        images = {name: inputs[name] for name in augmentations}
+        augmented = {name: inputs[name] for name in augmentations}
         return cls(
             dataset,
             augmentations,
-            images,
+            augmented,
             dense_targets,
             mixed_labels,
             moving_inputs,
             moving_targets,
+            next(iter(image_shapes), ""),
+            find_step_targets(assigned, inputs, objective, target_shapes),
         )
 
     def needs_batch(self) -> bool:
         """Return whether a layer needs all images of a batch to transform a share of them."""
-        return any(each.needs_batch(self.images[name]) for name, each in self.augmentations.items())
+        return any(
+            each.needs_batch(self.augmented_inputs[name])
+            for name, each in self.augmentations.items()
+        )
 
     def __call__(self, share: BatchShare, batch: tuple[object, ...]) -> tuple[object, ...]:
         """Augment the examples of a share."""
-        # All inputs draw the same transformations, so that any of them can transform the targets.
-        first_name, first_augmentation = next(iter(self.augmentations.items()))
         x = _as_dict(batch[0], self.dataset.inputs)
         y = _as_dict(batch[1], self.dataset.targets)
-        images = x[first_name]
+        images = x.get(self.image_name)
         x |= {name: augment(x[name], share) for name, augment in self.augmentations.items()}
-        y |= {
-            name: first_augmentation.mix_labels(y[name], images, share)
-            for name in self.mixed_labels
-        }
-        y |= {
-            name: _transform_target(first_augmentation, each, y[name], share)
-            for name, each in self.dense_targets.items()
-        }
+        # All images draw the same transformations, so that any of them can transform the targets.
+        augmentation = self.augmentations.get(self.image_name)
+        if augmentation is not None:
+            y |= {
+                name: augmentation.mix_labels(y[name], images, share) for name in self.mixed_labels
+            }
+            y |= {
+                name: _transform_target(augmentation, each, y[name], share)
+                for name, each in self.dense_targets.items()
+            }
         x |= {name: self._move(each, x[name], share) for name, each in self.moving_inputs.items()}
         y |= {name: self._move(each, y[name], share) for name, each in self.moving_targets.items()}
+        y |= self._move_steps(y, share)
         augmented = (_repack(batch[0], x), _repack(batch[1], y))
         if len(batch) == len(augmented):
             return augmented
         weights = _as_dict(batch[2], self.dataset.targets)
         for name, dense_target in self.dense_targets.items():
             # Weights of pixels, `(examples, height, width, ...)`, rather than of examples.
-            if weights[name].shape.rank > 2:
+            if augmentation is not None and weights[name].shape.rank > 2:
                 channels = math.prod(weights[name].shape[3:])
                 pixels = _DenseTarget((*dense_target.shape[:2], channels), use_nearest=True)
-                weights[name] = _transform_target(first_augmentation, pixels, weights[name], share)
+                weights[name] = _transform_target(augmentation, pixels, weights[name], share)
+        # Weights of steps, `(examples, steps, ...)`, rather than of examples.
+        of_steps = {name: each for name, each in weights.items() if each.shape.rank > 1}
+        weights |= self._move_steps(of_steps, share)
         return (*augmented, _repack(batch[2], weights))
 
     def _move(self, coordinates: Coordinates, values: tf.Tensor, share: BatchShare) -> tf.Tensor:
         """Return coordinates of a share where the augmentation of their images puts them."""
         name = coordinates.image
-        augmentation, images = self.augmentations[name], self.images[name]
+        augmentation, images = self.augmentations[name], self.augmented_inputs[name]
         return coordinates.move(
             values, lambda points: augmentation.move_points(points, images, share)
         )
+
+    def _move_steps(self, values: _TensorDict, share: BatchShare) -> _TensorDict:
+        """Return values per step, by output, in the order of the augmented series."""
+        return {
+            output: self.augmentations[series].transform_targets(
+                values[output], share, use_nearest=False
+            )
+            for output, series in self.step_targets.items()
+            if output in values
+        }
 
 
 def _find_moving(

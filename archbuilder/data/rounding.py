@@ -7,7 +7,7 @@ import tensorflow as tf
 
 def round_to_dtype(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """Return floats as a dtype: rounded and clipped to its range if it has integers or booleans."""
-    if dtype.is_floating:
+    if dtype.is_floating or values.dtype == dtype:
         return tf.cast(values, dtype)
     if dtype.is_bool:
         # Otherwise every value but 0 would be true.

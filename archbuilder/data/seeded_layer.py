@@ -179,8 +179,10 @@ class SeededLayer:
                 f"images of {size[0]}x{size[1]} for a crop of {crop_text}", (note,)
             )
         shape = "x".join("?" if size is None else str(size) for size in images.shape[1:])
+        # Images have the axes (batch, height, width, channels).
+        noun = "images" if len(images.shape) == 4 else "series"
         with translate_keras_errors(
-            lambda error: self._rejection(f"images of {shape}", error_notes(error))
+            lambda error: self._rejection(f"{noun} of {shape}", error_notes(error))
         ):
             if self.name in _PER_IMAGE_LAYERS:
                 steps = share.select(self._steps_of_images(share))

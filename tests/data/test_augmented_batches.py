@@ -258,7 +258,7 @@ def test_augmentation_without_an_image_input(tmp_path: Path, capsys: pytest.Capt
     """Otherwise nothing would be changed: the error says which inputs there are, and no run is."""
     x = CHOSEN.random((20, 16, 3)).astype(np.float32)
     np.savez(tmp_path / "points.npz", x=x, y=CHOSEN.integers(0, 2, 20))
-    (tmp_path / "net.yaml").write_text(POINTS.replace("LAYER", "{GaussianNoise: 0.1}"))
+    (tmp_path / "net.yaml").write_text(POINTS.replace("LAYER", "RandomFlip"))
     assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(tmp_path / "run")]) == 2
     assert "no input of the network is an image: points [16, 3]" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

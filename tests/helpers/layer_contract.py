@@ -69,6 +69,12 @@ ROWS = (
         masks=False,
     ),
     Row(layers.Maxout, {"units": 5, "pieces": 3}),
+    Row(layers.RandomGain, {"decibels": (-3.0, 2.0), "per_channel": True, "seed": 1}),
+    Row(layers.RandomMasking, {"factor": 0.5, "axis": 2, "count": 2, "fill_value": 1.0, "seed": 1}),
+    Row(layers.RandomNoise, {"signal_to_noise": (5.0, 6.0), "seed": 1}),
+    Row(layers.RandomPermutation, {"seed": 1}),
+    Row(layers.RandomPointRotation, {"axis": "y", "factor": 0.1, "seed": 1}),
+    Row(layers.RandomTimeShift, {"factor": (0.0, 0.5), "fill_mode": "wrap", "seed": 1}),
     Row(
         layers.ReservoirCell,
         {

@@ -12,6 +12,12 @@ from archbuilder.keras_ext.layers.max_pooling_with_argmax import MaxPoolingWithA
 from archbuilder.keras_ext.layers.max_unpooling import MaxUnpooling2D
 from archbuilder.keras_ext.layers.maxout import Maxout
 from archbuilder.keras_ext.layers.position_embedding import PositionEmbedding
+from archbuilder.keras_ext.layers.random_gain import RandomGain
+from archbuilder.keras_ext.layers.random_masking import RandomMasking
+from archbuilder.keras_ext.layers.random_noise import RandomNoise
+from archbuilder.keras_ext.layers.random_permutation import RandomPermutation
+from archbuilder.keras_ext.layers.random_point_rotation import RandomPointRotation
+from archbuilder.keras_ext.layers.random_time_shift import RandomTimeShift
 from archbuilder.keras_ext.layers.reservoir_cell import ReservoirCell
 from archbuilder.keras_ext.layers.segment_sum import SegmentSum
 from archbuilder.keras_ext.layers.sine_position_encoding import SinePositionEncoding
@@ -29,6 +35,12 @@ __all__ = [
     "MaxUnpooling2D",
     "Maxout",
     "PositionEmbedding",
+    "RandomGain",
+    "RandomMasking",
+    "RandomNoise",
+    "RandomPermutation",
+    "RandomPointRotation",
+    "RandomTimeShift",
     "ReservoirCell",
     "SegmentSum",
     "SinePositionEncoding",
