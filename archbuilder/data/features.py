@@ -62,8 +62,13 @@ def fit_features(
         else:
             learned[name] = _recorded_feature(name, raw, fitted)
     for name, raw in dataset.raw_features.items():
-        # The segments and the next tokens of a text are those that its tokenizer gives them.
-        feature = _apply(raw, learned[raw.config.tokens_of or name])
+        # The segments and the next tokens of a text are those that its tokenizer gives them, and
+        # the labels of words belong to its tokens.
+        text = raw.config.labels_of
+        if text is None:
+            feature = _apply(raw, learned[raw.config.tokens_of or name])
+        else:
+            feature = encode_labels(raw, learned[name], dataset.raw_features[text], learned[text])
         feature = feature if raw.lists is None else pad_lists(raw, feature, raw.lists)
         if raw.output is None:
             inputs[name] = feature
@@ -153,8 +158,6 @@ def _apply(raw: RawFeature, fitted: FittedFeature) -> Feature:
         return present_values(raw)
     if raw.config.is_text:
         return encode_text(raw, fitted)
-    if raw.config.is_labels:
-        return encode_labels(raw, fitted)
     return (
         _index_categories(raw, fitted) if raw.config.is_category else convert_numbers(raw, fitted)
     )

@@ -159,25 +159,40 @@ def collect_labels(raw: RawFeature) -> tuple[FittedFeature, str]:
     return FittedFeature(raw.names, vocabulary=classes), note
 
 
-def encode_labels(raw: RawFeature, fitted: FittedFeature) -> Feature:
-    """Return the target that labels of words become: class indices, padded with `IGNORED_LABEL`.
+def encode_labels(
+    raw: RawFeature, fitted: FittedFeature, words: RawFeature, fitted_words: FittedFeature
+) -> Feature:
+    """Return the target that labels of words become: class indices by token.
+
+    The first token of a word has its label. All others, as those of padding, have `IGNORED_LABEL`.
+
+    Args:
+        raw: The labels.
+        fitted: Their classes.
+        words: The text that they label.
+        fitted_words: The vocabulary of the text.
 
     Raises:
         RunError: if a label is not a class of the training data.
     """
     numbers = {label: number for number, label in enumerate(fitted.vocabulary)}
     length = raw.config.sequence_length or 0
+    vocabulary = Vocabulary(fitted_words.vocabulary, fitted_words.merges)
+    tokenizer = TextTokenizer.from_vocabulary(words.config.tokenizer_config, vocabulary)
+    # A text in a list of columns stands between two special tokens.
+    margin = 0 if words.config.columns is None else 1
 
     def encode(rows: RowIndices) -> Array:
         values = np.full((len(rows), length), IGNORED_LABEL, np.int32)
+        starts = tokenizer.word_starts(words.texts[0].read(rows))
         for position, text in enumerate(raw.texts[0].read(rows)):
-            for index, label in enumerate(split_words(text)):
+            for label, start in zip(split_words(text), starts[position], strict=True):
                 number = numbers.get(label)
                 if number is None:
-                    start = raw.origin.describe_value(int(rows[position]), 0, quote(label))
-                    raise RunError(f"{start}, which is not a class of the training data")
-                if index < length:
-                    values[position, index] = number
+                    origin = raw.origin.describe_value(int(rows[position]), 0, quote(label))
+                    raise RunError(f"{origin}, which is not a class of the training data")
+                if 0 <= start < length - 2 * margin:
+                    values[position, start + margin] = number
         return values
 
     return Feature(_encoded_column(raw, encode, length, np.dtype(np.int32)), origin=raw.origin)

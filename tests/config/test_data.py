@@ -333,10 +333,10 @@ def test_contradictory_feature(settings: PlainData, message: str):
         ),
         (
             {
-                "inputs": {"z": {"column": "a", "tokenizer": "bpe", "sequence_length": 1}},
+                "inputs": {"z": {"columns": ["a", "b"], "tokenizer": "bpe", "sequence_length": 9}},
                 "target": {"x": {"column": "a", "labels_of": "z"}},
             },
-            "the target 'x' has the labels of 'z', which is not an input with one 'column', 'token",
+            "'x' has the labels of 'z', which is not an input with one 'column', a 'tokenizer'",
         ),
         (
             {"inputs": {"x": {"next_tokens_of": "z"}}},

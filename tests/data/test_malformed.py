@@ -564,7 +564,7 @@ FEATURES = (
         network=TOKENS,
         message=(
             "error[invalid-structure]: the source 'jsonl': the target 'y' has the labels"
-            " of 'words', which is not an input with one 'column', 'tokenizer: words' and"
+            " of 'words', which is not an input with one 'column', a 'tokenizer' and"
             " a 'sequence_length', and without 'strip_punctuation'"
         ),
         at="jsonl",
@@ -585,7 +585,7 @@ FEATURES = (
         message=(
             "error[invalid-data]: 'p' has no targets, but the output 'output' has a loss"
             " or metrics; put the texts of each class into a subdirectory, as in"
-            " DIR/positive/1.txt; 'target_from_input: {output: x}' under 'training'"
+            " DIR/cat/1.txt; 'target_from_input: {output: x}' under 'training'"
             " compares the output with its input"
         ),
         at="p",

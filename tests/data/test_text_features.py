@@ -24,7 +24,14 @@ from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import SourceDataset
 from archbuilder.data.sources import load_source
 from archbuilder.data.text import text_column
-from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, SPECIAL_TOKENS, UNK_ID, TextTokenizer
+from archbuilder.data.text.tokenizer import (
+    BEGIN_ID,
+    END_ID,
+    SPECIAL_TOKENS,
+    UNK_ID,
+    TextTokenizer,
+    Vocabulary,
+)
 from archbuilder.diagnostics.errors import RunError
 
 Texts = Sequence[str | None]
@@ -384,6 +391,40 @@ def test_as_many_labels_as_words(tmp_path: Path, kind: str):
     path = labeled(tmp_path, kind, [[]] * 5)
     with pytest.raises(RunError, match="has 4 words in"):
         load_source(label_source(path), DataFileOpener())
+
+
+@pytest.mark.parametrize("tokenizer", ["wordpiece", "bpe", "characters"])
+@pytest.mark.parametrize("is_framed", [False, True])
+def test_labels_of_words_in_parts(tmp_path: Path, tokenizer: str, is_framed: bool):
+    """The first token of a word has its label, as in the token classification of Hugging Face."""
+    columns = {"columns": ("tokens",)} if is_framed else {"column": "tokens"}
+    words = FeatureConfig(
+        tokenizer=tokenizer, vocabulary_size=290, sequence_length=9, lowercase=True, **columns
+    )
+    source = replace(label_source(labeled(tmp_path, "jsonl")), inputs={"words": words})
+    dataset = load_source(source, DataFileOpener())
+    recorded = dataset.preprocessing.schema.features["words"]
+    encoder = TextTokenizer.from_vocabulary(
+        words.tokenizer_config, Vocabulary(recorded.vocabulary, recorded.merges)
+    )
+    classes = dataset.preprocessing.schema.classes["tag"]
+    labels = dataset.targets["tag"].numpy(np.arange(5))
+    for row, (word_list, label_list) in enumerate(zip(WORD_LISTS, LABEL_LISTS, strict=True)):
+        ids, expected = [], []
+        for number, (word, label) in enumerate(zip(word_list, label_list, strict=True)):
+            # Bytes of a word include the space before it, and a space is a character.
+            text = f" {word}" if number and tokenizer != "wordpiece" else word
+            (tokens,) = encoder.encode([text])
+            is_space = number > 0 and tokenizer == "characters"
+            ids += tokens.tolist()
+            rest = len(tokens) - 1 - is_space
+            expected += [*[-1] * is_space, classes.index(label), *[-1] * rest]
+        frame = 1 if is_framed else 0
+        expected = [*[-1] * frame, *expected[: 9 - 2 * frame], *[-1] * 9][:9]
+        ids = [BEGIN_ID, *ids[:7], END_ID] if is_framed else ids or [UNK_ID]
+        assert values(dataset, "words")[row].tolist() == [*ids, *[0] * 9][:9]
+        assert labels[row].tolist() == expected
+    assert (labels >= 0).any(axis=1).tolist() == [True, True, True, False, True]
 
 
 TAGGER = """

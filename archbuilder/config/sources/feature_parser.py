@@ -93,15 +93,15 @@ def _find_label_conflict(inputs: object, targets: object) -> str:
             continue
         words = inputs.get(config.labels_of) if isinstance(inputs, Mapping) else None
         has_words = isinstance(words, FeatureConfig) and (
-            words.tokenizer == "words"
-            and words.column is not None
+            words.is_text
+            and (words.column is not None or len(words.columns or ()) == 1)
             and words.sequence_length is not None
             and not words.strip_punctuation
         )
         if not has_words:
             return (
                 f"the target {quote(name)} has the labels of {quote(config.labels_of)}, which is"
-                " not an input with one 'column', 'tokenizer: words' and a 'sequence_length', and"
+                " not an input with one 'column', a 'tokenizer' and a 'sequence_length', and"
                 " without 'strip_punctuation'"
             )
     return ""

@@ -36,10 +36,9 @@ _CONTINUATION_PREFIX: Final = "##"
 _PUNCTUATION: Final = r"""[!-/:-@\[-`{-~]"""
 """ASCII punctuation, as Keras's `TextVectorization` strips it."""
 
-_WHITE_SPACE: Final = re.compile(
-    "[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+"
-)
+_WHITE_SPACE: Final = "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 """What Unicode calls white space. Python's `split` also splits at the separators of ASCII."""
+_WORD: Final = re.compile(f"[^{_WHITE_SPACE}]+")
 
 TextBlocks = Callable[[], Iterator[str]]
 """Starts reading a text, and returns its blocks. Training may read it twice."""
@@ -171,6 +170,14 @@ class TextTokenizer:
         # The names of special tokens are in the vocabulary, where the model of words finds them.
         return [np.where(each < len(SPECIAL_TOKENS), UNK_ID, each) for each in arrays]
 
+    def word_starts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the first token of each word of each text, as its index; -1 if it has none."""
+        encodings = self.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [
+            _first_tokens(text, encoding.offsets)
+            for text, encoding in zip(texts, encodings, strict=True)
+        ]
+
     def decode(self, tokens: Sequence[int] | NDArray[np.integer]) -> str:
         """Return the text of tokens, without the special ones."""
         # `skip_special_tokens=True` skips only tokens that a trainer registered as special, and the
@@ -181,7 +188,20 @@ class TextTokenizer:
 
 def split_words(text: str) -> list[str]:
     """Return the words of a text, as the tokenizer `words` splits it."""
-    return [each for each in _WHITE_SPACE.split(text) if each]
+    return _WORD.findall(text)
+
+
+def _first_tokens(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the first token of each word; `offsets` are those of the tokens in the text."""
+    words = [match.span() for match in _WORD.finditer(text)]
+    starts, number = [-1] * len(words), 0
+    for index, (begin, end) in enumerate(offsets):
+        while number < len(words) and words[number][1] <= begin:
+            number += 1
+        # A token of bytes may begin with the space before its word.
+        if number < len(words) and starts[number] < 0 and words[number][0] < end:
+            starts[number] = index
+    return starts
 
 
 def _without_special_token_parsing(tokenizer: Tokenizer) -> Tokenizer:
