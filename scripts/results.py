@@ -19,7 +19,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,10 @@ Metrics are those of the validation set: the 10,000 test images of MNIST (for bo
 on the canvases of [cluttered_digits.py](../scripts/cluttered_digits.py)), the last tenth of the
 text, and for tables, series, sentences and masks the set that
 [real_data.py](../scripts/real_data.py) holds out. It takes their data from Python packages, and
-measures the other methods beside which these results stand. Minutes are the duration of the command
-on two cores without a GPU, under other load.
+measures the other methods beside which these results stand. Where a network starts from the weights
+of another run, the same network stands beside it with its initial weights, trained with the same
+settings and seed. Minutes are the duration of the commands on two cores without a GPU, under other
+load.
 
 | result | metric | required | minutes |
 |---|---|---|---:|
@@ -75,6 +77,8 @@ class Result:
     metric: Callable[[Path], Metric]
     bound: str
     prepare: Callable[[Path], None] = lambda _data: None
+    earlier_runs: Mapping[str, str] = field(default_factory=dict)
+    """The commands of runs that come before, by their directories; those that exist are kept."""
 
 
 def validation_metrics(run: Path) -> Mapping[str, float]:
@@ -207,6 +211,22 @@ def write_cluttered_digits(data: Path) -> None:
         subprocess.run([sys.executable, script, data / "mnist", directory], check=True)
 
 
+def against_scratch(key: str, points: float) -> Callable[[Path], Metric]:
+    """Return an accuracy next to that of the same network from its initial weights.
+
+    Args:
+        key: The accuracy in the runs.
+        points: By how much it must be better.
+    """
+
+    def metric(run: Path) -> Metric:
+        value = validation_metrics(run)[key]
+        scratch = validation_metrics(run.parent / f"{run.name}_scratch")[key]
+        return Metric(f"accuracy {value:.2%}; from scratch {scratch:.2%}", value - scratch > points)
+
+    return metric
+
+
 def write_real_data(name: str) -> Callable[[Path], None]:
     """Return a function that writes data of a Python package, and the metrics of other methods."""
 
@@ -256,6 +276,7 @@ def random_key(word: str) -> str:
     return str(random.Random(word).random())
 
 
+FEW_LABELS = f"blueprints/recipes/few_labels.yaml --data {MNIST}"
 TRANSFORMER = (
     "transformer --set vocabulary=16 --set depth=2 --set width=64 --set hidden=256 --set heads=4"
     " --set dropout=0 --recipe blueprints/recipes/transformer.yaml --data runs/results/{}.tsv"
@@ -325,6 +346,15 @@ RESULTS = (
         f"blueprints/recipes/encoder.yaml --recipe blueprints/recipes/simclr.yaml --data {MNIST}",
         linear_probe,
         "10 points above untrained",
+    ),
+    Result(
+        "few_labels",
+        "The encoder of SimCLR above under a classifier, with 1% of the labels",
+        f"{FEW_LABELS} --recipe blueprints/recipes/few_labels_pretrained.yaml"
+        " --allow-dir runs/results",
+        against_scratch("accuracy", 0.03),
+        "3 points above from scratch",
+        earlier_runs={"few_labels_scratch": FEW_LABELS},
     ),
     Result(
         "moco",
@@ -432,10 +462,14 @@ def run(result: Result, data: Path) -> dict[str, Any]:
     folder = RUNS / result.name
     if folder.exists():
         raise SystemExit(f"{folder} already exists; remove it to train again")
-    command = [argument.replace("$DATA", str(data)) for argument in shlex.split(result.command)]
     start = time.monotonic()
-    arguments = ["train", *command, "--run-dir", str(folder)]
-    subprocess.run([sys.executable, "-m", "archbuilder", *arguments], cwd=ROOT, check=True)
+    missing = {
+        name: command for name, command in result.earlier_runs.items() if not (RUNS / name).exists()
+    }
+    for name, command in {**missing, result.name: result.command}.items():
+        words = [word.replace("$DATA", str(data)) for word in shlex.split(command)]
+        arguments = ["train", *words, "--run-dir", str(RUNS / name)]
+        subprocess.run([sys.executable, "-m", "archbuilder", *arguments], cwd=ROOT, check=True)
     minutes = (time.monotonic() - start) / 60
     metric = result.metric(folder)
     return {"metric": metric.text, "passed": metric.passed, "minutes": round(minutes, 1)}
@@ -454,7 +488,11 @@ def page(rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 def section(result: Result) -> str:
     """Return the command of a result, with its image if there is one."""
-    text = f"\n## {result.name}\n\n{result.title}:\n\n```sh\n{wrapped(result.command)}\n```\n"
+    earlier = [
+        f"{command} --run-dir runs/results/{name}" for name, command in result.earlier_runs.items()
+    ]
+    commands = "\n".join(map(wrapped, [*earlier, result.command]))
+    text = f"\n## {result.name}\n\n{result.title}:\n\n```sh\n{commands}\n```\n"
     if (IMAGES / f"{result.name}.png").exists():
         text += f"\n![{result.title}](images/{result.name}.png)\n"
     return text

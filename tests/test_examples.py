@@ -251,7 +251,9 @@ def check(example: Example) -> None:
     pairs = list(pairwise(rest))
     settings = [word for flag, word in pairs if flag == "--set"]
     recipes = [word for flag, word in pairs if flag == "--recipe"]
-    loaded, limits = archbuilder.load(context.params["blueprint"]), Limits()
+    directories = context.params.get("allow_dirs", ())
+    loaded = archbuilder.load(context.params["blueprint"], allow_dirs=directories)
+    limits = Limits()
     options = {"variant": loaded.variant, "params": parse_assignments(settings, limits)}
     graphs = loaded.graphs(variant=loaded.variant, **options["params"])
     if recipes:
