@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
@@ -380,28 +381,36 @@ def melanomas(folder: Path) -> None:
             file.write(example.SerializeToString())
 
 
+def recording(file: Path, wave: np.ndarray, *, rate: int = 16_000) -> None:
+    """Write an audio file; a test whose data it is needs the library that reads it."""
+    soundfile = pytest.importorskip("soundfile", reason="the extra 'audio' is not installed")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(file, wave, rate)
+
+
 def speech(folder: Path, *, samples: int = 400) -> None:
-    """Write waves; the pitch is that of the speaker."""
+    """Write recordings; the pitch is that of the speaker."""
     random = np.random.default_rng(0)
     y = labels(40, 5)
     time = np.arange(samples) + random.uniform(0, 20, (40, 1))
     waves = np.sin(time * (0.3 + 0.4 * y[:, None])) + random.normal(scale=0.2, size=(40, samples))
-    for name, size in (("train", 40), ("valid", 10)):
-        np.save(folder / f"{name}_speech.npy", (0.5 * waves[:size]).astype(np.float32))
-        np.save(folder / f"{name}_speakers.npy", y[:size])
+    for number, (speaker, wave) in enumerate(zip(y, waves, strict=True)):
+        recording(folder / f"audio/speaker_{speaker}/{number}.wav", 0.5 * wave)
 
 
 def spoken_letters(folder: Path, *, samples: int = 480) -> None:
-    """Write waves with a pitch for each of their letters, and zeros behind them."""
+    """Write recordings with a pitch for each of their letters."""
     random = np.random.default_rng(0)
-    waves, texts = np.zeros((24, samples), np.float32), np.zeros((24, 4), np.int64)
-    for wave, text in zip(waves, texts, strict=True):
+    lines = []
+    for number in range(24):
         length = random.integers(2, 5)
-        text[:length] = random.integers(1, 5, length)
-        pitches = np.repeat(text[:length], samples // 4)
-        wave[: len(pitches)] = np.sin(np.arange(len(pitches)) * 0.5 * pitches)
-    np.save(folder / "speech.npy", waves)
-    np.save(folder / "characters.npy", texts)
+        text = random.integers(1, 5, length)
+        pitches = np.repeat(text, samples // 4)
+        wave = 0.9 * np.sin(np.arange(len(pitches)) * 0.5 * pitches)
+        recording(folder / f"wavs/{number}.wav", wave, rate=22_050)
+        characters = [*text.tolist(), *[0] * (4 - length)]
+        lines.append(json.dumps({"file": str(number), "characters": characters}) + "\n")
+    (folder / "speech.jsonl").write_text("".join(lines))
 
 
 def accents(folder: Path, *, features: int = 16) -> None:
@@ -481,16 +490,18 @@ def depths(folder: Path) -> None:
 
 
 def surroundings(folder: Path, *, samples: int = 240) -> None:
-    """Write sounds of one channel; the pitch is that of the class."""
+    """Write recordings and tables of their classes, which decide about the pitch."""
     y = labels(24, 4)
     random = np.random.default_rng(0)
     time = np.arange(samples) + random.uniform(0, 20, (24, 1))
     waves = 0.5 * np.sin(time * (0.3 + 0.5 * y[:, None])) + random.normal(
         scale=0.05, size=(24, samples)
     )
+    lines = [f"{number}.wav,{sound}\n" for number, sound in enumerate(y)]
+    for number, wave in enumerate(waves):
+        recording(folder / f"audio/{number}.wav", wave)
     for name, size in (("train", 24), ("valid", 8)):
-        np.save(folder / f"{name}_sounds.npy", waves[:size, :, None].astype(np.float32))
-        np.save(folder / f"{name}_classes.npy", y[:size])
+        (folder / f"{name}.csv").write_text("filename,target\n" + "".join(lines[:size]))
 
 
 def flicker(folder: Path, *, channels: int = 2, samples: int = 32) -> None:
