@@ -66,11 +66,12 @@ def train_stages(
             best,
         )
         stage_checkpoint = checkpoint if number == first_number else None
-        context.log(_title(stage, end_epoch, stage_checkpoint))
+        config = replace(settings[number - 1], epochs=end_epoch)
+        context.log(_title(stage, config, stage_checkpoint))
         task, result = train_stage(
             replace(
                 context,
-                config=replace(settings[number - 1], epochs=end_epoch),
+                config=config,
                 stage=stage,
                 checkpoint=stage_checkpoint,
                 initial_weights=context.initial_weights if number == 1 else None,
@@ -83,9 +84,13 @@ def train_stages(
     return task, result
 
 
-def _title(stage: Stage, end_epoch: int, checkpoint: Checkpoint | None) -> str:
-    """Return what the log says before a stage."""
-    title = f"Stage {stage.number} of {stage.count}: epochs {stage.first_epoch + 1} to {end_epoch}"
+def _title(stage: Stage, config: TrainingConfig, checkpoint: Checkpoint | None) -> str:
+    """Return what the log says before a stage, which ends with the last epoch of its settings."""
+    first, end_epoch, size = stage.first_epoch + 1, config.epochs, config.image_size
+    title = f"Stage {stage.number} of {stage.count}: epochs {first} to {end_epoch}"
+    if size is not None:
+        height, width = (size, size) if isinstance(size, int) else size
+        title += f", images of {height}x{width}"
     # Interrupted before the next stage, which starts from what callbacks or averages of this one
     # leave: its networks are built once more, but not trained.
     is_over = checkpoint is not None and checkpoint.position.epoch >= end_epoch

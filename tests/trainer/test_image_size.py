@@ -71,6 +71,7 @@ def test_stages_of_two_sizes(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     model = network()
     model.save(tmp_path / "start.keras")
     run = trained(tmp_path, BLUEPRINT, "run")
+    assert "Stage 2 of 2: epochs 2 to 2, images of 12x10\n" in capsys.readouterr().out
     loss = "sparse_categorical_crossentropy"
     model.compile(keras.optimizers.Adam(0.01), loss)
     model.fit(resized(x[:32], 8, 8), y[:32], batch_size=16, shuffle=False, verbose=0)
