@@ -183,13 +183,14 @@ def _fit_categories(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, s
     ordered = sorted(frequent, key=lambda category: (-counts_by_category[category], category))
     vocabulary = tuple(ordered[: config.max_size or MAX_CATEGORIES])
     num_missing = f", {counts[0]:,} missing" if counts[0] else ""
+    if not vocabulary:
+        times = f" that occurs {config.min_count} times" if config.min_count else ""
+        raise RunError(f"{raw.title} has no category in the training set{times}")
     num_others = _num_others(config)
     num_categories = f"{len(vocabulary) + num_others:,} categories (1 out-of-vocabulary)"
     if config.is_ragged:
         num_categories = num_categories.replace("(1", "(1 padding, 1")
     if config.is_multi_hot:
-        if not vocabulary:
-            raise RunError(f"{raw.title} has no category in the training set")
         num_categories = plural(len(vocabulary), "category", "categories")
     note = f"{raw.title}: {num_categories}{num_missing}"
     return FittedFeature(raw.names, vocabulary=vocabulary), note
@@ -204,7 +205,13 @@ def _index_categories(raw: RawFeature, fitted: FittedFeature) -> Feature:
     first = _num_others(raw.config)
     indices = {category: index for index, category in enumerate(fitted.vocabulary, first)}
     if raw.config.is_multi_hot:
-        return Feature(_multi_hot_column(raw, indices), origin=raw.origin)
+        hint = (
+            "it has a value for each category of the training set; list all categories in"
+            " 'vocabulary'"
+            if raw.config.vocabulary is True
+            else "it has a value for each category in 'vocabulary'"
+        )
+        return Feature(_multi_hot_column(raw, indices), origin=raw.origin, shape_hint=hint)
     # The last entry is the one of -1, which stands for a missing category.
     table = np.array(
         [*(indices.get(category, first - 1) for category in raw.categories), first - 1], np.int64

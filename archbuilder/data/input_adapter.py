@@ -88,6 +88,7 @@ def make_adapter(feature: Feature, graph_input: GraphInput) -> InputAdapter:
     if not _shape_fits(shape, graph_input.shape):
         is_color = feature.image and graph_input.shape[-1:] == (1,)
         hint = "; for gray images, write 'channels: 1' in the source 'images'" if is_color else ""
+        hint = f"; {feature.shape_hint}" if feature.shape_hint else hint
         raise RunError(
             f"an example of the input '{graph_input.name}' has the shape"
             f" {_format_shape(feature.shape)},"

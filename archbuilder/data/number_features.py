@@ -148,9 +148,9 @@ def fit_numbers(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]:
         fitted = replace(fitted, fill=(float(config.missing),) * num_columns)
     elif config.missing in ("mean", "median"):
         if not counts.all():
-            empty = names[int(np.argmin(counts))]
+            empty = raw.title if config.date else f"the column {quote(names[counts.argmin()])}"
             raise RunError(
-                f"the column {quote(empty)} has no value in the training set, and 'missing:"
+                f"{empty} has no value in the training set, and 'missing:"
                 f" {config.missing}' needs one; write a number"
             )
         fill = means if config.missing == "mean" else _medians(raw, rows)

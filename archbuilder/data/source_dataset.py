@@ -53,6 +53,8 @@ class Feature:
     """Positions of an example whose values are integers, if the column has a floating dtype."""
     num_categories: int | None = None
     """Number of entries with that for other values, if the values are indices of a vocabulary."""
+    shape_hint: str = ""
+    """What decides the shape of an example, for messages."""
     vocabulary_limit: str = "'max_size' or 'min_count'"
     """The settings that limit the vocabulary, for messages."""
     lengths: BatchLengths | None = None

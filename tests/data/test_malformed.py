@@ -330,6 +330,45 @@ TABLES = (
 
 FEATURES = (
     Case(
+        "a category that only the validation set has",
+        files={"t.csv": "a,kind\nu;v,x\nu,y\nv,x\nw,y\n"},
+        data=(
+            'csv: {file: t.csv, inputs: {x: {column: a, separator: ";", vocabulary: true}},'
+            " target: kind}"
+        ),
+        training="loss: SparseCategoricalCrossentropy, validation_split: {last: 0.25}",
+        network=ONE_NUMBER.replace("[1]", "[3]"),
+        message=(
+            "error[invalid-data]: an example of the input 'x' has the shape [2], but the network"
+            " takes [3]; it has a value for each category of the training set; list all categories"
+            " in 'vocabulary'"
+        ),
+        at="t.csv",
+    ),
+    Case(
+        "categories that are missing in the training set",
+        files={"t.csv": "a,kind\n,x\n,y\n,x\nw,y\n"},
+        data="csv: {file: t.csv, inputs: {x: {column: a, vocabulary: true}}, target: kind}",
+        training="loss: SparseCategoricalCrossentropy, validation_split: {last: 0.25}",
+        network=CATEGORY,
+        message="error[invalid-data]: column 'a' has no category in the training set",
+        at="t.csv",
+    ),
+    Case(
+        "dates that are missing in the training set",
+        files={"t.csv": "a,kind\n,x\n,y\n,x\n2024-01-31,y\n"},
+        data=(
+            "csv: {file: t.csv, inputs: {x: {column: a, date: [day], missing: mean}}, target: kind}"
+        ),
+        training="loss: SparseCategoricalCrossentropy, validation_split: {last: 0.25}",
+        network=ONE_NUMBER,
+        message=(
+            "error[invalid-data]: column 'a' has no value in the training set, and 'missing: mean'"
+            " needs one; write a number"
+        ),
+        at="t.csv",
+    ),
+    Case(
         "phrases without counts",
         data=(
             "csv: {file: t.csv, target: kind, inputs: {x: {column: a, tokenizer: words,"
