@@ -104,7 +104,7 @@ ORDER: Mapping[str, str] = {
         dtypes lists lookup_tables targets text
         raw_feature
         source_dataset
-        list_features number_features sample_weights text_features
+        box_labels list_features number_features sample_weights text_features
         features sampling split windows
         digest input_adapter random_crop sources
         sizes vocabularies

@@ -27,13 +27,13 @@ from archbuilder.data.augmentation import (
     Augmentation,
 )
 from archbuilder.data.batch_share import BatchShare
-from archbuilder.data.image_coordinates import Coordinates
+from archbuilder.data.image_coordinates import PADDING, Coordinates, is_no_padding
 from archbuilder.data.mixed_labels import find_mixed_labels
 from archbuilder.data.pipeline import AdaptedDataset, BatchPipeline
 from archbuilder.data.seeded_layer import AUGMENTATION_MISMATCH, MOTION_LAYERS
 from archbuilder.data.series_augmentation import assign_layers, find_step_targets
 from archbuilder.data.source_dataset import target_key
-from archbuilder.data.targets import Target
+from archbuilder.data.targets import Target, ignored_class
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, UsageError
 
 _TensorDict: TypeAlias = dict[str, tf.Tensor]
@@ -111,19 +111,21 @@ class BatchAugmenter:
         targets = _as_dict(target_specs, dataset.targets)
         target_shapes = {name: tuple(each.shape[1:]) for name, each in targets.items()}
         compared = objective.compared_outputs
-        moving_targets = _find_moving(
-            config.augment,
-            {
-                name: dataset.coordinates[target_key(name)]
-                for name in compared
-                if target_key(name) in dataset.coordinates
-            },
-            image_shapes,
-        )
-        moving_inputs = _find_moving(
-            config.augment,
-            {name: dataset.coordinates[name] for name in inputs if name in dataset.coordinates},
-            image_shapes,
+        moving_targets, moving_inputs = (
+            _find_moving(
+                config.augment,
+                {
+                    name: dataset.coordinates[key].select_labels(compared)
+                    for name, key in keys.items()
+                    if key in dataset.coordinates
+                },
+                image_shapes,
+                objective.loss,
+            )
+            for keys in (
+                {each: target_key(each) for each in compared},
+                {each: each for each in inputs},
+            )
         )
         dense_targets = _DenseTargetFinder(objective, dataset, target_shapes, image_shapes).find(
             config.augment, [name for name in compared if name not in moving_targets]
@@ -167,8 +169,14 @@ class BatchAugmenter:
                 name: _transform_target(augmentation, each, y[name], share)
                 for name, each in self.dense_targets.items()
             }
-        x |= {name: self._move(each, x[name], share) for name, each in self.moving_inputs.items()}
-        y |= {name: self._move(each, y[name], share) for name, each in self.moving_targets.items()}
+        for values, moving in ((x, self.moving_inputs), (y, self.moving_targets)):
+            for name, coordinates in moving.items():
+                values[name] = self._move(coordinates, values[name], share)
+                # The classes of boxes that have left the image become padding too.
+                y |= {
+                    label: tf.where(is_no_padding(values[name]), y[label], PADDING)
+                    for label in coordinates.labels
+                }
         y |= self._move_steps(y, share)
         augmented = (_repack(batch[0], x), _repack(batch[1], y))
         if len(batch) == len(augmented):
@@ -208,11 +216,13 @@ def _find_moving(
     layers: Sequence[KerasObject],
     coordinates: Mapping[str, Coordinates],
     images: Collection[str],
+    losses: Mapping[str, KerasObject],
 ) -> dict[str, Coordinates]:
     """Return the coordinates, by input or output, that move with augmented images.
 
     Raises:
         BlueprintError: if a layer moves pixels, and the coordinates cannot move with them.
+        UsageError: if a loss takes the classes of boxes that have left the image for classes.
     """
     geometric_layers = [
         each for each in layers if each.class_name in (*GEOMETRIC_LAYERS, *MIXED_LAYERS)
@@ -235,6 +245,13 @@ def _find_moving(
                 ),
             )
             raise BlueprintError(diagnostics)
+    for declared in moving.values() if geometric_layers else ():
+        for label in declared.labels:
+            if label in losses and ignored_class(losses[label]) != PADDING:
+                raise UsageError(
+                    f"'augment' may move boxes out of the image, whose classes are then {PADDING}:"
+                    f" the loss of the output '{label}' needs 'ignore_class: {PADDING}'"
+                )
     return moving if geometric_layers else {}
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from archbuilder.config.data_schema import FittedFeature
 from archbuilder.config.sources.features import MAX_CATEGORIES, FeatureConfig
+from archbuilder.data.box_labels import collect_classes, encode_classes
 from archbuilder.data.columns import Array, Column, RowIndices, iter_chunks, map_column
 from archbuilder.data.list_features import list_note, pad_lists, present_values
 from archbuilder.data.number_features import check_domain, convert_numbers, fit_numbers, value_names
@@ -64,7 +65,7 @@ def fit_features(
     for name, raw in dataset.raw_features.items():
         # The segments and the next tokens of a text are those that its tokenizer gives them, and
         # the labels of words belong to its tokens.
-        text = raw.config.labels_of
+        text = raw.config.labels_of if raw.config.is_labels else None
         if text is None:
             feature = _apply(raw, learned[raw.config.tokens_of or name])
         else:
@@ -79,7 +80,7 @@ def fit_features(
     labels = {
         raw.output or "": learned[name].vocabulary
         for name, raw in dataset.raw_features.items()
-        if raw.config.is_labels
+        if raw.config.labels_of is not None
     }
     schema = replace(schema, features=learned, classes={**schema.classes, **labels})
     return replace(
@@ -150,6 +151,8 @@ def _fit(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]:
         return fit_text(raw, rows)
     if raw.config.is_labels:
         return collect_labels(raw)
+    if raw.config.is_box_labels:
+        return collect_classes(raw)
     return _fit_categories(raw, rows) if raw.config.is_category else fit_numbers(raw, rows)
 
 
@@ -158,6 +161,8 @@ def _apply(raw: RawFeature, fitted: FittedFeature) -> Feature:
         return present_values(raw)
     if raw.config.is_text:
         return encode_text(raw, fitted)
+    if raw.config.is_box_labels:
+        return encode_classes(raw, fitted)
     return (
         _index_categories(raw, fitted) if raw.config.is_category else convert_numbers(raw, fitted)
     )

@@ -7,17 +7,20 @@ the pixels, and a box becomes the smallest one around its moved corners.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import keras
 import tensorflow as tf
 
 from archbuilder.config.sources import CoordinateKind
+from archbuilder.formatting import plural
 
 PointMotion: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
 """Returns where points `(examples, points, 2)` are after an augmentation."""
+PADDING: Final = -1
+"""All numbers of a box or point that fills up a list, and its class."""
 _RELATIVE: Final = "rel_"
 
 
@@ -29,6 +32,10 @@ class Coordinates:
     """The input with the image, in parts of whose width and height they are."""
     kind: CoordinateKind | None
     """Points, or the format of boxes; None if the recipe does not say it."""
+    length: int | None = None
+    """The number of boxes or points that lists are padded to; None for a fixed number."""
+    labels: tuple[str, ...] = ()
+    """The outputs whose targets have a class for each of the boxes or points."""
 
     @property
     def is_relative(self) -> bool:
@@ -49,10 +56,29 @@ class Coordinates:
     def _name(self) -> str:
         return (self.kind or "").removeprefix(_RELATIVE)
 
+    @property
+    def num_values(self) -> int:
+        """How many numbers a box or a point has."""
+        return 4 if self.has_boxes else 2
+
+    @property
+    def noun(self) -> str:
+        """What messages call one of them."""
+        return "box" if self.has_boxes else "point"
+
+    def count_text(self, count: int) -> str:
+        """Return a count of them for messages."""
+        return plural(count, self.noun, "boxes" if self.has_boxes else "")
+
+    def select_labels(self, outputs: Collection[str]) -> Coordinates:
+        """Return these coordinates with the labels that are targets of some outputs."""
+        return replace(self, labels=tuple(each for each in self.labels if each in outputs))
+
     def move(self, values: tf.Tensor, motion: PointMotion) -> tf.Tensor:
         """Return numbers `(examples, ...)` after the motion of the points of their images.
 
-        Points may leave the image. Boxes end at its border.
+        Points may leave the image. Boxes end at its border; those of a list that have left it
+        become padding.
         """
         numbers = tf.cast(values, tf.float32)
         shape, num_examples = tf.shape(numbers), tf.shape(numbers)[0]
@@ -60,9 +86,20 @@ class Coordinates:
             moved = motion(tf.reshape(numbers, (num_examples, -1, 2)))
         else:
             boxes = tf.reshape(numbers, (num_examples, -1, 4))
-            edges = _convert(boxes, self._name, "xyxy")
-            moved = _convert(_move_boxes(edges, motion), "xyxy", self._name)
+            edges = _move_boxes(_convert(boxes, self._name, "xyxy"), motion)
+            moved = _convert(edges, "xyxy", self._name)
+            if self.length is not None:
+                is_visible = tf.reduce_all(edges[..., 2:] > edges[..., :2], axis=-1, keepdims=True)
+                moved = tf.where(is_visible, moved, float(PADDING))
+        if self.length is not None:
+            is_value = is_no_padding(tf.reshape(numbers, tf.shape(moved)))
+            moved = tf.where(is_value[..., tf.newaxis], moved, float(PADDING))
         return tf.ensure_shape(tf.cast(tf.reshape(moved, shape), values.dtype), values.shape)
+
+
+def is_no_padding(values: tf.Tensor) -> tf.Tensor:
+    """Return whether boxes or points `(..., numbers)` are no padding, of shape `(...)`."""
+    return tf.reduce_any(values != tf.constant(PADDING, values.dtype), axis=-1)
 
 
 def _convert(boxes: tf.Tensor, source: str, target: str) -> tf.Tensor:

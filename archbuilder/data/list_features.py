@@ -10,6 +10,7 @@ import numpy as np
 
 from archbuilder.data.columns import ArrayColumn, Column, RowIndices, load_into_memory
 from archbuilder.data.file_access import check_fits_in_memory
+from archbuilder.data.image_coordinates import PADDING
 from archbuilder.data.lists import BatchLengths, ListBounds, Padding
 from archbuilder.data.raw_feature import RawFeature
 from archbuilder.data.source_dataset import Feature
@@ -32,7 +33,13 @@ def pad_lists(raw: RawFeature, values: Feature, lists: ListBounds) -> Feature:
         RunError: if a list is too large to be padded.
     """
     config = raw.config
-    padding = Padding(config.lengths, config.padding == "pre", config.truncating == "pre")
+    has_boxes = config.coordinates is not None or config.is_box_labels
+    padding = Padding(
+        config.lengths,
+        config.padding == "pre",
+        config.truncating == "pre",
+        PADDING if has_boxes else 0,
+    )
     column: Column = padding.pad(values.column, lists)
     example_bytes = math.prod(column.shape) * column.dtype.itemsize
     check_fits_in_memory(example_bytes, f"an example of {raw.title}")

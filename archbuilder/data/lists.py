@@ -63,6 +63,8 @@ class Padding:
     pads_front: bool = False
     keeps_last: bool = False
     """Whether longer lists lose their first values rather than their last ones."""
+    value: int = 0
+    """What fills up lists."""
 
     def pad(self, values: Column, bounds: ListBounds) -> LazyColumn:
         """Return the column of the padded lists."""
@@ -71,7 +73,7 @@ class Padding:
 
         def read(rows: RowIndices) -> Array:
             selected, sizes = bounds.select(rows, length, keep_last=self.keeps_last)
-            padded = np.zeros((len(rows), *shape), values.dtype)
+            padded = np.full((len(rows), *shape), self.value, values.dtype)
             columns = positions(sizes)
             if self.pads_front:
                 columns += np.repeat(length - sizes, sizes)

@@ -23,6 +23,7 @@ from archbuilder.data.position import TrainingPosition
 from archbuilder.data.sample_weights import ClassWeights, CombinedWeights
 from archbuilder.data.sampling import ClassSampling
 from archbuilder.data.shuffle import epoch_permutation, grouped_permutation
+from archbuilder.data.source_dataset import target_key
 from archbuilder.data.targets import Target
 
 
@@ -82,6 +83,17 @@ class AdaptedDataset:
         """Return the number of batches of an epoch, with the smaller last one or without it."""
         size = self.epoch_size
         return size // batch_size if drop_remainder else -(-size // batch_size)
+
+    @property
+    def padded_outputs(self) -> tuple[str, ...]:
+        """The outputs whose targets are lists of boxes or points with padding."""
+        lists = {key for key, each in self.coordinates.items() if each.length is not None}
+        # The target of an output that is not compared has no axes.
+        return tuple(
+            name
+            for name, target in self.targets.items()
+            if target_key(name) in lists and target.column.shape
+        )
 
     @property
     def class_weights(self) -> Mapping[str, Mapping[str, float]]:

@@ -18,6 +18,7 @@ import keras
 import tensorflow as tf
 
 from archbuilder.config.loss_traits import LOSS_TRAITS
+from archbuilder.data.image_coordinates import is_no_padding
 from archbuilder.data.sample_weights import append_axes
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.distribution.slices import BatchSlice, all_gather
@@ -87,8 +88,17 @@ def attach_ignore_class_mask(loss: keras.losses.Loss, y_true: tf.Tensor, y_pred:
     if ignore_class is None:
         return
     labelled = tf.reshape(y_true, tf.shape(y_pred)[:-1]) != tf.cast(ignore_class, y_true.dtype)
+    _attach_mask(y_pred, labelled)
+
+
+def attach_padding_mask(y_true: tf.Tensor, y_pred: tf.Tensor) -> None:
+    """Mask the boxes or points that are padding, for the loss and the metrics of their output."""
+    _attach_mask(y_pred, is_no_padding(y_true))
+
+
+def _attach_mask(y_pred: tf.Tensor, counted: tf.Tensor) -> None:
     mask = _get_keras_mask(y_pred)
-    y_pred._keras_mask = labelled if mask is None else tf.logical_and(mask, labelled)  # noqa: SLF001
+    y_pred._keras_mask = counted if mask is None else tf.logical_and(mask, counted)  # noqa: SLF001
 
 
 def needs_whole_batch(loss: keras.losses.Loss) -> bool:

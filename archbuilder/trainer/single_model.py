@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 import keras
@@ -16,6 +16,7 @@ from archbuilder.trainer.loss_reduction import (
     LossTerm,
     SumAndCount,
     attach_ignore_class_mask,
+    attach_padding_mask,
     reduce_loss,
 )
 from archbuilder.trainer.step_function import Logs
@@ -33,10 +34,15 @@ class SingleNetworkModel(DistributedModel):
     """
 
     def __init__(
-        self, network: keras.Model, execution: ExecutionConfig = DEFAULT_EXECUTION
+        self,
+        network: keras.Model,
+        execution: ExecutionConfig = DEFAULT_EXECUTION,
+        padded_outputs: Collection[str] = (),
     ) -> None:
+        """Create the model; the targets of padded outputs are lists of boxes or points."""
         super().__init__(execution)
         self.network = network
+        self._padded_outputs = tuple(padded_outputs)
         # The network has its variables, so Keras need not build this model from a batch.
         self.built = True
 
@@ -87,7 +93,7 @@ class SingleNetworkModel(DistributedModel):
             # prunes the rest of the forward pass. Within the scope, layers such as
             # BatchNormalization do not change their variables.
             with keras.StatelessScope():
-                outputs = self(batch[0], training=False)
+                outputs = self._call_with_masks(batch[0], batch[1], training=False)
                 loss_sums = self._reduce_losses(self.replica_slice(batch, is_duplicate), outputs)
             global_counts = all_reduce_sum(_stack_counts(loss_sums))
 
@@ -119,7 +125,7 @@ class SingleNetworkModel(DistributedModel):
         Updates the losses and metrics of the epoch.
         """
         x, y, weights = batch_slice.data
-        outputs = self(x, training=training)
+        outputs = self._call_with_masks(x, y, training=training)
         loss_sums = self._reduce_losses(batch_slice, outputs)
         dtype = keras.config.floatx()
         # Keras's `compute_loss` divides these by the number of replicas. `loss_fn` multiplies them
@@ -134,6 +140,14 @@ class SingleNetworkModel(DistributedModel):
             )
         self.compute_metrics(x, y, outputs, sample_weight=weights)
         return loss_sums, extra_loss
+
+    def _call_with_masks(self, x: Any, y: Any, *, training: bool) -> Any:
+        """Return the outputs, with masks of the padding of their targets."""
+        outputs = self(x, training=training)
+        for name in self._padded_outputs:
+            has_names = isinstance(outputs, Mapping)
+            attach_padding_mask(*((y[name], outputs[name]) if has_names else (y, outputs)))
+        return outputs
 
     def _reduce_losses(
         self, batch_slice: BatchSlice[_XYSampleWeight], outputs: Any

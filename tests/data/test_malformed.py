@@ -604,7 +604,8 @@ FEATURES = (
         message=(
             "error[invalid-structure]: the source 'jsonl': the target 'y' has the labels"
             " of 'words', which is not an input with one 'column', a 'tokenizer' and"
-            " a 'sequence_length', and without 'strip_punctuation'"
+            " a 'sequence_length', and without 'strip_punctuation', nor 'coordinates' with a"
+            " 'length'"
         ),
         at="jsonl",
     ),
@@ -835,7 +836,7 @@ LISTS = (
         data="csv: {file: t.csv, inputs: {x: a}, target: {y: {column: b, length: 4}}}",
         message=(
             "error[invalid-structure]: 'target' of 'y' has a 'length', but lists of varying length"
-            " cannot be targets"
+            " cannot be targets without 'coordinates'"
         ),
         at="{column: b, length: 4}",
     ),

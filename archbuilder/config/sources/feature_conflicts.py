@@ -15,7 +15,7 @@ _VOCABULARY_KEYS: Final = ("min_count", "max_size")
 _LIST_KEYS: Final = ("padding", "truncating")
 _LIST_PARTS: Final = (
     "column", "length", "separator", "vocabulary", "transform", "clip", "normalize",
-    *_VOCABULARY_KEYS, *_LIST_KEYS,
+    "relative_to", "coordinates", *_VOCABULARY_KEYS, *_LIST_KEYS,
 )  # fmt: skip
 """The settings of a list."""
 _KIND_KEYS: Final = ("vocabulary", "date", "tokenizer", "image", "audio")
@@ -109,6 +109,15 @@ def _list_conflicts(config: FeatureConfig) -> Mapping[str, object]:
         ),
         f"has {quote_list(others)}, which lists cannot have": config.is_ragged and others,
         "has a 'length', which needs a 'column'": config.is_ragged and config.column is None,
+        "has a 'length' and 'relative_to', which needs 'coordinates'": (
+            config.is_ragged and config.relative_to is not None and config.coordinates is None
+        ),
+        f"has {quote_list(of_list)} for lists of coordinates, which have padding at their end": (
+            of_list and config.coordinates is not None
+        ),
+        "has several lengths for coordinates, which have one": (
+            len(config.lengths) > 1 and config.coordinates is not None
+        ),
         "has a 'length' whose numbers do not ascend": (
             sorted({*config.lengths}) != [*config.lengths]
         ),
@@ -179,7 +188,9 @@ def find_target_conflict(config: FeatureConfig) -> str:
     conflicts = {
         "has 'segments_of', which a target cannot be": config.segments_of is not None,
         "has 'mask_of', which a target cannot be": config.mask_of is not None,
-        "has a 'length', but lists of varying length cannot be targets": config.is_ragged,
+        "has a 'length', but lists of varying length cannot be targets without 'coordinates'": (
+            config.is_ragged and config.coordinates is None
+        ),
         "has no 'column'": (
             config.column is None and config.relative_to is None and config.next_tokens_of is None
         ),

@@ -54,9 +54,12 @@ def resolve_targets(
     for name, config in targets.items():
         if not isinstance(config, FeatureConfig):
             continue
-        text = inputs.get(config.labels_of or config.tokens_of or "")
+        reference = config.labels_of or config.tokens_of or ""
+        text = inputs.get(reference, targets.get(reference))
         if isinstance(text, FeatureConfig) and config.is_labels:
-            resolved[name] = replace(config, sequence_length=text.sequence_length)
+            resolved[name] = replace(
+                config, sequence_length=text.sequence_length, length=text.length
+            )
         elif isinstance(text, FeatureConfig):
             resolved[name] = replace(text, next_tokens_of=config.next_tokens_of)
     return resolved
@@ -98,11 +101,13 @@ def _find_label_conflict(inputs: object, targets: object) -> str:
             and words.sequence_length is not None
             and not words.strip_punctuation
         )
-        if not has_words:
+        boxes = words or targets.get(config.labels_of)
+        has_boxes = isinstance(boxes, FeatureConfig) and boxes.is_ragged and boxes.coordinates
+        if not has_words and not has_boxes:
             return (
                 f"the target {quote(name)} has the labels of {quote(config.labels_of)}, which is"
                 " not an input with one 'column', a 'tokenizer' and a 'sequence_length', and"
-                " without 'strip_punctuation'"
+                " without 'strip_punctuation', nor 'coordinates' with a 'length'"
             )
     return ""
 
@@ -137,6 +142,11 @@ def _find_reference_conflict(inputs: Mapping[str, object]) -> str:
             return (
                 f"the input {quote(name)} is the mask of {quote(config.mask_of)}, which is not an"
                 " input with lists and their 'length'"
+            )
+        if config.mask_of is not None and feature.coordinates is not None:
+            return (
+                f"the input {quote(name)} is the mask of {quote(config.mask_of)}, whose padding"
+                " says so itself: all of its numbers are -1"
             )
     return ""
 

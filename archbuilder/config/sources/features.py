@@ -209,7 +209,7 @@ class FeatureConfig:
     )
     labels_of: str | None = setting(
         COLUMN,
-        "The input with the words that this target labels, one label for each. The labels are"
+        "The words, boxes or points that this target labels, one label for each. The labels are"
         " classes in alphabetical order, or in that of the list `vocabulary`.",
         default=None,
     )
@@ -268,12 +268,17 @@ class FeatureConfig:
     @property
     def is_category(self) -> bool:
         """Whether the values are categories rather than numbers."""
-        return self.vocabulary is not None and not self.is_labels
+        return self.is_box_labels or (self.vocabulary is not None and self.labels_of is None)
 
     @property
     def is_labels(self) -> bool:
         """Whether the values are a label for each word of an input."""
-        return self.labels_of is not None
+        return self.labels_of is not None and not self.is_ragged
+
+    @property
+    def is_box_labels(self) -> bool:
+        """Whether the values are a label for each box or point of a list; its length is set."""
+        return self.labels_of is not None and self.is_ragged
 
     @property
     def has_words(self) -> bool:

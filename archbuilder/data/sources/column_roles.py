@@ -199,10 +199,26 @@ class ColumnRoles:
     def coordinates(self) -> Mapping[str, Coordinates]:
         """What the inputs and targets are that are coordinates in an image."""
         return {
-            key: Coordinates(each.relative_to, each.coordinates)
+            key: Coordinates(
+                each.relative_to,
+                each.coordinates,
+                each.lengths[-1] if each.lengths else None,
+                tuple(self.box_labels.get(key, ())),
+            )
             for key, each in self.features.items()
             if each.relative_to
         }
+
+    @cached_property
+    def box_labels(self) -> Mapping[str, Sequence[str]]:
+        """The outputs whose targets label the boxes or points of lists, by these."""
+        labels: dict[str, list[str]] = {}
+        for key, config in self.features.items():
+            if config.is_box_labels and config.labels_of is not None:
+                name = config.labels_of
+                boxes = name if name in self.features else target_key(name)
+                labels.setdefault(boxes, []).append(self.target_features[key])
+        return labels
 
     @cached_property
     def lists(self) -> Mapping[str, str]:
@@ -236,7 +252,7 @@ class ColumnRoles:
             RunError: if it has not.
         """
         for key, config in self.features.items():
-            if config.labels_of is None:
+            if not config.is_labels or config.labels_of is None:
                 continue
             columns = (*self.inputs[config.labels_of], *self.inputs[key])
             words, labels = (len(split_words(texts[column])) for column in columns)

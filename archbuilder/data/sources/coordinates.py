@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from archbuilder.data.columns import Array, ArrayColumn, Column, LazyColumn, RowIndices
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.image_coordinates import Coordinates
+from archbuilder.data.lists import ListBounds
 from archbuilder.data.raw_feature import RawFeature
 from archbuilder.data.source_dataset import Feature, SourceDataset
 from archbuilder.data.sources.column_roles import ColumnRoles
@@ -52,6 +53,9 @@ def add_coordinates(
     for key, coordinates in roles.coordinates.items():
         raw = raw_features.pop(key)
         image_sizes = None if coordinates.is_relative else sizes[coordinates.image]
+        if raw.lists is not None:
+            raw_features[key] = _list_fractions(raw, raw.lists, coordinates, image_sizes)
+            continue
         column = _fractions(raw, coordinates, image_sizes)
         if raw.output is None:
             inputs[key] = Feature(column, origin=raw.origin)
@@ -82,6 +86,18 @@ def _image_sizes(
     # Threads suffice: most of the time is that of the disk.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return np.array(list(pool.map(read, range(len(files)))), np.float64).reshape(-1, 2)
+
+
+def _list_fractions(
+    raw: RawFeature, lists: ListBounds, coordinates: Coordinates, sizes: _Sizes | None
+) -> RawFeature:
+    """Return lists of coordinates that are parts of the size of the image of their example."""
+    if not raw.column.count:
+        column: Column = ArrayColumn(np.zeros((0, coordinates.num_values), np.float32))
+    else:
+        owners = np.repeat(np.arange(lists.count), lists.sizes)
+        column = _fractions(raw, coordinates, None if sizes is None else sizes[owners])
+    return replace(raw, column=column, integer_mask=None)
 
 
 def _fractions(raw: RawFeature, coordinates: Coordinates, sizes: _Sizes | None) -> Column:

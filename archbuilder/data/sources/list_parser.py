@@ -10,6 +10,7 @@ import numpy as np
 
 from archbuilder.config.sources import FeatureConfig
 from archbuilder.data.columns import Array
+from archbuilder.data.source_dataset import target_key
 from archbuilder.data.sources.cells import (
     not_a_number_error,
     parse_cell,
@@ -61,28 +62,75 @@ class ListParser:
             description = f"{self.roles.title(column)} of {location}"
             items = _items(row[column], config, description)
             # A list of padding alone has no average, and cuDNN takes none: one missing category.
+            fill = () if config.is_box_labels else (None,)
             lists[key] = (
-                [_category(each, description) for each in items or (None,)]
+                [_category(each, description) for each in items or fill]
                 if config.is_category
                 else self._cell_numbers(items, description)
                 if isinstance(row[column], str)
                 else parse_numbers([*items], description)
             )
             if config.truncating is None and len(items) > config.lengths[-1]:
-                raise RunError(
-                    f"{description} has {plural(len(items), 'value')}, more than its 'length' of"
-                    f" {config.lengths[-1]}; 'truncating: post' or 'pre' shortens such lists"
-                )
+                raise self._length_error(key, len(items), description)
             values = lists[key]
             if isinstance(values, np.ndarray) and len(values):
                 expected = shapes.setdefault(key, values.shape[1:])
-                if values.shape[1:] != expected or len(expected) > 1:
-                    raise RunError(
-                        f"{description} has values of the shape {list(values.shape[1:])}, but"
-                        f" {_describe_shape(expected)}"
-                    )
+                self._check_shape(key, values.shape[1:], expected, description)
+        self._check_box_labels(lists, location)
         self.value_shapes.update(shapes)
         return lists
+
+    def _length_error(self, key: str, count: int, description: str) -> RunError:
+        config, coordinates = self.roles.features[key], self.roles.coordinates.get(key)
+        count_text = (
+            plural(count, "value") if coordinates is None else coordinates.count_text(count)
+        )
+        can_be_cut = coordinates is None and not config.is_box_labels
+        hint = "; 'truncating: post' or 'pre' shortens such lists" if can_be_cut else ""
+        return RunError(
+            f"{description} has {count_text}, more than its 'length' of {config.lengths[-1]}{hint}"
+        )
+
+    def _check_shape(
+        self, key: str, shape: tuple[int, ...], expected: tuple[int, ...], description: str
+    ) -> None:
+        """Check the shape of the values of a list against that of the first values.
+
+        Raises:
+            RunError: if it differs, is not one of values, or not that of boxes or points.
+        """
+        coordinates = self.roles.coordinates.get(key)
+        if coordinates is not None:
+            expected = (coordinates.num_values,)
+        if shape == expected and len(expected) <= 1:
+            return
+        kind = (
+            f"the first ones have {list(expected)}"
+            if coordinates is None
+            else f"a {coordinates.noun} has {coordinates.num_values} numbers"
+        )
+        if len(expected) > 1:
+            kind = "the values of a list are numbers, or lists of numbers"
+        raise RunError(f"{description} has values of the shape {list(shape)}, but {kind}")
+
+    def _check_box_labels(self, lists: Mapping[str, ListValues], location: str) -> None:
+        """Check that there are as many labels as boxes or points, and none is missing.
+
+        Raises:
+            RunError: if there are not.
+        """
+        for boxes, outputs in self.roles.box_labels.items():
+            for labels in map(target_key, outputs):
+                titles = [self.roles.title(self.roles.lists[key]) for key in (boxes, labels)]
+                counts = [len(lists[key]) for key in (boxes, labels)]
+                if counts[0] != counts[1]:
+                    count_text = self.roles.coordinates[boxes].count_text(counts[0])
+                    raise RunError(
+                        f"{location} has {count_text} in {titles[0]}, and"
+                        f" {plural(counts[1], 'label')} in {titles[1]}"
+                    )
+                if None in lists[labels]:
+                    raise RunError(f"{titles[1]} of {location} has a label that is missing")
 
     def _cell_numbers(self, parts: Sequence[object], description: str) -> Array:
         """Return the numbers in the parts of a text.
@@ -104,12 +152,6 @@ class ListParser:
                 f"{description} has an integer among numbers that are not 64-bit integers like it:"
                 " no dtype represents all of them"
             ) from None
-
-
-def _describe_shape(expected: tuple[int, ...]) -> str:
-    if len(expected) > 1:
-        return "the values of a list are numbers, or lists of numbers"
-    return f"the first ones have {list(expected)}"
 
 
 def _items(value: object, config: FeatureConfig, description: str) -> Sequence[object]:
