@@ -2,9 +2,9 @@
 
 python scripts/real_data.py NAME DIRECTORY
 
-NAME is one of `cars`, `electricity`, `movies` and `brain`. The directory gets the files that a
-blueprint of `real_data/` reads, and `baselines.json`: the metrics of other methods on the same
-training and validation sets. Needs the packages of `requirements-results.txt`.
+NAME is one of `cars`, `electricity`, `movies`, `reviews` and `brain`. The directory gets the files
+that a blueprint of `real_data/` or a recipe reads, and `baselines.json`: the metrics of other
+methods on the same training and validation sets. Needs the packages of `requirements-results.txt`.
 """
 
 from __future__ import annotations
@@ -107,11 +107,10 @@ def electricity(directory: Path) -> Mapping[str, float]:
     return {"the same hours of the day before": naive(24), "of the week before": naive(168)}
 
 
-def movies(directory: Path) -> Mapping[str, float]:
-    """10,605 sentences of movie reviews with their mean rating by 20 people.
+def rated_sentences(directory: Path, name: str) -> list[tuple[str, float]]:
+    """Return sentences with their mean rating by 20 people, from -4 to 4.
 
-    Hutto and Gilbert, "VADER", ICWSM 2014. The labels are the signs of the ratings, without those
-    of 0; a fifth is held out.
+    Hutto and Gilbert, "VADER", ICWSM 2014; `name` is that of a file: `movie` or `amazon` reviews.
     """
     download = ["download", "--quiet", "--no-deps", "--no-binary", ":all:", VADER]
     subprocess.run([sys.executable, "-m", "pip", *download, "--dest", directory], check=True)
@@ -119,30 +118,76 @@ def movies(directory: Path) -> Mapping[str, float]:
     with tarfile.open(archive) as outer:
         (inner,) = (each for each in outer if each.name.endswith("hutto_ICWSM_2014.tar.gz"))
         with tarfile.open(fileobj=outer.extractfile(inner)) as nested:
-            (name,) = (each for each in nested if "movieReviewSnippets_Ground" in each.name)
-            nested.extract(name, directory, filter="data")
-    lines = (directory / name.name).read_text("utf-8", "replace").splitlines()
+            (member,) = (each for each in nested if f"{name}ReviewSnippets_Ground" in each.name)
+            nested.extract(member, directory, filter="data")
+    lines = (directory / member.name).read_text("utf-8", "replace").splitlines()
     archive.unlink()
+    fields = [line.split("\t", 2) for line in lines]
+    return [(text, float(rating)) for _, rating, text in fields]
+
+
+def split_movies(
+    sentences: list[tuple[str, float]],
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return the training and validation set of movie reviews: sentences with their sentiment.
+
+    It is the sign of the rating; sentences with a rating of 0 have none. A fifth is held out.
+    """
     examples = [
-        (line.split("\t", 2)[2], "positive" if float(line.split("\t")[1]) > 0 else "negative")
-        for line in lines
-        if float(line.split("\t")[1])
+        (text, "positive" if rating > 0 else "negative") for text, rating in sentences if rating
     ]
     random.Random(SEED).shuffle(examples)
     held_out = len(examples) // 5
-    validation, train = examples[:held_out], examples[held_out:]
-    rows = [
+    return examples[held_out:], examples[:held_out]
+
+
+def write_movies(
+    directory: Path, train: list[tuple[str, str]], validation: list[tuple[str, str]]
+) -> None:
+    """Write the table of movie reviews."""
+    rows: list[list[object]] = [
         [*example, name]
         for name, subset in (("train", train), ("validation", validation))
         for example in subset
     ]
     write_csv(directory / "movies.csv", ["text", "sentiment", "set"], rows)
+
+
+def movie_baselines(
+    train: list[tuple[str, str]], validation: list[tuple[str, str]]
+) -> Mapping[str, float]:
+    """Return the accuracy of the most common class, and of a logistic regression."""
     model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=10))
     model.fit(*zip(*train, strict=True))
     texts, labels = zip(*validation, strict=True)
     majority = max(labels.count(each) for each in set(labels)) / len(labels)
     accuracy = float(accuracy_score(labels, model.predict(texts)))
     return {"most common class": majority, "logistic regression on word pairs": accuracy}
+
+
+def movies(directory: Path) -> Mapping[str, float]:
+    """Sentiment of 10,605 sentences of movie reviews."""
+    train, validation = split_movies(rated_sentences(directory, "movie"))
+    write_movies(directory, train, validation)
+    return movie_baselines(train, validation)
+
+
+def reviews(directory: Path) -> Mapping[str, float]:
+    """The same, and text without labels: these sentences and those of reviews of products.
+
+    The text has no sentence that is held out. The baselines learn from a tenth of the labels.
+    """
+    sentences = rated_sentences(directory, "movie")
+    train, validation = split_movies(sentences)
+    write_movies(directory, train, validation)
+    held_out = {text for text, _ in validation}
+    neutral = [text for text, rating in sentences if not rating]
+    texts = [text for text in (*(each for each, _ in train), *neutral) if text not in held_out]
+    random.Random(SEED + 1).shuffle(texts)
+    products = [text for text, _ in rated_sentences(directory, "amazon")]
+    lines = (json.dumps({"text": text}) + "\n" for text in (*products, *texts))
+    (directory / "reviews.jsonl").write_text("".join(lines))
+    return movie_baselines(train[: len(train) // 10], validation)
 
 
 def brain(directory: Path) -> Mapping[str, float]:
@@ -200,6 +245,7 @@ DATASETS: Final[Mapping[str, Callable[[Path], Mapping[str, float]]]] = {
     "cars": cars,
     "electricity": electricity,
     "movies": movies,
+    "reviews": reviews,
     "brain": brain,
 }
 
