@@ -23,11 +23,10 @@ def freeze_layers(
     config: TrainingConfig,
     later_stages: Iterable[TrainingConfig] = (),
 ) -> None:
-    """Freeze the layers that `trainable` leaves out or `frozen` names, and add LoRA.
+    """Freeze the layers that `trainable` leaves out or `frozen` names, and add LoRA to any.
 
     Call it before an optimizer is built. Keras then runs the batch normalization of frozen layers
-    in inference mode, with their moving statistics. The matrices of LoRA are trained also in layers
-    that are frozen.
+    in inference mode, with their moving statistics.
 
     Args:
         model: The network.

@@ -8,7 +8,7 @@ order of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from archbuilder.config.training import TrainingConfig
@@ -49,24 +49,15 @@ def train_stages(
         raise RunError(f"the checkpoint is of stage {first_number}, and the run has {len(configs)}")
     rows = () if checkpoint is None else checkpoint.history
     history: tuple[EpochLogs, ...] = tuple(each for each in rows if each["stage"] < first_number)
-    networks: Mapping[str, NetworkState] = {}
-    best: BestNetworks | None = None
+    columns, networks, best = _rate_columns(settings), dict[str, NetworkState](), None
     for number in range(first_number, len(configs) + 1):
-        first_epoch = len(history)
-        end_epoch = first_epoch + epochs[number - 1]
+        first, later = len(history), tuple(settings[number:])
+        last_epoch = first + sum(epochs[number - 1 :])
         stage = Stage(
-            number,
-            len(configs),
-            first_epoch,
-            first_epoch + sum(epochs[number - 1 :]),
-            _rate_columns(settings),
-            tuple(settings[number:]),
-            history,
-            networks,
-            best,
+            number, len(configs), first, last_epoch, columns, later, history, networks, best
         )
         stage_checkpoint = checkpoint if number == first_number else None
-        config = replace(settings[number - 1], epochs=end_epoch)
+        config = replace(settings[number - 1], epochs=first + epochs[number - 1])
         context.log(_title(stage, config, stage_checkpoint))
         task, result = train_stage(
             replace(
