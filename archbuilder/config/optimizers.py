@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias, cast
 
 from archbuilder import registry
 from archbuilder.compiler.keras_object import KerasObject
-from archbuilder.config.layer_patterns import MAX_PATTERNS, check_layer_pattern, selects
+from archbuilder.config.layer_patterns import (
+    MAX_PATTERNS,
+    check_layer_pattern,
+    layer_patterns,
+    selects,
+)
 from archbuilder.config.relative_steps import check_boundaries
-from archbuilder.config.value_types import JsonSchema, SectionContext, ValueType, keras_object
+from archbuilder.config.settings import mapping_type, setting
+from archbuilder.config.value_types import (
+    JsonSchema,
+    SectionContext,
+    ValueType,
+    keras_object,
+    number,
+)
 from archbuilder.diagnostics.errors import quote
-from archbuilder.yaml.nodes import MappingNode, ScalarNode, Tree, to_plain
+from archbuilder.diagnostics.span import Span
+from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, Tree, to_plain
 
 OptimizerConfig: TypeAlias = KerasObject | Mapping[str, KerasObject]
 """An optimizer of all layers, or several by patterns of layers, the first of which decides."""
@@ -20,6 +33,10 @@ DEFAULT_OPTIMIZER: Final = KerasObject.from_name("optimizer", "Adam")
 WEIGHT_DECAY_EXCLUSIONS: Final = "exclude_from_weight_decay"
 """An argument that archbuilder adds to those of Keras's optimizers."""
 _CLIP_ARGUMENTS: Final = ("clipnorm", "global_clipnorm", "clipvalue")
+_LAYER_DECAY: Final = "layer_decay"
+_LEARNING_RATE: Final = "learning_rate"
+_SCALED: Final = "Scaled"
+_OTHERS: Final = "*"
 _EMA: Final = ("use_ema", "use_ema: true")
 _REQUIREMENTS: Final = {
     "ema_momentum": _EMA,
@@ -31,32 +48,55 @@ _REQUIREMENTS: Final = {
 
 def optimizer() -> ValueType[OptimizerConfig]:
     """Return the type of an optimizer, or of optimizers by patterns of layers."""
-    single = single_optimizer()
+    single, decay = single_optimizer(), mapping_type(LayerDecayConfig, "layer-wise decay")
 
     def parse(tree: Tree, title: str, context: SectionContext) -> OptimizerConfig:
+        if isinstance(tree, MappingNode) and (entry := tree.get(_LAYER_DECAY)):
+            if len(tree.entries) > 1:
+                context.diagnostics.error(
+                    "invalid-structure",
+                    f"'{_LAYER_DECAY}' stands alone: it has the optimizer of all layers",
+                    entry.key_span,
+                )
+            parsed: LayerDecayConfig | None = decay.parse(entry.value, f"'{_LAYER_DECAY}'", context)
+            if parsed is None:
+                return {}
+            _check_order([(each, entry.value.span) for each in parsed.layers], context)
+            return parsed.optimizers_by_layer()
         if not isinstance(tree, MappingNode) or not _is_by_layer(tree, context):
             return single.parse(tree, title, context)
         if len(tree.entries) > MAX_PATTERNS:
             expected = f"a mapping of at most {MAX_PATTERNS} optimizers"
             context.fields.report_unexpected(tree, title, expected)
             return {}
-        remaining = context.layers
-        for entry in tree:
-            others = tuple(each for each in remaining if not selects((entry.key,), each))
-            is_match = check_layer_pattern(entry.key, entry.key_span, context)
-            if is_match and len(others) == len(remaining):
-                context.diagnostics.error(
-                    "invalid-structure",
-                    f"earlier patterns match all layers that {quote(entry.key)} matches",
-                    entry.key_span,
-                    label="the first match decides; move this pattern up, or remove it",
-                )
-            remaining = others
+        matching = [each for each in tree if check_layer_pattern(each.key, each.key_span, context)]
+        _check_order([(each.key, each.key_span) for each in matching], context)
         return {each.key: single.parse(each.value, title, context) for each in tree}
 
     by_layer: JsonSchema = {"type": "object", "additionalProperties": single.schema}
-    schema: JsonSchema = {"anyOf": [single.schema, by_layer]}
+    decayed: JsonSchema = {
+        "type": "object",
+        "properties": {_LAYER_DECAY: decay.schema},
+        "required": [_LAYER_DECAY],
+        "additionalProperties": False,
+    }
+    schema: JsonSchema = {"anyOf": [single.schema, by_layer, decayed]}
     return ValueType(schema, parse, f"{single.text}, or a mapping by layers")
+
+
+def _check_order(patterns: Sequence[tuple[str, Span]], context: SectionContext) -> None:
+    """Report patterns that decide nothing, as earlier ones match all of their layers."""
+    remaining = context.layers
+    for pattern, span in patterns:
+        others = tuple(each for each in remaining if not selects((pattern,), each))
+        if len(others) == len(remaining):
+            context.diagnostics.error(
+                "invalid-structure",
+                f"earlier patterns match all layers that {quote(pattern)} matches",
+                span,
+                label="the first match decides; move this pattern up, or remove it",
+            )
+        remaining = others
 
 
 def optimizer_by_network(networks: tuple[str, ...]) -> ValueType[Mapping[str, OptimizerConfig]]:
@@ -135,3 +175,52 @@ def _is_by_layer(tree: MappingNode, context: SectionContext) -> bool:
         or (each.key not in names and any(selects((each.key,), layer) for layer in context.layers))
         for each in tree
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDecayConfig:
+    """Layer-wise decay: learning rates that fall from the output of a network to its input."""
+
+    rate: float = setting(
+        number(minimum=0, maximum=1),
+        "Factor from the learning rate of a pattern to that of the one before it.",
+    )
+    layers: tuple[str, ...] = setting(
+        layer_patterns(), "Patterns of layers from the input on; all others have the full rate."
+    )
+    optimizer: KerasObject = setting(
+        single_optimizer(), "Optimizer, with the full learning rate.", default=DEFAULT_OPTIMIZER
+    )
+
+    def optimizers_by_layer(self) -> Mapping[str, KerasObject]:
+        """Return the optimizer of each pattern, and that of all other layers."""
+        optimizers = {
+            pattern: _scale_learning_rate(self.optimizer, self.rate**depth)
+            for depth, pattern in zip(range(len(self.layers), 0, -1), self.layers, strict=True)
+        }
+        return {**optimizers, _OTHERS: optimizers.get(_OTHERS, self.optimizer)}
+
+
+def _scale_learning_rate(optimizer: KerasObject, factor: float) -> KerasObject:
+    """Return an optimizer whose learning rate, or schedule, is multiplied by a factor."""
+    span = optimizer.span
+
+    def mapping(entries: Mapping[str, Tree]) -> MappingNode:
+        return MappingNode(
+            tuple(MappingEntry(key, value, span) for key, value in entries.items()), span
+        )
+
+    arguments = {entry.key: entry.value for entry in optimizer.argument_entries}
+    bare = optimizer.arguments
+    if isinstance(bare, int | float):
+        # A bare value is the first argument, the learning rate.
+        arguments[_LEARNING_RATE] = ScalarNode(bare, span)
+    signature = registry.load().signatures("optimizer")[optimizer.class_name]
+    default = ScalarNode(cast(float, signature.arguments[_LEARNING_RATE].default), span)
+    rate = arguments.get(_LEARNING_RATE, default)
+    arguments[_LEARNING_RATE] = (
+        ScalarNode(rate.value * factor, span)
+        if isinstance(rate, ScalarNode) and isinstance(rate.value, int | float)
+        else mapping({_SCALED: mapping({"schedule": rate, "factor": ScalarNode(factor, span)})})
+    )
+    return replace(optimizer, tree=mapping({optimizer.class_name: mapping(arguments)}))

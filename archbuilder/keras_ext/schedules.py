@@ -1,4 +1,4 @@
-"""The learning rate schedule of the original Transformer."""
+"""Learning rate schedules that archbuilder adds to Keras."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from keras import ops
 
 from archbuilder.keras_ext.layers._typing import Config, Tensor
 
-__all__ = ["Noam"]
+__all__ = ["Noam", "Scaled"]
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
@@ -55,3 +55,34 @@ class Noam(keras.optimizers.schedules.LearningRateSchedule):
             "warmup_steps": self.warmup_steps,
             "scale": self.scale,
         }
+
+
+@keras.saving.register_keras_serializable(package="archbuilder")
+class Scaled(keras.optimizers.schedules.LearningRateSchedule):
+    """Another schedule times a factor, as for a part of a network that learns more slowly.
+
+    Args:
+        schedule: The other schedule.
+        factor: Number, by which its learning rates are multiplied.
+    """
+
+    def __init__(
+        self, schedule: keras.optimizers.schedules.LearningRateSchedule, factor: float
+    ) -> None:
+        super().__init__()
+        self.schedule = schedule
+        self.factor = factor
+
+    def __call__(self, step: Tensor) -> Tensor:
+        """Return the learning rate of a step."""
+        return ops.multiply(self.schedule(step), self.factor)
+
+    def get_config(self) -> Config:
+        """Return the arguments of the constructor."""
+        schedule = keras.saving.serialize_keras_object(self.schedule)
+        return {"schedule": schedule, "factor": self.factor}
+
+    @classmethod
+    def from_config(cls, config: Config) -> Scaled:
+        """Return the schedule with these arguments."""
+        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["factor"])

@@ -34,8 +34,47 @@ def test_forms(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("value", "arguments"),
+    [
+        ("{rate: 0.1, layers: [head]}", [{"learning_rate": 1e-4}, None]),
+        ("{rate: 0.1, layers: head, optimizer: {SGD: 0.5}}", [{"learning_rate": 0.05}, 0.5]),
+        (
+            '{rate: 0.5, layers: [head, "*"], optimizer: SGD}',
+            [{"learning_rate": 0.0025}, {"learning_rate": 0.005}],
+        ),
+        (
+            "{rate: 0.5, layers: [head], optimizer: {SGD: {learning_rate: {Noam: 4}}}}",
+            [
+                {"learning_rate": {"Scaled": {"schedule": {"Noam": 4}, "factor": 0.5}}},
+                {"learning_rate": {"Noam": 4}},
+            ],
+        ),
+    ],
+)
+def test_layer_decay(tmp_path: Path, value: str, arguments: list[object]):
+    """A rate may be a default, a bare value or a schedule, and fall for all layers."""
+    config = parse(tmp_path, f"{NET}  optimizer: {{layer_decay: {value}}}\n").objective
+    assert [*config.optimizers] == ["head", "*"]
+    assert [each.arguments for each in config.optimizers.values()] == arguments
+
+
+@pytest.mark.parametrize(
     ("optimizer", "code", "message"),
     [
+        ("{layer_decay: {rate: 0.5, layers: [bock]}}", "unknown-name", "matches 'bock'"),
+        ("{layer_decay: {rate: 2, layers: [head]}}", "out-of-range", "'rate'"),
+        ("{layer_decay: {layers: [head]}}", "missing-key", "'rate'"),
+        (
+            "{layer_decay: {rate: 0.5, layers: [head]}, head: sgd}",
+            "invalid-structure",
+            "'layer_decay' stands alone",
+        ),
+        (
+            "{layer_decay: {rate: 0.5, layers: [backbone, backbone.dense1]}}",
+            "invalid-structure",
+            "earlier patterns match all layers",
+        ),
+        ("{layer_decay: 3}", "invalid-structure", "must be a mapping"),
         (
             "{haed: {Adam: 1e-3}, '*': sgd}",
             "unknown-name",

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from archbuilder.keras_ext.schedules import Noam
+from archbuilder.keras_ext.schedules import Noam, Scaled
 
 
 def formula(step: int, model_size: int, warmup_steps: int) -> float:
@@ -45,3 +45,12 @@ def test_noam_in_a_saved_optimizer(tmp_path: Path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     rate = float(keras.ops.convert_to_tensor(loaded.optimizer.learning_rate))
     assert rate == pytest.approx(0.5 * formula(5, 64, 10), rel=1e-6)
+
+
+def test_scaled_schedule():
+    """Its rates are those of the other schedule times the factor, also after serialization."""
+    decay = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+    scaled = Scaled(decay, 0.25)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(scaled))
+    for schedule in (scaled, again):
+        assert float(schedule(20)) == pytest.approx(0.25 * 0.1 * 0.25)

@@ -12,11 +12,13 @@ import pytest
 import tensorflow as tf
 from helpers.objectives import STEPWISE, write_data
 from helpers.subprocesses import in_replicas
+from numpy.typing import NDArray
 from trainer.test_execution import assert_same, rows, trained, weights
 from trainer.test_initial_weights import NET, by_name, network, save, saved_weights, write_examples
 
 from archbuilder.cli import main
 
+PATTERNS = ("backbone.dense0", "backbone.b*", "backbone.dense1")
 HEAD, REST = "learning_rate_head", "learning_rate_*"
 SCHEDULE = "{ExponentialDecay: {initial_learning_rate: 0.01, decay_steps: 10, decay_rate: 0.5}}"
 ADAM = f"""
@@ -30,6 +32,14 @@ OPTIMIZER = f"""
     "*": {ADAM}"""
 PARTS = NET.replace(" {SGD: 0.0}", OPTIMIZER).replace(
     "training:\n", "training:\n  weights: start.keras\n"
+)
+DECAYED = PARTS.replace(
+    OPTIMIZER,
+    f"""
+    layer_decay:
+      rate: 0.5
+      layers: [backbone.dense0, "backbone.b*", backbone.dense1]
+      optimizer: {{AdamW: {{learning_rate: {SCHEDULE}, weight_decay: 0.1}}}}""",
 )
 SINGLE = PARTS.replace(OPTIMIZER, ADAM)
 
@@ -59,6 +69,18 @@ def keras_trained(folder: Path, epochs: int = 1, *, single: bool = False) -> ker
         "head": head,
         "rest": [v for v in model.trainable_variables if not any(v is each for each in head)],
     }
+    take_steps(model, (x, y), epochs, [(optimizers[name], groups[name]) for name in groups])
+    return model
+
+
+def take_steps(
+    model: keras.Model,
+    examples: tuple[NDArray[np.float32], NDArray[np.int64]],
+    epochs: int,
+    groups: list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]],
+) -> None:
+    """Train a model in plain Keras, with an optimizer for each group of variables."""
+    x, y = examples
     for start in [*range(0, 160, 16)] * epochs:
         batch = slice(start, start + 16)
         with tf.GradientTape() as tape:
@@ -70,9 +92,8 @@ def keras_trained(folder: Path, epochs: int = 1, *, single: bool = False) -> ker
         by_variable = {
             v.path: each for v, each in zip(model.trainable_variables, gradients, strict=True)
         }
-        for name, variables in groups.items():
-            optimizers[name].apply([by_variable[v.path] for v in variables], variables)
-    return model
+        for optimizer, variables in groups:
+            optimizer.apply([by_variable[v.path] for v in variables], variables)
 
 
 def assert_close(run: Path, model: keras.Model, tolerance: float) -> None:
@@ -233,3 +254,30 @@ def test_optimizers_that_do_not_fit(
     error = capsys.readouterr().err
     assert message in error
     assert "net.yaml:" in error
+
+
+def test_layer_decay(tmp_path: Path):
+    """After twenty steps, weights are those of Keras with a smaller rate for each earlier layer."""
+    examples = write_examples(tmp_path)
+    model = network()
+    save(model, tmp_path / "start.keras")
+    layers = ["backbone.dense0", "backbone.batch_normalization0", "backbone.dense1", "head"]
+    groups = [
+        (
+            keras.optimizers.AdamW(
+                keras.optimizers.schedules.ExponentialDecay(0.01 * 0.5**depth, 10, 0.5),
+                weight_decay=0.1,
+            ),
+            model.get_layer(name).trainable_variables,
+        )
+        for depth, name in zip((3, 2, 1, 0), layers, strict=True)
+    ]
+    run = trained(tmp_path, DECAYED, "run", "--epochs", "2")
+    take_steps(model, examples, 2, groups)
+    assert_close(run, model, 2e-5)
+    rates = [rows(run)[-1][f"learning_rate_{each}"] for each in (*PATTERNS, "*")]
+    assert rates == pytest.approx([0.01 * 0.5**depth * 0.25 for depth in (3, 2, 1, 0)])
+    # The recipe of a run has the rate of each layer, and a resumed run reads it.
+    first = trained(tmp_path, DECAYED, "first", "--epochs", "1")
+    assert main(["train", "--resume", str(first), "--epochs", "2"]) == 0
+    assert_same(first, run)
