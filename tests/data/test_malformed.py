@@ -1244,9 +1244,15 @@ IMAGES = (
         "a mixed table",
         training="loss: CategoricalCrossentropy, augment: [MixUp]",
         message=(
-            "error: 'augment' changes images (height, width, channels), but no input of"
-            " the network is an image: x [2]; put layers such as GaussianNoise into the"
-            " network, where they are active in training only"
+            "error[augmentation-mismatch]: MixUp under 'augment' changes images (height,"
+            " width, channels), but no input of the network is an image: x [2]"
+        ),
+        at="MixUp",
+        advice=(
+            (
+                "the layers for series are: GaussianNoise, RandomGain, RandomMasking,"
+                " RandomNoise, RandomPermutation, RandomPointRotation, RandomTimeShift"
+            ),
         ),
     ),
     Case(
