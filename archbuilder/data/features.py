@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archbuilder.config.data_schema import FittedFeature
 from archbuilder.config.sources.features import MAX_CATEGORIES, FeatureConfig
@@ -172,10 +173,7 @@ def _fit_categories(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, s
     config = raw.config
     if isinstance(config.vocabulary, tuple):
         return FittedFeature(raw.names, vocabulary=tuple(map(str, config.vocabulary))), ""
-    counts = np.zeros(len(raw.categories) + 1, np.int64)
-    for codes, _ in iter_chunks(raw.column, rows):
-        # Missing ones, whose index is -1, come first.
-        counts += np.bincount(codes.astype(np.int64) + 1, minlength=len(counts))
+    counts = _count_codes(raw, rows)
     counts_by_category: Counter[str] = Counter()
     for categories, count in zip(_split_categories(raw), counts[1:].tolist(), strict=True):
         counts_by_category.update(dict.fromkeys(categories, count))
@@ -197,8 +195,31 @@ def _fit_categories(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, s
         num_categories = num_categories.replace("(1", "(1 padding, 1")
     if config.is_multi_hot:
         num_categories = plural(len(vocabulary), "category", "categories")
-    note = f"{raw.title}: {num_categories}{num_missing}"
+    unknown = _unknown_note(raw, vocabulary, rows)
+    note = f"{raw.title}: {num_categories}{num_missing}{unknown}"
     return FittedFeature(raw.names, vocabulary=vocabulary), note
+
+
+def _count_codes(raw: RawFeature, rows: RowIndices) -> NDArray[np.int64]:
+    """Return how often each string occurs; missing ones, whose index is -1, come first."""
+    counts = np.zeros(len(raw.categories) + 1, np.int64)
+    for codes, _ in iter_chunks(raw.column, rows):
+        counts += np.bincount(codes.astype(np.int64) + 1, minlength=len(counts))
+    return counts
+
+
+def _unknown_note(raw: RawFeature, vocabulary: Sequence[str], rows: RowIndices) -> str:
+    """Return how many values outside of the training set the vocabulary lacks, as a note."""
+    held_out = np.setdiff1d(np.arange(raw.column.count), rows, assume_unique=True)
+    counts, words = _count_codes(raw, held_out)[1:].tolist(), {*vocabulary}
+    num_unknown = sum(
+        count
+        for categories, count in zip(_split_categories(raw), counts, strict=True)
+        if not words.issuperset(categories)
+    )
+    if not num_unknown:
+        return ""
+    return f", {num_unknown:,} of {len(held_out):,} held-out values are not among them"
 
 
 def _num_others(config: FeatureConfig) -> int:

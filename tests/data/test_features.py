@@ -206,6 +206,11 @@ class TestCategories:
         dataset = load(source_of(path, **features))
         # "Private" is three times in the training rows, "Self" twice and "State" once.
         assert values(dataset, "often").tolist() == [0, 1, 1, 0, 2, 1, 0, 2]
+        held_out = [COLUMNS["work"][row] for row in range(8) if row not in TRAIN]
+        num_unknown = sum(each not in (None, "Private", "Self") for each in held_out)
+        note = f"{num_unknown} of {len(held_out)} held-out values are not among them"
+        assert num_unknown > 0
+        assert note in " ".join(dataset.notes)
         assert values(dataset, "first").tolist() == [0, 0, 0, 0, 1, 1, 0, 0]
         assert values(dataset, "listed").tolist() == [0, 0, 0, 0, 1, 0, 0, 1]
 

@@ -108,8 +108,8 @@ def test_categories_are_string_lookup(tmp_path: Path, kind: str):
     np.testing.assert_array_equal(values(dataset), expected)
     assert dataset.inputs["x"].num_categories == 4
     assert (
-        "4 categories (1 padding, 1 out-of-vocabulary), 1 missing, lists of 1 to 2"
-        in dataset.notes[-1]
+        "4 categories (1 padding, 1 out-of-vocabulary), 1 missing, 2 of 5 held-out values are not"
+        " among them, lists of 1 to 2" in dataset.notes[-1]
     )
     # Other data has the vocabulary of the training set.
     again = load(source_of(path, x=feature), dataset)
