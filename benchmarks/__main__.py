@@ -12,6 +12,7 @@ import benchmarks.gpu
 import benchmarks.memory
 import benchmarks.scaling
 import benchmarks.shares
+import benchmarks.sources
 import benchmarks.train
 import benchmarks.validate
 from benchmarks import overhead
@@ -24,6 +25,7 @@ BENCHMARKS = {
     "train": benchmarks.train.main,
     "workers": overhead.workers,
     "shares": benchmarks.shares.main,
+    "sources": benchmarks.sources.main,
     "checkpoints": overhead.checkpoints,
     "input-pipeline": overhead.input_pipeline,
     "gpu": benchmarks.gpu.main,
