@@ -290,6 +290,8 @@ def objects(kind: str, unreviewed: list[str]) -> Entry:
         classes = dict(sorted(classes.items()))
     for name in classes:
         aliases.setdefault(snake_case(name), name)
+    if kind in ("loss", "metric"):
+        aliases |= rules.SHORT_NAMES
     return {"classes": classes, "aliases": dict(sorted(aliases.items()))}
 
 

@@ -613,6 +613,16 @@ OBJECTS: dict[str, dict[str, Schema]] = {
 }
 """Types of the arguments of nested objects, by kind."""
 
+SHORT_NAMES = {
+    "bce": "BinaryCrossentropy",
+    "kld": "KLDivergence",
+    "mae": "MeanAbsoluteError",
+    "mape": "MeanAbsolutePercentageError",
+    "mse": "MeanSquaredError",
+    "msle": "MeanSquaredLogarithmicError",
+}
+"""Names that Keras has for losses and metrics without listing them in its modules."""
+
 _BASE = "it is an abstract base class"
 _BY_LAYER = "write a mapping by layers, such as {head: {Adam: 1e-3}, '*': {Adam: 1e-5}}"
 _CHECKPOINTS = "a run saves checkpoints; set 'checkpoint_every_seconds' under 'training'"

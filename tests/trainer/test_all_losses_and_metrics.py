@@ -22,6 +22,7 @@ from trainer.test_execution import rows, trained
 
 import archbuilder
 from archbuilder import registry
+from archbuilder.registry.signatures import ObjectKind
 
 COUNT, BATCH, SIZE, STEPS, CLASSES = 24, 8, 4, 6, 3
 IGNORED = 255
@@ -364,6 +365,16 @@ def keras_classes(kind: str) -> set[str]:
     module = keras.losses if kind == "loss" else keras.metrics
     names = {name for name, each in vars(module).items() if inspect.isclass(each)}
     return names | {*registry.load().objects[kind]}  # type: ignore[index]
+
+
+@pytest.mark.parametrize("kind", ["loss", "metric"])
+@pytest.mark.parametrize("name", ["bce", "kld", "mae", "mape", "mse", "msle"])
+def test_short_names(kind: ObjectKind, name: str):
+    """Short names are those of Keras's functions."""
+    class_name = registry.load().canonical_name(kind, name)
+    assert class_name is not None
+    function = keras.losses.get(name)
+    assert registry.load().canonical_name(kind, function.__name__) == class_name
 
 
 def test_every_loss_and_metric_is_tested():
