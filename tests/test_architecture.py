@@ -167,7 +167,8 @@ ORDER: Mapping[str, str] = {
         deferred_values foreign_keys
         ast
         parser
-        json_schema modules
+        keyword_schemas modules
+        json_schema
         import_loader
     """,
     "archbuilder.objectives": """

@@ -11,200 +11,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias, get_args
+from typing import Any, get_args
 
-from archbuilder.language.parser.declarations import (
-    DATA_SIZE_PATTERN,
-    SCHEMA_KEYS,
-    TYPE_NAMES,
+from archbuilder.language.keyword_schemas import (
+    ANY,
+    BLOCK,
+    BLOCK_USE,
+    EXPRESSION,
+    FILE_PROPERTIES,
+    INPUT_SHAPE,
+    MODIFIERS,
+    NETWORK,
+    NULL,
+    NUMBER,
+    PARAM,
+    TEXT,
+    WHEN,
+    Schema,
+    any_of,
+    mapping_schema,
+    with_description,
 )
 from archbuilder.registry import Registry
 from archbuilder.registry.signatures import LAYER_KINDS, ObjectKind, Signature
-
-Schema: TypeAlias = dict[str, Any]
-
-_ANY: Final[Schema] = {}
-_NULL: Final[Schema] = {"type": "null"}
-_TEXT: Final[Schema] = {"type": "string"}
-_EXPRESSION: Final[Schema] = {"$ref": "#/definitions/expression"}
-_STEPS: Final[Schema] = {"$ref": "#/definitions/steps"}
-_PARAMS: Final[Schema] = {"$ref": "#/definitions/params"}
-_NAME: Final = "^[A-Za-z_][A-Za-z0-9_]*$"
-_BLOCK_NAME: Final = "^[a-z_][a-z0-9_]*$"
-# The schema cannot know the blocks of a file, so any name in lower case may be one. Without the
-# lookahead, an unknown function such as 'ops.fft9' would pass as block 'fft9' of an import 'ops'.
-_BLOCK_USE: Final = r"^(?!ops\.)[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$"
-
-
-def _with_description(text: str, schema: Schema) -> Schema:
-    return {"description": text, **schema}
-
-
-def _any_of(*schemas: Schema) -> Schema:
-    return {"anyOf": list(schemas)}
-
-
-def _mapping_schema(values: Schema, pattern: str = _NAME) -> Schema:
-    """Return the schema of a mapping from names that match `pattern` to `values`."""
-    return {"type": "object", "patternProperties": {pattern: values}, "additionalProperties": False}
-
-
-_NUMBER: Final[Schema] = {"type": "number"}
-_COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
-_SHAPE: Final[Schema] = {"type": "array", "items": {"type": ["integer", "null"]}}
-_EXPECTATION: Final[Schema] = {
-    "type": "object",
-    "properties": {
-        "parameters": _with_description("The number of parameters, trainable or not.", _COUNT),
-        "trainable": _with_description("The number of trainable parameters.", _COUNT),
-        "multiply_adds": _with_description("Multiply-adds for one example.", _COUNT),
-        "output": _with_description(
-            "The shape of the output with its batch axis.",
-            _any_of(_SHAPE, {"type": "object", "additionalProperties": _SHAPE}),
-        ),
-    },
-    "additionalProperties": False,
-}
-
-_TYPE_NAME: Final[Schema] = {"enum": list(TYPE_NAMES)}
-_PARAM_KEYWORDS: Final[Schema] = {
-    "type": _any_of(_TYPE_NAME, {"type": "array", "items": _TYPE_NAME}),
-    "multipleOf": {"type": "number", "exclusiveMinimum": 0},
-    "enum": {"type": "array", "minItems": 1},
-    "items": {"type": "object"},
-    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _NUMBER),
-    **dict.fromkeys(("minItems", "maxItems", "minLength", "maxLength"), _COUNT),
-}
-_PARAM: Final = _any_of(
-    # A bare default cannot be a mapping, because a mapping is a declaration.
-    {"type": ["null", "boolean", "number", "string", "array"]},
-    {
-        "type": "object",
-        "properties": {
-            "default": _with_description("The default value.", _ANY),
-            "description": _with_description("What the parameter is for.", _TEXT),
-            "from_data": _with_description(
-                "The number in the data that training sets it to, as in 'review.vocabulary_size'.",
-                {"type": "string", "pattern": f"^{DATA_SIZE_PATTERN}$"},
-            ),
-            **{key: _PARAM_KEYWORDS[key] for key in SCHEMA_KEYS},
-        },
-        "additionalProperties": False,
-    },
-)
-
-_BLOCK_PROPERTIES: Final[Schema] = {
-    "params": _PARAMS,
-    "description": _TEXT,
-    "inputs": _with_description(
-        "The names of the inputs; by default, one called 'input'.",
-        {"type": "array", "items": {"type": "string", "pattern": _NAME}, "minItems": 1},
-    ),
-    "layers": _with_description("The steps, in sequence.", _STEPS),
-    "outputs": _with_description(
-        "The steps that are outputs.",
-        _any_of(_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}, _mapping_schema(_TEXT)),
-    ),
-}
-_BLOCK: Final[Schema] = {
-    "type": "object",
-    "required": ["layers"],
-    "properties": _BLOCK_PROPERTIES,
-    "additionalProperties": False,
-}
-_NETWORK_INPUTS: Final = _with_description(
-    "The inputs with their shapes.", _mapping_schema({"$ref": "#/definitions/input"})
-)
-# A block, except that its inputs have shapes and are required.
-_NETWORK: Final[Schema] = {
-    **_BLOCK,
-    "required": ["inputs", "layers"],
-    "properties": {**_BLOCK_PROPERTIES, "inputs": _NETWORK_INPUTS},
-}
-
-_WHEN: Final = _with_description(
-    "Skip the step if false.", _any_of({"type": "boolean"}, _EXPRESSION)
-)
-_SIZE: Final = _any_of({"type": ["integer", "null"], "minimum": 1}, _EXPRESSION)
-_INPUT_SHAPE: Final = _with_description(
-    "Sizes without the batch axis; null for an unknown size.",
-    _any_of({"type": "array", "items": _SIZE}, _EXPRESSION),
-)
-
-_SOURCE: Final = _any_of(_TEXT, {"type": "array", "items": _TEXT})
-_MODIFIERS: Final[Schema] = {
-    "layers": _with_description("Steps in sequence.", _STEPS),
-    "branches": _with_description(
-        "Parallel lists of steps; [] is the identity.",
-        _any_of(
-            {"type": "array", "items": _STEPS, "minItems": 1},
-            {"type": "object", "additionalProperties": _STEPS},
-        ),
-    ),
-    "merge": {"$ref": "#/definitions/merge"},
-    "reuse": _with_description("Apply an earlier step again, with the same weights.", _TEXT),
-    "name": _with_description("The name by which other steps refer to this one.", _TEXT),
-    "from": _with_description(
-        "The inputs of the step, instead of the previous step.",
-        _any_of(
-            _TEXT,
-            {"type": "array", "items": _SOURCE, "minItems": 1},
-            {"type": "object", "additionalProperties": _SOURCE},
-        ),
-    ),
-    "repeat": _with_description(
-        "The number of repetitions in sequence; $i is the index.", _any_of(_COUNT, _EXPRESSION)
-    ),
-    "for": _with_description(
-        "Repeat for each item; several lists are iterated in parallel.",
-        _mapping_schema(_any_of({"type": "array"}, _EXPRESSION)),
-    ),
-    "when": _WHEN,
-    "call": _with_description("Constant arguments of the layer's call.", {"type": "object"}),
-}
-
-_IMPORT: Final[Schema] = {
-    "type": "object",
-    "properties": {"file": _TEXT, "params": {"type": "object"}},
-    "required": ["file"],
-    "additionalProperties": False,
-}
-# Not `_mapping_schema`: variants may have names such as '50' or '1.1'.
-_VARIANTS: Final[Schema] = {
-    "type": "object",
-    "additionalProperties": _any_of({"type": "object"}, _NULL),
-}
-_FILE_PROPERTIES: Final[Schema] = {
-    "archbuilder": _with_description("The version of the language.", {"const": 1}),
-    "name": _with_description("The name of the model.", {"type": "string", "pattern": _NAME}),
-    "title": _with_description("The display name of the model.", _TEXT),
-    "description": _with_description("What the model is for.", _TEXT),
-    "references": _with_description(
-        "The papers and tables that the model follows.",
-        _any_of(_TEXT, {"type": "array", "items": _TEXT}),
-    ),
-    "imports": _with_description(
-        "Other files, whose networks and blocks can be used as layers.",
-        _mapping_schema(_any_of(_TEXT, _IMPORT), _BLOCK_NAME),
-    ),
-    "params": _PARAMS,
-    "blocks": _with_description(
-        "Reusable blocks of layers, by name.",
-        _mapping_schema({"$ref": "#/definitions/block"}, _BLOCK_NAME),
-    ),
-    "inputs": _NETWORK_INPUTS,
-    "layers": _BLOCK_PROPERTIES["layers"],
-    "outputs": _BLOCK_PROPERTIES["outputs"],
-    "networks": _with_description(
-        "Several networks that train together.",
-        _mapping_schema({"$ref": "#/definitions/network"}, _BLOCK_NAME),
-    ),
-    "variants": _with_description("Named sets of parameters.", _VARIANTS),
-    "expect": _with_description(
-        "Expected facts about the model, by variant.",
-        {"type": "object", "additionalProperties": _EXPECTATION},
-    ),
-}
 
 
 def schema_text(schema: Schema) -> str:
@@ -224,7 +53,7 @@ def blueprint_schema(registry: Registry, recipe: Mapping[str, Schema]) -> Schema
     `recipe` has the schemas of the sections `data` and `training`.
     """
     calls = {**registry.layers, **_operations(registry)}
-    dtype = _any_of({"enum": list(registry.dtypes)}, _EXPRESSION)
+    dtype = any_of({"enum": list(registry.dtypes)}, EXPRESSION)
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "archbuilder blueprint",
@@ -232,24 +61,24 @@ def blueprint_schema(registry: Registry, recipe: Mapping[str, Schema]) -> Schema
         "type": "object",
         "required": ["archbuilder"],
         "properties": {
-            **_FILE_PROPERTIES,
+            **FILE_PROPERTIES,
             **{name: {"$ref": f"#/definitions/{name}_section"} for name in recipe},
         },
         "additionalProperties": False,
         "definitions": {
             "expression": {"type": "string", "pattern": r"\$"},
-            "params": _with_description(
+            "params": with_description(
                 "Parameters and their defaults.",
-                _mapping_schema({"$ref": "#/definitions/param"}),
+                mapping_schema({"$ref": "#/definitions/param"}),
             ),
-            "param": _PARAM,
-            "block": _BLOCK,
-            "network": _NETWORK,
-            "input": _any_of(
-                _INPUT_SHAPE,
+            "param": PARAM,
+            "block": BLOCK,
+            "network": NETWORK,
+            "input": any_of(
+                INPUT_SHAPE,
                 {
                     "type": "object",
-                    "properties": {"shape": _INPUT_SHAPE, "dtype": dtype, "when": _WHEN},
+                    "properties": {"shape": INPUT_SHAPE, "dtype": dtype, "when": WHEN},
                     "required": ["shape"],
                     "additionalProperties": False,
                 },
@@ -274,16 +103,16 @@ def _step(registry: Registry) -> Schema:
     }
     mapping = {
         "type": "object",
-        "properties": {**calls, **_MODIFIERS},
-        "patternProperties": {_BLOCK_USE: _ANY},
+        "properties": {**calls, **MODIFIERS},
+        "patternProperties": {BLOCK_USE: ANY},
         "additionalProperties": False,
         "minProperties": 1,
     }
     # Without its arguments, a step can name only layers that require none.
     signatures = (*registry.layers.items(), *_operations(registry).items())
     complete = [name for name, signature in signatures if not _required(signature)]
-    bare = _any_of({"enum": complete}, {"type": "string", "pattern": _BLOCK_USE})
-    return _any_of(bare, mapping)
+    bare = any_of({"enum": complete}, {"type": "string", "pattern": BLOCK_USE})
+    return any_of(bare, mapping)
 
 
 def _merge(registry: Registry) -> Schema:
@@ -294,13 +123,13 @@ def _merge(registry: Registry) -> Schema:
     mapping = {
         "type": "object",
         "properties": properties,
-        "patternProperties": {_BLOCK_USE: _ANY, r"^[A-Z]": _ANY},
+        "patternProperties": {BLOCK_USE: ANY, r"^[A-Z]": ANY},
         "minProperties": 1,
         "maxProperties": 1,
         "additionalProperties": False,
     }
-    bare = _any_of({"enum": names}, _TEXT)
-    return _with_description("The layer that merges the branches.", _any_of(bare, mapping))
+    bare = any_of({"enum": names}, TEXT)
+    return with_description("The layer that merges the branches.", any_of(bare, mapping))
 
 
 def _object_definitions(registry: Registry) -> Schema:
@@ -323,9 +152,9 @@ def _object_definitions(registry: Registry) -> Schema:
             "maxProperties": 1,
             "additionalProperties": False,
         }
-        definitions[object_definition_name(kind)] = _any_of({"enum": names}, mapping, _EXPRESSION)
-    definitions[object_definition_name("activation")] = _any_of(
-        {"enum": list(registry.activations)}, _EXPRESSION
+        definitions[object_definition_name(kind)] = any_of({"enum": names}, mapping, EXPRESSION)
+    definitions[object_definition_name("activation")] = any_of(
+        {"enum": list(registry.activations)}, EXPRESSION
     )
     return definitions
 
@@ -354,13 +183,13 @@ def _arguments(signature: Signature) -> Schema:
                 {"type": "array", "items": kind, "minItems": 1} if spec.type.is_list else kind
             )
             if spec.type.is_optional:
-                kinds.append(_NULL)
+                kinds.append(NULL)
         if spec.type.schema is not None:
-            kinds += [allow_expressions(spec.type.schema), _EXPRESSION]
+            kinds += [allow_expressions(spec.type.schema), EXPRESSION]
         properties[name] = {
             **({"description": spec.summary} if spec.summary else {}),
             **({} if spec.required else {"default": spec.default}),
-            **(kinds[0] if len(kinds) == 1 else _any_of(*kinds)),
+            **(kinds[0] if len(kinds) == 1 else any_of(*kinds)),
         }
     mapping: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
     replacements = {each.replacement for each in signature.arguments.values()} - {""}
@@ -376,12 +205,12 @@ def _arguments(signature: Signature) -> Schema:
         argument_type = signature.arguments[bare].type
         if argument_type.object is not None:
             # Without mappings: `{LSTM: 64}` here would be an argument by name, not an object.
-            choices.append(_any_of(_TEXT, _NUMBER, {"type": "array"}))
+            choices.append(any_of(TEXT, NUMBER, {"type": "array"}))
         else:
-            choices.append(_any_of(allow_expressions(argument_type.schema or {}), _EXPRESSION))
+            choices.append(any_of(allow_expressions(argument_type.schema or {}), EXPRESSION))
     if not required:
-        choices.append(_NULL)
-    return _with_description(signature.summary, _any_of(*choices))
+        choices.append(NULL)
+    return with_description(signature.summary, any_of(*choices))
 
 
 def _required(signature: Signature) -> list[str]:
@@ -394,10 +223,10 @@ def allow_expressions(schema: Mapping[str, Any]) -> Schema:
     result = dict(schema)
     for key in ("items", "additionalProperties"):
         if isinstance(result.get(key), dict):
-            result[key] = _any_of(allow_expressions(result[key]), _EXPRESSION)
+            result[key] = any_of(allow_expressions(result[key]), EXPRESSION)
     if "properties" in result:
         result["properties"] = {
-            name: _any_of(allow_expressions(each), _EXPRESSION)
+            name: any_of(allow_expressions(each), EXPRESSION)
             for name, each in result["properties"].items()
         }
     if "anyOf" in result:
