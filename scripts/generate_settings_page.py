@@ -17,6 +17,7 @@ from archbuilder.config.sources import (
     FeatureConfig,
     TableAudio,
     TableImage,
+    TableVideo,
     TargetImages,
     WindowConfig,
 )
@@ -102,6 +103,9 @@ def data() -> Iterator[str]:
     yield "## Audio in tables\n"
     yield f"{inspect.cleandoc(TableAudio.__doc__ or '')}\n"
     yield from table(settings_of(TableAudio))
+    yield "## Video in tables\n"
+    yield f"{inspect.cleandoc(TableVideo.__doc__ or '')}\n"
+    yield from table(settings_of(TableVideo))
 
 
 def requirements(objective: type[ObjectiveConfig]) -> Iterator[str]:

@@ -89,6 +89,7 @@ ORDER: Mapping[str, str] = {
     "archbuilder.config.sources": """
         name_patterns windows
         pixels sounds
+        videos
         base
         tokenizers
         features
@@ -123,7 +124,8 @@ ORDER: Mapping[str, str] = {
         list_writer parquet_lists
         audio_files batch_reader coordinates file_labels image_files
         audio_directory image_targets
-        image_directory table_files
+        image_directory video_files
+        table_files
         tabular
         csv jsonl parquet tfrecord
         tfds

@@ -34,6 +34,8 @@ _SCAN_CHUNK_BYTES: Final = 2**22
 """Number of bytes that a scan of a column reads at once."""
 _MAX_MAPPED_BYTES: Final = 2**27
 """Size up to which `map_column` keeps its result in memory: 128 MiB."""
+_VIDEO_RANK: Final = 4
+"""Number of axes of a video: frames, height, width and channels."""
 # A file may also be removed while it is read; the errors for it are the other two.
 _ERROR_PATTERN: Final = re.compile(
     rf"\b(?:{RunError.__name__}|{UsageError.__name__}|{BlueprintError.__name__}): (.+)"
@@ -191,16 +193,28 @@ class LazyColumn:
 def fit_image_size(column: Column, shape: Sequence[int | None]) -> Column:
     """Return a column whose images have the size in a shape `(height, width, ...)` of a network.
 
-    Images keep the size of the first one if the network takes any size. Other columns, and images
-    whose size the recipe has, stay as they are.
+    The shape of videos begins with the number of frames. Images keep the size of the first one if
+    the network takes any size. Other columns, and images whose size the recipe has, stay as they
+    are.
     """
     if not isinstance(column, LazyColumn) or column.resize is None:
         return column
-    height, width = image_size(shape) or column.shape[:2]
+    axes = _size_axes(column.shape)
+    height, width = image_size(shape[axes]) or column.shape[axes]
     resized = column.resize(height, width)
     for check in column.checks:
         resized = resized.with_check(check)
     return resized
+
+
+def format_image_size(shape: Sequence[int]) -> str:
+    """Return the height and width in the shape of images or videos, for messages."""
+    return "x".join(map(str, shape[_size_axes(shape)]))
+
+
+def _size_axes(shape: Sequence[int]) -> slice:
+    """Return the axes of the height and the width in the shape of images or videos."""
+    return slice(1, 3) if len(shape) == _VIDEO_RANK else slice(2)
 
 
 def image_size(shape: Sequence[int | None]) -> tuple[int, int] | None:

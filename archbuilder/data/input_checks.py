@@ -5,14 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, cast
+from typing import cast
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import GraphInput
-from archbuilder.data.columns import Array, RowIndices, ValueCheck, fit_image_size
+from archbuilder.data.columns import (
+    Array,
+    RowIndices,
+    ValueCheck,
+    fit_image_size,
+    format_image_size,
+)
 from archbuilder.data.dtypes import DType, Mask, always_fits, is_integer, unrepresentable
 from archbuilder.data.input_adapter import make_adapter
 from archbuilder.data.lookup_tables import LookupTable
@@ -20,9 +26,6 @@ from archbuilder.data.pipeline import AdaptedColumn
 from archbuilder.data.provenance import ColumnOrigin
 from archbuilder.data.source_dataset import Feature
 from archbuilder.diagnostics.errors import RunError
-
-_IMAGE_AXES: Final = 3
-"""Height, width and channels."""
 
 
 def adapt_input(
@@ -46,11 +49,11 @@ def adapt_input(
     if lookup_tables:
         feature = replace(feature, divide_by=None)
     # An image in a flat input keeps its size.
-    is_flat = feature.image and len(graph_input.shape) != _IMAGE_AXES
+    is_flat = feature.image and len(graph_input.shape) != len(feature.shape)
     column = fit_image_size(feature.column, () if is_flat else graph_input.shape)
     adapter = make_adapter(replace(feature, column=column), graph_input)
     if column.shape != feature.shape:
-        size = "x".join(map(str, column.shape[:2]))
+        size = format_image_size(column.shape)
         note = f"Input '{graph_input.name}': images decoded to {size}"
         adapter = replace(adapter, notes=(note, *adapter.notes))
     origin = feature.origin or ColumnOrigin.for_array(column.name or "the data")

@@ -21,6 +21,7 @@ from archbuilder.config.sources import (
     DataSource,
     ImageConfig,
     InferenceSource,
+    TableVideo,
     TextFiles,
 )
 from archbuilder.data.columns import Array, ArrayColumn, image_size
@@ -92,6 +93,10 @@ def read_inputs(
     files = [file for path in paths for file in _expand_path(path, kind, log)]
     has_duplicates = len({file.key for file in files}) < len(files)
     names = {file: str(file.path) if has_duplicates else file.key for file in files}
+    examples = [file for file in files if kind.includes(file.path.name)]
+    if examples and isinstance(config, TableVideo):
+        name = quote(str(examples[0].path), 200)
+        raise UsageError(f"the network takes videos, which a table names, not {name}")
     image_config = config if isinstance(config, ImageConfig) else None
     make_decoder = _decoder_factory(training_source, image_config, graph, schema)
     divide_by = image_config.divide_by if image_config else training_source.image_divisor

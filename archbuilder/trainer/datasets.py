@@ -12,7 +12,13 @@ import numpy as np
 from archbuilder.compiler.ir import Graph, GraphInput, Shape
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.objectives import TargetSpec
-from archbuilder.data.columns import ArrayColumn, Column, RowIndices, fit_image_size
+from archbuilder.data.columns import (
+    ArrayColumn,
+    Column,
+    RowIndices,
+    fit_image_size,
+    format_image_size,
+)
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.input_checks import adapt_input
 from archbuilder.data.lookup_tables import lookup_tables_by_input
@@ -290,5 +296,5 @@ def _adapt_target(
         ) from None
     if sized.shape == column.shape:
         return target
-    height, width = sized.shape[:2]
-    return replace(target, note=f"Output '{output}': images decoded to {height}x{width}")
+    size = format_image_size(sized.shape)
+    return replace(target, note=f"Output '{output}': images decoded to {size}")

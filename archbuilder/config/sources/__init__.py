@@ -60,6 +60,7 @@ from archbuilder.config.sources.tables import (
 )
 from archbuilder.config.sources.texts import TEXT_SOURCES, TEXT_SUFFIXES, Pairs, Text, TextFiles
 from archbuilder.config.sources.tokenizers import TokenizerConfig, TokenizerType
+from archbuilder.config.sources.videos import TableVideo
 from archbuilder.config.sources.windows import WindowConfig
 
 __all__ = [
@@ -96,6 +97,7 @@ __all__ = [
     "TableFile",
     "TableImage",
     "TableSource",
+    "TableVideo",
     "TargetColumns",
     "TargetImages",
     "Text",

@@ -18,7 +18,7 @@ _LIST_PARTS: Final = (
     "relative_to", "coordinates", *_VOCABULARY_KEYS, *_LIST_KEYS,
 )  # fmt: skip
 """The settings of a list."""
-_KIND_KEYS: Final = ("vocabulary", "date", "tokenizer", "image", "audio")
+_KIND_KEYS: Final = ("vocabulary", "date", "tokenizer", "image", "audio", "video")
 _TARGET_KEYS: Final = ("labels_of", "next_tokens_of")
 _TOKENIZER_KEYS: Final = (
     "vocabulary_size",
@@ -56,8 +56,9 @@ def _key_conflicts(config: FeatureConfig) -> Mapping[str, object]:
     beside_labels = [
         each for each in _keys(config) if each not in ("column", "vocabulary", "labels_of")
     ]
-    names = {"categories": config.is_category, "images": config.image, "recordings": config.audio}
-    value_name = next((name for name, applies in names.items() if applies), "text")
+    value_name = "categories" if config.is_category else "text"
+    if not config.is_category and config.file is not None:
+        value_name = f"{config.file.noun}s"
     return {
         **{
             f"has {quote_list(_keys(config))}, but {quote(key)} stands alone": (

@@ -24,6 +24,7 @@ from archbuilder.config.sources.tokenizers import (
     VocabularyPath,
     vocabulary_path,
 )
+from archbuilder.config.sources.videos import TableVideo
 from archbuilder.config.value_types import (
     ValueType,
     boolean,
@@ -41,7 +42,7 @@ MissingRule: TypeAlias = Literal["mean", "median", "indicator"] | float
 DatePart: TypeAlias = Literal[
     "year", "month", "day", "weekday", "hour", "minute", "second", "day_of_year", "timestamp"
 ]
-TableFile: TypeAlias = TableImage | TableAudio
+TableFile: TypeAlias = TableImage | TableAudio | TableVideo
 """How the files that a column names are found and decoded."""
 TransformName: TypeAlias = Literal["log", "log1p", "sqrt"]
 ListEnd: TypeAlias = Literal["pre", "post"]
@@ -156,6 +157,12 @@ class FeatureConfig:
     audio: TableAudio | None = setting(
         mapping_or_true(TableAudio, "[audio settings](#audio-in-tables)", TableAudio.find_conflict),
         "The column has the names of audio files: `true`, or the settings of the recordings.",
+        default=None,
+    )
+    video: TableVideo | None = setting(
+        mapping_or_true(TableVideo, "[video settings](#video-in-tables)", TableVideo.find_conflict),
+        "The column has the names of directories with the frames of videos: `true`, or the settings"
+        " of the videos.",
         default=None,
     )
     relative_to: str | None = setting(
@@ -288,7 +295,7 @@ class FeatureConfig:
     @property
     def file(self) -> TableFile | None:
         """How the files that the column names are decoded; None if it names none."""
-        return self.image or self.audio
+        return self.image or self.audio or self.video
 
     @property
     def is_text(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from archbuilder.config.settings import setting
 from archbuilder.config.sources.name_patterns import find_path_conflict, path_pattern
@@ -118,6 +118,8 @@ class ImageConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableImage(ImageConfig):
     """How the image files that a column of a table names are found and decoded."""
+
+    noun: ClassVar[str] = "image"
 
     path: str = path_pattern()
 

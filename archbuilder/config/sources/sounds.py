@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from archbuilder.config.settings import setting
 from archbuilder.config.sources.name_patterns import find_path_conflict, path_pattern
@@ -59,6 +59,8 @@ class AudioConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableAudio(AudioConfig):
     """How the audio files that a column of a table names are found and decoded."""
+
+    noun: ClassVar[str] = "recording"
 
     path: str = path_pattern()
 

@@ -10,7 +10,7 @@ from typing import Final, overload
 
 import numpy as np
 
-from archbuilder.config.sources import DataPath, TableAudio, TableFile
+from archbuilder.config.sources import DataPath, TableFile, TableVideo
 from archbuilder.config.sources.name_patterns import file_path, is_below
 from archbuilder.data.columns import Array, LazyColumn, RowIndices
 from archbuilder.data.sources.class_directories import PathParts
@@ -40,16 +40,17 @@ def table_file(config: TableFile, directory: DataPath | None, name: str) -> Exam
     Raises:
         RunError: if the name leads out of the directory.
     """
+    if isinstance(config, TableVideo):
+        name = name.removesuffix("/")
     if not name:
         raise RunError("there is no name of a file")
     path = file_path(config.path, name)
     parts = tuple(each for each in path.split("/") if each != ".")
     # The table may be a stranger's, as the blueprint.
     if directory is None or not is_below(path) or not parts:
-        noun = "recordings" if isinstance(config, TableAudio) else "images"
         raise RunError(
-            f"{quote(name, 200)} is not a path relative to the table, without '..'; put the {noun}"
-            " beside the table or below it"
+            f"{quote(name, 200)} is not a path relative to the table, without '..'; put the"
+            f" {config.noun}s beside the table or below it"
         )
     return ExampleFile(directory, parts)
 

@@ -184,11 +184,12 @@ def read_image_file(descriptor: int, name: str) -> bytes:
     Raises:
         RunError: if it cannot be read, or is larger than `_MAX_FILE_BYTES`.
     """
-    if os.fstat(descriptor).st_size > _MAX_FILE_BYTES:
+    num_bytes = os.fstat(descriptor).st_size
+    if num_bytes > _MAX_FILE_BYTES:
         raise RunError(f"{name} is larger than {_MAX_FILE_BYTES // 2**20} MiB")
     try:
         with os.fdopen(os.dup(descriptor), "rb") as stream:
-            return stream.read(_MAX_FILE_BYTES + 1)
+            return stream.read(num_bytes)
     except OSError as error:
         raise RunError(f"cannot read {name}: {error.strerror or error}") from error
 
@@ -224,9 +225,13 @@ def read_image_size(descriptor: int, name: str) -> tuple[int, int]:
         RunError: if it is not an image, or has too many pixels.
     """
     with os.fdopen(os.dup(descriptor), "rb") as stream:
-        image = open_image(stream, name)
-        is_turned = _orientation(image) in _SWAPS_SIDES
-        return (image.height, image.width) if is_turned else image.size
+        return upright_size(open_image(stream, name))
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Return the width and the height of an image, as viewers show it."""
+    is_turned = _orientation(image) in _SWAPS_SIDES
+    return (image.height, image.width) if is_turned else image.size
 
 
 def open_image(stream: IO[bytes], name: str) -> Image.Image:

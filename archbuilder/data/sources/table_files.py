@@ -7,8 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from archbuilder.config.data_schema import ImageSpec
-from archbuilder.config.sources import DataPath, TableAudio, TableFile, TableImage
+from archbuilder.config.sources import (
+    DataPath,
+    ImageConfig,
+    TableAudio,
+    TableFile,
+    TableImage,
+    TableVideo,
+)
 from archbuilder.data.bad_records import BadRecords
+from archbuilder.data.columns import Column
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.provenance import ColumnOrigin
 from archbuilder.data.source_dataset import Feature, SourceDataset
@@ -19,6 +27,7 @@ from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image
 from archbuilder.data.sources.image_files import image_column, read_image
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.mask_decoding import PixelDecoder, check_pixels, make_target_decoder
+from archbuilder.data.sources.video_files import list_frames, read_frames, video_column
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.formatting import plural
 
@@ -52,16 +61,27 @@ class TableFiles:
                 file = table_file(config, self.directory, names[key] or "")
                 if self.bad_records.on_error == "skip":
                     _decode(config, file, opener)
-                with opener.open_file(file.directory, *file.parts):
-                    pass
+                _check_readable(config, file, opener)
             except RunError as error:
                 raise RunError(f"{title} of {location}: {error}") from None
+
+
+def _check_readable(config: TableFile, file: ExampleFile, opener: DataFileOpener) -> None:
+    """Open a file, or list the frames of a video, to find out whether that is possible."""
+    if isinstance(config, TableVideo):
+        list_frames(file, opener, config)
+        return
+    with opener.open_file(file.directory, *file.parts):
+        pass
 
 
 def _decode(config: TableFile, file: ExampleFile, opener: DataFileOpener) -> None:
     """Decode a file to find out whether that is possible."""
     if isinstance(config, TableAudio):
         read_audio(file, opener, config)
+    elif isinstance(config, TableVideo):
+        for content, name in read_frames(file, opener, config):
+            check_pixels(config.image, content, name)
     else:
         check_pixels(config, read_image(file, opener), file.name)
 
@@ -137,9 +157,11 @@ class _ColumnFactory:
 
         if isinstance(config, TableImage):
             return self._image_column(key, files, config, describe)
+        if isinstance(config, TableVideo):
+            return self._video_column(key, files, config, describe)
         column = audio_column(self.source_name, files, config, self.context.opener, describe)
         feature = Feature(column, origin=ColumnOrigin(self.describe_row, (title,)))
-        return FileColumn(feature, f"{plural(len(files), 'recording')} of {config}")
+        return FileColumn(feature, f"{plural(len(files), config.noun)} of {config}")
 
     def _image_column(
         self, key: str, files: ExampleFiles, config: TableImage, describe: Callable[[int], str]
@@ -156,13 +178,36 @@ class _ColumnFactory:
         )
         kind = "mask" if config.pixels == "classes" else "image"
         note = f"{plural(len(files), kind)} of {decoder}"
+        return self._pixel_column(key, column, decoder, config, note)
+
+    def _video_column(
+        self, key: str, videos: ExampleFiles, config: TableVideo, describe: Callable[[int], str]
+    ) -> FileColumn:
+        """Return the column of videos, of which the first frame decides what is open."""
+        opener = self.context.opener
+        try:
+            first = list_frames(videos[0], opener, config)[0]
+            decoder = self._image_decoder(key, first, config.image)
+        except RunError as error:
+            raise RunError(f"{describe(0)}: {error}") from None
+        column = video_column(self.source_name, videos, decoder, opener, config, describe)
+        count = plural(len(videos), config.noun)
+        note = f"{count} of {plural(config.frames, 'frame')}, each {decoder}"
+        result = self._pixel_column(key, column, decoder, config.image, note)
+        hint = "'frames', 'size' and 'channels' of 'video' decide about it"
+        return replace(result, feature=replace(result.feature, shape_hint=hint))
+
+    def _pixel_column(
+        self, key: str, column: Column, decoder: PixelDecoder, config: ImageConfig, note: str
+    ) -> FileColumn:
+        """Return a column of images or videos, which are divided if they are inputs of values."""
         origin = ColumnOrigin(self.describe_row, (self.title(key),))
         feature = Feature(column, origin=origin)
         if isinstance(decoder, ImageDecoder):
             feature = decoder.to_feature(column, config.divide_by)
         return FileColumn(feature, note, decoder.spec)
 
-    def _image_decoder(self, key: str, first: ExampleFile, config: TableImage) -> PixelDecoder:
+    def _image_decoder(self, key: str, first: ExampleFile, config: ImageConfig) -> PixelDecoder:
         content = read_image(first, self.context.opener)
         fitted = self.context.fitted.schema.images.get(key) if self.context.fitted else None
         if key in self.roles.target_features or config.pixels == "classes":
