@@ -123,8 +123,8 @@ ORDER: Mapping[str, str] = {
         list_parser
         list_writer parquet_lists
         audio_files batch_reader coordinates file_labels image_files
-        audio_directory image_targets
-        image_directory video_files
+        audio_directory image_targets parquet_file
+        image_directory parquet_values video_files
         table_files
         tabular
         csv jsonl parquet tfrecord

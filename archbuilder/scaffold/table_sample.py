@@ -14,7 +14,7 @@ from archbuilder.config.sources import Csv, DataPath, Jsonl, Parquet
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sources.cells import is_number
-from archbuilder.data.sources.parquet import iter_rows
+from archbuilder.data.sources.parquet_file import iter_rows
 from archbuilder.data.text.line_reader import iter_json_objects, iter_lines
 from archbuilder.diagnostics.errors import RunError, UsageError, quote, quote_list
 

@@ -115,7 +115,7 @@ ALLOWED = {
     ("data/sources/tfrecord_io.py", "tempfile.TemporaryFile"): NAMELESS,
     ("data/sources/tfrecord_io.py", "_iter_contents"): DESCRIPTOR,
     ("data/sources/disk_columns.py", "tempfile.TemporaryFile"): NAMELESS,
-    ("data/sources/parquet.py", "pq.ParquetFile"): DESCRIPTOR,
+    ("data/sources/parquet_file.py", "pq.ParquetFile"): DESCRIPTOR,
     ("data/sources/image_decoding.py", "Image.open"): MEMORY,
     ("data/text/token_file.py", "tempfile.TemporaryDirectory"): NAMELESS,
     ("training.py", "self.run_dir.write_text"): SANDBOX_METHOD,

@@ -17,7 +17,7 @@ from archbuilder.config.sources import Csv, DataPath, Parquet
 from archbuilder.data.columns import ArrayColumn
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
-from archbuilder.data.sources import load_source, parquet
+from archbuilder.data.sources import load_source, parquet_file
 from archbuilder.data.sources.disk_columns import ColumnStore
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.diagnostics.errors import RunError, UsageError
@@ -345,7 +345,7 @@ class TestParquet:
         monkeypatch.setattr(pq.ParquetFile, "iter_batches", observed)
         assert load(source).preprocessing.schema.classes == {UNNAMED: tuple(strings)}
         assert rows_per_read == [26]
-        monkeypatch.setattr(parquet, "_MAX_ROW_BYTES", 2**19)
+        monkeypatch.setattr(parquet_file, "_MAX_ROW_BYTES", 2**19)
         with pytest.raises(RunError, match="rows of more than"):
             load(source)
 
