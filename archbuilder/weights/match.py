@@ -144,12 +144,18 @@ def match_selected(
     ]
     # Tensors of other libraries have slashes in place of dots.
     prefixes = dict.fromkeys(("", selection.prefix, selection.prefix.replace(".", "/")))
-    candidates = (
+    candidates = [
         [replace(each, path=each.path.removeprefix(prefix)) for each in selected]
         for prefix in prefixes
-    )
+    ]
+    # Names without the prefix come before the order: a head that the model lacks may stand between
+    # layers, and the layers after it have equal shapes.
     result = max(
-        (match_weights(each, file_weights, mode) for each in candidates),
+        (
+            match_weights(each, file_weights, each_mode)
+            for each_mode in (MATCH_MODES if mode is None else (mode,))
+            for each in candidates
+        ),
         key=lambda candidate: len(candidate.pairs),
     )
     return replace(result, unused=(), ignored_count=len(result.unused))

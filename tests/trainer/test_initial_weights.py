@@ -180,6 +180,26 @@ def test_block_from_a_network_of_its_own(tmp_path: Path, suffix: str):
     assert_starts_from(run, network(), BACKBONE)
 
 
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_block_of_a_network_with_another_head(tmp_path: Path, suffix: str):
+    """Names decide even if a head of the same shapes stands between the layers of the block.
+
+    As in BERT: by order, the pooler would take the weights of the head that predicts tokens.
+    """
+    write_examples(tmp_path)
+    x = keras.Input((4,), name="x")
+    encoded = keras.layers.Dense(6, activation="relu", name="dense0")(x)
+    tokens = keras.layers.Dense(6, name="tokens")(encoded)
+    pooled = keras.layers.Dense(6, name="pooler")(encoded)
+    save(keras.Model(x, [tokens, pooled]), tmp_path / f"bert{suffix}")
+    block = "\n      - Dense: {units: 6, activation: relu}\n      - {Dense: 6, name: pooler}\n"
+    text = with_weights(f"{{file: bert{suffix}, of: backbone}}", NET.replace(ENCODER, block))
+    arrays = saved_weights(trained(tmp_path, text, "run"))
+    pretrained = by_name(keras.Model(x, [tokens, pooled]))
+    for name in ("dense0/kernel", "dense0/bias", "pooler/kernel", "pooler/bias"):
+        np.testing.assert_array_equal(arrays[f"backbone.{name}"], pretrained[name])
+
+
 def test_part_by_order(tmp_path: Path):
     """By order, the first layer of a part is the first of the file, wherever the part begins."""
     write_examples(tmp_path)
