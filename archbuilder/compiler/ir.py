@@ -6,7 +6,8 @@ import Keras.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from archbuilder.diagnostics.errors import ExpansionFrame, InternalError
@@ -101,6 +102,21 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: tuple[tuple[str, TensorRef], ...]
     span: Span
+
+    def subgraph_for(self, outputs: Iterable[tuple[str, TensorRef]]) -> Graph:
+        """Return the graph that some outputs need, with the nodes whose weights it uses."""
+        kept_outputs = tuple(outputs)
+        needed = {ref.node for _, ref in kept_outputs}
+        for node in reversed(self.nodes):
+            if node.name in needed:
+                needed.update(each.node for each in node.input_refs())
+                needed.update([] if node.weight_owner is None else [node.weight_owner])
+        return replace(
+            self,
+            inputs=tuple(each for each in self.inputs if each.name in needed),
+            nodes=tuple(each for each in self.nodes if each.name in needed),
+            outputs=kept_outputs,
+        )
 
     def check(self) -> None:
         """Check the invariants that later stages rely on.

@@ -15,6 +15,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Graph
+from archbuilder.config.loss_traits import is_own_loss
+from archbuilder.config.objectives import TargetSpec
 from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.input_checks import adapt_input
 from archbuilder.data.lookup_tables import lookup_tables_by_input
@@ -32,7 +34,7 @@ from archbuilder.inference.predicted_outputs import (
 )
 from archbuilder.keras_backend import build
 from archbuilder.limits import Limits
-from archbuilder.trainer.datasets import adapt_datasets, single_network
+from archbuilder.trainer.datasets import adapt_datasets
 from archbuilder.trainer.random_state import preserve_random_state
 from archbuilder.trainer.step_errors import translate_tf_errors
 
@@ -97,6 +99,7 @@ def predict(
     with devices.scope(), preserve_random_state():
         model = build(graph, limits)
     load_trained_weights(trained_run, model, name)
+    model, graph = _without_losses_of_targets(model, graph, objective.target_spec())
     outputs = (
         raw_outputs(graph) if raw else find_predicted_outputs(trained_run.config, graph, model)
     )
@@ -105,7 +108,7 @@ def predict(
     sources = (
         _from_files(trained_run, paths, graph, log)
         if paths
-        else _from_validation_set(trained_run, model, limits, devices, log)
+        else _from_validation_set(trained_run, model, graph, limits, devices, log)
     )
     predictor = _Predictor(model, graph, outputs, devices)
     # At least one example for each replica.
@@ -117,6 +120,30 @@ def predict(
         predictions = predictor.predict(source, size)
         for key, values in zip(source.keys, predictions, strict=True):
             yield Prediction(key, values, class_names)
+
+
+def _without_losses_of_targets(
+    model: keras.Model, graph: Graph, spec: TargetSpec
+) -> tuple[keras.Model, Graph]:
+    """Return a network without the outputs that are losses of fed targets, and their inputs.
+
+    New examples have no targets, and a loss is not a prediction.
+    """
+    fed = {*spec.feed_targets_to_inputs}
+    outputs = [
+        (name, ref)
+        for name, ref in graph.outputs
+        if not is_own_loss(spec.losses.get(name))
+        or fed.isdisjoint(each.name for each in graph.subgraph_for([(name, ref)]).inputs)
+    ]
+    if len(outputs) in (0, len(graph.outputs)):
+        return model, graph
+    subgraph = graph.subgraph_for(outputs)
+    submodel = keras.Model(
+        {each.name: model.input[each.name] for each in subgraph.inputs},
+        {name: model.output[name] for name, _ in outputs},
+    )
+    return submodel, subgraph
 
 
 def _from_files(
@@ -155,6 +182,7 @@ def _from_files(
 def _from_validation_set(
     trained_run: TrainedRun,
     model: keras.Model,
+    graph: Graph,
     limits: Limits,
     devices: DeviceSetup,
     log: Callable[[str], None],
@@ -162,7 +190,6 @@ def _from_validation_set(
     # The keys of the examples are their rows in the data, as the validation set may be any of them.
     with preserve_random_state():
         context = make_eval_context(trained_run, limits, devices, log)
-        _, graph = single_network(context, "supervised")
         dataset = adapt_datasets(
             context, graph, model, context.config.objective.target_spec()
         ).validation

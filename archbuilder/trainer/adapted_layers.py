@@ -114,21 +114,12 @@ def _layer_inputs(
         BlueprintError: if it depends on weights, which are not trained yet.
     """
     (ref,) = node.input_refs()
-    needed = {ref.node}
-    for earlier in reversed(graph.nodes):
-        if earlier.name in needed:
-            needed.update(each.node for each in earlier.input_refs())
-            needed.update([] if earlier.weight_owner is None else [earlier.weight_owner])
-    nodes = tuple(each for each in graph.nodes if each.name in needed)
-    if not nodes:
+    subgraph = graph.subgraph_for([(ref.node, ref)])
+    if not subgraph.nodes:
         for inputs, _ in batches:
             yield inputs[ref.node]
         return
-    graph_inputs = tuple(each for each in graph.inputs if each.name in needed)
-    model = build(
-        replace(graph, inputs=graph_inputs, nodes=nodes, outputs=((ref.node, ref),)),
-        context.limits,
-    )
+    model = build(subgraph, context.limits)
     if model.trainable_weights:
         diagnostics = Diagnostics()
         layer = next(each.name for each in model.layers if each.trainable_weights)
@@ -142,7 +133,7 @@ def _layer_inputs(
             )
         diagnostics.raise_errors()
     for inputs, _ in batches:
-        model_inputs = {each.name: inputs[each.name] for each in graph_inputs}
+        model_inputs = {each.name: inputs[each.name] for each in subgraph.inputs}
         is_single = len(model_inputs) == 1
         yield model(next(iter(model_inputs.values())) if is_single else model_inputs)
 

@@ -46,6 +46,24 @@ data: {npz: {file: data.npz, targets: {}}}
 training: {loss: value, optimizer: {SGD: 0.5}, epochs: 3, dtype_policy: mixed_bfloat16}
 """
 
+OF_TARGET = """
+archbuilder: 1
+name: net
+inputs: {x: [4], truth: [2]}
+layers:
+  - {Dense: 2, from: x, name: guess}
+  - {ops.subtract: , from: [truth, guess]}
+  - {ops.square: , name: error}
+outputs: {guess: guess, error: error}
+data: {npz: {file: data.npz, inputs: {x: x}, targets: {guess: y}}}
+training:
+  loss: {error: value}
+  feed_targets_to_inputs: {truth: guess}
+  optimizer: {SGD: 0.5}
+  epochs: 30
+  validation_split: {last: 0.25}
+"""
+
 
 def network() -> keras.Model:
     """Return the network of `NET`, built without archbuilder."""
@@ -103,6 +121,22 @@ def test_own_losses_agree_with_keras(tmp_path: Path):
     expected_losses = {key: float(each) for key, each in keras_losses(model, x, weights).items()}
     metrics = archbuilder.evaluate(runs[0], data=tmp_path / "data.npz")
     assert {key: metrics[key] for key in expected_losses} == pytest.approx(expected_losses, 1e-5)
+
+
+def test_predictions_need_no_targets(tmp_path: Path):
+    """New examples have no target to be fed, and its loss is not a prediction."""
+    x = np.random.default_rng(1).normal(size=(40, 4)).astype(np.float32)
+    y = x @ np.array([[1, 2], [0, 1], [-1, 0], [0.5, 0.5]], np.float32)
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    np.savez(tmp_path / "new.npz", x=-x)
+    run = trained(tmp_path, OF_TARGET, "run")
+    predictions = list(archbuilder.predict(run, tmp_path / "new.npz"))
+    assert [*predictions[0].outputs] == ["guess"]
+    np.testing.assert_allclose([each.outputs["guess"] for each in predictions], -y, atol=0.05)
+    validation = [each.outputs["guess"] for each in archbuilder.predict(run)]
+    np.testing.assert_allclose(validation, y[30:], atol=0.05)
+    error = archbuilder.evaluate(run)["loss"]
+    assert error == pytest.approx(np.square(validation - y[30:]).mean(), rel=1e-3)
 
 
 def test_own_loss_without_targets(tmp_path: Path):
