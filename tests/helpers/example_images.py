@@ -66,6 +66,26 @@ def boxes(folder: Path) -> None:
     lines(folder / "airplanes.jsonl", records)
 
 
+def objects(folder: Path) -> None:
+    """Write images of different sizes with up to three objects, bright or dark; some have none."""
+    random = np.random.default_rng(0)
+    records = []
+    for number in range(24):
+        width, height = 100 + number, 90
+        image = 0.4 + 0.1 * random.random((height, width, 3))
+        boxes_of_image, kinds = [], []
+        for third in random.permutation(3)[: number % 4]:
+            left = int(third * width // 3 + random.integers(0, 4))
+            upper = int(random.integers(0, 50))
+            kind = random.choice(["cat", "dog"])
+            image[upper : upper + 36, left : left + 28] = 0.95 if kind == "cat" else 0.05
+            boxes_of_image.append([left, upper, 28.5, 36])
+            kinds.append(str(kind))
+        save(folder / "images" / f"{number:012}.jpg", image)
+        records.append({"file": f"{number:012}.jpg", "boxes": boxes_of_image, "labels": kinds})
+    lines(folder / "coco.jsonl", records)
+
+
 def dogs(folder: Path) -> None:
     """Write images in directories, with four points each."""
     y = labels(24, 3)

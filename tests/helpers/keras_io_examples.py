@@ -450,6 +450,22 @@ EXAMPLES: Mapping[str, Example] = {
     "vision/depth_estimation": Example(
         data.depths, {"image_size": 16, "filters": [4, 4, 4, 4, 8]}, epochs=5
     ),
+    "vision/retinanet": Example(
+        images.objects,
+        {
+            "image_size": 128,
+            "widths": [4, 4, 8, 8],
+            "depths": [1, 1, 1, 1],
+            "filters": 8,
+            "classes": 2,
+            "length": 3,
+            "candidates": 20,
+            "learning_rates": [0.05] * 6,
+        },
+        epochs=6,
+        batch_size=4,
+        weights=("resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",),
+    ),
     "vision/zero_dce": Example(
         images.dark_photos, {"image_size": 16, "filters": 8, "iterations": 4}, epochs=5
     ),
