@@ -89,9 +89,10 @@ def evaluate(  # noqa: PLR0913 - keyword arguments with defaults
     BOOLEAN.check("test", test)
     if test and data_text is not None:
         raise UsageError("'test' cannot be used with 'data'")
-    eval_data = None
+    eval_source = None
     if data_text is not None:
         eval_data = data_from_argument(data_text, target.run.config.data)
+        eval_source = eval_data.validation or eval_data.test or eval_data.train
     trained_run, devices = _open_trained_run(path, target, batch_size, distribute)
     from archbuilder.inference.evaluate import evaluate as evaluate_run
 
@@ -101,7 +102,7 @@ def evaluate(  # noqa: PLR0913 - keyword arguments with defaults
             request.limits,
             devices,
             chief_log(log, is_chief=devices.workers.is_chief),
-            data_source=None if eval_data is None else eval_data.validation or eval_data.train,
+            data_source=eval_source,
             batch_size=batch_size,
             eval_set="test" if test else "validation",
         )

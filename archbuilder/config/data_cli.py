@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -42,12 +42,14 @@ _SOURCES_BY_SUFFIX: Final[Mapping[str, Callable[[DataPath], DataSource]]] = {
     for source in SOURCES.values()
     for suffix in source.suffixes
 }
-_SUFFIXES_IN_DIRECTORIES: Final[Mapping[type[Images | TextFiles | Audio], tuple[str, ...]]] = {
-    Images: IMAGE_SUFFIXES,
-    TextFiles: TEXT_SUFFIXES,
-    Audio: AUDIO_SUFFIXES,
+_FILES_IN_DIRECTORIES: Final[
+    Mapping[type[Images | TextFiles | Audio], tuple[str, tuple[str, ...]]]
+] = {
+    Images: ("images", IMAGE_SUFFIXES),
+    TextFiles: ("texts", TEXT_SUFFIXES),
+    Audio: ("recordings", AUDIO_SUFFIXES),
 }
-"""The suffixes of the files that sources of directories read."""
+"""The files that sources of directories read, and their suffixes."""
 _GLOB_CHARS: Final = frozenset("*?[")
 _IDX_NAMES: Final = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -99,7 +101,7 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
         data = DataConfig(source)
     elif path_status.is_dir(path):
         train = None if template is None else template.train
-        classes = [each for each in _SUFFIXES_IN_DIRECTORIES if isinstance(train, each)]
+        classes = [each for each in _FILES_IN_DIRECTORIES if isinstance(train, each)]
         data = _from_directory(path, classes[0] if classes else Images)
     else:
         if os.sep in text:
@@ -177,23 +179,32 @@ def _from_directory(directory: Path, source_class: type[Images | TextFiles | Aud
     """Return the files of MNIST in a directory, or its images, texts or recordings."""
     if any(_find_file(directory, name) for name in _IDX_NAMES[0]):
         return _from_idx_directory(directory)
-    # Neither MNIST nor images: _from_idx_directory raises the error that names both.
     try:
         children = list(directory.iterdir())
     except OSError as error:
         raise UsageError(cannot_read(directory, error)) from error
-    suffixes = _SUFFIXES_IN_DIRECTORIES[source_class]
+    noun, suffixes = _FILES_IN_DIRECTORIES[source_class]
     if not any(each.suffix.lower() in suffixes or path_status.is_dir(each) for each in children):
-        return _from_idx_directory(directory)
-    train, validation, test = (directory / name for name in ("train", "validation", "test"))
-    if path_status.is_dir(train) and path_status.is_dir(validation):
-        test_source = source_class(DataPath(str(test))) if path_status.is_dir(test) else None
-        return DataConfig(
-            source_class(DataPath(str(train))),
-            source_class(DataPath(str(validation))),
-            test=test_source,
+        raise _no_files_error(directory, noun)
+    names = {each.name for each in children if path_status.is_dir(each)}
+    if names.issuperset(("train", "validation")) or _is_train_and_test(directory, names):
+        validation, test = (
+            source_class(DataPath(str(directory / name))) if name in names else None
+            for name in ("validation", "test")
         )
+        return DataConfig(source_class(DataPath(str(directory / "train"))), validation, test=test)
     return DataConfig(source_class(DataPath(str(directory))))
+
+
+def _is_train_and_test(directory: Path, names: Collection[str]) -> bool:
+    """Return whether the directories below one are a training and a test set, each with classes.
+
+    Without directories of their own, they may be classes: pictures of trains and of tests.
+    """
+    visible = {each for each in names if not each.startswith(".")}
+    return visible == {"train", "test"} and all(
+        any(path_status.is_dir(each) for each in (directory / name).glob("*")) for name in visible
+    )
 
 
 def _from_idx_directory(directory: Path) -> DataConfig:
@@ -203,12 +214,16 @@ def _from_idx_directory(directory: Path) -> DataConfig:
         if files[0] and files[1]:
             sources.append(Idx(DataPath(str(files[0])), DataPath(str(files[1]))))
     if not sources:
-        expected = " and ".join(_IDX_NAMES[0])
-        raise UsageError(
-            f"the directory {quote(str(directory), 200)} has no files {expected} (or .gz), and"
-            " no images"
-        )
+        raise _no_files_error(directory, "images")
     return DataConfig(sources[0], sources[1] if len(sources) > 1 else None)
+
+
+def _no_files_error(directory: Path, noun: str) -> UsageError:
+    expected = " and ".join(_IDX_NAMES[0])
+    return UsageError(
+        f"the directory {quote(str(directory), 200)} has no files {expected} (or .gz), and no"
+        f" {noun}"
+    )
 
 
 def _find_file(directory: Path, name: str) -> Path | None:

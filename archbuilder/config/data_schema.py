@@ -77,6 +77,8 @@ class FittedFeature:
     """Pairs of tokens that byte pair encoding joins, in this order."""
     idf: tuple[float, ...] = ()
     """Inverse document frequencies of other tokens and of those of the vocabulary, for `tf_idf`."""
+    num_list_values: int = 0
+    """Number of numbers of each value of a list; 0 if the values are no lists themselves."""
 
     @property
     def is_valid(self) -> bool:
@@ -155,6 +157,7 @@ def schema_to_dict(schema: DatasetSchema) -> PlainData:
                 "vocabulary": [*each.vocabulary],
                 "merges": [" ".join(pair) for pair in each.merges],
                 "idf": [*each.idf],
+                "num_list_values": each.num_list_values,
             }
             for name, each in schema.features.items()
         },
@@ -222,7 +225,8 @@ def _parse_feature(fields: JsonObject, name: str) -> FittedFeature:
         first, _, second = pair.partition(" ")
         merges.append((first, second))
     columns, vocabulary = fields.texts("columns"), fields.texts("vocabulary")
-    feature = FittedFeature(columns, fill, mean, std, vocabulary, tuple(merges), idf)
+    num_values = fields.with_defaults({"num_list_values": 0}).count("num_list_values")
+    feature = FittedFeature(columns, fill, mean, std, vocabulary, tuple(merges), idf, num_values)
     if not feature.is_valid:
         raise JsonError(f"the field 'features.{name}' has statistics that are not valid")
     return feature

@@ -15,7 +15,13 @@ from archbuilder.config.data_schema import FittedFeature
 from archbuilder.config.sources.features import MAX_CATEGORIES, FeatureConfig
 from archbuilder.data.box_labels import collect_classes, encode_classes
 from archbuilder.data.columns import Array, Column, RowIndices, iter_chunks, map_column
-from archbuilder.data.list_features import list_note, pad_lists, present_values
+from archbuilder.data.list_features import (
+    fitted_lists,
+    list_note,
+    pad_lists,
+    present_values,
+    with_value_shape,
+)
 from archbuilder.data.number_features import check_domain, convert_numbers, fit_numbers, value_names
 from archbuilder.data.raw_feature import RawFeature
 from archbuilder.data.source_dataset import Feature, SourceDataset
@@ -56,14 +62,15 @@ def fit_features(
     inputs, targets, notes = {**dataset.inputs}, {**dataset.targets}, [*dataset.notes]
     learned: dict[str, FittedFeature] = {}
     training_rows = np.arange(dataset.count, dtype=np.int64) if rows is None else rows
+    raw_features = {**dataset.raw_features}
     for name, raw in dataset.raw_features.items():
         check_domain(raw)
         if fitted is None:
             learned[name], note = _fit(raw, training_rows)
             notes.append(note)
         else:
-            learned[name] = _recorded_feature(name, raw, fitted)
-    for name, raw in dataset.raw_features.items():
+            raw_features[name], learned[name] = _recorded_feature(name, raw, fitted)
+    for name, raw in raw_features.items():
         # The segments and the next tokens of a text are those that its tokenizer gives them, and
         # the labels of words belong to its tokens.
         text = raw.config.labels_of if raw.config.is_labels else None
@@ -115,8 +122,8 @@ def _check_record_size(features: Mapping[str, FittedFeature], source_name: str) 
 
 def _recorded_feature(
     name: str, raw: RawFeature, fitted: Mapping[str, FittedFeature]
-) -> FittedFeature:
-    """Return what a run recorded about a feature.
+) -> tuple[RawFeature, FittedFeature]:
+    """Return a feature, and what a run recorded about it.
 
     Raises:
         RunError: if it recorded nothing, or something that does not suit the feature.
@@ -124,6 +131,7 @@ def _recorded_feature(
     feature, config = fitted.get(name), raw.config
     if feature is None:
         raise RunError(f"the training set had no feature {quote(name)}")
+    raw = with_value_shape(raw, feature)
     needs_fill = config.missing is not None and config.missing != "indicator"
     suits = (
         feature.columns == raw.names
@@ -137,7 +145,7 @@ def _recorded_feature(
     )
     if not suits:
         raise RunError(f"the feature {quote(name)} differs from that of the training set")
-    return feature
+    return raw, feature
 
 
 def _fit(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]:
@@ -145,6 +153,7 @@ def _fit(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]:
         # Features of lists learn from the values of the lists.
         values, _ = raw.lists.select(rows)
         fitted, note = _fit(replace(raw, lists=None), values)
+        fitted = fitted_lists(raw, fitted, raw.lists, rows)
         return fitted, list_note(raw, note, raw.lists, rows)
     if raw.config.mask_of is not None:
         return FittedFeature(raw.names), ""

@@ -8,12 +8,14 @@ from typing import Final
 
 import numpy as np
 
+from archbuilder.config.data_schema import FittedFeature
 from archbuilder.data.columns import ArrayColumn, Column, RowIndices, load_into_memory
 from archbuilder.data.file_access import check_fits_in_memory
 from archbuilder.data.image_coordinates import PADDING
 from archbuilder.data.lists import BatchLengths, ListBounds, Padding
 from archbuilder.data.raw_feature import RawFeature
 from archbuilder.data.source_dataset import Feature
+from archbuilder.diagnostics.errors import RunError
 from archbuilder.formatting import plural
 
 _MAX_PADDED_BYTES: Final = 2**27
@@ -24,6 +26,27 @@ def present_values(raw: RawFeature) -> Feature:
     """Return the feature that is 1 for each value of the lists."""
     ones = np.broadcast_to(np.ones(1, np.bool_), raw.column.count)
     return Feature(ArrayColumn(ones))
+
+
+def fitted_lists(
+    raw: RawFeature, fitted: FittedFeature, lists: ListBounds, rows: RowIndices
+) -> FittedFeature:
+    """Return what a feature of lists learned, with the form of the values.
+
+    Raises:
+        RunError: if no list of the training set has a value.
+    """
+    if not lists.sizes[rows].any():
+        raise RunError(f"{raw.title} has no value in any list of the training set")
+    return replace(fitted, num_list_values=sum(raw.column.shape))
+
+
+def with_value_shape(raw: RawFeature, fitted: FittedFeature) -> RawFeature:
+    """Return lists of which none has a value, with the form of the training set's values."""
+    if raw.lists is None or raw.column.count or not fitted.num_list_values:
+        return raw
+    empty = np.empty((0, fitted.num_list_values), raw.column.dtype)
+    return replace(raw, column=ArrayColumn(empty, raw.column.name))
 
 
 def pad_lists(raw: RawFeature, values: Feature, lists: ListBounds) -> Feature:

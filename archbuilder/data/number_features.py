@@ -8,6 +8,7 @@ after all else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -81,7 +82,8 @@ class _NumberPipeline:
 
         Integers of which nothing is computed stay integers: float64 would round large ones.
         """
-        numbers = values.reshape(len(values), -1)
+        # Not -1: a file may have no value at all, such as lists that are all empty.
+        numbers = values.reshape(len(values), math.prod(values.shape[1:]))
         if is_integer(numbers.dtype) and not self.is_arithmetic:
             return numbers
         floats = numbers.astype(np.float64)

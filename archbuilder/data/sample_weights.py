@@ -200,9 +200,7 @@ def make_class_weights(
         # As scikit-learn's `compute_class_weight`.
         per_class[present] = counts.sum() / (np.count_nonzero(present) * counts[present])
     else:
-        for key, weight in weights.items():
-            with locate_data_errors(key.span if isinstance(key, LocatedText) else None):
-                per_class[class_index(key, names, num_classes, output)] = weight
+        set_class_weights(per_class, weights, names, output)
     if not per_class.any():
         raise RunError(f"all classes of the output '{output}' have a weight of 0")
     return ClassWeights(target, per_class, is_categorical, names)
@@ -228,7 +226,31 @@ def _class_counts(
     return counts
 
 
-def class_index(key: str, names: Sequence[str], num_classes: int, output: str) -> int:
+def set_class_weights(
+    per_class: NDArray[np.float32] | NDArray[np.float64],
+    weights: Mapping[str, float],
+    names: Sequence[str],
+    output: str,
+) -> None:
+    """Set the weights of classes that a recipe names, or gives by number.
+
+    Raises:
+        RunError: if there is no such class, or one is both named and given by number.
+    """
+    keys: dict[int, str] = {}
+    for key, weight in weights.items():
+        with locate_data_errors(key.span if isinstance(key, LocatedText) else None):
+            index = _class_index(key, names, len(per_class), output)
+            earlier_key = keys.setdefault(index, key)
+            if earlier_key != key:
+                raise RunError(
+                    f"{quote(earlier_key)} and {quote(key)} are the same class of the output"
+                    f" '{output}'"
+                )
+            per_class[index] = weight
+
+
+def _class_index(key: str, names: Sequence[str], num_classes: int, output: str) -> int:
     """Return the index of a class, given its name or its number.
 
     Raises:

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from archbuilder.compiler.ir import Shape
 from archbuilder.config.loss_traits import traits_of
 from archbuilder.config.objectives import TargetSpec
-from archbuilder.config.value_types import LocatedText
 from archbuilder.data.columns import RowIndices, iter_chunks
-from archbuilder.data.errors import locate_data_errors
-from archbuilder.data.sample_weights import class_index, target_classes
+from archbuilder.data.sample_weights import set_class_weights, target_classes
 from archbuilder.data.shuffle import class_permutation
 from archbuilder.data.source_dataset import SourceDataset
 from archbuilder.data.targets import Target, ignored_class
@@ -102,9 +100,7 @@ def make_class_sampling(
     if isinstance(setting, str):
         counts = _equal_counts(setting, sizes)
     else:
-        for key, weight in setting.items():
-            with locate_data_errors(key.span if isinstance(key, LocatedText) else None):
-                weights[class_index(key, names, num_classes, output)] = weight
+        set_class_weights(weights, setting, names, output)
         counts = _weighted_counts(sizes, weights[classes])
     rows_by_class = np.split(rows[np.argsort(labels, kind="stable")], np.cumsum(sizes)[:-1])
     drawn = np.flatnonzero(counts)

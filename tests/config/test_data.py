@@ -7,10 +7,12 @@ import pytest
 
 from archbuilder.config import DataConfig, data_from_argument, parse_data
 from archbuilder.config.sources import (
+    Audio,
     Csv,
     DataPath,
     Digits,
     Idx,
+    Images,
     Npy,
     Npz,
     Pairs,
@@ -161,12 +163,28 @@ class TestCommandLine:
         files = [DataPath(str(tmp_path / f"{name}-ubyte.gz")) for name in names]
         assert spec == DataConfig(Idx(*files[:2]), Idx(*files[2:]), cli_argument=str(tmp_path))
 
+    def test_data_option_training_and_test_set(self, tmp_path: Path):
+        """Directories with classes; those without may be classes themselves."""
+        for name in ("train", "test"):
+            (tmp_path / name).mkdir()
+        assert data_from_argument(str(tmp_path)).test is None
+        for name in ("train/pos", "test/pos", ".cache"):
+            (tmp_path / name).mkdir()
+        data = data_from_argument(str(tmp_path))
+        assert data.train == Images(DataPath(str(tmp_path / "train")))
+        assert data.validation is None
+        assert data.test == Images(DataPath(str(tmp_path / "test")))
+        (tmp_path / "bus").mkdir()
+        assert data_from_argument(str(tmp_path)).test is None
+
     def test_invalid_data_option(self, tmp_path: Path):
         """What is none of these is answered with what would be."""
         with pytest.raises(UsageError, match="did you mean 'digits'"):
             data_from_argument("digit")
-        with pytest.raises(UsageError, match="has no files train-images"):
+        with pytest.raises(UsageError, match=r"has no files train-images.*, and no images"):
             data_from_argument(str(tmp_path))
+        with pytest.raises(UsageError, match="and no recordings"):
+            data_from_argument(str(tmp_path), DataConfig(Audio(DataPath("a"))))
 
 
 def test_settings_of_the_training_set():

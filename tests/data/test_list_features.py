@@ -19,6 +19,7 @@ from keras.utils import pad_sequences
 
 from archbuilder.cli import main
 from archbuilder.compiler.ir import GraphInput
+from archbuilder.config.data_schema import schema_from_dict, schema_to_dict
 from archbuilder.config.sources import DataPath, DataSource, FeatureConfig, Jsonl
 from archbuilder.config.sources.base import SkippableSource
 from archbuilder.config.split import SplitConfig, SplitPlan
@@ -128,6 +129,22 @@ def test_vectors(tmp_path: Path, kind: str):
     for row, vectors in enumerate(scaled):
         expected[row, : len(vectors)] = vectors
     np.testing.assert_allclose(values(dataset), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("normalize", [True, None])
+def test_lists_without_any_value(tmp_path: Path, normalize: bool | None):
+    """Vectors have the form of the training set's; a field that is missing is an empty list."""
+    feature = FeatureConfig("x", length=5, normalize=normalize)
+    dataset = load(source_of(write(tmp_path, "jsonl", x=VECTORS), x=feature))
+    path = write_table(tmp_path, "jsonl", {"x": [[], None], "y": [0, 0]})
+    Path(path.path).write_text(Path(path.path).read_text() + '{"y": 0}\n')
+    schema = schema_from_dict(schema_to_dict(dataset.preprocessing.schema))
+    fitted = replace(dataset, preprocessing=replace(dataset.preprocessing, schema=schema))
+    np.testing.assert_array_equal(
+        values(load(source_of(path, x=feature), fitted)), np.zeros((3, 5, 2))
+    )
+    with pytest.raises(RunError, match="'x' has no value in any list of the training set"):
+        load_source(source_of(path, x=feature), DataFileOpener())
 
 
 def test_integers_stay_exact(tmp_path: Path):

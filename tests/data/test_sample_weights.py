@@ -176,7 +176,9 @@ data: {csv: {file: data.csv, target: kind}}
 training: {loss: SparseCategoricalCrossentropy, epochs: 1, validation_split: 0, class_weight: KEYS}
 """
     losses = []
-    for number, keys in enumerate(("{cat: 2, dog: 7}", "{0: 2, 1: 7}", "{cta: 2}")):
+    for number, keys in enumerate(
+        ("{cat: 2, dog: 7}", "{0: 2, 1: 7}", "{cta: 2}", "{0: 2, cat: 7}")
+    ):
         (tmp_path / "net.yaml").write_text(text.replace("KEYS", keys))
         run = tmp_path / f"run-{number}"
         code = main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)])
@@ -184,6 +186,7 @@ training: {loss: SparseCategoricalCrossentropy, epochs: 1, validation_split: 0, 
             losses.append(json.loads((run / "history.jsonl").read_text())["loss"])
     errors = capsys.readouterr().err
     assert "did you mean 'cat'?" in errors
+    assert "'0' and 'cat' are the same class of the output 'output'" in errors
     assert f"{tmp_path / 'net.yaml'}:7:{text.splitlines()[-1].index('KEYS') + 2}" in errors
     assert losses == [losses[0]] * 2
 

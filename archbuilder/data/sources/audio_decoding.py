@@ -59,8 +59,8 @@ def decode_audio(descriptor: int, name: str, config: AudioConfig) -> NDArray[np.
     zeros.
 
     Raises:
-        RunError: if the file is not audio, is damaged or empty, ends too early, or has channels
-            that are neither those of the examples nor to be averaged.
+        RunError: if the file is not audio, is damaged or empty, ends too early, has samples that
+            are NaN, or channels that are neither those of the examples nor to be averaged.
         UsageError: if a library is not installed.
     """
     soundfile, soxr = import_audio_libraries()
@@ -72,6 +72,8 @@ def decode_audio(descriptor: int, name: str, config: AudioConfig) -> NDArray[np.
     ):
         _check_header(sound, name, config)
         frames = _read_frames(sound, name, config)
+        if not np.isfinite(frames).all():
+            raise RunError(f"{name} has samples that are NaN or infinite")
         if sound.samplerate != config.sample_rate:
             frames = soxr.resample(frames, sound.samplerate, config.sample_rate)
     values = np.zeros((config.samples, config.channels), np.float32)
@@ -120,7 +122,7 @@ def _read_frames(sound: Any, name: str, config: AudioConfig) -> NDArray[np.float
         if not len(values):
             break
         if config.channels == 1:
-            # Floats may be infinite or NaN, which the check of the column reports.
+            # Floats may be infinite or NaN, which is an error below.
             with np.errstate(invalid="ignore", over="ignore"):
                 values = values.mean(axis=1, keepdims=True)
         frames[position : position + len(values)] = values

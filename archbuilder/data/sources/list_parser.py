@@ -19,7 +19,7 @@ from archbuilder.data.sources.cells import (
 )
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.json_numbers import parse_numbers
-from archbuilder.diagnostics.errors import RunError, quote, quote_list
+from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.formatting import plural
 
 ListValues: TypeAlias = Array | list[str | None]
@@ -56,18 +56,16 @@ class ListParser:
         lists: dict[str, ListValues] = {}
         shapes = {**self.value_shapes}
         for key, column in self.roles.lists.items():
-            if column not in row:
-                raise RunError(f"{location} has no field {quote(column)}; it has {quote_list(row)}")
             config = self.roles.features[key]
             description = f"{self.roles.title(column)} of {location}"
-            items = _items(row[column], config, description)
+            items = _items(row.get(column), config, description)
             # A list of padding alone has no average, and cuDNN takes none: one missing category.
             fill = () if config.is_box_labels else (None,)
             lists[key] = (
                 [_category(each, description) for each in items or fill]
                 if config.is_category
                 else self._cell_numbers(items, description)
-                if isinstance(row[column], str)
+                if isinstance(row.get(column), str)
                 else parse_numbers([*items], description)
             )
             if config.truncating is None and len(items) > config.lengths[-1]:

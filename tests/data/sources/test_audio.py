@@ -170,7 +170,13 @@ def changed(path: Path, offset: int, form: str, *values: int) -> bytes:
     return bytes(content)
 
 
+def not_a_number(path: Path) -> bytes:
+    write(path, np.array([0.5, np.nan, 0.5], np.float32), subtype="FLOAT")
+    return path.read_bytes()
+
+
 DAMAGES = {
+    "NaN": (not_a_number, "has samples that are NaN or infinite"),
     "empty": (lambda _: b"", "is empty"),
     "text": (lambda _: b"not a recording", r"is not an audio file \(WAV, FLAC, Ogg, MP3"),
     "header": (lambda path: path.read_bytes()[:20], "is damaged: "),
