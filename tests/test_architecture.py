@@ -110,7 +110,7 @@ ORDER: Mapping[str, str] = {
         digest input_adapter random_crop sources
         sizes vocabularies
         pipeline
-        input_checks mixed_labels series_augmentation
+        dense_targets input_checks mixed_labels series_augmentation
         augmented_batches
         inspect
     """,
