@@ -118,8 +118,8 @@ ORDER: Mapping[str, str] = {
         audio_decoding cells digits disk_columns image_decoding json_numbers npy_header
         category_writer dates label_encoder load_context parquet_footer text_writer tfrecord_io
         vocabulary_files
-        class_directories column_roles idx mask_decoding npy npz text
-        example_files pairs text_directory
+        class_directories idx mask_decoding npy npz table_columns text
+        column_roles example_files pairs text_directory
         list_parser
         list_writer parquet_lists
         audio_files batch_reader coordinates file_labels image_files
