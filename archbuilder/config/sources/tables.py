@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
@@ -84,8 +85,42 @@ def _character() -> ValueType[str]:
     return ValueType({"type": "string", "minLength": 1, "maxLength": 1}, parse, "one character")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSource(SkippableSource, InferenceSource):
+    """Base of the sources whose inputs and targets may be features."""
+
+    @property
+    @abc.abstractmethod
+    def inputs_and_targets(self) -> tuple[object, object]:
+        """The settings of the inputs and of the targets."""
+
+    def find_conflict(self) -> str:
+        """Return which settings contradict each other, as a sentence; empty if none do."""
+        # super() does not find the class that `slots=True` replaces.
+        return SkippableSource.find_conflict(self) or find_feature_conflict(
+            *self.inputs_and_targets
+        )
+
+    def file_config(self, input_name: str) -> FileConfig | None:
+        """Return how the files of an input are decoded; None if it is not a feature of files."""
+        inputs, _ = self.inputs_and_targets
+        return file_config_of(inputs, input_name)
+
+    @property
+    def input_features(self) -> Mapping[str, FeatureConfig]:
+        """The features by input."""
+        inputs, _ = self.inputs_and_targets
+        return features_of(inputs)
+
+    @property
+    def target_features(self) -> Mapping[str, FeatureConfig]:
+        """The features by output."""
+        _, targets = self.inputs_and_targets
+        return features_of(targets)
+
+
 @dataclass(frozen=True, slots=True)
-class Csv(SkippableSource, InferenceSource):
+class Csv(FeatureSource):
     """A CSV table of numbers; targets and features may also be text."""
 
     key = "csv"
@@ -119,28 +154,18 @@ class Csv(SkippableSource, InferenceSource):
         if self.separator == self.decimal:
             return "'separator' and 'decimal' are the same"
         # super() does not find the class that `slots=True` replaces.
-        conflict = SkippableSource.find_conflict(self)
-        return conflict or find_feature_conflict(self.inputs, self.target)
+        return FeatureSource.find_conflict(self)
+
+    @property
+    def inputs_and_targets(self) -> tuple[object, object]:
+        """The settings of the inputs and of the targets."""
+        return self.inputs, self.target
 
     def load(self, context: LoadContext) -> SourceDataset:
         """Load the columns."""
         from archbuilder.data.sources.csv import load_csv
 
         return load_csv(self, context)
-
-    def file_config(self, input_name: str) -> FileConfig | None:
-        """Return how the files of an input are decoded; None if it is not a feature of files."""
-        return file_config_of(self.inputs, input_name)
-
-    @property
-    def input_features(self) -> Mapping[str, FeatureConfig]:
-        """The features by input."""
-        return features_of(self.inputs)
-
-    @property
-    def target_features(self) -> Mapping[str, FeatureConfig]:
-        """The features by output."""
-        return features_of(self.target)
 
     @property
     def finds_columns_by_name(self) -> bool:
@@ -155,7 +180,7 @@ class Csv(SkippableSource, InferenceSource):
 
 
 @dataclass(frozen=True, slots=True)
-class Parquet(SkippableSource, InferenceSource):
+class Parquet(FeatureSource):
     """A table in the Apache Parquet format: as `csv`, but columns may also hold lists."""
 
     key = "parquet"
@@ -174,30 +199,16 @@ class Parquet(SkippableSource, InferenceSource):
     divide_by: float | None = setting(DIVISOR, DIVIDE_BY, default=None)
     window: WindowConfig | None = setting(WINDOW, WINDOW_TEXT, default=None)
 
-    def find_conflict(self) -> str:
-        """Return which settings contradict each other, as a sentence; empty if none do."""
-        conflict = SkippableSource.find_conflict(self)
-        return conflict or find_feature_conflict(self.inputs, self.target)
+    @property
+    def inputs_and_targets(self) -> tuple[object, object]:
+        """The settings of the inputs and of the targets."""
+        return self.inputs, self.target
 
     def load(self, context: LoadContext) -> SourceDataset:
         """Load the columns."""
         from archbuilder.data.sources.parquet import load_parquet
 
         return load_parquet(self, context)
-
-    def file_config(self, input_name: str) -> FileConfig | None:
-        """Return how the files of an input are decoded; None if it is not a feature of files."""
-        return file_config_of(self.inputs, input_name)
-
-    @property
-    def input_features(self) -> Mapping[str, FeatureConfig]:
-        """The features by input."""
-        return features_of(self.inputs)
-
-    @property
-    def target_features(self) -> Mapping[str, FeatureConfig]:
-        """The features by output."""
-        return features_of(self.target)
 
     @property
     def finds_columns_by_name(self) -> bool:
@@ -212,7 +223,7 @@ class Parquet(SkippableSource, InferenceSource):
 
 
 @dataclass(frozen=True, slots=True)
-class Jsonl(SkippableSource, InferenceSource):
+class Jsonl(FeatureSource):
     """JSON lines of numbers, with an array in each field; targets and features may also be text."""
 
     key = "jsonl"
@@ -232,30 +243,16 @@ class Jsonl(SkippableSource, InferenceSource):
     sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
     window: WindowConfig | None = setting(WINDOW, WINDOW_TEXT, default=None)
 
-    def find_conflict(self) -> str:
-        """Return which settings contradict each other, as a sentence; empty if none do."""
-        conflict = SkippableSource.find_conflict(self)
-        return conflict or find_feature_conflict(self.inputs, self.targets)
+    @property
+    def inputs_and_targets(self) -> tuple[object, object]:
+        """The settings of the inputs and of the targets."""
+        return self.inputs, self.targets
 
     def load(self, context: LoadContext) -> SourceDataset:
         """Load the fields."""
         from archbuilder.data.sources.jsonl import load_jsonl
 
         return load_jsonl(self, context)
-
-    def file_config(self, input_name: str) -> FileConfig | None:
-        """Return how the files of an input are decoded; None if it is not a feature of files."""
-        return file_config_of(self.inputs, input_name)
-
-    @property
-    def input_features(self) -> Mapping[str, FeatureConfig]:
-        """The features by input."""
-        return features_of(self.inputs)
-
-    @property
-    def target_features(self) -> Mapping[str, FeatureConfig]:
-        """The features by output."""
-        return features_of(self.targets)
 
     @classmethod
     def for_inference(cls, file: DataPath, template: DataSource) -> Jsonl:
