@@ -40,6 +40,7 @@ _WEIGHTS: Final = (
     "write 'weights: FILE' under 'training'; for one command, the option is --weights FILE"
 )
 _RESUME: Final = "resume a run with: archbuilder train --resume RUN"
+_IMAGE_SIZE: Final = "write 'size' in the source 'images', as in 'size: [64, 64]'"
 _WINDOW: Final = "write 'window: {length: 24}' in a source of rows, for windows of a series"
 _SPLIT: Final = (
     "write 'data: {train: SOURCE, validation: SOURCE}', or 'validation_split: 0.2' under 'training'"
@@ -150,7 +151,6 @@ HINTS: Final[Mapping[str, str]] = {
     "gradient_clipping": _CLIP,
     "holdout_last": _TIME_SPLIT,
     "hyperparameters": "write 'params' for the network, and 'training' for how it trains",
-    "image_size": "write 'size' in the source 'images', as in 'size: [64, 64]'",
     "inbound_nodes": "write 'from: NAME' beside the layer",
     "init_weights": _WEIGHTS,
     "initial_epoch": _RESUME,
@@ -229,7 +229,7 @@ HINTS: Final[Mapping[str, str]] = {
     "steps_per_epoch": _STEPS,
     "strategy": "write 'distribute' under 'training'",
     "swap_ema_weights": _EMA,
-    "target_size": "write 'size' in the source 'images', as in 'size: [64, 64]'",
+    "target_size": _IMAGE_SIZE,
     "temporal_split": _TIME_SPLIT,
     "tensorboard": _BUILT_IN,
     "test_size": _SPLIT,
@@ -264,7 +264,7 @@ _CONTEXT_HINTS: Final[Mapping[str, Mapping[str, str]]] = {
     "'moco'": {"queue": "write 'queue_size'"},
     "'ridge'": {"penalty": "write 'alpha'"},
     "a step": {"frozen": _FREEZING, "trainable": _FREEZING},
-    "the source": {"weights": _SAMPLE_WEIGHTS},
+    "the source": {"image_size": _IMAGE_SIZE, "weights": _SAMPLE_WEIGHTS},
     "'training'": {
         "clip": _CLIP,
         "ema": _EMA,
@@ -284,6 +284,7 @@ _TRAINING_NAMES: Final = (
     "jit_compile", "dtype_policy", "steps_per_execution", "gradient_accumulation_steps",
     "objective", "feed_targets_to_inputs", "target_from_input", "callbacks",
     "save_best", "weights", "trainable", "frozen", "stages", "test_split", "train_split",
+    "lora", "image_size",
 )  # fmt: skip
 _FILE_NAMES: Final = (
     "data",

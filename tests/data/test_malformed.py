@@ -1520,10 +1520,10 @@ TRAINING = (
     ),
     Case(
         "a setting that stages share",
-        training="loss: SparseCategoricalCrossentropy, stages: [{batch_size: 2}]",
+        training="loss: SparseCategoricalCrossentropy, stages: [{seed: 2}]",
         message="error[missing-key]: a stage has no 'epochs'",
-        at="{batch_size: 2}",
-        advice=("'batch_size' belongs under 'training'",),
+        at="{seed: 2}",
+        advice=("'seed' belongs under 'training'",),
     ),
     Case(
         "no file of weights",
