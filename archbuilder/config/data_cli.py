@@ -203,7 +203,8 @@ def _is_train_and_test(directory: Path, names: Collection[str]) -> bool:
     """
     visible = {each for each in names if not each.startswith(".")}
     return visible == {"train", "test"} and all(
-        any(path_status.is_dir(each) for each in (directory / name).glob("*")) for name in visible
+        any(path_status.is_dir(each) for each in subset.glob("*"))
+        for subset in (directory / name for name in visible)
     )
 
 

@@ -91,6 +91,7 @@ ALLOWED = {
     ("zoo.py", "_directory().glob"): OURS,
     ("zoo.py", "gallery_path().read_text"): OURS,
     ("config/data_cli.py", "directory.iterdir"): LISTED,
+    ("config/data_cli.py", "subset.glob"): LISTED,
     ("scaffold/data_blueprint.py", "directory.glob"): LISTED,
     ("trainer/callbacks/nan_batch_dump.py", "run_dir.write_bytes"): SANDBOX_METHOD,
     ("runs/checkpoint_manager.py", "load_file"): DESCRIPTOR,
