@@ -18,6 +18,7 @@ from helpers.subprocesses import in_replicas, in_workers
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.pipeline import AdaptedDataset
 from archbuilder.data.source_dataset import UNNAMED
 
@@ -59,7 +60,7 @@ def record_rows(folder: Path) -> None:
     index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
     gather, datasets = AdaptedDataset.gather, []
 
-    def recorded(self: AdaptedDataset, rows: tf.Tensor) -> tuple[object, ...]:
+    def recorded(self: AdaptedDataset, share: BatchShare) -> tuple[object, ...]:
         # Both workers trace their datasets in one order.
         datasets.append(self)
         key = [*self.inputs], len(datasets)
@@ -69,8 +70,8 @@ def record_rows(folder: Path) -> None:
                 file.write(json.dumps([*key, values.tolist()]) + "\n")
             return values
 
-        recorded_rows = tf.numpy_function(record, [rows], tf.int64)
-        return gather(self, tf.ensure_shape(recorded_rows, rows.shape))
+        with tf.control_dependencies([tf.numpy_function(record, [share.rows], tf.int64)]):
+            return gather(self, share)
 
     AdaptedDataset.gather = recorded  # type: ignore[method-assign]
 
