@@ -167,6 +167,7 @@ def test_boxes_outside_of_the_image():
     np.testing.assert_allclose(places, np.tile([1, 0.2, 1, 0.4], (2 * COUNT, 1)), atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_shares_and_resumed_runs():
     """Coordinates follow from the step and the position in the batch."""
     arguments = (CHAINS["all"], SPOTS, POINTS[:, None] / SIZE, "points")

@@ -47,7 +47,6 @@ EXAMPLES: Mapping[str, Example] = {
     "generative/text_generation_with_miniature_gpt": Example(
         data.reviews,
         {"vocabulary": 40, "length": 8, "width": 16, "hidden": 16},
-        is_quick=True,
     ),
     "generative/vae": Example(data.mnist, {"filters": [4, 8]}),
     "generative/wgan_gp": Example(

@@ -116,9 +116,9 @@ ROWS = (
     Row(layers.Squash),
     Row(
         layers.StandardizedConv2D,
-        {"filters": 4, "kernel_size": (3, 3), "groups": 2, "epsilon": 0.5},
-        shape=(2, 5, 5, 6),
-        open_shape=(None, None, None, 6),
+        {"filters": 2, "kernel_size": (2, 2), "groups": 2, "epsilon": 0.5},
+        shape=(2, 3, 3, 4),
+        open_shape=(None, None, None, 4),
         masks=False,
     ),
 )

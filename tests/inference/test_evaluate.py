@@ -74,6 +74,7 @@ def test_evaluate_with_replicas_and_workers(
             assert metrics[name] == pytest.approx(expected[name], rel=1e-5), (objective, name)
 
 
+@pytest.mark.thorough
 def test_evaluate_workers_option(runs: Path):
     """`--workers` does, and one of them alone speaks."""
     command = ["evaluate", str(runs / "supervised"), "--format", "json", "--workers", "2"]

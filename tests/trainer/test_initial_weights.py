@@ -396,6 +396,7 @@ def test_record_of_another_user(without_checkpoint: Path, capsys: pytest.Capture
     assert f"--allow-dir {without_checkpoint.parent}" in error
 
 
+@pytest.mark.thorough
 def test_networks_of_a_gan(tmp_path: Path):
     """Each network starts from the file of its name, or from the file of its own setting."""
     gan = STEPWISE["adversarial"]
@@ -417,6 +418,7 @@ def test_networks_of_a_gan(tmp_path: Path):
         assert np.array_equal(saved_weights(run, name)["dense0/kernel"], expected) == is_equal
 
 
+@pytest.mark.thorough
 def test_momentum_encoder_starts_from_the_file(tmp_path: Path):
     """Both encoders of MoCo start from the file, and no probe of an untrained network is made."""
     arguments = ("--epochs", "1", "--batch-size", "128", "--distribute", "none")

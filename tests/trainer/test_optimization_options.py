@@ -125,7 +125,10 @@ AVERAGED = with_optimizer(SUPERVISED, "use_ema: true, ema_momentum: 0.9")
 
 @pytest.mark.parametrize(
     ("objective", "frequency"),
-    [("supervised", ""), ("adversarial", ", ema_overwrite_frequency: 7")],
+    [
+        ("supervised", ""),
+        pytest.param("adversarial", ", ema_overwrite_frequency: 7", marks=pytest.mark.thorough),
+    ],
 )
 def test_ema_after_resume(tmp_path: Path, objective: str, frequency: str):
     """A run that is taken up again comes to the same weights and averages, bit by bit."""

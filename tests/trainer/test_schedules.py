@@ -173,6 +173,7 @@ def steps_per_epoch(run: Path) -> int:
     return int(arrays["optimizer.00000"]) // 2
 
 
+@pytest.mark.thorough
 def test_steps_of_a_gan(tmp_path: Path):
     """The discriminator takes more steps than the generator, and has a schedule over all."""
     write_data(tmp_path)
