@@ -167,6 +167,19 @@ def _invalid_record_error(run_dir: Path, error: Exception) -> UsageError:
     return UsageError(f"{quote(str(run_dir / RUN_JSON), 200)} is not a valid run record: {error}")
 
 
+def _named_on_command_line(
+    data: DataConfig, cli_argument: str, *, owned_by_user: bool
+) -> DataConfig:
+    # The record has the files that `--data` named then, without spans as all of a user's paths. To
+    # look for them again in its directory would fail in commands that do not need them, if it has
+    # been moved.
+    train, validation, test = (
+        source if isinstance(source, Tfds) and not owned_by_user else _without_spans(source)
+        for source in (data.train, data.validation, data.test)
+    )
+    return DataConfig(train, validation, data.directory, cli_argument=cli_argument, test=test)
+
+
 def load_run_config(
     run_dir: Path, graphs: Mapping[str, Graph], limits: Limits, *, allow_dirs: Sequence[Path] = ()
 ) -> RunConfig:
@@ -206,20 +219,7 @@ def load_run_config(
     owned_by_user = _is_owned_by_user(record.run_dir)
     # 'tfds:NAME' reads the user's own data directory: a record of another user may not do that.
     if record.cli_argument is not None and (owned_by_user or is_path_argument(record.cli_argument)):
-        # The record has the files that `--data` named then, without spans as all of a user's paths.
-        # To look for them again in its directory would fail in commands that do not need them, if
-        # it has been moved.
-        train, validation, test = (
-            source if isinstance(source, Tfds) and not owned_by_user else _without_spans(source)
-            for source in (data.train, data.validation, data.test)
-        )
-        data = DataConfig(
-            train,
-            validation,
-            record.directory,
-            cli_argument=record.cli_argument,
-            test=test,
-        )
+        data = _named_on_command_line(data, record.cli_argument, owned_by_user=owned_by_user)
     # As those of `--data`: the record has absolute paths, which were allowed when the run started.
     training_config = dataclasses.replace(
         parsed_recipe.training,

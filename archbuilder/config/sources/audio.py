@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from archbuilder.config.settings import group, setting
-from archbuilder.config.sources.base import DataPath, SkippableSource, path
+from archbuilder.config.sources.base import (
+    DataPath,
+    SkippableSource,
+    class_directories,
+    find_repeated_directory,
+    path,
+)
 from archbuilder.config.sources.name_patterns import label_pattern
 from archbuilder.config.sources.sounds import AudioConfig
-from archbuilder.config.value_types import list_between, or_by_name, text
+from archbuilder.config.value_types import or_by_name
 
 if TYPE_CHECKING:
     from archbuilder.data.source_dataset import SourceDataset
@@ -27,12 +33,7 @@ class Audio(SkippableSource):
     key = "audio"
 
     directory: DataPath = setting(path(), "The directory.")
-    classes: tuple[str, ...] = setting(
-        list_between(text(), 0, 1000),
-        "Subdirectories to read, in the order of their classes; by default all, in alphabetical"
-        " order.",
-        default=(),
-    )
+    classes: tuple[str, ...] = class_directories()
     label: str | Mapping[str, str] | None = setting(
         or_by_name(label_pattern()),
         "Where the label is in the name of a file without its suffix, or in which for each output:"
@@ -45,8 +46,8 @@ class Audio(SkippableSource):
         """Return which settings contradict each other, as a sentence; empty if none do."""
         if self.classes and self.label is not None:
             return "'classes' are directories, and with a 'label' these are none"
-        if len({*self.classes}) < len(self.classes):
-            return "a directory is twice in 'classes'"
+        if conflict := find_repeated_directory(self.classes):
+            return conflict
         conflict = self.recording.find_conflict()
         return f"'{self.key}' {conflict}" if conflict else ""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 from archbuilder.config.settings import mapping_type, setting
 from archbuilder.config.sources.pixels import ImageConfig
@@ -17,8 +17,10 @@ from archbuilder.config.value_types import (
     ValueType,
     boolean,
     choice,
+    list_between,
     or_by_name,
     plain_type,
+    text,
 )
 from archbuilder.diagnostics.span import Span
 from archbuilder.yaml.nodes import Tree
@@ -54,6 +56,21 @@ def path(description: str = "path or glob pattern") -> ValueType[DataPath]:
         return DataPath(context.fields.expect_text(tree, title) or "", tree.span)
 
     return ValueType({"type": "string"}, parse, description)
+
+
+def class_directories() -> Any:
+    """Return the setting of the directories of classes, which a source reads."""
+    return setting(
+        list_between(text(), 0, 1000),
+        "Subdirectories to read, in the order of their classes; by default all, in alphabetical"
+        " order.",
+        default=(),
+    )
+
+
+def find_repeated_directory(classes: Sequence[str]) -> str:
+    """Return that a directory of a class is named twice, as a sentence; empty if none is."""
+    return "a directory is twice in 'classes'" if len({*classes}) < len(classes) else ""
 
 
 def data_paths(value: object) -> Iterator[DataPath]:

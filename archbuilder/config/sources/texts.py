@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from archbuilder.config.settings import group, setting
-from archbuilder.config.sources.base import DataPath, SkippableSource, path
+from archbuilder.config.sources.base import (
+    DataPath,
+    SkippableSource,
+    class_directories,
+    find_repeated_directory,
+    path,
+)
 from archbuilder.config.sources.feature_conflicts import find_ngram_conflict
 from archbuilder.config.sources.features import FeatureConfig
 from archbuilder.config.sources.tokenizers import (
@@ -25,7 +31,7 @@ from archbuilder.config.sources.tokenizers import (
     VocabularyPath,
     vocabulary_path,
 )
-from archbuilder.config.value_types import boolean, list_between, plain_type, text
+from archbuilder.config.value_types import boolean, plain_type
 
 if TYPE_CHECKING:
     from archbuilder.data.source_dataset import SourceDataset
@@ -102,12 +108,7 @@ class TextFiles(SkippableSource):
     key = "text_files"
 
     directory: DataPath = setting(path(), "The directory.")
-    classes: tuple[str, ...] = setting(
-        list_between(text(), 0, 1000),
-        "Subdirectories to read, in the order of their classes; by default all, in alphabetical"
-        " order.",
-        default=(),
-    )
+    classes: tuple[str, ...] = class_directories()
     tokenizer: TokenizerType = setting(TOKENIZER, "How text is split into tokens.", default="words")
     vocabulary_size: int = setting(
         VOCABULARY_SIZE, "Largest size of the vocabulary.", default=30_000
@@ -149,9 +150,7 @@ class TextFiles(SkippableSource):
             return "'sequence_length' is that of ids, and an 'output' has no order of tokens"
         if conflict := find_ngram_conflict(self.feature):
             return f"it {conflict}"
-        if len({*self.classes}) < len(self.classes):
-            return "a directory is twice in 'classes'"
-        return ""
+        return find_repeated_directory(self.classes)
 
     def load(self, context: LoadContext) -> SourceDataset:
         """Read the texts."""
