@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import Diagnostics, closest_match
 from archbuilder.expressions import nodes
-from archbuilder.expressions.functions import (
-    FUNCTIONS,
+from archbuilder.expressions.functions import FUNCTIONS
+from archbuilder.expressions.interpolation import Template
+from archbuilder.expressions.nodes import Expression
+from archbuilder.expressions.operators import OPERATORS, ORDERS
+from archbuilder.expressions.parser import MAX_ABS_VALUE
+from archbuilder.expressions.values import (
     ExpressionValueError,
+    count_items,
     describe,
+    is_equal,
+    require_boolean,
     require_integer,
+    require_list,
     require_number,
     to_text,
 )
-from archbuilder.expressions.interpolation import Template
-from archbuilder.expressions.nodes import Expression
-from archbuilder.expressions.parser import MAX_ABS_VALUE
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
 
@@ -83,6 +87,8 @@ class _ExpressionEvaluator:
     def __init__(self, variables: Mapping[str, PlainData], limits: Limits) -> None:
         self._variables = variables
         self._limits = limits
+        # The names that comprehensions bind, which hide variables.
+        self._bound: Mapping[str, PlainData] = {}
         self._remaining_operations = limits.expression_operations
 
     def join_pieces(self, pieces: Iterable[str | Expression]) -> str:
@@ -148,13 +154,14 @@ class _ExpressionEvaluator:
         return expression.value
 
     def name(self, expression: nodes.Name) -> PlainData:
-        if expression.name in self._variables:
-            return self._variables[expression.name]
+        for variables in (self._bound, self._variables):
+            if expression.name in variables:
+                return variables[expression.name]
         raise _EvaluationError(
             f"there is no parameter '{expression.name[:60]}' here",
             expression,
             "unknown-parameter",
-            closest_match(expression.name, self._variables),
+            closest_match(expression.name, [*self._bound, *self._variables]),
         )
 
     def list_expr(self, expression: nodes.ListExpr) -> PlainData:
@@ -162,21 +169,35 @@ class _ExpressionEvaluator:
         self._charge(self._count_items(items, expression), expression)
         return items
 
+    def list_comprehension(self, expression: nodes.ListComprehension) -> PlainData:
+        values = self.evaluate(expression.iterable)
+        outer = self._bound
+        elements: list[PlainData] = []
+        for value in require_list(values, "'for'"):
+            self._bound = {**outer, **_bind_targets(expression.targets, value)}
+            condition = expression.condition
+            if condition is None or require_boolean(self.evaluate(condition), "'if'"):
+                elements.append(self.evaluate(expression.element))
+        self._bound = outer
+        self._charge(self._count_items(elements, expression), expression)
+        return elements
+
     def unary(self, expression: nodes.UnaryOp) -> PlainData:
         operand = self.evaluate(expression.operand)
         if expression.operator == "not":
-            return not _require_bool(operand, "not")
+            return not require_boolean(operand, "'not'")
         operand = require_number(operand, f"'{expression.operator}'")
         return -operand if expression.operator == "-" else operand
 
     def binary(self, expression: nodes.BinOp, left_value: PlainData) -> PlainData:
+        context = f"'{expression.operator}'"
         if expression.operator in ("and", "or"):
             # The right operand is not evaluated if the left one decides, so that
             # `n > 0 and 8 / n > 1` does not divide by zero.
-            left = _require_bool(left_value, expression.operator)
+            left = require_boolean(left_value, context)
             if left is (expression.operator == "or"):
                 return left
-            return _require_bool(self.evaluate(expression.right), expression.operator)
+            return require_boolean(self.evaluate(expression.right), context)
         right_value = self.evaluate(expression.right)
         if expression.operator == "+":
             if isinstance(left_value, str) and isinstance(right_value, str):
@@ -185,12 +206,11 @@ class _ExpressionEvaluator:
                 concatenated = left_value + right_value
                 self._charge(self._count_items(concatenated, expression), expression)
                 return concatenated
-        context = f"'{expression.operator}'"
         left_number = require_number(left_value, context)
         right_number = require_number(right_value, context)
         if right_number == 0 and expression.operator in ("/", "//", "%"):
             raise ExpressionValueError("division by zero")
-        return _OPERATORS[expression.operator](left_number, right_number)
+        return OPERATORS[expression.operator](left_number, right_number)
 
     def comparison(self, expression: nodes.Comparison) -> PlainData:
         left = self.evaluate(expression.first)
@@ -201,19 +221,19 @@ class _ExpressionEvaluator:
             if isinstance(right, list):
                 self._charge(self._count_items(right, expression), expression)
             if sign in ("==", "!="):
-                holds = _is_equal(left, right) == (sign == "==")
+                holds = is_equal(left, right) == (sign == "==")
             elif sign in ("in", "not in"):
                 if not isinstance(right, list):
                     raise ExpressionValueError(
                         f"'{sign}' needs a list on the right, not {describe(right)}"
                     )
-                holds = any(_is_equal(left, item) for item in right) == (sign == "in")
+                holds = any(is_equal(left, item) for item in right) == (sign == "in")
             elif isinstance(left, str) and isinstance(right, str):
                 # By code points; a string and a number have no order.
-                holds = _ORDERS[sign](left, right)
+                holds = ORDERS[sign](left, right)
             else:
                 numbers = (require_number(each, f"'{sign}'") for each in (left, right))
-                holds = _ORDERS[sign](*numbers)
+                holds = ORDERS[sign](*numbers)
             # A comparison that fails ends the chain; the operands after it are not evaluated.
             if not holds:
                 return False
@@ -221,11 +241,11 @@ class _ExpressionEvaluator:
         return True
 
     def if_exp(self, expression: nodes.IfExp) -> PlainData:
-        condition = _require_bool(self.evaluate(expression.condition), "if")
+        condition = require_boolean(self.evaluate(expression.condition), "'if'")
         return self.evaluate(expression.then if condition else expression.otherwise)
 
     def index(self, expression: nodes.Index, operand: PlainData) -> PlainData:
-        values = _require_list(operand)
+        values = require_list(operand, "an index")
         position = require_integer(self.evaluate(expression.index), "an index")
         if not -len(values) <= position < len(values):
             message = f"index {position} is out of range for a list of {len(values)}"
@@ -233,7 +253,7 @@ class _ExpressionEvaluator:
         return values[position]
 
     def slice(self, expression: nodes.SliceExpr, operand: PlainData) -> PlainData:
-        values = _require_list(operand)
+        values = require_list(operand, "a slice")
         first, last = (
             None if end is None else require_integer(self.evaluate(end), "an index")
             for end in (expression.first, expression.last)
@@ -242,36 +262,34 @@ class _ExpressionEvaluator:
         return values[first:last]
 
     def call(self, expression: nodes.FunctionCall) -> PlainData:
-        function, min_arguments, max_arguments = FUNCTIONS[expression.function]
         arguments = [self.evaluate(argument) for argument in expression.arguments]
-        if not min_arguments <= len(arguments) <= max_arguments:
-            expected = (
-                f"{min_arguments}"
-                if min_arguments == max_arguments
-                else f"{min_arguments} to {max_arguments}"
-            )
-            raise ExpressionValueError(
-                f"{expression.function} takes {expected} arguments, not {len(arguments)}"
-            )
         for argument in arguments:
             if isinstance(argument, list):
-                self._charge(len(argument), expression)
+                # Most functions visit the items alone; some compare them, with the lists in them.
+                self._charge(count_items(argument, 100 * self._remaining_operations), expression)
+        if expression.function == "range":
+            self._check_length_of_range(arguments, expression)
+        result = FUNCTIONS[expression.function][0](*arguments)
+        if isinstance(result, list):
+            self._charge(self._count_items(result, expression), expression)
+        return result
+
+    def _check_length_of_range(
+        self, arguments: list[PlainData], expression: nodes.FunctionCall
+    ) -> None:
+        """Check the length of a range before its list is allocated."""
         bounds = [argument for argument in arguments if type(argument) is int]
-        # Before the list of a range is allocated. Invalid bounds are reported by `range` itself.
-        if (
-            expression.function == "range"
-            and len(bounds) == len(arguments)
-            and (len(bounds) < 3 or bounds[2] != 0)
-        ):
-            # Not `len(range(...))`, which raises an OverflowError from 2**63 on.
-            start, stop = bounds[:2] if len(bounds) > 1 else (0, bounds[0])
-            step = bounds[2] if len(bounds) == 3 else 1
-            if (stop - start) // step > self._limits.list_items:
-                maximum = self._limits.list_items
-                raise _EvaluationError(
-                    f"the result has more than {maximum} items", expression, "limit-exceeded"
-                )
-        return function(*arguments)
+        # Invalid bounds are reported by `range` itself.
+        if len(bounds) < len(arguments) or (len(bounds) == 3 and bounds[2] == 0):
+            return
+        # Not `len(range(...))`, which raises an OverflowError from 2**63 on.
+        start, stop = bounds[:2] if len(bounds) > 1 else (0, bounds[0])
+        step = bounds[2] if len(bounds) == 3 else 1
+        if (stop - start) // step > self._limits.list_items:
+            maximum = self._limits.list_items
+            raise _EvaluationError(
+                f"the result has more than {maximum} items", expression, "limit-exceeded"
+            )
 
     def _count_items(self, values: list[PlainData], node: Expression) -> int:
         """Return the number of values in a list and in the lists within it."""
@@ -304,63 +322,24 @@ class _ExpressionEvaluator:
             )
 
 
-def _require_list(value: PlainData) -> list[PlainData]:
-    if not isinstance(value, list):
-        raise ExpressionValueError(f"only lists can be indexed, not {describe(value)}")
-    return value
+def _bind_targets(targets: tuple[str, ...], value: PlainData) -> dict[str, PlainData]:
+    """Return the values of the names after `for` of a comprehension."""
+    if len(targets) == 1:
+        return {targets[0]: value}
+    if not isinstance(value, list) or len(value) != len(targets):
+        content = f"a list of {len(value)}" if isinstance(value, list) else describe(value)
+        names = ", ".join(targets)
+        raise ExpressionValueError(f"'for {names}' needs lists of {len(targets)}, not {content}")
+    return dict(zip(targets, value, strict=True))
 
 
-def _require_bool(value: PlainData, context: str) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ExpressionValueError(f"'{context}' needs true or false, not {describe(value)}")
-
-
-def _is_equal(left: PlainData, right: PlainData) -> bool:
-    """Whether two values are equal; unlike in Python, true is not equal to 1."""
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(_is_equal, left, right))
-    return isinstance(left, bool) == isinstance(right, bool) and left == right
-
-
-def _power(left: float, right: float) -> PlainData:
-    if left == 0 and right < 0:
-        raise ExpressionValueError("division by zero")
-    # Python would return a complex number.
-    if left < 0 and not float(right).is_integer():
-        raise ExpressionValueError("a power of a negative number needs an integer exponent")
-    # The size is estimated from logarithms before the power is computed: with integers, 9**9**9
-    # alone would take minutes. Powers of floats take no longer than others.
-    if isinstance(left, int) and isinstance(right, int) and right * math.log2(abs(left) or 1) > 63:
-        raise ExpressionValueError("the result is larger than 2**63")
-    try:
-        result = left**right
-    except OverflowError:
-        raise ExpressionValueError("the result is not a finite number") from None
-    return result if isinstance(result, int) else float(result)
-
-
-_ORDERS: Final[dict[str, Callable[..., bool]]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-_OPERATORS: Final[dict[str, Callable[[float, float], PlainData]]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
-    "**": _power,
-}
 # The rules of binary operators, indices and slices also take the value of the first operand, which
 # `evaluate` computes without recursion.
 _RULES: Final[dict[type, Callable[..., PlainData]]] = {
     nodes.Literal: _ExpressionEvaluator.literal,
     nodes.Name: _ExpressionEvaluator.name,
     nodes.ListExpr: _ExpressionEvaluator.list_expr,
+    nodes.ListComprehension: _ExpressionEvaluator.list_comprehension,
     nodes.UnaryOp: _ExpressionEvaluator.unary,
     nodes.BinOp: _ExpressionEvaluator.binary,
     nodes.Comparison: _ExpressionEvaluator.comparison,

@@ -7,67 +7,18 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from archbuilder.diagnostics.errors import quote
+from archbuilder.expressions.values import (
+    ExpressionValueError,
+    describe,
+    identity,
+    is_equal,
+    require_boolean,
+    require_integer,
+    require_list,
+    require_number,
+    to_text,
+)
 from archbuilder.plain_data import PlainData
-
-
-class ExpressionValueError(Exception):
-    """An operand or argument of the wrong type or out of range; the message is for the user.
-
-    It has no location. The evaluator adds that of the expression.
-    """
-
-
-def require_number(value: PlainData, context: str) -> int | float:
-    """Return the value if it is a number; booleans are not.
-
-    Raises:
-        ExpressionValueError: otherwise.
-    """
-    # Not `isinstance`: `bool` is a subclass of `int`, and `true + 1` would be 2.
-    if type(value) in (int, float):
-        return value  # type: ignore[return-value]
-    raise ExpressionValueError(f"{context} needs numbers, not {describe(value)}")
-
-
-def require_integer(value: PlainData, context: str) -> int:
-    """Return the value if it is an integer; floats such as 2.0 are not.
-
-    Raises:
-        ExpressionValueError: otherwise.
-    """
-    if type(value) is int:
-        return value
-    raise ExpressionValueError(f"{context} needs integers, not {describe(value)}")
-
-
-def describe(value: PlainData) -> str:
-    """Return a value as messages show it: `true`, `the string 'relu'`, `a list`."""
-    # As YAML spells it, not as Python does.
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f"the string {quote(value[:40])}"
-    if isinstance(value, list):
-        return "a list"
-    if isinstance(value, dict):
-        return "a mapping"
-    return "null" if value is None else str(value)
-
-
-def to_text(value: PlainData) -> str:
-    """Convert a value that is inserted into a string.
-
-    Raises:
-        ExpressionValueError: for a list, a mapping or null.
-    """
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int | float):
-        return str(value)
-    raise ExpressionValueError(f"{describe(value)} cannot be inserted into a string")
 
 
 def make_divisible(x: PlainData, divisor: PlainData) -> int:
@@ -95,9 +46,7 @@ def _require_numbers(arguments: Sequence[PlainData], context: str) -> list[int |
 
 
 def _sum(values: PlainData) -> PlainData:
-    if not isinstance(values, list):
-        raise ExpressionValueError(f"sum needs a list, not {describe(values)}")
-    return sum(require_number(value, "sum") for value in values)
+    return sum(require_number(value, "sum") for value in require_list(values, "sum"))
 
 
 def _len(values: PlainData) -> PlainData:
@@ -122,6 +71,75 @@ def _range(*arguments: PlainData) -> PlainData:
         raise ExpressionValueError("the step of range cannot be 0")
     # The evaluator has checked the length, before the list is allocated.
     return list(range(*bounds))
+
+
+def _log(x: PlainData, base: PlainData = math.e) -> PlainData:
+    number, divisor = require_number(x, "log"), require_number(base, "log")
+    if number <= 0:
+        raise ExpressionValueError(f"log needs a number above 0, not {number}")
+    if divisor <= 0 or divisor == 1:
+        raise ExpressionValueError(f"the base of log must be above 0 and not 1, not {divisor}")
+    # `math.log(number, math.e)` divides, and is less exact.
+    return math.log(number) if divisor == math.e else math.log(number, divisor)
+
+
+def _exp(x: PlainData) -> PlainData:
+    try:
+        return math.exp(require_number(x, "exp"))
+    except OverflowError:
+        raise ExpressionValueError("the result is not a finite number") from None
+
+
+def _sqrt(x: PlainData) -> PlainData:
+    number = require_number(x, "sqrt")
+    if number < 0:
+        raise ExpressionValueError(f"sqrt needs a number of at least 0, not {number}")
+    return math.sqrt(number)
+
+
+def _sorted(values: PlainData) -> PlainData:
+    items = require_list(values, "sorted")
+    texts = [item for item in items if isinstance(item, str)]
+    if texts and len(texts) == len(items):
+        return [*sorted(texts)]
+    return [*sorted(require_number(item, "sorted") for item in items)]
+
+
+def _unique(values: PlainData) -> PlainData:
+    # The first of equal values, in the order of the list.
+    by_identity: dict[object, PlainData] = {}
+    for value in require_list(values, "unique"):
+        by_identity.setdefault(identity(value), value)
+    return list(by_identity.values())
+
+
+def _count(values: PlainData, value: PlainData) -> PlainData:
+    return sum(is_equal(each, value) for each in require_list(values, "count"))
+
+
+def _index(values: PlainData, value: PlainData) -> PlainData:
+    for position, item in enumerate(require_list(values, "index")):
+        if is_equal(item, value):
+            return position
+    raise ExpressionValueError(f"the list of index does not contain {describe(value)}")
+
+
+def _zip(*lists: PlainData) -> PlainData:
+    columns = [require_list(values, "zip") for values in lists]
+    lengths = [len(column) for column in columns]
+    if len(set(lengths)) > 1:
+        # As the lists of a `for` in a step.
+        text = ", ".join(map(str, lengths))
+        raise ExpressionValueError(f"zip needs lists of the same length, not of {text}")
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _enumerate(values: PlainData) -> PlainData:
+    return [[index, value] for index, value in enumerate(require_list(values, "enumerate"))]
+
+
+def _require_booleans(values: PlainData, context: str) -> list[bool]:
+    return [require_boolean(value, context) for value in require_list(values, context)]
 
 
 # `int` and `float` also accept spaces, underscores, digits of all scripts, and names of values that
@@ -159,9 +177,21 @@ FUNCTIONS: Final[dict[str, tuple[Callable[..., PlainData], int, int]]] = {
     "round": (_round, 1, 2),
     "floor": (lambda x: math.floor(require_number(x, "floor")), 1, 1),
     "ceil": (lambda x: math.ceil(require_number(x, "ceil")), 1, 1),
+    "sqrt": (_sqrt, 1, 1),
+    "exp": (_exp, 1, 1),
+    "log": (_log, 1, 2),
     "len": (_len, 1, 1),
     "sum": (_sum, 1, 1),
     "range": (_range, 1, 3),
+    "enumerate": (_enumerate, 1, 1),
+    "zip": (_zip, 1, 64),
+    "sorted": (_sorted, 1, 1),
+    "reversed": (lambda values: require_list(values, "reversed")[::-1], 1, 1),
+    "unique": (_unique, 1, 1),
+    "count": (_count, 2, 2),
+    "index": (_index, 2, 2),
+    "any": (lambda values: any(_require_booleans(values, "any")), 1, 1),
+    "all": (lambda values: all(_require_booleans(values, "all")), 1, 1),
     "int": (_int, 1, 1),
     "float": (_float, 1, 1),
     "str": (to_text, 1, 1),

@@ -146,16 +146,23 @@ def _closing_bracket(text: str, opening: int) -> int:
 
 
 def _iter_names(expression: Expression) -> Iterator[nodes.Name]:
+    """Yield the names in an expression, without those that a comprehension binds."""
     # A stack instead of recursion: `a + b + c + ...` is nested as deep as it is long.
-    stack = [expression]
+    stack: list[tuple[Expression, frozenset[str]]] = [(expression, frozenset())]
     while stack:
-        node = stack.pop()
+        node, bound = stack.pop()
         children: tuple[Expression | None, ...] = ()
         match node:
-            case nodes.Name():
-                yield node
+            case nodes.Name(name=name):
+                if name not in bound:
+                    yield node
             case nodes.ListExpr(items=items) | nodes.FunctionCall(arguments=items):
                 children = items
+            case nodes.ListComprehension(iterable=iterable, targets=targets):
+                # `for` itself does not see the names that it binds.
+                stack.append((iterable, bound))
+                bound |= frozenset(targets)
+                children = (node.element, node.condition)
             case nodes.UnaryOp(operand=operand):
                 children = (operand,)
             case nodes.BinOp(left=left, right=right):
@@ -168,4 +175,4 @@ def _iter_names(expression: Expression) -> Iterator[nodes.Name]:
                 children = (operand, index)
             case nodes.SliceExpr(operand=operand, first=first_end, last=last_end):
                 children = (operand, first_end, last_end)
-        stack += [child for child in reversed(children) if child is not None]
+        stack += [(child, bound) for child in reversed(children) if child is not None]

@@ -39,6 +39,21 @@ class ListExpr:
 
 
 @dataclass(frozen=True, slots=True)
+class ListComprehension:
+    """A list with an element for each item of another: `[2 * x for x in sizes if x > 1]`.
+
+    Each of several `targets` gets one value of the item, which is then a list.
+    """
+
+    element: Expression
+    targets: tuple[str, ...]
+    iterable: Expression
+    condition: Expression | None
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class UnaryOp:
     """`-x`, `+x` or `not x`."""
 
@@ -112,5 +127,15 @@ class FunctionCall:
 
 
 Expression: TypeAlias = Union[
-    Literal, Name, ListExpr, UnaryOp, BinOp, Comparison, IfExp, Index, SliceExpr, FunctionCall
+    Literal,
+    Name,
+    ListExpr,
+    ListComprehension,
+    UnaryOp,
+    BinOp,
+    Comparison,
+    IfExp,
+    Index,
+    SliceExpr,
+    FunctionCall,
 ]

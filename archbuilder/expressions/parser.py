@@ -17,6 +17,7 @@ from archbuilder.expressions.nodes import (
     FunctionCall,
     IfExp,
     Index,
+    ListComprehension,
     ListExpr,
     Literal,
     Name,
@@ -38,7 +39,7 @@ _CONSTANTS: Final[dict[str, bool | None]] = {
     "null": None,
     "None": None,
 }
-# More than the grammar uses: `x for x in y` gets an error at `for`, not one about a parameter.
+# More than the grammar uses: `lambda: 1` gets an error at `lambda`, not one about a parameter.
 _RESERVED_WORDS: Final = frozenset({"and", "or", "not", "in", "if", "else", "is", "lambda", "for"})
 _COMPARISONS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "in"})
 
@@ -200,38 +201,77 @@ class _Parser:
                 return Literal(_CONSTANTS[token.text], token.start, len(token.text))
             if self._accept("(") is None:
                 return Name(token.text, token.start, len(token.text))
-            if token.text not in FUNCTIONS:
-                near = closest_match(token.text, FUNCTIONS)
-                message = f"there is no function '{token.text[:60]}'"
-                message += (
-                    f"; did you mean '{near}'?"
-                    if near
-                    else f"; the functions are: {', '.join(FUNCTIONS)}"
-                )
-                raise ExpressionSyntaxError(
-                    message, token.start, len(token.text), "expression-error"
-                )
-            arguments = self._list_items(")")
-            return FunctionCall(token.text, arguments, token.start, len(token.text))
+            return self._function_call(token)
         if self._accept("(") is not None:
             inner = self._conditional()
             self._expect(")")
             return inner
         if self._accept("[") is not None:
-            return ListExpr(self._list_items("]"), token.start, 1)
+            return self._list(token)
         self._raise_unexpected("expected a number, a name or '(', not")
         raise ExpressionSyntaxError("", token.start)  # pragma: no cover - the line above raises
 
-    def _list_items(self, closing: str) -> tuple[Expression, ...]:
-        items: list[Expression] = []
+    def _function_call(self, name: Token) -> Expression:
+        """Parse the arguments of a call, whose name and bracket were accepted."""
+        if name.text not in FUNCTIONS:
+            near = closest_match(name.text, FUNCTIONS)
+            message = f"there is no function '{name.text[:60]}'"
+            message += (
+                f"; did you mean '{near}'?"
+                if near
+                else f"; the functions are: {', '.join(FUNCTIONS)}"
+            )
+            raise ExpressionSyntaxError(message, name.start, len(name.text), "expression-error")
+        arguments: list[Expression] = []
+        if self._accept(")") is None:
+            arguments.append(self._conditional())
+            self._remaining_items(arguments, ")")
+        _, minimum, maximum = FUNCTIONS[name.text]
+        if not minimum <= len(arguments) <= maximum:
+            expected = f"{minimum}" if minimum == maximum else f"{minimum} to {maximum}"
+            message = f"{name.text} takes {expected} arguments, not {len(arguments)}"
+            raise ExpressionSyntaxError(message, name.start, len(name.text), "expression-error")
+        return FunctionCall(name.text, tuple(arguments), name.start, len(name.text))
+
+    def _list(self, bracket: Token) -> Expression:
+        """Parse a list or a comprehension, whose opening bracket was accepted."""
+        if self._accept("]") is not None:
+            return ListExpr((), bracket.start, 1)
+        first = self._conditional()
+        for_token = self._accept("for")
+        if for_token is None:
+            items = [first]
+            self._remaining_items(items, "]")
+            return ListExpr(tuple(items), bracket.start, 1)
+        targets = [self._target()]
+        while self._accept(",") is not None:
+            targets.append(self._target())
+        self._expect("in")
+        # As in Python, a conditional here needs brackets: `if` begins the condition.
+        iterable = self._or()
+        condition = None if self._accept("if") is None else self._or()
+        if self._token.text == "for" and self._token.kind == "name":
+            message = "a list can have only one 'for'; put the inner one into a list of its own"
+            raise ExpressionSyntaxError(message, self._token.start, 3)
+        self._expect("]")
+        return ListComprehension(first, tuple(targets), iterable, condition, for_token.start, 3)
+
+    def _target(self) -> str:
+        """Parse a name after `for`."""
+        token = self._token
+        if token.kind != "name" or token.text in _RESERVED_WORDS or token.text in _CONSTANTS:
+            self._raise_unexpected("expected a name after 'for', not")
+        self._position += 1
+        return token.text
+
+    def _remaining_items(self, items: list[Expression], closing: str) -> None:
+        """Parse the items after the first one up to the closing bracket, and add them."""
         while self._accept(closing) is None:
-            if items:
-                self._expect(",")
-                # A trailing comma.
-                if self._accept(closing) is not None:
-                    break
+            self._expect(",")
+            # A trailing comma.
+            if self._accept(closing) is not None:
+                break
             items.append(self._conditional())
-        return tuple(items)
 
 
 def _parse_number(token: Token) -> int | float:

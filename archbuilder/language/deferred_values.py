@@ -9,7 +9,7 @@ from typing import Final
 from archbuilder import expressions
 from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.diagnostics.span import Span
-from archbuilder.expressions import EvaluationFailed, Template
+from archbuilder.expressions import EvaluationFailed, Template, count_items
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import (
@@ -145,20 +145,6 @@ class _ValueEvaluation:
                 entries.append(MappingEntry(entry.key, value, entry.key_span))
         complete = len(entries) == len(tree.entries)
         return MappingNode(tuple(entries), tree.span) if complete else None
-
-
-def count_items(values: list[PlainData], limit: int) -> int:
-    """Count the items of a list and of all lists in it; return any larger number above `limit`.
-
-    The count stops at `limit` because nested lists may be shared: a small object can stand for
-    more items than could be visited.
-    """
-    stack, count = [values], 0
-    while stack and count <= limit:
-        current = stack.pop()
-        count += len(current)
-        stack += [item for item in current if isinstance(item, list)]
-    return count
 
 
 def _scalars_with_expressions(tree: Tree) -> Iterator[ScalarNode]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.diagnostics.span import SourceText, Span
-from archbuilder.expressions import EVALUATION_FAILED, evaluate, parse
+from archbuilder.expressions import EVALUATION_FAILED, count_items, evaluate, parse
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import ScalarNode
@@ -98,6 +98,32 @@ def run(
         ("$(int('12') + int(3.9))", 15),
         ("$(float(2))", 2.0),
         ("$(str(a) + 'x')", "3x"),
+        ("$([x for x in sizes])", [8, 16, 32]),
+        ("$([a * x for x in sizes if x > 8])", [48, 96]),
+        ("$([x if yes else 0 for x in sizes])", [8, 16, 32]),
+        ("$([x + 10 * y for x, y in [[1, 2], [3, 4]]])", [21, 43]),
+        ("$([[x * y for y in [1, x]] for x in sizes[:2]])", [[8, 64], [16, 256]]),
+        ("$([a for a in range(2)] + [a])", [0, 1, 3]),
+        ("$([x for x in [x for x in sizes if x > 8] if x > 16])", [32]),
+        ("$([1 for x in []])", []),
+        ("$(len([0 for x in range(200)]))", 200),
+        ("$(log(1))", 0.0),
+        ("$(log(8, 2))", 3.0),
+        ("$(exp(0))", 1.0),
+        ("$(sqrt(9))", 3.0),
+        ("$(sorted([3, 1.5, 2]))", [1.5, 2, 3]),
+        ("$(sorted(['b', 'a']))", ["a", "b"]),
+        ("$(sorted([]))", []),
+        ("$(reversed(sizes))", [32, 16, 8]),
+        ("$(unique([2, 1, 2, 1.0, true, [1], [1]]))", [2, 1, True, [1]]),
+        ("$(count([1, true, 1.0, 2], 1))", 2),
+        ("$(count([[8], [8, 8]], [8]))", 1),
+        ("$(index(sizes, 32))", 2),
+        ("$(zip(sizes, ['a', 'b', 'c']))", [[8, "a"], [16, "b"], [32, "c"]]),
+        ("$(enumerate(sizes[1:]))", [[0, 16], [1, 32]]),
+        ("$(any([x > 16 for x in sizes]))", True),
+        ("$(all([x > 16 for x in sizes]))", False),
+        ("$(all([]))", True),
         ("$(divisible(33, 8))", 32),
         ("$(divisible(3, 8))", 8),
         ("$(divisible(36 * 0.75, 8))", 32),
@@ -128,7 +154,33 @@ def test_expression_values(text: str, value: PlainData):
         ("$(a.real)", "expression-syntax 4"),
         ("$(a.__class__)", "expression-syntax 4"),
         ("$(lambda: 1)", "expression-syntax 3"),
-        ("$([x for x in sizes])", "expression-syntax 6"),
+        ("$([x for x in sizes for y in sizes])", "expression-syntax 21"),
+        ("$([x for 3 in sizes])", "expression-syntax 10"),
+        ("$([x for if in sizes])", "expression-syntax 10"),
+        ("$([x for true in sizes])", "expression-syntax 10"),
+        ("$([x for x of sizes])", "expression-syntax 12"),
+        ("$([x, a for x in sizes])", "expression-syntax 9"),
+        ("$([x for x in a])", "expression-error 6"),
+        ("$([x for x in sizes if x])", "expression-error 6"),
+        ("$([x for x, y in sizes])", "expression-error 6"),
+        ("$([x for x, y in [[1, 2], [1]]])", "expression-error 6"),
+        ("$([x for x in x])", "unknown-parameter 15"),
+        ("$([y for x in sizes])", "unknown-parameter 4"),
+        ("$([x for x in sizes] + [x])", "unknown-parameter 25"),
+        ("$(x for x in sizes)", "expression-syntax 5"),
+        ("$(round())", "expression-error 3"),
+        ("$(round(1, 2, 3) if no else 1)", "expression-error 3"),
+        ("$(log(0))", "expression-error 3"),
+        ("$(log(2, 1))", "expression-error 3"),
+        ("$(sqrt(-1))", "expression-error 3"),
+        ("$(exp(1000))", "expression-error 3"),
+        ("$(sorted([1, 'a']))", "expression-error 3"),
+        ("$(sorted([true]))", "expression-error 3"),
+        ("$(index(sizes, 5))", "expression-error 3"),
+        ("$(zip(sizes, [1]))", "expression-error 3"),
+        ("$(all([1]))", "expression-error 3"),
+        ("$([[range(99) for x in range(99)] for y in range(99)])", "limit-exceeded 5"),
+        ("$([range(999) for x in range(99)])", "limit-exceeded 4"),
         ("$(sizes[0:1:2])", "expression-syntax 12"),
         ("$(sizes[])", "expression-syntax 9"),
         ("$(a:b)", "expression-syntax 4"),
@@ -250,6 +302,12 @@ def test_messages_do_not_print_mappings(text: str):
         "$(sum(range(9999)) + " * 10 + "0" + ")" * 10,
         "$(" + "range(9999) + " * 60 + "[])",
         "$(" + "9 ** 9 * " * 60 + "9)",
+        "$(" + "[" * 16 + "x" + " for x in range(9999)]" * 16 + ")",
+        "$([[[y for y in range(9999)] for x in range(9999)] for z in range(9999)])",
+        "$([0 if sorted(range(9999)) == range(9999) else 1 for x in range(9999)])",
+        "$([len(unique([[x], range(9998)])) for x in range(9999)])",
+        "$([len(zip(sizes, sizes, sizes)) for x in range(9999)])",
+        "$([" + "'abcdefghi' + " * 60 + "str(x) for x in range(9999)])",
     ],
 )
 def test_evaluation_cost_is_bounded(text: str):
@@ -267,8 +325,9 @@ def test_fuzz_text(text: str):
     assert (value is EVALUATION_FAILED) == bool(codes)
 
 
-OPERANDS = "a half yes word sizes nothing 0 1 2.5 1e3 'x' [ ] ( ) , if else in not and or"
+OPERANDS = "a half yes word sizes nothing 0 1 2.5 1e3 'x' [ ] ( ) , if else in not and or for"
 OPERATORS = "+ - * / // % ** < <= == != > min max len sum range int str divisible round"
+OPERATORS += " sorted unique count index zip enumerate log"
 TOKENS = st.sampled_from(f"{OPERANDS} {OPERATORS}".split())
 
 
@@ -278,6 +337,31 @@ def test_fuzz_words(words: list[str]):
     """Words of the language in any order."""
     value, codes = run(f"$({' '.join(words)})")
     assert (value is EVALUATION_FAILED) == bool(codes)
+
+
+LISTS = st.recursive(
+    st.sampled_from(["sizes", "range(9999)", "range(n)", "[n, n]"]),
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map(lambda two: f"[{two[0]} for n in {two[1]}]"),
+        st.tuples(inner, inner).map(lambda two: f"zip({two[0]}, {two[1]})"),
+        inner.map(lambda text: f"[len([n for m in {text}]) for n in {text}]"),
+        inner.map(lambda text: f"{text} + {text}"),
+        inner.map(lambda text: f"unique({text})"),
+        inner.map(lambda text: f"sorted([len(enumerate({text})) for x in {text}])"),
+    ),
+    max_leaves=8,
+)
+
+
+@given(LISTS)
+def test_lists_of_lists_are_bounded(text: str):
+    """However lists nest: in time, and in the items of the result."""
+    start = time.thread_time()
+    value, codes = run(f"$([{text} for n in range(9999)])")
+    assert (value is EVALUATION_FAILED) == bool(codes)
+    assert time.thread_time() - start < 0.5
+    if isinstance(value, list):
+        assert count_items(value, 10**6) <= DEFAULTS.list_items
 
 
 def _combined(

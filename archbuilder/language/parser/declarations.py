@@ -45,11 +45,10 @@ _DEFAULT_TYPES: Final[dict[type, PlainData]] = {
     list: "array",
 }
 _EXPECTATION_KEYS: Final = ("parameters", "trainable", "multiply_adds", "output")
-_KEYWORDS: Final = "true false null True False None and or not if else in"
-_FUNCTIONS: Final = "min max abs round floor ceil len sum range int float str divisible"
-RESERVED_NAMES: Final = frozenset(f"{_KEYWORDS} {_FUNCTIONS} variant".split())
-"""Names that cannot be parameters: the keywords and functions of expressions, and `variant`, which
-is a keyword argument of the API beside the parameters."""
+_KEYWORDS: Final = "true false null True False None and or not if else in for"
+RESERVED_NAMES: Final = frozenset([*_KEYWORDS.split(), "variant"])
+"""Names that cannot be parameters: the keywords of expressions, and `variant`, which is a keyword
+argument of the API beside the parameters. Those of functions can: a call has a bracket."""
 
 
 def decode_params(reader: FieldReader, tree: Tree | None) -> dict[str, Param]:

@@ -1,0 +1,115 @@
+"""Values of expressions: checks of their types, comparison, and conversion to text."""
+
+from __future__ import annotations
+
+from archbuilder.diagnostics.errors import quote
+from archbuilder.plain_data import PlainData
+
+
+class ExpressionValueError(Exception):
+    """An operand or argument of the wrong type or out of range; the message is for the user.
+
+    It has no location. The evaluator adds that of the expression.
+    """
+
+
+def require_number(value: PlainData, context: str) -> int | float:
+    """Return the value if it is a number; booleans are not.
+
+    Raises:
+        ExpressionValueError: otherwise.
+    """
+    # Not `isinstance`: `bool` is a subclass of `int`, and `true + 1` would be 2.
+    if type(value) in (int, float):
+        return value  # type: ignore[return-value]
+    raise ExpressionValueError(f"{context} needs numbers, not {describe(value)}")
+
+
+def require_integer(value: PlainData, context: str) -> int:
+    """Return the value if it is an integer; floats such as 2.0 are not.
+
+    Raises:
+        ExpressionValueError: otherwise.
+    """
+    if type(value) is int:
+        return value
+    raise ExpressionValueError(f"{context} needs integers, not {describe(value)}")
+
+
+def require_list(value: PlainData, context: str) -> list[PlainData]:
+    """Return the value if it is a list.
+
+    Raises:
+        ExpressionValueError: otherwise.
+    """
+    if isinstance(value, list):
+        return value
+    raise ExpressionValueError(f"{context} needs a list, not {describe(value)}")
+
+
+def require_boolean(value: PlainData, context: str) -> bool:
+    """Return the value if it is true or false.
+
+    Raises:
+        ExpressionValueError: otherwise.
+    """
+    if isinstance(value, bool):
+        return value
+    raise ExpressionValueError(f"{context} needs true or false, not {describe(value)}")
+
+
+def describe(value: PlainData) -> str:
+    """Return a value as messages show it: `true`, `the string 'relu'`, `a list`."""
+    # As YAML spells it, not as Python does.
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f"the string {quote(value[:40])}"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, dict):
+        return "a mapping"
+    return "null" if value is None else str(value)
+
+
+def to_text(value: PlainData) -> str:
+    """Convert a value that is inserted into a string.
+
+    Raises:
+        ExpressionValueError: for a list, a mapping or null.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float):
+        return str(value)
+    raise ExpressionValueError(f"{describe(value)} cannot be inserted into a string")
+
+
+def count_items(values: list[PlainData], limit: int) -> int:
+    """Count the items of a list and of all lists in it; return any larger number above `limit`.
+
+    The count stops at `limit` because nested lists may be shared: a small object can stand for
+    more items than could be visited.
+    """
+    stack, count = [values], 0
+    while stack and count <= limit:
+        current = stack.pop()
+        count += len(current)
+        stack += [item for item in current if isinstance(item, list)]
+    return count
+
+
+def is_equal(left: PlainData, right: PlainData) -> bool:
+    """Whether two values are equal; unlike in Python, true is not equal to 1."""
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(is_equal, left, right))
+    return isinstance(left, bool) == isinstance(right, bool) and left == right
+
+
+def identity(value: PlainData) -> object:
+    """Return a hashable object, which is equal for equal values alone; true is not equal to 1."""
+    if isinstance(value, list):
+        return tuple(map(identity, value))
+    return (bool, value) if isinstance(value, bool) else value
