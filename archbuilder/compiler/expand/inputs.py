@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from archbuilder.compiler.expand.scope import CallSite, Scope
+from archbuilder.compiler.expand.scope import PREVIOUS, CallSite, Scope
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
 from archbuilder.compiler.ir import Argument
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
+from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import Step
 from archbuilder.language.deferred_values import ValueEvaluator, Variables
 from archbuilder.registry.signatures import Signature
-from archbuilder.yaml.nodes import ScalarNode, SequenceNode
+from archbuilder.yaml.nodes import ScalarNode, SequenceNode, Tree
 
 
 def resolve_inputs(
@@ -25,9 +26,9 @@ def resolve_inputs(
 ) -> CallInputs:
     """Resolve the inputs of one iteration of a step.
 
-    `from` feeds the first iteration that is not skipped. Each later one (`from_previous_iteration`)
-    reads the output of the iteration before it in place of the first input of `from`; the other
-    inputs stay the same.
+    `from` feeds the first iteration that is not skipped. In each later one
+    (`from_previous_iteration`), `previous` is the output of the iteration before it. If `from` does
+    not read `previous`, that output replaces its first entry; the others stay the same.
     """
     sources = step.input_refs
     if sources is None:
@@ -35,30 +36,51 @@ def resolve_inputs(
 
     keywords = sources.keywords
     values = [value for _, value in keywords] if keywords else sources.inputs
-    resolved: list[TensorRefs] = []
-    for index, value in enumerate(values):
-        if from_previous_iteration and index == 0:
-            resolved.append(previous)
-            continue
-        tree = evaluator.evaluate(value, variables)
-        if tree is None:
-            resolved.append(ERROR_REFS)
-            continue
-        # The name of a step, or a list of names for an input that takes a list.
-        tensors: list[TensorRefs] = []
-        for item in tree.items if isinstance(tree, SequenceNode) else (tree,):
-            name = item.value if isinstance(item, ScalarNode) else None
-            if isinstance(name, str):
-                tensors.append(scope.resolve(name, previous, item.span, evaluator.diagnostics))
-            else:
-                message = f"'from' needs the name of a step, not {quote(name)}"
-                evaluator.diagnostics.error("type-mismatch", message, item.span)
-                tensors.append(ERROR_REFS)
-        resolved.append(concat_refs(tensors))
+    trees = [evaluator.evaluate(value, variables) for value in values]
+    replaces_first = from_previous_iteration and not any(map(_reads_previous, trees))
+    resolved = [
+        previous
+        if replaces_first and index == 0
+        else _resolve_source(tree, scope, previous, evaluator.diagnostics)
+        for index, tree in enumerate(trees)
+    ]
     if keywords:
         names = [name for name, _ in keywords]
         return CallInputs(TensorRefs(()), tuple(zip(names, resolved, strict=True)))
     return CallInputs(concat_refs(resolved), ())
+
+
+def _resolve_source(
+    tree: Tree | None, scope: Scope, previous: TensorRefs, diagnostics: Diagnostics
+) -> TensorRefs:
+    """Resolve an entry of `from`: the name of a step, or a list of names for one input.
+
+    The tree is None after an error in an expression.
+    """
+    tensors: list[TensorRefs] = []
+    for name, span in _source_names(tree):
+        if isinstance(name, str):
+            tensors.append(scope.resolve(name, previous, span, diagnostics))
+        else:
+            message = f"'from' needs the name of a step, not {quote(name)}"
+            diagnostics.error("type-mismatch", message, span)
+            tensors.append(ERROR_REFS)
+    return ERROR_REFS if tree is None else concat_refs(tensors)
+
+
+def _reads_previous(tree: Tree | None) -> bool:
+    return any(
+        isinstance(name, str) and name.partition(".")[0] == PREVIOUS
+        for name, _ in _source_names(tree)
+    )
+
+
+def _source_names(tree: Tree | None) -> Iterator[tuple[object, Span]]:
+    """Yield the names in an entry of `from`, of which an expression may be something else."""
+    items: Iterable[Tree | None] = tree.items if isinstance(tree, SequenceNode) else (tree,)
+    for item in items:
+        if item is not None:
+            yield item.value if isinstance(item, ScalarNode) else None, item.span
 
 
 def concat_refs(tensors: list[TensorRefs]) -> TensorRefs:

@@ -213,11 +213,8 @@ class Expander:
             symbol = self._layers.add(callee.signature, call, call_site, scope)
         else:
             symbol = self._expand_block_call(callee, call, scope, call_site)
-        if step.name is not None:
-            scope.symbols[step_name] = symbol
-        elif not isinstance(callee, LayerCallee):
-            # A block that is called only once can be referred to without a name.
-            scope.unnamed_blocks.setdefault(call.callee, []).append(symbol.outputs)
+        block = None if isinstance(callee, LayerCallee) else call.callee
+        scope.add(step_name, symbol, is_generated=step.name is None, block=block)
         return symbol.outputs
 
     def _expand_shared(
@@ -232,7 +229,7 @@ class Expander:
         name = tree.value if isinstance(tree, ScalarNode) else None
         step_name = assign_step_name(step, scope, f"{name}_use", variables, self._evaluator)
         outputs = ERROR_REFS
-        symbol = scope.symbols.get(name) if isinstance(name, str) else None
+        symbol = scope.find(name) if isinstance(name, str) else None
         if symbol is None:
             # `tree` is None after an error in the expression, which is already reported.
             if tree is not None:
@@ -254,9 +251,9 @@ class Expander:
                 f"{quote(name)} is not a layer or block, so it has no weights to reuse",
                 shared_call.name.span,
             )
-        if step.name is not None:
-            reuse = None if symbol is None else symbol.reuse
-            scope.symbols[step_name] = Symbol(outputs, step.span, reuse)
+        reuse = None if symbol is None else symbol.reuse
+        use = Symbol(outputs, step.span, reuse)
+        scope.add(step_name, use, is_generated=step.name is None, block=None)
         return outputs
 
     def _expand_block_call(

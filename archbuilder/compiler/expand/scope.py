@@ -13,7 +13,7 @@ from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRe
 from archbuilder.diagnostics.errors import Diagnostics, ExpansionFrame, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.deferred_values import DeferredValue, Variables
-from archbuilder.language.modules import Program
+from archbuilder.language.modules import Program, describe_block
 
 PREVIOUS: Final = "previous"
 _WORD_START: Final = re.compile(r"(.)([A-Z][a-z0-9]+)")
@@ -72,11 +72,11 @@ class Scope:
         weight_owner_prefix: The prefix of the call whose weights this one uses, if any.
         frame: The chain of calls that led here.
         depth: The number of enclosing blocks.
-        symbols: The preceding steps with names.
-        unnamed_blocks: The outputs of the calls without names, by the name of the block.
+        symbols: The inputs, and the preceding steps with names.
+        unnamed_steps: The preceding steps without names, by the names generated for them.
+        unnamed_blocks: The generated names of the calls of a block, by its name.
         skipped: The locations of steps and inputs that their `when` left out, by name.
         name_counters: The next number for generated names, by prefix.
-        generated_names: All generated names.
         has_invalid_name: Whether the name of a step is unknown because of an error in it.
     """
 
@@ -86,27 +86,30 @@ class Scope:
     frame: ExpansionFrame | None
     depth: int
     symbols: dict[str, Symbol] = field(default_factory=dict)
-    unnamed_blocks: dict[str, list[TensorRefs]] = field(default_factory=dict)
+    unnamed_steps: dict[str, Symbol] = field(default_factory=dict)
+    unnamed_blocks: dict[str, list[str]] = field(default_factory=dict)
     skipped: dict[str, Span] = field(default_factory=dict)
     name_counters: Counter[str] = field(default_factory=Counter)
-    generated_names: set[str] = field(default_factory=set)
     has_invalid_name: bool = False
 
     def generate_name(self, callee_name: str) -> str:
         """Return a new name for a step without one: `conv2d0`, `bottleneck0`, `bottleneck1`."""
-        # The callee may be an empty text, whose error is reported elsewhere.
-        base = snake_case(callee_name) or "step"
-        # The name of a further use of step '12' has letters, hence no digit in front.
-        if base[0].isdecimal():
-            base = f"step_{base}"
+        prefix = _name_prefix(callee_name)
         while True:
-            number = self.name_counters[base]
-            self.name_counters[base] += 1
-            # Without the underscore, number 0 of block 'stage2' would be number 20 of 'stage'.
-            name = f"{base}{'_' if base[-1].isdecimal() else ''}{number}"
-            if name not in self.symbols:
-                self.generated_names.add(name)
+            name = f"{prefix}{self.name_counters[prefix]}"
+            self.name_counters[prefix] += 1
+            # A name of a block is left out: as a reference, it means the only call of that block.
+            if name not in self.symbols and describe_block(self.file.program, name) is None:
                 return name
+
+    def add(self, name: str, symbol: Symbol, *, is_generated: bool, block: str | None) -> None:
+        """Add a step under its name; `block` is the name of the block that it calls, if any."""
+        if not is_generated:
+            self.symbols[name] = symbol
+            return
+        self.unnamed_steps[name] = symbol
+        if block is not None:
+            self.unnamed_blocks.setdefault(block, []).append(name)
 
     def weight_owner(self, name: str) -> str | None:
         """Return the node whose weights a step of this name uses; None if it has its own."""
@@ -114,7 +117,7 @@ class Scope:
 
     def is_taken(self, name: str) -> bool:
         """Return whether a step of this scope already has the name."""
-        return name in self.symbols or name in self.generated_names
+        return name in self.symbols or name in self.unnamed_steps
 
     def is_skipped(self, name: str) -> bool:
         """Return whether the only steps of this name were left out by their `when`."""
@@ -135,11 +138,14 @@ class Scope:
         if name == PREVIOUS:
             return previous
         # The whole name first: names of steps may have dots, as the command `expand` writes them.
-        tensors = self._find_step(name)
-        if tensors is not None:
-            return tensors
+        symbol = self.find(name)
+        if symbol is not None:
+            return symbol.outputs
         base, dot, output = name.rpartition(".")
-        base_tensors = previous if base == PREVIOUS else self._find_step(base) if dot else None
+        symbol = self.find(base) if dot else None
+        base_tensors = None if symbol is None else symbol.outputs
+        if base == PREVIOUS:
+            base_tensors = previous
         if base_tensors is None:
             self._report_unknown(name, span, diagnostics)
             return ERROR_REFS
@@ -162,12 +168,13 @@ class Scope:
             return ERROR_REFS
         return output_tensors
 
-    def _find_step(self, name: str) -> TensorRefs | None:
-        """Return the outputs of the step with a name, or of the only unnamed call of a block."""
-        if name in self.symbols:
-            return self.symbols[name].outputs
-        candidates = self.unnamed_blocks.get(name, ())
-        return candidates[0] if len(candidates) == 1 else None
+    def find(self, name: str) -> Symbol | None:
+        """Return the step with a name: its own, a generated one, or that of a block used once."""
+        symbol = self.symbols.get(name) or self.unnamed_steps.get(name)
+        block_uses = self.unnamed_blocks.get(name, ())
+        if symbol is None and len(block_uses) == 1:
+            return self.unnamed_steps[block_uses[0]]
+        return symbol
 
     def _report_unknown(self, name: str, span: Span, diagnostics: Diagnostics) -> None:
         # The step with the invalid name may be the one that is meant.
@@ -176,12 +183,14 @@ class Scope:
         base = name.partition(".")[0]
         notes: tuple[str, ...] = ()
         suggestion = None
+        # 'bottleneck', 'bottleneck9' and 'Bottleneck' all mean one of 'bottleneck0', ...
+        prefix = _name_prefix(base.rstrip("0123456789").rstrip("_"))
+        similar = [each for each in self.unnamed_steps if each.rstrip("0123456789") == prefix]
         if name in self.skipped:
             notes = (f"'when' skipped the step of this name at {self.skipped[name]}",)
-        elif len(self.unnamed_blocks.get(base, ())) > 1:
-            notes = (f"there are several steps '{base}'; add a 'name' to the one that you mean",)
-        elif base in self.generated_names:
-            notes = ("this step has no name; add a 'name'",)
+        elif similar:
+            last = f" to '{similar[-1]}'" if len(similar) > 1 else ""
+            notes = (f"the steps without a 'name' have numbers: '{similar[0]}'{last}",)
         else:
             suggestion = closest_match(name, [*self.symbols, PREVIOUS])
             # The nearest steps are the likeliest, and a deep network has hundreds of names.
@@ -194,6 +203,17 @@ class Scope:
             suggestion=suggestion,
             notes=notes,
         )
+
+
+def _name_prefix(callee_name: str) -> str:
+    """Return what precedes the number in the generated names of a layer or a block."""
+    # The callee may be an empty text, whose error is reported elsewhere.
+    prefix = snake_case(callee_name) or "step"
+    # The name of a further use of step '12' has letters, hence no digit in front.
+    if prefix[0].isdecimal():
+        prefix = f"step_{prefix}"
+    # Without the underscore, number 0 of block 'stage2' would be number 20 of 'stage'.
+    return f"{prefix}_" if prefix[-1].isdecimal() else prefix
 
 
 @cache
