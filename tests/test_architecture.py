@@ -120,6 +120,7 @@ ORDER: Mapping[str, str] = {
         vocabulary_files
         class_directories idx mask_decoding npy npz table_columns text
         column_roles example_files pairs text_directory
+        row_checks
         list_parser
         list_writer parquet_lists
         audio_files batch_reader coordinates file_labels image_files

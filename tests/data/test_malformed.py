@@ -832,6 +832,70 @@ LISTS = (
         at="{x: a, m: {mask_of: x}}",
     ),
     Case(
+        "positions in no lists",
+        data="csv: {file: t.csv, target: kind, inputs: {x: {column: a, positions_of: b}}}",
+        message=(
+            "error[invalid-structure]: the source 'csv': 'x' has positions of 'b', which is not an"
+            " input with lists and their 'length'; of a fixed number of values, write how many"
+            " there are"
+        ),
+        at="csv",
+    ),
+    Case(
+        "positions in lists that are shifted",
+        data=(
+            "csv: {file: t.csv, target: kind, inputs: {l: {column: b, length: 4, padding: pre}, x:"
+            " {column: a, positions_of: l}}}"
+        ),
+        message=(
+            "error[invalid-structure]: the source 'csv': 'x' has positions of 'l', whose 'padding:"
+            " pre' or 'truncating: pre' shifts its values: pad and truncate it at its end"
+        ),
+        at="csv",
+    ),
+    Case(
+        "positions that are normalized",
+        data=(
+            "csv: {file: t.csv, target: kind, inputs: {x: {column: a, positions_of: 4, normalize:"
+            " true}}}"
+        ),
+        message=(
+            "error[invalid-structure]: 'inputs' of 'x' has 'positions_of' and 'normalize', but"
+            " positions stay as they are"
+        ),
+        at="{column: a, positions_of: 4, normalize: true}",
+    ),
+    Case(
+        "positions without a column",
+        data="csv: {file: t.csv, target: kind, inputs: {x: {positions_of: 4}}}",
+        message=(
+            "error[invalid-structure]: 'inputs' of 'x' has 'positions_of', which needs a 'column'"
+            " or 'columns'"
+        ),
+        at="{positions_of: 4}",
+    ),
+    Case(
+        "the length of no lists",
+        data="csv: {file: t.csv, target: kind, inputs: {x: {column: a, same_length_as: b}, b: b}}",
+        message=(
+            "error[invalid-structure]: the input 'x' has the length of 'b', which is not an input"
+            " with lists and their 'length'"
+        ),
+        at="{x: {column: a, same_length_as: b}, b: b}",
+    ),
+    Case(
+        "two lengths",
+        data=(
+            "csv: {file: t.csv, target: kind, inputs: {x: {column: a, same_length_as: b, length: 2,"
+            " padding: pre}, b: b}}"
+        ),
+        message=(
+            "error[invalid-structure]: 'inputs' of 'x' has 'length', 'padding', but"
+            " 'same_length_as' takes those of the other list"
+        ),
+        at="{column: a, same_length_as: b, length: 2, padding: pre}",
+    ),
+    Case(
         "lists as targets",
         data="csv: {file: t.csv, inputs: {x: a}, target: {y: {column: b, length: 4}}}",
         message=(

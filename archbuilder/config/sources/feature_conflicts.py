@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Final
 
@@ -15,7 +15,7 @@ _VOCABULARY_KEYS: Final = ("min_count", "max_size")
 _LIST_KEYS: Final = ("padding", "truncating")
 _LIST_PARTS: Final = (
     "column", "length", "separator", "vocabulary", "transform", "clip", "normalize",
-    "relative_to", "coordinates", *_VOCABULARY_KEYS, *_LIST_KEYS,
+    "relative_to", "coordinates", "same_length_as", "positions_of", *_VOCABULARY_KEYS, *_LIST_KEYS,
 )  # fmt: skip
 """The settings of a list."""
 _KIND_KEYS: Final = ("vocabulary", "date", "tokenizer", "image", "audio", "video")
@@ -75,6 +75,7 @@ def _key_conflicts(config: FeatureConfig) -> Mapping[str, object]:
         f"has 'relative_to' and {quote_list([*kinds, *numbers])}": (
             config.relative_to is not None and (kinds or numbers)
         ),
+        **_position_conflicts(config, [*kinds, *numbers]),
         "has 'relative_to', which needs a 'column' or 'columns'": (
             config.relative_to is not None and config.column is None and config.columns is None
         ),
@@ -101,14 +102,31 @@ def _key_conflicts(config: FeatureConfig) -> Mapping[str, object]:
     }
 
 
+def _position_conflicts(config: FeatureConfig, others: Sequence[str]) -> Mapping[str, object]:
+    """Return sentences about positions, which stay as they are, and whether each applies."""
+    others = [*others, *(["relative_to"] if config.relative_to is not None else [])]
+    return {
+        f"has 'positions_of' and {quote_list(others)}, but positions stay as they are": (
+            config.positions_of is not None and others
+        ),
+        "has 'positions_of', which needs a 'column' or 'columns'": (
+            config.positions_of is not None and config.column is None and config.columns is None
+        ),
+    }
+
+
 def _list_conflicts(config: FeatureConfig) -> Mapping[str, object]:
     of_list = [each for each in _keys(config) if each in _LIST_KEYS]
+    shared = [each for each in _keys(config) if each in ("length", *_LIST_KEYS)]
     others = [each for each in _keys(config) if each not in _LIST_PARTS]
     return {
         f"has {quote_list(of_list)}, which needs the 'length' of lists": (
             of_list and not config.is_ragged
         ),
         f"has {quote_list(others)}, which lists cannot have": config.is_ragged and others,
+        f"has {quote_list(shared)}, but 'same_length_as' takes those of the other list": (
+            config.same_length_as is not None and shared
+        ),
         "has a 'length', which needs a 'column'": config.is_ragged and config.column is None,
         "has a 'length' and 'relative_to', which needs 'coordinates'": (
             config.is_ragged and config.relative_to is not None and config.coordinates is None
@@ -189,6 +207,7 @@ def find_target_conflict(config: FeatureConfig) -> str:
     conflicts = {
         "has 'segments_of', which a target cannot be": config.segments_of is not None,
         "has 'mask_of', which a target cannot be": config.mask_of is not None,
+        "has 'same_length_as', which a target cannot have": config.same_length_as is not None,
         "has a 'length', but lists of varying length cannot be targets without 'coordinates'": (
             config.is_ragged and config.coordinates is None
         ),

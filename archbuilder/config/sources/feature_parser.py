@@ -22,10 +22,24 @@ _T = TypeVar("_T")
 
 
 def resolve_references(inputs: Mapping[str, InputColumns]) -> Mapping[str, InputColumns]:
-    """Return inputs in which segments and masks have the settings of their texts and lists."""
+    """Return inputs that have the settings of those they refer to.
+
+    Segments have those of their texts, lists of the same length that length, and masks have those
+    of their lists.
+    """
     resolved = {**inputs}
     for name, config in inputs.items():
-        feature = inputs.get(_reference(config) or "")
+        if isinstance(config, FeatureConfig) and config.same_length_as is not None:
+            feature = inputs.get(config.same_length_as)
+            if isinstance(feature, FeatureConfig):
+                resolved[name] = replace(
+                    config,
+                    length=feature.length,
+                    padding=feature.padding,
+                    truncating=feature.truncating,
+                )
+    for name, config in inputs.items():
+        feature = resolved.get(_reference(config) or "")
         if not isinstance(config, FeatureConfig) or not isinstance(feature, FeatureConfig):
             continue
         if config.segments_of is not None:
@@ -69,6 +83,7 @@ def find_feature_conflict(inputs: object, targets: object) -> str:
     """Return what features of a source lack in others, as a sentence; empty if nothing."""
     return (
         _find_coordinate_conflict(inputs, targets)
+        or _find_position_conflict(inputs, targets)
         or _find_label_conflict(inputs, targets)
         or _find_token_conflict(inputs, targets)
     )
@@ -83,6 +98,31 @@ def _find_coordinate_conflict(inputs: object, targets: object) -> str:
                 return (
                     f"{quote(name)} has coordinates relative to {quote(image)}, which is not an"
                     " input with an 'image'"
+                )
+    return ""
+
+
+def _find_position_conflict(inputs: object, targets: object) -> str:
+    """Return which positions have no lists that begin at 0, as a sentence; empty if all have."""
+    lists = resolve_references(inputs) if isinstance(inputs, Mapping) else {}
+    for columns in (inputs, targets):
+        for name, config in columns.items() if isinstance(columns, Mapping) else ():
+            of = config.positions_of if isinstance(config, FeatureConfig) else None
+            feature = lists.get(of) if isinstance(of, str) else None
+            if isinstance(of, str) and not (
+                isinstance(feature, FeatureConfig) and feature.is_ragged and not feature.mask_of
+            ):
+                return (
+                    f"{quote(name)} has positions of {quote(of)}, which is not an input with lists"
+                    " and their 'length'; of a fixed number of values, write how many there are"
+                )
+            if isinstance(feature, FeatureConfig) and "pre" in (
+                feature.padding,
+                feature.truncating,
+            ):
+                return (
+                    f"{quote(name)} has positions of {quote(of)}, whose 'padding: pre' or"
+                    " 'truncating: pre' shifts its values: pad and truncate it at its end"
                 )
     return ""
 
@@ -127,7 +167,7 @@ def _find_token_conflict(inputs: object, targets: object) -> str:
 
 
 def _find_reference_conflict(inputs: Mapping[str, object]) -> str:
-    """Return which segments or masks have no texts or lists, as a sentence; empty if all have."""
+    """Return which input refers to what is no text or list, as a sentence; empty if none does."""
     for name, config in inputs.items():
         if not isinstance(config, FeatureConfig):
             continue
@@ -137,6 +177,14 @@ def _find_reference_conflict(inputs: Mapping[str, object]) -> str:
             return (
                 f"the input {quote(name)} has the segments of {quote(config.segments_of)},"
                 " which is not an input with a 'tokenizer' and several 'columns'"
+            )
+        lists = inputs.get(config.same_length_as or "")
+        if config.same_length_as is not None and (
+            not isinstance(lists, FeatureConfig) or lists.length is None
+        ):
+            return (
+                f"the input {quote(name)} has the length of {quote(config.same_length_as)}, which"
+                " is not an input with lists and their 'length'"
             )
         if config.mask_of is not None and not feature.is_ragged:
             return (

@@ -220,7 +220,6 @@ class FeatureConfig:
         " classes in alphabetical order, or in that of the list `vocabulary`.",
         default=None,
     )
-
     next_tokens_of: str | None = setting(
         COLUMN,
         "Alone in a target: the input with a text for whose every token this is the next one.",
@@ -249,6 +248,19 @@ class FeatureConfig:
         default=None,
     )
 
+    same_length_as: str | None = setting(
+        COLUMN,
+        "The input with lists of which this input's lists have the number of values and the"
+        " `length`, `padding` and `truncating`, as the bonds of a molecule and their ends.",
+        default=None,
+    )
+    positions_of: str | int | None = setting(
+        either(COLUMN, integer(1, 2**31 - 1)),
+        "The input with lists in whose values these numbers are positions, from 0, or how many"
+        " values there are. Other positions are errors.",
+        default=None,
+    )
+
     @property
     def tokens_of(self) -> str | None:
         """The input with the text, of whose tokens this feature consists; None if it has its own.
@@ -260,7 +272,7 @@ class FeatureConfig:
     @property
     def is_ragged(self) -> bool:
         """Whether the values are lists of varying length, or the mask of such lists."""
-        return self.length is not None
+        return self.length is not None or self.same_length_as is not None
 
     @property
     def lengths(self) -> tuple[int, ...]:

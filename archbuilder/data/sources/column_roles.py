@@ -229,6 +229,30 @@ class ColumnRoles:
         }
 
     @cached_property
+    def same_lengths(self) -> Mapping[str, str]:
+        """The lists that have as many values as those of another input, which is named."""
+        return {
+            key: each.same_length_as
+            for key, each in self.features.items()
+            if each.same_length_as is not None
+        }
+
+    @cached_property
+    def positions(self) -> Mapping[str, str | int]:
+        """The input in whose lists, or the number of values in which, numbers are positions."""
+        return {
+            key: each.positions_of
+            for key, each in self.features.items()
+            if each.positions_of is not None
+        }
+
+    @cached_property
+    def list_columns(self) -> tuple[str, ...]:
+        """The columns of lists, and of single positions, without duplicates."""
+        columns = (column for key in self.positions for column in self.inputs[key])
+        return tuple(dict.fromkeys((*self.lists.values(), *columns)))
+
+    @cached_property
     def dates(self) -> Mapping[str, str]:
         """The columns of inputs that are dates."""
         return {key: self.inputs[key][0] for key, each in self.features.items() if each.date}

@@ -190,7 +190,7 @@ class _RowParser:
         self._words = {key: index[each] for key, each in roles.words.items()}
         self._files = files
         self._parse_list_cells = ListParser(roles)
-        self._list_columns = {each: index[each] for each in roles.lists.values()}
+        self._list_columns = {each: index[each] for each in roles.list_columns}
         self._texts = {each: index[each] for each in roles.text_columns}
         self._scalar_inputs = roles.scalar_inputs
         self._sample_weights = {key: index[each] for key, each in roles.sample_weights.items()}

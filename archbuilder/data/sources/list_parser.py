@@ -10,7 +10,6 @@ import numpy as np
 
 from archbuilder.config.sources import FeatureConfig
 from archbuilder.data.columns import Array
-from archbuilder.data.source_dataset import target_key
 from archbuilder.data.sources.cells import (
     not_a_number_error,
     parse_cell,
@@ -19,6 +18,7 @@ from archbuilder.data.sources.cells import (
 )
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.json_numbers import parse_numbers
+from archbuilder.data.sources.row_checks import RowChecks
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.formatting import plural
 
@@ -51,14 +51,17 @@ class ListParser:
         """Return the lists of a row by input. A row that is not valid leaves the shapes alone.
 
         Raises:
-            RunError: if the row lacks a list, or has one that is too long or not valid.
+            RunError: if the row lacks a list, or has one that is too long or not valid, or its
+                lists and positions do not suit each other.
         """
         lists: dict[str, ListValues] = {}
+        counts: dict[str, int] = {}
         shapes = {**self.value_shapes}
         for key, column in self.roles.lists.items():
             config = self.roles.features[key]
             description = f"{self.roles.title(column)} of {location}"
             items = _items(row.get(column), config, description)
+            counts[key] = len(items)
             # A list of padding alone has no average, and cuDNN takes none: one missing category.
             fill = () if config.is_box_labels else (None,)
             lists[key] = (
@@ -74,7 +77,7 @@ class ListParser:
             if isinstance(values, np.ndarray) and len(values):
                 expected = shapes.setdefault(key, values.shape[1:])
                 self._check_shape(key, values.shape[1:], expected, description)
-        self._check_box_labels(lists, location)
+        RowChecks(self.roles)(row, lists, counts, location)
         self.value_shapes.update(shapes)
         return lists
 
@@ -110,25 +113,6 @@ class ListParser:
         if len(expected) > 1:
             kind = "the values of a list are numbers, or lists of numbers"
         raise RunError(f"{description} has values of the shape {list(shape)}, but {kind}")
-
-    def _check_box_labels(self, lists: Mapping[str, ListValues], location: str) -> None:
-        """Check that there are as many labels as boxes or points, and none is missing.
-
-        Raises:
-            RunError: if there are not.
-        """
-        for boxes, outputs in self.roles.box_labels.items():
-            for labels in map(target_key, outputs):
-                titles = [self.roles.title(self.roles.lists[key]) for key in (boxes, labels)]
-                counts = [len(lists[key]) for key in (boxes, labels)]
-                if counts[0] != counts[1]:
-                    count_text = self.roles.coordinates[boxes].count_text(counts[0])
-                    raise RunError(
-                        f"{location} has {count_text} in {titles[0]}, and"
-                        f" {plural(counts[1], 'label')} in {titles[1]}"
-                    )
-                if None in lists[labels]:
-                    raise RunError(f"{titles[1]} of {location} has a label that is missing")
 
     def _cell_numbers(self, parts: Sequence[object], description: str) -> Array:
         """Return the numbers in the parts of a text.

@@ -21,7 +21,7 @@ def read_lists(
     valid: NDArray[np.bool_],
     bad_records: BadRecords,
 ) -> Mapping[str, Sequence[ListValues]]:
-    """Return the lists of varying length of each input.
+    """Return the lists of varying length of each input, whose positions are checked.
 
     `describe_row` returns the location of a row by its index. Rows with other values become not
     valid, and are added to `bad_records`; they have no list.
@@ -30,7 +30,7 @@ def read_lists(
         RunError: if a column has items of another type.
     """
     roles = parse_lists.roles
-    columns = {each: record_batch.column(each) for each in roles.lists.values()}
+    columns = {each: record_batch.column(each) for each in roles.list_columns}
     for column, array in columns.items():
         _check_items(array.type, f"{roles.title(column)} of {describe_row(0)}")
     values = {column: array.to_pylist() for column, array in columns.items()}
