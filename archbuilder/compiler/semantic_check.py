@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from archbuilder.compiler.check_arguments import check_arguments, check_call_constants
-from archbuilder.compiler.expand.iteration import ITERATION_VARIABLE, check_loop_lengths
+from archbuilder.compiler.expand.iteration import check_loop_lengths
 from archbuilder.compiler.parameters import (
     ParameterOwner,
     ParameterValue,
@@ -192,12 +192,12 @@ class _ProgramChecker:
                 }
                 check_loop_lengths(lengths, step.loop, self._diagnostics)
                 scope = scope.with_names(
-                    {name for name, _ in step.loop.variables} | {ITERATION_VARIABLE}
+                    {name for name, _ in step.loop.variables} | {step.loop.index}
                 )
             # `for` is the outer loop of a step with both, so `repeat` sees its variables.
             if step.repeat is not None:
-                self._check_names(step.repeat, scope)
-                scope = scope.with_names({ITERATION_VARIABLE})
+                self._check_names(step.repeat.times, scope)
+                scope = scope.with_names({step.repeat.index})
             refs = step.input_refs
             sources = () if refs is None else (*refs.inputs, *(value for _, value in refs.keywords))
             for modifier in (step.name, step.condition, step.call_constants, *sources):

@@ -115,10 +115,22 @@ class InputRefs:
 
 @dataclass(frozen=True, slots=True)
 class ForLoop:
-    """`for`: loop variables with their lists, which are iterated in parallel, as by `zip`."""
+    """`for`: loop variables with their lists, which are iterated in parallel, as by `zip`.
+
+    `index` is the variable that counts the iterations from 0.
+    """
 
     variables: tuple[tuple[str, DeferredValue], ...]
+    index: str
     span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`repeat`: the number of iterations, and the variable that counts them from 0."""
+
+    times: DeferredValue
+    index: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +145,7 @@ class Step:
     span: Span
     name: DeferredValue | None = None
     input_refs: InputRefs | None = None
-    repeat: DeferredValue | None = None
+    repeat: Repeat | None = None
     loop: ForLoop | None = None
     condition: DeferredValue | None = None
     call_constants: DeferredValue | None = None

@@ -120,6 +120,10 @@ INPUT_SHAPE: Final = with_description(
     any_of({"type": "array", "items": _SIZE}, EXPRESSION),
 )
 
+_INDEX: Final = with_description(
+    "The name of the variable that counts the iterations from 0; by default 'i'.",
+    {"type": "string", "pattern": _NAME},
+)
 _SOURCE: Final = any_of(TEXT, {"type": "array", "items": TEXT})
 MODIFIERS: Final[Schema] = {
     "layers": with_description("Steps in sequence.", _STEPS),
@@ -142,11 +146,24 @@ MODIFIERS: Final[Schema] = {
         ),
     ),
     "repeat": with_description(
-        "The number of repetitions in sequence; $i is the index.", any_of(_COUNT, EXPRESSION)
+        "The number of repetitions in sequence; $i is the index, unless 'index' names it.",
+        any_of(
+            _COUNT,
+            EXPRESSION,
+            {
+                "type": "object",
+                "properties": {"times": any_of(_COUNT, EXPRESSION), "index": _INDEX},
+                "required": ["times"],
+                "additionalProperties": False,
+            },
+        ),
     ),
     "for": with_description(
         "Repeat for each item; several lists are iterated in parallel.",
-        mapping_schema(any_of({"type": "array"}, EXPRESSION)),
+        {
+            **mapping_schema(any_of({"type": "array"}, EXPRESSION), f"^(?!index$){_NAME[1:]}"),
+            "properties": {"index": _INDEX},
+        },
     ),
     "when": WHEN,
     "call": with_description("Constant arguments of the layer's call.", {"type": "object"}),

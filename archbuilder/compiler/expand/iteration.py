@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 from archbuilder.language.ast import ForLoop, InputDeclaration, Step
@@ -11,9 +10,6 @@ from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, 
 from archbuilder.language.parser.fields import describe_value
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import ScalarNode, SequenceNode, to_plain
-
-ITERATION_VARIABLE: Final = "i"
-"""The variable that counts the iterations of `repeat` and `for` from 0."""
 
 
 def iterations(
@@ -32,11 +28,11 @@ def iterations(
         return outer_iterations
     all_iterations: list[Variables] = []
     for iteration_variables in outer_iterations:
-        count = _repeat_count(step.repeat, iteration_variables, evaluator)
+        count = _repeat_count(step.repeat.times, iteration_variables, evaluator)
         if count is None:
             return None
         all_iterations += [
-            {**iteration_variables, ITERATION_VARIABLE: index} for index in range(count)
+            {**iteration_variables, step.repeat.index: index} for index in range(count)
         ]
         # The caller reports the limit. Without the break, a `for` of 10,000 items, each repeated
         # 100,000 times, would fill the memory first.
@@ -138,6 +134,6 @@ def _loop_iterations(
         return None
     names = list(lists)
     return [
-        {**variables, ITERATION_VARIABLE: index, **dict(zip(names, values, strict=True))}
+        {**variables, loop.index: index, **dict(zip(names, values, strict=True))}
         for index, values in enumerate(zip(*lists.values(), strict=True))
     ]

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from archbuilder.compiler.expand.blocks import bind_block_parameters
-from archbuilder.compiler.expand.iteration import ITERATION_VARIABLE, evaluate_when, iterations
+from archbuilder.compiler.expand.iteration import evaluate_when, iterations
 from archbuilder.compiler.expand.scope import FileScope
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 from archbuilder.diagnostics.span import Span
@@ -111,8 +111,9 @@ class _StepCounter:
         # No iterations, or an error that the expansion reports.
         if not all_iterations:
             return 1
-        if step.loop is None and ITERATION_VARIABLE not in self._variables_of_iteration(step):
-            # The iterations of a `repeat` that does not read `$i` are all alike.
+        reads_index = step.repeat is None or step.repeat.index in self._variables_of_iteration(step)
+        if step.loop is None and not reads_index:
+            # The iterations of a `repeat` that does not read its index are all alike.
             return len(all_iterations) * self._count_iteration(step, file, all_iterations[0])
         total = 0
         for iteration_variables in all_iterations:
@@ -144,7 +145,7 @@ class _StepCounter:
         # By id, as in `Expander`: the document keeps its steps alive.
         if id(step) not in self._step_variables:
             loop_values = [
-                step.repeat,
+                None if step.repeat is None else step.repeat.times,
                 *(value for _, value in (step.loop.variables if step.loop else ())),
             ]
             self._step_variables[id(step)] = _variable_names(

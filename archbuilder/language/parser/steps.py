@@ -12,7 +12,6 @@ from archbuilder.language.ast import (
     Branch,
     Branches,
     ErrorNode,
-    ForLoop,
     InputRefs,
     Sequential,
     SharedCall,
@@ -21,7 +20,8 @@ from archbuilder.language.ast import (
 )
 from archbuilder.language.deferred_values import DeferredValue
 from archbuilder.language.foreign_keys import key_hint
-from archbuilder.language.parser.fields import FieldReader, describe_value, is_empty, quoted
+from archbuilder.language.parser.fields import FieldReader, is_empty, quoted
+from archbuilder.language.parser.loops import decode_loop, decode_repeat
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
 
 STEP_MODIFIERS: Final = ("name", "from", "repeat", "for", "when", "call")
@@ -55,8 +55,8 @@ def decode_steps(reader: FieldReader, tree: Tree, title: str = "layers") -> tupl
                 span=(calls or bodies)[0].key_span if calls or bodies else item.span,
                 name=_modifier_value(reader, modifiers, "name"),
                 input_refs=_decode_input_refs(reader, modifiers.get("from")),
-                repeat=_modifier_value(reader, modifiers, "repeat"),
-                loop=_decode_loop(reader, modifiers.get("for")),
+                repeat=decode_repeat(reader, modifiers.get("repeat")),
+                loop=decode_loop(reader, modifiers.get("for")),
                 condition=_modifier_value(reader, modifiers, "when"),
                 call_constants=_modifier_value(reader, modifiers, "call"),
             )
@@ -208,36 +208,3 @@ def _decode_input_ref(reader: FieldReader, tree: Tree) -> DeferredValue:
             reader.report_unexpected(item, "a source in 'from'", "the name of a step")
             return replace(reader.decode_value(tree), invalid=True)
     return reader.decode_value(tree)
-
-
-def _decode_loop(reader: FieldReader, entry: MappingEntry | None) -> ForLoop | None:
-    if entry is None:
-        return None
-    mapping = reader.expect_mapping(
-        entry.value,
-        "'for'",
-        expected="a mapping from variables to lists, as in {filters: [64, 128]}",
-    )
-    if mapping is None:
-        return None
-    if is_empty(mapping):
-        reader.diagnostics.error(
-            "invalid-structure", "'for' must name at least one variable", mapping.span
-        )
-        return None
-    variables: list[tuple[str, DeferredValue]] = []
-    for variable in mapping:
-        reader.check_name(variable.key, variable.key_span, "a variable")
-        value = reader.decode_value(variable.value)
-        # What an expression evaluates to is checked by the expansion.
-        if not isinstance(variable.value, SequenceNode) and value.is_constant:
-            reader.diagnostics.error(
-                "invalid-structure",
-                f"'for' needs a list for {quoted(variable.key)}, not"
-                f" {describe_value(variable.value)}",
-                variable.value.span,
-            )
-            # The expansion would report the same error once more.
-            value = replace(value, invalid=True)
-        variables.append((variable.key, value))
-    return ForLoop(tuple(variables), entry.key_span)
