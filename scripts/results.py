@@ -282,6 +282,15 @@ def write_pairs(name: str, change: Callable[[str], str]) -> Callable[[Path], Non
     return prepare
 
 
+def write_text_pairs(data: Path) -> None:
+    """Write pairs of pieces of the text, and the metrics of other methods."""
+    copy_text(data)
+    directory = RUNS / "pairs-data"
+    if not directory.exists():
+        script = ROOT / "scripts" / "text_pairs.py"
+        subprocess.run([sys.executable, script, RUNS / "text.txt", directory], check=True)
+
+
 def random_key(word: str) -> str:
     """Return a sort key that does not depend on the order of the letters."""
     return str(random.Random(word).random())
@@ -291,6 +300,14 @@ FEW_LABELS = f"blueprints/recipes/few_labels.yaml --data {MNIST}"
 GPT1_SENTIMENT = (
     "blueprints/recipes/gpt1_sentiment.yaml --allow-dir blueprints --allow-dir runs/results"
     " --data runs/results/reviews-data/movies.csv"
+)
+BERT = (
+    f"bert {CHARACTERS} --set context=64 --set depth=3 --set width=128 --set heads=4"
+    f" --recipe blueprints/recipes/bert.yaml --data {TEXT}"
+)
+BERT_PAIRS = (
+    "blueprints/recipes/bert_pairs.yaml --allow-dir blueprints --allow-dir runs/results"
+    " --data runs/results/pairs-data/pairs.jsonl"
 )
 TRANSFORMER = (
     "transformer --set vocabulary=16 --set depth=2 --set width=64 --set hidden=256 --set heads=4"
@@ -400,11 +417,19 @@ RESULTS = (
     Result(
         "bert",
         "BERT of characters, 3 layers of 128",
-        f"bert {CHARACTERS} --set context=64 --set depth=3 --set width=128 --set heads=4"
-        f" --recipe blueprints/recipes/bert.yaml --data {TEXT}",
+        BERT,
         mlm_accuracy,
         "twice the unigram baseline",
         copy_text,
+    ),
+    Result(
+        "bert_pairs",
+        "The same, trained on 4,000 pairs of pieces: does the second continue the first?",
+        f"{BERT_PAIRS} --recipe blueprints/recipes/bert_pairs_pretrained.yaml",
+        against_scratch("accuracy", 0.15, data="pairs"),
+        "15 points above from scratch",
+        write_text_pairs,
+        earlier_runs={"bert": BERT, "bert_pairs_scratch": BERT_PAIRS},
     ),
     Result(
         "reverse",
