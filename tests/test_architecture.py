@@ -167,7 +167,7 @@ ORDER: Mapping[str, str] = {
         build
     """,
     "archbuilder.language": """
-        deferred_values foreign_keys
+        call_graph deferred_values foreign_keys
         ast
         parser
         keyword_schemas modules

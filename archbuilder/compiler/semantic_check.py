@@ -5,7 +5,7 @@ Unused blocks are checked as well. Whatever depends on parameters is left to the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,6 +32,7 @@ from archbuilder.language.ast import (
     call_of,
     inner_steps,
 )
+from archbuilder.language.call_graph import find_cycles
 from archbuilder.language.deferred_values import DeferredValue
 from archbuilder.language.modules import (
     BlockCallee,
@@ -95,6 +96,7 @@ class _ProgramChecker:
         self._imported_blocks = imported_blocks
         self._file_params_used: set[str] = set()
         self._used_names: set[str] = set()
+        self._called_functions: set[str] = set()
         self._unused_params: list[tuple[Param, str]] = []
         self._call_graph: dict[str, dict[str, Span]] = {}
 
@@ -261,7 +263,10 @@ class _ProgramChecker:
         check_required(callee.params, names, owner, call.span, self._diagnostics)
 
     def _check_names(self, value: DeferredValue | None, scope: _Scope) -> None:
-        for name, span in value.names() if value is not None else ():
+        if value is None:
+            return
+        self._called_functions.update(value.calls())
+        for name, span in value.names():
             scope.names_read.add(name)
             if name not in scope.visible:
                 visible_names = ", ".join(sorted(scope.visible))
@@ -281,29 +286,12 @@ class _ProgramChecker:
 
     def _check_recursion(self) -> None:
         """Report blocks that call themselves, directly or through others, each cycle once."""
-        # A depth-first search, in which each back edge is a cycle. With an explicit stack, because
-        # a file may have more blocks than Python allows frames.
-        searched: set[str] = set()
-        for block, block_callees in self._call_graph.items():
-            stack: list[tuple[str, Iterator[str]]] = [(block, iter(block_callees))]
-            path = [block]
-            while stack:
-                name, callees = stack[-1]
-                callee = next((each for each in callees if each not in searched), None)
-                if callee is None:
-                    searched.add(name)
-                    stack.pop()
-                    path.pop()
-                elif callee in path:
-                    cycle = [*path[path.index(callee) :], callee]
-                    self._diagnostics.error(
-                        "recursive-definition",
-                        f"block '{callee}' contains itself: {' -> '.join(cycle)}",
-                        self._call_graph[name][callee],
-                    )
-                else:
-                    stack.append((callee, iter(self._call_graph.get(callee, {}))))
-                    path.append(callee)
+        for cycle, span in find_cycles(self._call_graph):
+            self._diagnostics.error(
+                "recursive-definition",
+                f"block '{cycle[0]}' contains itself: {' -> '.join(cycle)}",
+                span,
+            )
 
     def warn_unused(self) -> None:
         """Warn about parameters, imports and blocks that nothing uses.
@@ -320,6 +308,7 @@ class _ProgramChecker:
                 f"the parameter '{param.name}'{owner_text} is not used",
                 param.span,
             )
+        self._warn_unused_functions()
         for name, imported in document.imports.items():
             if name not in self._used_names:
                 self._diagnostics.warning(
@@ -345,3 +334,26 @@ class _ProgramChecker:
                 self._diagnostics.warning(
                     "unused-block", f"the block '{name}' is not used", block.span
                 )
+
+    def _warn_unused_functions(self) -> None:
+        """Warn about functions that no value calls, and about arguments that they do not read."""
+        functions = self._document.functions
+        reachable = set(self._called_functions)
+        stack = list(reachable)
+        while stack:
+            callees = {name for name, _, _ in functions.values[stack.pop()].calls} - reachable
+            reachable |= callees
+            stack += callees
+        for name, signature in functions.signatures.items():
+            if name not in reachable:
+                self._diagnostics.warning(
+                    "unused-function", f"the function '{name}' is not called", signature.span
+                )
+            names_read = {each for each, _, _ in functions.values[name].references}
+            for argument in signature.arguments:
+                if argument not in names_read:
+                    self._diagnostics.warning(
+                        "unused-parameter",
+                        f"the argument '{argument}' of the function '{name}' is not used",
+                        signature.span,
+                    )

@@ -54,6 +54,7 @@ Code: TypeAlias = Literal[
     "unsupported-version",
     "unsupported-yaml",
     "unused-block",
+    "unused-function",
     "unused-import",
     "unused-parameter",
     "unused-step",

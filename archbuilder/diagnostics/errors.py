@@ -36,12 +36,13 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class ExpansionFrame:
-    """A frame of the expansion, as in a stack trace: a call of a block, or the variant.
+    """A frame of the expansion, as in a stack trace: a block, a function of a file, or the variant.
 
-    `span` is where the block was used or the variant was declared. `parent` is the frame around it.
+    `span` is where the block was used, the function was called or the variant was declared.
+    `parent` is the frame around it.
     """
 
-    kind: Literal["block", "variant"]
+    kind: Literal["block", "function", "variant"]
     name: str
     span: Span
     parent: ExpansionFrame | None = None
@@ -52,9 +53,9 @@ class ExpansionFrame:
         return f"in {self.kind} '{self.name}'"
 
     @property
-    def verb(self) -> Literal["used", "declared"]:
-        """What the blueprint does with the block or variant at `span`."""
-        return "used" if self.kind == "block" else "declared"
+    def verb(self) -> str:
+        """What the blueprint does with the block, function or variant at `span`."""
+        return {"block": "used", "function": "called", "variant": "declared"}[self.kind]
 
     def chain(self) -> Iterator[ExpansionFrame]:
         """Yield this frame and its parents, innermost first."""
@@ -257,6 +258,11 @@ class Diagnostics:
     def warning(self, code: Code, message: str, span: Span | None, *, label: str = "") -> None:
         """Add a warning at `span`, with the frame of the surrounding `within` context."""
         self.add(Diagnostic(code, message, span, "warning", label, frame=self._frame))
+
+    @property
+    def frame(self) -> ExpansionFrame | None:
+        """The frame of the surrounding `within` context."""
+        return self._frame
 
     @contextmanager
     def within(self, frame: ExpansionFrame | None) -> Iterator[None]:

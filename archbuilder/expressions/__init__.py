@@ -1,18 +1,27 @@
 """Parse and evaluate `$name` and `$(expression)` within limits.
 
 Values are numbers, booleans, strings, null and lists. An expression cannot reach attributes,
-objects, or functions other than those in `functions.py`.
+objects, or functions other than those in `functions.py` and those that its file declares.
 """
 
 from __future__ import annotations
 
 from archbuilder.expressions.evaluator import EVALUATION_FAILED, EvaluationFailed, evaluate
-from archbuilder.expressions.interpolation import Template, has_expression, parse
+from archbuilder.expressions.interpolation import has_expression, parse
+from archbuilder.expressions.template import (
+    NO_FUNCTIONS,
+    FileFunctions,
+    FunctionSignature,
+    Template,
+)
 from archbuilder.expressions.values import count_items
 
 __all__ = [
     "EVALUATION_FAILED",
+    "NO_FUNCTIONS",
     "EvaluationFailed",
+    "FileFunctions",
+    "FunctionSignature",
     "Template",
     "count_items",
     "evaluate",

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from archbuilder.diagnostics.code import Code
-from archbuilder.diagnostics.errors import Diagnostics, closest_match
+from archbuilder.diagnostics.errors import Diagnostics, ExpansionFrame, closest_match
+from archbuilder.diagnostics.span import Span
 from archbuilder.expressions import nodes
+from archbuilder.expressions.budget import EvaluationBudget
 from archbuilder.expressions.functions import FUNCTIONS
-from archbuilder.expressions.interpolation import Template
 from archbuilder.expressions.nodes import Expression
 from archbuilder.expressions.operators import OPERATORS, ORDERS
-from archbuilder.expressions.parser import MAX_ABS_VALUE
+from archbuilder.expressions.template import Template
 from archbuilder.expressions.values import (
     ExpressionValueError,
-    count_items,
     describe,
     is_equal,
     require_boolean,
@@ -38,6 +37,16 @@ EVALUATION_FAILED: Final = EvaluationFailed()
 """The result of an evaluation that failed and has reported its error."""
 
 
+MAX_NESTING: Final = 100
+"""How deep the operations of an expression can be nested, with those of the functions that it
+calls. The evaluator recurses with up to three frames a level, on top of those of the expansion, and
+Python's recursion limit is 1000."""
+
+
+class _ReportedError(Exception):
+    """A call of a function whose value has an error, which is already reported."""
+
+
 class _EvaluationError(Exception):
     def __init__(
         self,
@@ -48,6 +57,10 @@ class _EvaluationError(Exception):
     ) -> None:
         super().__init__(message)
         self.message, self.node, self.code, self.suggestion = message, node, code, suggestion
+        # The template of the node, if it is that of a function, and the calls that led there, the
+        # innermost first, each with its location.
+        self.template: Template | None = None
+        self.calls: list[tuple[str, Span]] = []
 
 
 def evaluate(
@@ -66,50 +79,55 @@ def evaluate(
         and first_piece.name in variables
     ):
         return variables[first_piece.name]
-    evaluator = _ExpressionEvaluator(variables, limits)
     try:
-        if template.is_single_expression and not isinstance(first_piece, str):
-            return evaluator.evaluate(first_piece)
-        return evaluator.join_pieces(template.pieces)
+        return _ExpressionEvaluator(template, variables, limits).evaluate_template(template)
+    except _ReportedError:
+        return EVALUATION_FAILED
     except _EvaluationError as error:
-        diagnostics.error(
-            error.code,
-            error.message,
-            template.subspan(error.node.start, error.node.length),
-            suggestion=error.suggestion,
-        )
+        frame = diagnostics.frame
+        for name, span in reversed(error.calls):
+            frame = ExpansionFrame("function", name, span, frame)
+        span = (error.template or template).subspan(error.node.start, error.node.length)
+        with diagnostics.within(frame):
+            diagnostics.error(error.code, error.message, span, suggestion=error.suggestion)
         return EVALUATION_FAILED
 
 
 class _ExpressionEvaluator:
     """An evaluation of a template, with the number of operations that it has left."""
 
-    def __init__(self, variables: Mapping[str, PlainData], limits: Limits) -> None:
+    def __init__(
+        self, template: Template, variables: Mapping[str, PlainData], limits: Limits
+    ) -> None:
+        # Those of the function, while one is called.
+        self._template = template
         self._variables = variables
-        self._limits = limits
         # The names that comprehensions bind, which hide variables.
         self._bound: Mapping[str, PlainData] = {}
-        self._remaining_operations = limits.expression_operations
+        self._budget = EvaluationBudget(limits)
+        self._nesting = 0
+
+    def evaluate_template(self, template: Template) -> PlainData:
+        first_piece = template.pieces[0]
+        if template.is_single_expression and not isinstance(first_piece, str):
+            return self.evaluate(first_piece)
+        return self.join_pieces(template.pieces)
 
     def join_pieces(self, pieces: Iterable[str | Expression]) -> str:
         """Return the concatenated pieces."""
         text = ""
         for piece in pieces:
-            text += self.render_piece(piece)
-            # After every piece, before the string becomes large: each value is within the limit,
-            # but a template may repeat one.
-            if not isinstance(piece, str):
-                self._check_bounds(text, piece)
+            if isinstance(piece, str):
+                text += piece
+                continue
+            try:
+                text += to_text(self.evaluate(piece))
+                # After every piece, before the string becomes large: each value is within the
+                # limit, but a template may repeat one.
+                self._budget.check_bounds(text)
+            except ExpressionValueError as error:
+                raise _EvaluationError(str(error), piece, error.code) from None
         return text
-
-    def render_piece(self, piece: str | Expression) -> str:
-        if isinstance(piece, str):
-            return piece
-        try:
-            text = to_text(self.evaluate(piece))
-        except ExpressionValueError as error:
-            raise _EvaluationError(str(error), piece) from None
-        return str(self._check_bounds(text, piece))
 
     def evaluate(self, expression: Expression) -> PlainData:
         # The node of `a + b + c` has that of `a + b` as its first operand, and so on. A loop
@@ -120,35 +138,25 @@ class _ExpressionEvaluator:
         while isinstance(first, nodes.BinOp | nodes.Index | nodes.SliceExpr):
             first = first.left if isinstance(first, nodes.BinOp) else first.operand
             chain.append(first)
-        self._remaining_operations -= len(chain)
-        if self._remaining_operations < 0:
-            maximum = self._limits.expression_operations
-            raise _EvaluationError(
-                f"the expression needs more than {maximum} operations",
-                chain[self._remaining_operations],
-                "limit-exceeded",
-            )
+        try:
+            self._budget.charge(len(chain))
+        except ExpressionValueError as error:
+            # At the first operation beyond the limit: `remaining_operations` is below 0.
+            node = chain[self._budget.remaining_operations]
+            raise _EvaluationError(str(error), node, error.code) from None
+        if self._nesting >= MAX_NESTING:
+            message = f"expressions and functions can be nested at most {MAX_NESTING} deep"
+            raise _EvaluationError(message, expression, "limit-exceeded")
+        self._nesting += 1
         operands: tuple[PlainData, ...] = ()
         for node in reversed(chain):
             try:
                 value = _RULES[type(node)](self, node, *operands)
-                operands = (self._check_bounds(value, node),)
+                operands = (self._budget.check_bounds(value),)
             except ExpressionValueError as error:
-                raise _EvaluationError(str(error), node) from None
+                raise _EvaluationError(str(error), node, error.code) from None
+        self._nesting -= 1
         return operands[0]
-
-    def _check_bounds(self, value: PlainData, node: Expression) -> PlainData:
-        # `type` instead of `isinstance`: booleans are not numbers.
-        if type(value) is int and not -MAX_ABS_VALUE < value < MAX_ABS_VALUE:
-            raise _EvaluationError("the result is larger than 2**63", node)
-        if type(value) is float and not math.isfinite(value):
-            raise _EvaluationError("the result is not a finite number", node)
-        if isinstance(value, str | list) and len(value) > self._limits.list_items:
-            maximum = self._limits.list_items
-            raise _EvaluationError(
-                f"the result has more than {maximum} items", node, "limit-exceeded"
-            )
-        return value
 
     def literal(self, expression: nodes.Literal) -> PlainData:
         return expression.value
@@ -165,9 +173,7 @@ class _ExpressionEvaluator:
         )
 
     def list_expr(self, expression: nodes.ListExpr) -> PlainData:
-        items = [self.evaluate(item) for item in expression.items]
-        self._charge(self._count_items(items, expression), expression)
-        return items
+        return self._budget.charge_list(self._evaluate_all(expression.items))
 
     def list_comprehension(self, expression: nodes.ListComprehension) -> PlainData:
         values = self.evaluate(expression.iterable)
@@ -179,8 +185,7 @@ class _ExpressionEvaluator:
             if condition is None or require_boolean(self.evaluate(condition), "'if'"):
                 elements.append(self.evaluate(expression.element))
         self._bound = outer
-        self._charge(self._count_items(elements, expression), expression)
-        return elements
+        return self._budget.charge_list(elements)
 
     def unary(self, expression: nodes.UnaryOp) -> PlainData:
         operand = self.evaluate(expression.operand)
@@ -201,11 +206,9 @@ class _ExpressionEvaluator:
         right_value = self.evaluate(expression.right)
         if expression.operator == "+":
             if isinstance(left_value, str) and isinstance(right_value, str):
-                return left_value + right_value
+                return self._budget.charge_text(left_value + right_value)
             if isinstance(left_value, list) and isinstance(right_value, list):
-                concatenated = left_value + right_value
-                self._charge(self._count_items(concatenated, expression), expression)
-                return concatenated
+                return self._budget.charge_list(left_value + right_value)
         left_number = require_number(left_value, context)
         right_number = require_number(right_value, context)
         if right_number == 0 and expression.operator in ("/", "//", "%"):
@@ -219,7 +222,7 @@ class _ExpressionEvaluator:
             # Comparing visits at most the items of the right operand, but those of a list that it
             # contains twice are visited twice.
             if isinstance(right, list):
-                self._charge(self._count_items(right, expression), expression)
+                self._budget.charge_visit(right)
             if sign in ("==", "!="):
                 holds = is_equal(left, right) == (sign == "==")
             elif sign in ("in", "not in"):
@@ -258,68 +261,53 @@ class _ExpressionEvaluator:
             None if end is None else require_integer(self.evaluate(end), "an index")
             for end in (expression.first, expression.last)
         )
-        self._charge(len(values), expression)
-        return values[first:last]
+        return self._budget.charge_list(values[first:last])
 
     def call(self, expression: nodes.FunctionCall) -> PlainData:
-        arguments = [self.evaluate(argument) for argument in expression.arguments]
+        arguments = self._evaluate_all(expression.arguments)
+        if expression.function in self._template.functions.signatures:
+            return self._call_file_function(expression, arguments)
         for argument in arguments:
             if isinstance(argument, list):
                 # Most functions visit the items alone; some compare them, with the lists in them.
-                self._charge(count_items(argument, 100 * self._remaining_operations), expression)
+                self._budget.charge_visit(argument)
         if expression.function == "range":
-            self._check_length_of_range(arguments, expression)
+            self._budget.check_range(arguments)
         result = FUNCTIONS[expression.function][0](*arguments)
-        if isinstance(result, list):
-            self._charge(self._count_items(result, expression), expression)
-        return result
+        return self._budget.charge_list(result) if isinstance(result, list) else result
 
-    def _check_length_of_range(
-        self, arguments: list[PlainData], expression: nodes.FunctionCall
-    ) -> None:
-        """Check the length of a range before its list is allocated."""
-        bounds = [argument for argument in arguments if type(argument) is int]
-        # Invalid bounds are reported by `range` itself.
-        if len(bounds) < len(arguments) or (len(bounds) == 3 and bounds[2] == 0):
-            return
-        # Not `len(range(...))`, which raises an OverflowError from 2**63 on.
-        start, stop = bounds[:2] if len(bounds) > 1 else (0, bounds[0])
-        step = bounds[2] if len(bounds) == 3 else 1
-        if (stop - start) // step > self._limits.list_items:
-            maximum = self._limits.list_items
-            raise _EvaluationError(
-                f"the result has more than {maximum} items", expression, "limit-exceeded"
-            )
+    def _call_file_function(
+        self, expression: nodes.FunctionCall, arguments: list[PlainData]
+    ) -> PlainData:
+        functions = self._template.functions
+        signature = functions.signatures[expression.function]
+        body = functions.values.get(signature.name)
+        if body is None:
+            raise _ReportedError
+        caller, caller_scope = self._template, (self._variables, self._bound)
+        self._template = body
+        self._variables, self._bound = dict(zip(signature.arguments, arguments, strict=True)), {}
+        # The call itself is a level too: it takes as many frames.
+        self._nesting += 1
+        try:
+            value = self.evaluate_template(body)
+        except _EvaluationError as error:
+            if error.template is None:
+                error.template = body
+            call = caller.subspan(expression.start, expression.length)
+            error.calls.append((signature.name, call))
+            raise
+        self._nesting -= 1
+        self._template = caller
+        self._variables, self._bound = caller_scope
+        return value
 
-    def _count_items(self, values: list[PlainData], node: Expression) -> int:
-        """Return the number of values in a list and in the lists within it."""
-        # Level by level, and stopped at the limit: lists can share items, so that every step of a
-        # chain b = [a, a], c = [b, b], ... doubles the number of values.
-        count = 0
-        level = [values]
-        for _ in range(self._limits.depth):
-            count += sum(map(len, level))
-            if count > self._limits.list_items:
-                maximum = self._limits.list_items
-                raise _EvaluationError(
-                    f"the list has more than {maximum} items", node, "limit-exceeded"
-                )
-            level = [item for each in level for item in each if isinstance(item, list)]
-            if not level:
-                return count
-        maximum = self._limits.depth
-        raise _EvaluationError(
-            f"lists can be nested at most {maximum} deep", node, "limit-exceeded"
-        )
-
-    def _charge(self, operations: int, node: Expression) -> None:
-        """Charge for an operation on a list: one operation per hundred items."""
-        self._remaining_operations -= operations // 100
-        if self._remaining_operations < 0:
-            maximum = self._limits.expression_operations
-            raise _EvaluationError(
-                f"the expression needs more than {maximum} operations", node, "limit-exceeded"
-            )
+    def _evaluate_all(self, expressions: Sequence[Expression]) -> list[PlainData]:
+        # Not a comprehension, which would be a third frame for each level of the recursion.
+        values: list[PlainData] = []
+        for expression in expressions:
+            values.append(self.evaluate(expression))  # noqa: PERF401
+        return values
 
 
 def _bind_targets(targets: tuple[str, ...], value: PlainData) -> dict[str, PlainData]:

@@ -4,53 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from archbuilder.diagnostics.errors import Diagnostics
-from archbuilder.diagnostics.span import Span
 from archbuilder.expressions import nodes
-from archbuilder.expressions.lexer import ExpressionSyntaxError
+from archbuilder.expressions.lexer import ExpressionSyntaxError, tokenize
 from archbuilder.expressions.nodes import Expression
 from archbuilder.expressions.parser import parse_expression
+from archbuilder.expressions.template import NO_FUNCTIONS, FileFunctions, Piece, Reference, Template
 from archbuilder.limits import Limits
 from archbuilder.yaml.nodes import ScalarNode
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-
-Piece: TypeAlias = str | Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A parsed string with `$` in it.
-
-    `is_single_expression` is true if it is one name or expression without text around it; then the
-    value keeps its type.
-    """
-
-    pieces: tuple[Piece, ...]
-    is_single_expression: bool
-    references: tuple[tuple[str, int, int], ...]
-    """Every parameter that it reads, with the start and length of the reference in the text."""
-    span: Span
-    offset: int | None
-    """Offset of the text within the span: 1 if the string is quoted, otherwise 0.
-
-    None if escapes or line breaks moved the characters, so that only the whole string has a
-    location.
-    """
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The names of the parameters that it reads."""
-        return frozenset(name for name, _, _ in self.references)
-
-    def subspan(self, start: int, length: int) -> Span:
-        """Return the span of a part of the text, or that of the whole if it is not known."""
-        if self.offset is None:
-            return self.span
-        return self.span.subspan(self.offset + start, length)
 
 
 def has_expression(text: str) -> bool:
@@ -58,8 +23,13 @@ def has_expression(text: str) -> bool:
     return "$" in text
 
 
-def parse(scalar: ScalarNode, limits: Limits, diagnostics: Diagnostics) -> Template | None:
-    """Parse a string with `$`; return None after reporting a syntax error."""
+def parse(
+    scalar: ScalarNode,
+    limits: Limits,
+    diagnostics: Diagnostics,
+    functions: FileFunctions = NO_FUNCTIONS,
+) -> Template | None:
+    """Parse a string with `$` that can call `functions`; report a syntax error and return None."""
     text = str(scalar.value)
     span = scalar.span
     # An escape such as \n or '' is longer in the source than in the value.
@@ -68,7 +38,7 @@ def parse(scalar: ScalarNode, limits: Limits, diagnostics: Diagnostics) -> Templ
     is_verbatim = span.line == span.end_line and span.end_column - span.column == source_length
     offset = quotes if is_verbatim else None
     try:
-        pieces = tuple(_split_pieces(text, limits))
+        pieces = tuple(_split_pieces(text, limits, functions))
     except ExpressionSyntaxError as error:
         diagnostics.error(
             error.code,
@@ -77,13 +47,21 @@ def parse(scalar: ScalarNode, limits: Limits, diagnostics: Diagnostics) -> Templ
         )
         return None
     expressions = [piece for piece in pieces if not isinstance(piece, str)]
-    names = [name for expression in expressions for name in _iter_names(expression)]
-    references = tuple((name.name, name.start, name.length) for name in names)
+    references: list[Reference] = []
+    calls: list[Reference] = []
+    for expression in expressions:
+        for node in _iter_references(expression):
+            if isinstance(node, nodes.Name):
+                references.append((node.name, node.start, node.length))
+            elif node.function in functions.signatures:
+                calls.append((node.function, node.start, node.length))
     is_single_expression = len(pieces) == 1 and not isinstance(pieces[0], str)
-    return Template(pieces, is_single_expression, references, span, offset)
+    return Template(
+        pieces, is_single_expression, tuple(references), tuple(calls), functions, span, offset
+    )
 
 
-def _split_pieces(text: str, limits: Limits) -> Iterator[Piece]:
+def _split_pieces(text: str, limits: Limits, functions: FileFunctions) -> Iterator[Piece]:
     literal = ""
     position = 0
     while (dollar := text.find("$", position)) >= 0:
@@ -100,7 +78,8 @@ def _split_pieces(text: str, limits: Limits) -> Iterator[Piece]:
             # The expression is found by its brackets before it is parsed: what follows it is text,
             # and need not be tokens.
             end = _closing_bracket(text, dollar + 1)
-            yield parse_expression(text, dollar + 2, end, limits.expression_tokens)
+            tokens = tokenize(text, dollar + 2, end, limits.expression_tokens)
+            yield parse_expression(tokens, functions.signatures)
             position = end + 1
             continue
         match = _NAME.match(text, dollar + 1)
@@ -145,34 +124,18 @@ def _closing_bracket(text: str, opening: int) -> int:
     )
 
 
-def _iter_names(expression: Expression) -> Iterator[nodes.Name]:
-    """Yield the names in an expression, without those that a comprehension binds."""
+def _iter_references(expression: Expression) -> Iterator[nodes.Name | nodes.FunctionCall]:
+    """Yield the calls and the names in an expression, without those that a comprehension binds."""
     # A stack instead of recursion: `a + b + c + ...` is nested as deep as it is long.
     stack: list[tuple[Expression, frozenset[str]]] = [(expression, frozenset())]
     while stack:
         node, bound = stack.pop()
-        children: tuple[Expression | None, ...] = ()
-        match node:
-            case nodes.Name(name=name):
-                if name not in bound:
-                    yield node
-            case nodes.ListExpr(items=items) | nodes.FunctionCall(arguments=items):
-                children = items
-            case nodes.ListComprehension(iterable=iterable, targets=targets):
-                # `for` itself does not see the names that it binds.
-                stack.append((iterable, bound))
-                bound |= frozenset(targets)
-                children = (node.element, node.condition)
-            case nodes.UnaryOp(operand=operand):
-                children = (operand,)
-            case nodes.BinOp(left=left, right=right):
-                children = (left, right)
-            case nodes.Comparison(first=first, rest=rest):
-                children = (first, *(each for _, each in rest))
-            case nodes.IfExp(condition=condition, then=then, otherwise=otherwise):
-                children = (condition, then, otherwise)
-            case nodes.Index(operand=operand, index=index):
-                children = (operand, index)
-            case nodes.SliceExpr(operand=operand, first=first_end, last=last_end):
-                children = (operand, first_end, last_end)
-        stack += [(child, bound) for child in reversed(children) if child is not None]
+        if isinstance(node, nodes.FunctionCall) or (
+            isinstance(node, nodes.Name) and node.name not in bound
+        ):
+            yield node
+        if isinstance(node, nodes.ListComprehension):
+            # The list after `in` does not see the names that `for` binds.
+            stack.append((node.iterable, bound))
+            bound |= frozenset(node.targets)
+        stack += [(child, bound) for child in reversed(nodes.children(node))]

@@ -139,3 +139,26 @@ Expression: TypeAlias = Union[
     SliceExpr,
     FunctionCall,
 ]
+
+
+def children(node: Expression) -> tuple[Expression, ...]:
+    """Return the operands of a node, but not the list of a comprehension, in another scope."""
+    operands: tuple[Expression | None, ...] = ()
+    match node:
+        case ListExpr(items=items) | FunctionCall(arguments=items):
+            operands = items
+        case ListComprehension(element=element, condition=condition):
+            operands = (element, condition)
+        case UnaryOp(operand=operand):
+            operands = (operand,)
+        case BinOp(left=left, right=right):
+            operands = (left, right)
+        case Comparison(first=first, rest=rest):
+            operands = (first, *(each for _, each in rest))
+        case IfExp(condition=condition, then=then, otherwise=otherwise):
+            operands = (condition, then, otherwise)
+        case Index(operand=operand, index=index):
+            operands = (operand, index)
+        case SliceExpr(operand=operand, first=first_end, last=last_end):
+            operands = (operand, first_end, last_end)
+    return tuple(operand for operand in operands if operand is not None)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from archbuilder.diagnostics.errors import closest_match
 from archbuilder.expressions.functions import FUNCTIONS
-from archbuilder.expressions.lexer import ExpressionSyntaxError, Token, tokenize
+from archbuilder.expressions.lexer import ExpressionSyntaxError, Token
 from archbuilder.expressions.nodes import (
     BinOp,
     Comparison,
@@ -24,6 +24,7 @@ from archbuilder.expressions.nodes import (
     SliceExpr,
     UnaryOp,
 )
+from archbuilder.expressions.template import FunctionSignature
 
 # A level of brackets takes up to 17 frames of the parser, at least one for each level of
 # precedence; Python's recursion limit is 1000.
@@ -44,20 +45,23 @@ _RESERVED_WORDS: Final = frozenset({"and", "or", "not", "in", "if", "else", "is"
 _COMPARISONS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "in"})
 
 
-def parse_expression(text: str, start: int, end: int, maximum_tokens: int) -> Expression:
-    """Parse `text[start:end]`.
+def parse_expression(
+    tokens: Sequence[Token], functions: Mapping[str, FunctionSignature]
+) -> Expression:
+    """Parse the tokens of an expression, which can call the functions of its file.
 
     Raises:
-        ExpressionSyntaxError: if it is not an expression.
+        ExpressionSyntaxError: if they are not an expression.
     """
-    return _Parser(tokenize(text, start, end, maximum_tokens)).parse()
+    return _Parser(tokens, functions).parse()
 
 
 class _Parser:
     """A recursive descent parser with one method for each level of precedence."""
 
-    def __init__(self, token_list: list[Token]) -> None:
-        self._tokens = token_list
+    def __init__(self, tokens: Sequence[Token], functions: Mapping[str, FunctionSignature]) -> None:
+        self._tokens = tokens
+        self._functions = functions
         self._position = 0
         self._depth = 0
 
@@ -213,25 +217,35 @@ class _Parser:
 
     def _function_call(self, name: Token) -> Expression:
         """Parse the arguments of a call, whose name and bracket were accepted."""
-        if name.text not in FUNCTIONS:
-            near = closest_match(name.text, FUNCTIONS)
-            message = f"there is no function '{name.text[:60]}'"
-            message += (
-                f"; did you mean '{near}'?"
-                if near
-                else f"; the functions are: {', '.join(FUNCTIONS)}"
-            )
-            raise ExpressionSyntaxError(message, name.start, len(name.text), "expression-error")
         arguments: list[Expression] = []
         if self._accept(")") is None:
             arguments.append(self._conditional())
             self._remaining_items(arguments, ")")
-        _, minimum, maximum = FUNCTIONS[name.text]
-        if not minimum <= len(arguments) <= maximum:
-            expected = f"{minimum}" if minimum == maximum else f"{minimum} to {maximum}"
-            message = f"{name.text} takes {expected} arguments, not {len(arguments)}"
+        message = self._check_call(name.text, len(arguments))
+        if message is not None:
             raise ExpressionSyntaxError(message, name.start, len(name.text), "expression-error")
         return FunctionCall(name.text, tuple(arguments), name.start, len(name.text))
+
+    def _check_call(self, name: str, argument_count: int) -> str | None:
+        """Return what is wrong with a call, or None."""
+        if name in self._functions:
+            arguments = self._functions[name].arguments
+            if argument_count == len(arguments):
+                return None
+            expected = f"{len(arguments)} arguments ({', '.join(arguments) or 'none'})"
+            return f"{name} takes {expected}, not {argument_count}"
+        if name in FUNCTIONS:
+            _, minimum, maximum = FUNCTIONS[name]
+            if minimum <= argument_count <= maximum:
+                return None
+            count_text = f"{minimum}" if minimum == maximum else f"{minimum} to {maximum}"
+            return f"{name} takes {count_text} arguments, not {argument_count}"
+        function_names = [*self._functions, *FUNCTIONS]
+        near = closest_match(name, function_names)
+        hint = (
+            f"did you mean '{near}'?" if near else f"the functions are: {', '.join(function_names)}"
+        )
+        return f"there is no function '{name[:60]}'; {hint}"
 
     def _list(self, bracket: Token) -> Expression:
         """Parse a list or a comprehension, whose opening bracket was accepted."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import quote
 from archbuilder.plain_data import PlainData
 
 
 class ExpressionValueError(Exception):
-    """An operand or argument of the wrong type or out of range; the message is for the user.
+    """An operand or argument of the wrong type or out of range, or a limit that is exceeded.
 
     It has no location. The evaluator adds that of the expression.
     """
+
+    def __init__(self, message: str, code: Code = "expression-error") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def require_number(value: PlainData, context: str) -> int | float:

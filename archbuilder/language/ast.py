@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, Union
 
 from archbuilder.diagnostics.span import Span
+from archbuilder.expressions import FileFunctions
 from archbuilder.language.deferred_values import DeferredValue
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import Tree
@@ -259,6 +260,7 @@ class Document:
     description: str
     references: tuple[str, ...]
     params: Mapping[str, Param]
+    functions: FileFunctions
     imports: Mapping[str, Import]
     blocks: Mapping[str, Block]
     networks: Mapping[str, Block]

@@ -9,7 +9,7 @@ from typing import Final
 from archbuilder import expressions
 from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.diagnostics.span import Span
-from archbuilder.expressions import EvaluationFailed, Template, count_items
+from archbuilder.expressions import EvaluationFailed, FileFunctions, Template, count_items
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import (
@@ -53,20 +53,28 @@ class DeferredValue:
             for name, start, length in template.references:
                 yield name, template.subspan(start, length)
 
+    def calls(self) -> Iterator[str]:
+        """Yield the name of every function of the file that the value calls."""
+        for template in self.templates.values():
+            for name, _, _ in template.calls:
+                yield name
+
 
 # Most values have no expressions; they share one empty mapping.
 _NO_TEMPLATES: Final[Mapping[Span, Template]] = {}
 
 
-def decode_value(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DeferredValue:
-    """Parse the expressions of a tree into a `DeferredValue`; report those with syntax errors."""
+def decode_value(
+    tree: Tree, limits: Limits, diagnostics: Diagnostics, functions: FileFunctions
+) -> DeferredValue:
+    """Parse the expressions of a tree, which can call `functions`; report syntax errors."""
     templates: dict[Span, Template] = {}
     invalid = False
     for scalar in _scalars_with_expressions(tree):
         # A YAML alias repeats the nodes of its anchor, with the same spans.
         if scalar.span in templates:
             continue
-        template = expressions.parse(scalar, limits, diagnostics)
+        template = expressions.parse(scalar, limits, diagnostics, functions)
         if template is None:
             invalid = True
         else:

@@ -169,6 +169,19 @@ MODIFIERS: Final[Schema] = {
     "call": with_description("Constant arguments of the layer's call.", {"type": "object"}),
 }
 
+_FUNCTION: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "args": with_description(
+            "The names of the arguments.",
+            {"type": "array", "items": {"type": "string", "pattern": _NAME}},
+        ),
+        "value": with_description("The value, as an expression of the arguments.", EXPRESSION),
+        "description": with_description("What the function is for.", TEXT),
+    },
+    "required": ["value"],
+    "additionalProperties": False,
+}
 _IMPORT: Final[Schema] = {
     "type": "object",
     "properties": {"file": TEXT, "params": {"type": "object"}},
@@ -194,6 +207,9 @@ FILE_PROPERTIES: Final[Schema] = {
         mapping_schema(any_of(TEXT, _IMPORT), _BLOCK_NAME),
     ),
     "params": _PARAMS,
+    "functions": with_description(
+        "Functions that the expressions of the file can call.", mapping_schema(_FUNCTION)
+    ),
     "blocks": with_description(
         "Reusable blocks of layers, by name.",
         mapping_schema({"$ref": "#/definitions/block"}, _BLOCK_NAME),

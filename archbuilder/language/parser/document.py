@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from archbuilder.diagnostics.errors import Diagnostics
@@ -16,6 +17,7 @@ from archbuilder.language.parser.declarations import (
     decode_variants,
 )
 from archbuilder.language.parser.fields import MAX_NAME_LENGTH, FieldReader, quoted
+from archbuilder.language.parser.functions import decode_functions
 from archbuilder.limits import Limits
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
 
@@ -28,6 +30,7 @@ FILE_KEYS: Final = (
     "references",
     "imports",
     "params",
+    "functions",
     "blocks",
     "inputs",
     "layers",
@@ -66,6 +69,9 @@ def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Doc
         )
     name = _decode_name(reader, file, entries.get("name"))
     values = {entry.key: entry.value for entry in entries.values()}
+    # Before all other values, whose expressions can call them.
+    functions = decode_functions(reader, values.get("functions"))
+    reader = replace(reader, functions=functions)
     imports, invalid_imports = decode_imports(reader, values.get("imports"))
     blocks, invalid_blocks = decode_blocks(reader, values.get("blocks"))
     networks, invalid_networks = _decode_networks(reader, file, name, entries)
@@ -79,6 +85,7 @@ def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Doc
         description=reader.expect_text(values.get("description"), "'description'") or "",
         references=tuple(text for text in reference_texts if text is not None),
         params=decode_params(reader, values.get("params")),
+        functions=functions,
         imports=imports,
         blocks=blocks,
         networks=networks,

@@ -9,6 +9,7 @@ from typing import Final
 
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.diagnostics.span import Span
+from archbuilder.expressions import NO_FUNCTIONS, FileFunctions
 from archbuilder.language.deferred_values import DeferredValue, decode_value
 from archbuilder.language.foreign_keys import key_hint
 from archbuilder.limits import Limits
@@ -37,6 +38,8 @@ class FieldReader:
 
     limits: Limits
     diagnostics: Diagnostics
+    functions: FileFunctions = NO_FUNCTIONS
+    """The functions that expressions can call."""
 
     def report_unexpected(self, tree: Tree, title: str, expected: str, *, note: str = "") -> None:
         """Report that `title` should be `expected`, and what it is instead."""
@@ -133,7 +136,7 @@ class FieldReader:
 
     def decode_value(self, tree: Tree) -> DeferredValue:
         """Decode a value that may contain expressions."""
-        return decode_value(tree, self.limits, self.diagnostics)
+        return decode_value(tree, self.limits, self.diagnostics, self.functions)
 
 
 def quoted(text: str) -> str:
