@@ -19,6 +19,7 @@ import archbuilder.keras_ext.layers
 import archbuilder.keras_ext.losses
 import archbuilder.keras_ext.metrics
 import archbuilder.keras_ext.schedules
+from archbuilder.registry.signatures import ALWAYS
 
 sys.path.insert(0, str(Path(__file__).parent))
 import registry_rules as rules
@@ -159,8 +160,9 @@ def layer_entry(name: str, layer: type, origin: str, unreviewed: list[str]) -> E
         "arguments": arguments,
         "call": constants,
         "tensors": tensors,
-        "needed": needed,
+        "needed": 2 if name in rules.TWO_INPUTS else needed,
         "takes_list": takes_list,
+        **several_outputs(name, {**arguments, **constants}),
         "unsupported": unsupported,
     }
 
@@ -203,6 +205,14 @@ def call_of(name: str, layer: type) -> tuple[list[str], int, dict[str, Entry], b
             needed += parameter.default is inspect.Parameter.empty
     merging = issubclass(layer, keras.layers.Add.__mro__[1])
     return tensors or ["inputs"], max(needed, 1), constants, merging or name in rules.TAKES_LIST
+
+
+def several_outputs(name: str, arguments: dict[str, Entry]) -> Entry:
+    """Return the entry of a call with several outputs: when it has them."""
+    if name in rules.SEVERAL_OUTPUTS:
+        return {"several": ALWAYS}
+    switches = [each for each in rules.OUTPUT_SWITCHES if each in arguments]
+    return {"several": switches[0]} if switches else {}
 
 
 def operations(unreviewed: list[str]) -> dict[str, Entry]:
@@ -252,6 +262,7 @@ def operations(unreviewed: list[str]) -> dict[str, Entry]:
             "needed": needed,
             "takes_list": variadic or name in rules.LISTS_OF_TENSORS,
             "variadic": variadic,
+            **several_outputs(name, arguments),
             "unsupported": {},
         }
     return entries

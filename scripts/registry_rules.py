@@ -451,6 +451,21 @@ CALL_TENSORS = frozenset(
 TAKES_LIST = frozenset({"Attention", "AdditiveAttention", "HashedCrossing"})
 """Layers beside the merging ones whose call takes one list of tensors."""
 
+TWO_INPUTS = frozenset({"Attention", "AdditiveAttention", "Dot", "HashedCrossing", "Subtract"})
+"""Layers that need at least two tensors in their list."""
+
+SEVERAL_OUTPUTS = frozenset(
+    [
+        *("Bidirectional", "TimeDistributed", "MaxPoolingWithArgmax2D"),
+        *("GRUCell", "LSTMCell", "ReservoirCell", "SimpleRNNCell", "StackedRNNCells"),
+        *("fft", "fft2", "ifft2", "moments", "rfft", "split", "stft", "top_k", "unstack"),
+    ]
+)
+"""Layers and functions that have several outputs, or may have them with some arguments."""
+
+OUTPUT_SWITCHES = ("return_state", "return_attention_scores")
+"""Arguments of a constructor or a call that, if true, add outputs."""
+
 _THRESHOLDS = optional(any_of(SHARE, array(SHARE, 1, 10_000)))
 _CLASSES = optional(NATURAL)
 

@@ -61,7 +61,7 @@ ORDER: Mapping[str, str] = {
         pipeline
     """,
     "archbuilder.compiler.expand": """
-        iteration tensors
+        iteration single_inputs tensors
         scope
         blocks inputs step_names
         layer_calls size_limit

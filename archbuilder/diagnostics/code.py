@@ -36,6 +36,7 @@ Code: TypeAlias = Literal[
     "path-outside-directory",
     "recursive-definition",
     "shape-mismatch",
+    "single-input",
     "step-failed",
     "type-mismatch",
     "unknown-argument",

@@ -255,9 +255,17 @@ class Diagnostics:
             )
         )
 
-    def warning(self, code: Code, message: str, span: Span | None, *, label: str = "") -> None:
+    def warning(
+        self,
+        code: Code,
+        message: str,
+        span: Span | None,
+        *,
+        label: str = "",
+        notes: tuple[str, ...] = (),
+    ) -> None:
         """Add a warning at `span`, with the frame of the surrounding `within` context."""
-        self.add(Diagnostic(code, message, span, "warning", label, frame=self._frame))
+        self.add(Diagnostic(code, message, span, "warning", label, notes=notes, frame=self._frame))
 
     @property
     def frame(self) -> ExpansionFrame | None:

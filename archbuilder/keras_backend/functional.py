@@ -26,7 +26,6 @@ from archbuilder.keras_backend.node_checks import (
     check_bias,
     check_input_count,
     check_learned_size,
-    check_merge,
     check_slice,
     check_traced_shapes,
     order_tensors_safely,
@@ -90,7 +89,6 @@ class _GraphBuilder:
         self._inputs: dict[str, keras.KerasTensor] = {}
         self._layers: dict[str, keras.layers.Layer] = {}
         self._built_nodes: dict[str, BuiltNode] = {}
-        self._multi_output_nodes: set[str] = set()
 
     def run(self) -> BuiltGraph:
         for graph_input in self._graph.inputs:
@@ -132,8 +130,6 @@ class _GraphBuilder:
         call_tensors, positional, keywords = self._call_arguments(node, signature)
         constants = convert_arguments(node.call_constants, signature.call_arguments, node.name)
         check_input_count(node, signature, call_tensors)
-        has_multi_output = any(ref.node in self._multi_output_nodes for ref in node.inputs)
-        check_merge(node, signature, call_tensors, has_multi_output=has_multi_output)
         if node.operation == "ops.slice":
             check_slice(node, call_tensors, operation)
         if node.operation in ADDING_LAYERS and len(call_tensors) > 1:
@@ -144,8 +140,6 @@ class _GraphBuilder:
             result = operation(*positional, **keywords, **constants)
         layer = operation if isinstance(operation, keras.layers.Layer) else None
         outputs = _flatten_outputs(result, node)
-        if not isinstance(result, keras.KerasTensor):
-            self._multi_output_nodes.add(node.name)
         _check_output_shapes(node, call_tensors, outputs)
         if layer is None:
             # Only functions are traced, which takes milliseconds. `check_forward_pass` calls the

@@ -113,29 +113,8 @@ def check_slice(node: Node, call_tensors: Sequence[CallTensor], function: Operat
             raise BuildError("shape-mismatch", message, node.span, (note,))
 
 
-def check_merge(
-    node: Node, signature: Signature, call_tensors: Sequence[CallTensor], *, has_multi_output: bool
-) -> None:
-    """Check that a merging layer receives at least two tensors.
-
-    One is enough if it comes from a node with `has_multi_output`, whose number of outputs may
-    depend on a parameter.
-
-    Raises:
-        BuildError: if there is only one.
-    """
-    is_merge = signature.accepts_list and signature.origin == "keras.layers"
-    if is_merge and len(call_tensors) == 1 and not has_multi_output:
-        message = (
-            f"'{node.name}' ({node.operation}) merges several tensors, but its only"
-            f" input is {call_tensors[0]}"
-        )
-        notes = ("list all inputs: from: [a, b]; or remove this step",)
-        raise BuildError("invalid-inputs", message, node.span, notes)
-
-
 def check_input_count(node: Node, signature: Signature, call_tensors: Sequence[CallTensor]) -> None:
-    """Check that a function that takes a list receives as many tensors as it needs.
+    """Check that a call that takes a list receives as many tensors as it needs.
 
     Raises:
         BuildError: if there are fewer.

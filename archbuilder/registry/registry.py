@@ -119,6 +119,7 @@ class _Signatures(Mapping[str, Signature]):
                 min_inputs=entry.get("needed", 0),
                 accepts_list=entry.get("takes_list", False),
                 is_variadic=entry.get("variadic", False),
+                several_outputs=entry.get("several", ""),
                 unsupported=entry.get("unsupported", {}),
             )
         return self._cache[name]

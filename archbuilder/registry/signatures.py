@@ -28,6 +28,10 @@ LAYER_KINDS: Final = ("layer", "recurrent layer", "cell")
 """The kinds that are layers: all layers, those that `Bidirectional` can wrap, and cells."""
 
 
+ALWAYS: Final = "always"
+"""The value of `several_outputs` of a call with several outputs whatever its arguments are."""
+
+
 @dataclass(frozen=True, slots=True)
 class ArgumentType:
     """The type of an argument.
@@ -68,10 +72,11 @@ class Signature:
     the layer's `call` that are not tensors (`training`, `use_causal_mask`). `tensor_arguments` are
     the tensors in the order of the call, of which the first `min_inputs` are required. With
     `accepts_list`, Keras takes all inputs as one list (merging layers); with `is_variadic`, one
-    after the other (`ops.einsum`). `unsupported` are arguments of Keras that a blueprint may not
-    use, each with the reason. `summary` is one line. `origin` is the module that users import it
-    from ("keras.layers" or "archbuilder.keras_ext.layers"), and is empty for nested objects of
-    Keras.
+    after the other (`ops.einsum`). `several_outputs` is the argument that, if it is true, gives the
+    call several outputs, or `ALWAYS`; it is empty if there is one output. `unsupported` are
+    arguments of Keras that a blueprint may not use, each with the reason. `summary` is one line.
+    `origin` is the module that users import it from ("keras.layers" or
+    "archbuilder.keras_ext.layers"), and is empty for nested objects of Keras.
     """
 
     name: str
@@ -83,6 +88,7 @@ class Signature:
     min_inputs: int
     accepts_list: bool
     is_variadic: bool
+    several_outputs: str
     unsupported: Mapping[str, str]
 
     @property

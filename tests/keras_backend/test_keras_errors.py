@@ -37,12 +37,10 @@ def test_merge_error_names_all_shapes():
 
 
 def test_merge_of_a_single_tensor():
-    """It would change nothing; all outputs of one step are several, be they one this time."""
-    (diagnostic,) = mistakes(network({"x": (4,)}, step("join", "Add", ["x"], line=3)))
+    """A difference needs two; all outputs of one step are several, be they one this time."""
+    (diagnostic,) = mistakes(network({"x": (4,)}, step("join", "Subtract", ["x"], line=3)))
     assert (diagnostic.code, diagnostic.location[1]) == ("invalid-inputs", 3)
-    assert (
-        diagnostic.message == "'join' (Add) merges several tensors, but its only input is 'x' (4)"
-    )
+    assert diagnostic.message == "'join' (Subtract) needs 2 inputs, not 1"
     split = step("parts", "ops.split", "x", indices_or_sections=1, axis=-1)
     assert analyze(network({"x": (4,)}, split, step("join", "Add", ["parts"]))).is_static
 

@@ -11,6 +11,7 @@ from archbuilder import registry
 from archbuilder.compiler.expand.blocks import active_inputs, resolve_block_outputs
 from archbuilder.compiler.expand.lowering import Expander
 from archbuilder.compiler.expand.scope import FileScope, Scope, Symbol
+from archbuilder.compiler.expand.single_inputs import warn_single_inputs
 from archbuilder.compiler.expand.size_limit import check_step_count
 from archbuilder.compiler.expand.tensors import TensorRefs
 from archbuilder.compiler.ir import Graph, GraphInput, Node, Shape, TensorRef
@@ -106,6 +107,8 @@ def _expand_network(
         block.span,
     )
     pruned = _eliminate_dead_nodes(graph, evaluator.diagnostics)
+    # After the elimination: a dead node has its own warning.
+    warn_single_inputs(pruned, evaluator.diagnostics)
     pruned.check()
     return pruned
 
