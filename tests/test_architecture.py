@@ -115,7 +115,7 @@ ORDER: Mapping[str, str] = {
         inspect
     """,
     "archbuilder.data.sources": """
-        audio_decoding cells digits disk_columns image_decoding json_numbers npy_header
+        audio_decoding box_checks cells digits disk_columns image_decoding json_numbers npy_header
         category_writer dates label_encoder load_context parquet_footer text_writer tfrecord_io
         vocabulary_files
         class_directories idx mask_decoding npy npz table_columns text

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from archbuilder.config.sources import CoordinateKind
 from archbuilder.formatting import plural
@@ -22,6 +24,14 @@ PointMotion: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
 PADDING: Final = -1
 """All numbers of a box or point that fills up a list, and its class."""
 _RELATIVE: Final = "rel_"
+_MEANINGS: Final = {
+    "xyxy": "its left, upper, right and lower edge",
+    "yxyx": "its upper, left, lower and right edge",
+    "xywh": "its left and upper edge, its width and its height",
+    "center_xywh": "the center from the left and from above, its width and its height",
+    "center_yxhw": "the center from above and from the left, its height and its width",
+}
+"""What the numbers of a box are in the formats of Keras."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,22 @@ class Coordinates:
     def noun(self) -> str:
         """What messages call one of them."""
         return "box" if self.has_boxes else "point"
+
+    @property
+    def meaning(self) -> str:
+        """What the four numbers of a box are."""
+        return _MEANINGS[self._name]
+
+    def edges(self, numbers: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        """Return the first and the last edges `(..., 2)` of boxes `(..., 4)`; points are both."""
+        if not self.has_boxes:
+            return numbers, numbers
+        first, last = numbers[..., :2], numbers[..., 2:]
+        if self._name in ("xyxy", "yxyx"):
+            return first, last
+        if self._name != "xywh":
+            first = first - last / 2
+        return first, first + last
 
     def count_text(self, count: int) -> str:
         """Return a count of them for messages."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from PIL import Image
 
 import archbuilder
 from archbuilder.cli import main
-from archbuilder.config.sources import DataPath, FeatureConfig, Jsonl, Parquet, TableImage
+from archbuilder.config.sources import Csv, DataPath, FeatureConfig, Jsonl, Parquet, TableImage
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.image_coordinates import Coordinates
 from archbuilder.data.source_dataset import SourceDataset
@@ -30,11 +31,11 @@ EXAMPLES: list[dict[str, Any]] = [
         "file": "0.png",
         "boxes": [[2, 3, 8, 6], [10.5, 0, 4, 4]],
         "labels": ["traffic light", "car"],
-        "spots": [[1, 2], [3, 4], [15, 7]],
+        "spots": [[0.25, 0.5], [0.75, 1], [1.5, 0.25]],
     },
-    {"file": "1.png", "boxes": [], "labels": [], "spots": [[5, 5]]},
+    {"file": "1.png", "boxes": [], "labels": [], "spots": [[0.5, 0.5]]},
     {"file": "2.png", "boxes": [[0, 0, 20, 10]], "labels": ["car"], "spots": []},
-    {"file": "3.png", "boxes": [[5, 5, 5, 5]], "labels": ["bus"], "spots": [[2, 2]]},
+    {"file": "3.png", "boxes": [[5, 5, 5, 5]], "labels": ["bus"], "spots": [[0.25, 0.25]]},
 ]
 SIZES = np.array([[20, 10], [16, 16], [20, 10], [30, 20]])
 BOXES = np.full((4, 3, 4), -1.0)
@@ -211,6 +212,11 @@ def test_padded_lists(tmp_path: Path, kind: str):
         ({"boxes": [[1, 1, 2]], "labels": ["car"]}, "shape [3], but a box has 4 numbers"),
         ({"labels": ["car"]}, "has 2 boxes in {}'boxes', and 1 label in {}'labels'"),
         ({"labels": ["car", None]}, "has a label that is missing"),
+        (
+            {"boxes": [[1, 1, 2, 2], [10, 9, -2, 3]]},
+            "has the box [10, 9, -2, 3], whose width or height is not above 0; a box is its left",
+        ),
+        ({"boxes": [[1, 1, 0, 2], [10, 9, 2, 3]]}, "has the box [1, 1, 0, 2], whose width or"),
     ],
 )
 def test_invalid_rows(tmp_path: Path, kind: str, change: dict[str, Any], message: str):
@@ -222,6 +228,57 @@ def test_invalid_rows(tmp_path: Path, kind: str, change: dict[str, Any], message
     assert row in str(caught.value)
     dataset = load(tmp_path, kind, on_error="skip")
     np.testing.assert_allclose(rows(dataset.targets["boxes"]), BOXES[[3, 2]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "box"),
+    [
+        ("xyxy", [4, 2, 4, 6]),
+        ("yxyx", [6, 2, 4, 6]),
+        ("center_xywh", [4, 4, -1, 2]),
+        ("center_yxhw", [4, 4, 2, 0]),
+        ("rel_xyxy", [0.5, 0.1, 0.4, 0.2]),
+    ],
+)
+def test_boxes_without_sides(tmp_path: Path, coordinates: Any, box: list[float]):
+    """Boxes in lists and in columns of numbers need a width and a height in each format."""
+    write(tmp_path, [EXAMPLES[1], {**EXAMPLES[1], "file": "0.png", "boxes": [box]}])
+    boxes = FeatureConfig("boxes", length=3, relative_to="photo", coordinates=coordinates)
+    with pytest.raises(RunError, match=r"'boxes' of .*:2 has the box .* not above 0"):
+        load(tmp_path, boxes=boxes, classes=replace(boxes, column="spots", coordinates="points"))
+    (tmp_path / "table.csv").write_text(f"file,a,b,c,d\n0.png,{','.join(map(str, box))}\n")
+    columns = replace(boxes, column=None, columns=(*"abcd",), length=None)
+    inputs = {"photo": FeatureConfig("file", image=TableImage())}
+    source = Csv(DataPath(str(tmp_path / "table.csv")), inputs=inputs, target={"box": columns})
+    with pytest.raises(RunError, match=r"column 'a' of line 2 of .* has the box .* not above 0"):
+        load_source(source, DataFileOpener())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"boxes": [[1, 1, 2, 2], [21, 1, 3, 3]]}, "the image has 20 by 10 pixels"),
+        ({"boxes": [[-5, 1, 5, 3], [1, 1, 2, 2]]}, "the image has 20 by 10 pixels"),
+        ({"boxes": [[1, 1, 2, 2], [1, 1, 2, 20]]}, "the image has 20 by 10 pixels"),
+        ({"spots": [[1, 1], [2, 2.5]]}, "'rel_points' are fractions of the width and height"),
+        ({"boxes": [[-19, 1, 20, 2], [1, -9, 2, 28]], "spots": [[-1, 2]]}, ""),
+    ],
+)
+def test_boxes_far_outside(tmp_path: Path, changes: dict[str, Any], message: str):
+    """Boxes overlap their image, and end at most a width or height beyond it; so do points."""
+    spots = {"spots": []}
+    examples = [{**each, **spots} for each in EXAMPLES]
+    write(tmp_path, [examples[3], {**examples[0], **changes}])
+    if not message:
+        assert load(tmp_path).count == 2
+        return
+    name = next(iter(changes))
+    kind = {"boxes": "box", "spots": "point"}[name]
+    with pytest.raises(RunError) as caught:
+        load(tmp_path)
+    assert "line 2 of" in str(caught.value)
+    assert f" has the {kind} [" in str(caught.value)
+    assert f"in the field '{name}', but {message}" in str(caught.value)
 
 
 def test_labels_of_other_data(tmp_path: Path):

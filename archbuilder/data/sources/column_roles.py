@@ -248,8 +248,9 @@ class ColumnRoles:
 
     @cached_property
     def list_columns(self) -> tuple[str, ...]:
-        """The columns of lists, and of single positions, without duplicates."""
-        columns = (column for key in self.positions for column in self.inputs[key])
+        """The columns of lists, and of single positions and coordinates, without duplicates."""
+        keys = (*self.positions, *self.coordinates)
+        columns = (column for key in keys for column in self.inputs[key])
         return tuple(dict.fromkeys((*self.lists.values(), *columns)))
 
     @cached_property

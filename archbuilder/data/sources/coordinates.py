@@ -17,6 +17,7 @@ from archbuilder.data.image_coordinates import Coordinates
 from archbuilder.data.lists import ListBounds
 from archbuilder.data.raw_feature import RawFeature
 from archbuilder.data.source_dataset import Feature, SourceDataset
+from archbuilder.data.sources.box_checks import check_places
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.example_files import ExampleFiles
 from archbuilder.data.sources.image_decoding import read_image_size
@@ -104,7 +105,7 @@ def _fractions(raw: RawFeature, coordinates: Coordinates, sizes: _Sizes | None) 
     """Return coordinates as parts of the width and the height of the image, by turns.
 
     Raises:
-        RunError: if they are not pairs, or not four numbers for each box.
+        RunError: if they are not pairs, or not four numbers for each box, or far from the image.
     """
     column, count = raw.column, math.prod(raw.column.shape)
     if count % 2:
@@ -114,6 +115,7 @@ def _fractions(raw: RawFeature, coordinates: Coordinates, sizes: _Sizes | None) 
         )
     if coordinates.has_boxes and count % 4:
         raise RunError(f"{raw.title} has {count} coordinates, but a box has four")
+    check_places(column, coordinates, sizes, raw.origin)
     dtype = np.dtype(np.float32)
 
     def scale(values: Array, rows: RowIndices) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -24,14 +24,15 @@ from archbuilder.data.sources.table_files import TableFiles
 from archbuilder.data.sources.tabular import make_dataset
 from archbuilder.data.sources.text_writer import parse_text
 from archbuilder.data.text.line_reader import iter_json_objects
-from archbuilder.diagnostics.errors import RunError, quote, quote_list
+from archbuilder.diagnostics.errors import RunError, closest_match, quote, quote_list
 
 
 def load_jsonl(source: Jsonl, context: LoadContext) -> SourceDataset:
     """Load the fields that the source names. String targets become class indices.
 
     Raises:
-        RunError: if a line is not an object, lacks a field, or differs in shape from the first.
+        RunError: if a line is not an object, lacks a field, or differs in shape from the first, or
+            no line has a field that may be missing.
     """
     bad_records = BadRecords(source.on_error, "lines")
     roles = ColumnRoles.from_fields(source, "the field", context.key_columns)
@@ -39,7 +40,11 @@ def load_jsonl(source: Jsonl, context: LoadContext) -> SourceDataset:
     locations = RecordLocations("line")
 
     def rows(file: DataPath, files: TableFiles) -> Iterator[Row]:
+        unseen, names = {*roles.columns}, list[str]()
+
         def parse(line: Mapping[str, object], location: str) -> Row:
+            unseen.difference_update(line)
+            names.extend([] if names else line)
             row = parser(line, location)
             files.check(row.words, location)
             return row
@@ -47,6 +52,9 @@ def load_jsonl(source: Jsonl, context: LoadContext) -> SourceDataset:
         for number, row in iter_json_objects(file, context.opener, bad_records, parse):
             locations.add(quote(file.path, 200), [number])
             yield row
+        if unseen and names:
+            # A name that is mistyped would otherwise be a value that is missing on each line.
+            raise _missing_field_error(min(unseen), names, quote(file.path, 200))
 
     def batches_of(file: DataPath) -> Iterator[RawBatch]:
         files = TableFiles(file, roles, bad_records, context)
@@ -191,6 +199,16 @@ class _FieldParser:
                 )
         is_integer = np.array([isinstance(each, int) for each in numbers], bool)
         return mask & is_integer.reshape(array.shape)
+
+
+def _missing_field_error(field: str, names: Sequence[str], file_name: str) -> RunError:
+    """Return the error for a field that no line has; `names` are the fields of the first line."""
+    suggestion = closest_match(field, names)
+    hint = f"did you mean {quote(suggestion)}?" if suggestion else f"it has {quote_list(names)}"
+    return RunError(
+        f"no line of {file_name} has the field {quote(field)}, in which null stands for a missing"
+        f" value; {hint}"
+    )
 
 
 def _word(value: object, description: str) -> str | None:

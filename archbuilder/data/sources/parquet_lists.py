@@ -31,8 +31,14 @@ def read_lists(
     """
     roles = parse_lists.roles
     columns = {each: record_batch.column(each) for each in roles.list_columns}
-    for column, array in columns.items():
-        _check_items(array.type, f"{roles.title(column)} of {describe_row(0)}")
+    for column in roles.lists.values():
+        if not _has_known_items(columns[column].type):
+            raise RunError(
+                f"{roles.title(column)} of {describe_row(0)} contains {columns[column].type}, not"
+                " lists of numbers or strings"
+            )
+    # A single number of another type is reported where numbers are read.
+    columns = {key: array for key, array in columns.items() if _has_known_items(array.type)}
     values = {column: array.to_pylist() for column, array in columns.items()}
     lists: dict[str, list[ListValues]] = {key: [[]] * len(valid) for key in roles.lists}
     for row in np.flatnonzero(valid).tolist() if columns else ():
@@ -48,16 +54,12 @@ def read_lists(
     return lists
 
 
-def _check_items(arrow_type: pa.DataType, description: str) -> None:
-    """Check that the items of lists are numbers or strings: `to_pylist` does not take all others.
-
-    Raises:
-        RunError: if they are something else.
-    """
+def _has_known_items(arrow_type: pa.DataType) -> bool:
+    """Return whether items are numbers or strings: `to_pylist` does not take all others."""
     items = arrow_type
     while is_list(items) or pa.types.is_dictionary(items):
         items = items.value_type
-    is_known = (
+    return bool(
         pa.types.is_integer(items)
         or pa.types.is_floating(items)
         or pa.types.is_boolean(items)
@@ -65,8 +67,6 @@ def _check_items(arrow_type: pa.DataType, description: str) -> None:
         or pa.types.is_large_string(items)
         or pa.types.is_null(items)
     )
-    if not is_known:
-        raise RunError(f"{description} contains {arrow_type}, not lists of numbers or strings")
 
 
 def is_list(arrow_type: pa.DataType) -> bool:

@@ -1,4 +1,4 @@
-"""Checks of the lists and positions of a row against each other."""
+"""Checks of the lists, positions and boxes of a row."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archbuilder.data.columns import Array
 from archbuilder.data.source_dataset import target_key
+from archbuilder.data.sources.box_checks import check_sides
 from archbuilder.data.sources.cells import parse_cell, with_decimal_point
 from archbuilder.data.sources.column_roles import ColumnRoles
+from archbuilder.data.sources.json_numbers import flatten
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.formatting import plural
 
@@ -31,10 +34,15 @@ class RowChecks:
         """Check a row, given its lists and their numbers of values.
 
         Raises:
-            RunError: if lists that belong together have other numbers of values, or a position is
-                not one of the list that it points into.
+            RunError: if lists that belong together have other numbers of values, a position is
+                not one of the list that it points into, or a box has no width or height.
         """
         self._check_box_labels(lists, location)
+        for key, coordinates in self.roles.coordinates.items():
+            numbers = self._coordinates(key, row, lists) if coordinates.has_boxes else None
+            if numbers is not None:
+                title = self.roles.title(self.roles.inputs[key][0])
+                check_sides(numbers, coordinates, f"{title} of {location}")
         for key, reference in self.roles.same_lengths.items():
             if counts[key] != counts[reference]:
                 titles = [self.roles.title(self.roles.lists[each]) for each in (key, reference)]
@@ -103,6 +111,16 @@ class RowChecks:
             f"{message}, a position in {title}, which has {plural(count, 'value')} there{cut}:"
             f" {expectation}"
         )
+
+    def _coordinates(
+        self, key: str, row: Mapping[str, object], lists: Mapping[str, Array | list[str | None]]
+    ) -> NDArray[np.float64] | None:
+        """Return the coordinates of a feature; None for other values, which the reader reports."""
+        if key in lists:
+            return np.asarray(lists[key], np.float64)
+        cells = [*flatten([row.get(column) for column in self.roles.inputs[key]])]
+        numbers = [each for each in map(self._number, cells) if each is not None]
+        return np.array(numbers, np.float64) if len(numbers) == len(cells) else None
 
     def _number(self, cell: object) -> int | float | None:
         """Return the number in a cell; None for other values, which the reader reports."""

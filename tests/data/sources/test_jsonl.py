@@ -10,7 +10,7 @@ import pytest
 
 from archbuilder.cli import main
 from archbuilder.config import data_from_argument
-from archbuilder.config.sources import Csv, DataPath, DataSource, Jsonl
+from archbuilder.config.sources import Csv, DataPath, DataSource, FeatureConfig, Jsonl
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sources import load_source
 from archbuilder.diagnostics.errors import RunError
@@ -125,3 +125,27 @@ def test_words_as_input(tmp_path: Path):
         RunError, match=r"the field 'x' of .*a\.jsonl':1 has values of a type other than numbers"
     ):
         load(Jsonl(file, "x", "x"))
+
+
+@pytest.mark.parametrize(
+    ("feature", "value"),
+    [
+        (FeatureConfig("wrods", vocabulary=("a",)), "a"),
+        (FeatureConfig("wrods", tokenizer="words", sequence_length=3), "a"),
+        (FeatureConfig("wrods", length=3, vocabulary=("a",)), ["a"]),
+        (FeatureConfig("wrods", missing=0.0), 1),
+    ],
+    ids=["category", "text", "list", "number"],
+)
+def test_field_that_no_line_has(tmp_path: Path, feature: FeatureConfig, value: object):
+    """A mistyped name is not a value that is missing on each line, in any of several files."""
+    write(tmp_path / "a.jsonl", {"wrods": value, "y": 0}, {"y": 1})
+    source = Jsonl(DataPath(str(tmp_path / "*.jsonl")), inputs={"x": feature}, targets="y")
+    assert load(source).count == 2
+    write(tmp_path / "b.jsonl", {"words": value, "y": 0}, {"y": 1})
+    with pytest.raises(RunError) as error:
+        load(source)
+    assert str(error.value) == (
+        f"no line of '{tmp_path / 'b.jsonl'}' has the field 'wrods', in which null stands for a"
+        " missing value; did you mean 'words'?"
+    )

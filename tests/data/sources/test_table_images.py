@@ -476,17 +476,18 @@ def test_coordinates_are_fractions_of_the_size(sizes: Path, kind: str):
 
 def test_kinds_of_coordinates(sizes: Path):
     """Vertical numbers may come first, and fractions stay as they are."""
-    path = write_table(sizes / "table.csv", {**COLUMNS, **BOXES})
-    kinds = ("xywh", "yxyx", "rel_xyxy", "points")
+    fractions = {f"rel_{name}": [each / 8 for each in values] for name, values in BOXES.items()}
+    path = write_table(sizes / "table.csv", {**COLUMNS, **BOXES, **fractions})
+    kinds = {"xywh": BOXES, "yxyx": BOXES, "rel_xyxy": fractions, "points": BOXES}
     features = {
         f"target_{kind}": FeatureConfig(
-            columns=("a", "b", "c", "d"), relative_to="left", coordinates=kind
+            columns=tuple(columns), relative_to="left", coordinates=kind
         )
-        for kind in kinds
+        for kind, columns in kinds.items()
     }
     targets = load(source_of(path, left=image("file"), **features)).targets
     numbers, divisors = np.array(POINTS), np.tile(SIZES, 2)
-    expected = {"yxyx": numbers / divisors[:, ::-1], "rel_xyxy": numbers}
+    expected = {"yxyx": numbers / divisors[:, ::-1], "rel_xyxy": numbers / 8}
     for kind in kinds:
         values = all_rows(targets[f"target_{kind}"])
         np.testing.assert_allclose(values, expected.get(kind, numbers / divisors), rtol=1e-6)
