@@ -44,6 +44,8 @@ class Limits:
     """Operations of one evaluation of an expression."""
     list_items: int = 10_000
     """Items of a list, and characters of a string, that an expression creates."""
+    constant_values: int = 10_000_000
+    """Values of all constants of a network."""
     unrolled_steps: int = 256
     """Time steps that a recurrent layer with `unroll` may expand."""
     memory_bytes: int = 0

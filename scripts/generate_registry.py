@@ -194,6 +194,8 @@ def call_of(name: str, layer: type) -> tuple[list[str], int, dict[str, Entry], b
     tensors: list[str] = []
     needed = 0
     constants: dict[str, Entry] = {}
+    if name in rules.TAKES_NONE:
+        return tensors, needed, constants, False
     for argument, parameter in inspect.signature(layer.call).parameters.items():
         if argument in ("self", "args", "kwargs"):
             continue

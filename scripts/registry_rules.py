@@ -349,6 +349,13 @@ FOR_LAYER: dict[tuple[str, str], Schema] = {
         NATURAL, array(any_of(NATURAL, array(NATURAL, 2, 2)), 3, 3)
     ),
     ("LocalResponseNormalization", "alpha"): NUMBER,
+    ("Constant", "dtype"): enum(*DTYPES[:-1], None),
+    ("Constant", "value"): any_of(NUMBER, BOOLEAN, {"type": "array", "minItems": 1}),
+    ("Parameter", "constraint"): object_of("constraint", nullable=True),
+    ("Parameter", "dtype"): enum(*POLICIES, None),
+    ("Parameter", "initializer"): object_of("initializer"),
+    ("Parameter", "regularizer"): object_of("regularizer", nullable=True),
+    ("Parameter", "shape"): array(POSITIVE, 0, 15),
     ("Bidirectional", "layer"): object_of("recurrent layer"),
 }
 """Types that hold for one layer alone."""
@@ -447,6 +454,9 @@ CALL_TENSORS = frozenset(
     ]
 )
 """What a layer's call takes as tensors."""
+
+TAKES_NONE = frozenset({"Constant", "Parameter"})
+"""Layers whose step has no inputs: they have one in Keras, whose values they do not use."""
 
 TAKES_LIST = frozenset({"Attention", "AdditiveAttention", "HashedCrossing"})
 """Layers beside the merging ones whose call takes one list of tensors."""

@@ -54,6 +54,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.compiler": """
         ir value_check
+        batch_axis constants
         check_arguments keras_object unparse
         parameters
         expand
@@ -161,7 +162,7 @@ ORDER: Mapping[str, str] = {
     "archbuilder.keras_backend": """
         broadcast_add dtype_policy flops initialize keras_errors lora machine_memory op_names
         shape_format state_scope tracing
-        analysis instantiate node_checks regularization saving
+        analysis batch_axis instantiate node_checks regularization saving
         functional memory_check
         trial_call
         build

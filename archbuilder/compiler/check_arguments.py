@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from archbuilder import registry
+from archbuilder.compiler.constants import CONSTANT, check_constant
 from archbuilder.compiler.ir import Argument
 from archbuilder.compiler.value_check import check_value, describe_with_items
 from archbuilder.diagnostics.code import Code
@@ -106,9 +107,12 @@ def check_arguments(
         allow_expressions: Whether to accept a text with `$` as any value.
         describe_block: Describes the block of a name, for errors about a block used as a layer.
     """
-    return _ArgumentChecker(diagnostics, allow_expressions, describe_block).check_arguments(
+    arguments = _ArgumentChecker(diagnostics, allow_expressions, describe_block).check_arguments(
         signature, tree, span
     )
+    if signature.name == CONSTANT and not any(_is_deferred(each.value) for each in arguments):
+        check_constant(arguments, diagnostics)
+    return arguments
 
 
 def _closest_argument(name: str, specs: Mapping[str, ArgumentSpec]) -> str | None:

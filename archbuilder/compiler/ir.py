@@ -59,7 +59,8 @@ class Node:
         name: The path of the step through the blocks, unique in the graph.
         operation: The name of the layer or function in the registry (`Conv2D`, `ops.transpose`).
         arguments: The arguments of the constructor.
-        inputs: The positional inputs, passed as one list if the layer takes a list.
+        inputs: The positional inputs, passed as one list if the layer takes a list. A node without
+            any inputs has no batch axis, see `compiler.batch_axis`.
         keywords: The inputs by name; a tuple is passed as a list, as for the states of an LSTM.
         call: The constants of the call, such as `use_causal_mask`.
         weight_owner: The earlier node whose weights this one uses, or None if it has its own.
@@ -104,7 +105,10 @@ class Graph:
     span: Span
 
     def subgraph_for(self, outputs: Iterable[tuple[str, TensorRef]]) -> Graph:
-        """Return the graph that some outputs need, with the nodes whose weights it uses."""
+        """Return the graph that some outputs need, with the nodes whose weights it uses.
+
+        It has an input even if the outputs depend on none: a Keras model cannot be without.
+        """
         kept_outputs = tuple(outputs)
         needed = {ref.node for _, ref in kept_outputs}
         for node in reversed(self.nodes):
@@ -113,7 +117,7 @@ class Graph:
                 needed.update([] if node.weight_owner is None else [node.weight_owner])
         return replace(
             self,
-            inputs=tuple(each for each in self.inputs if each.name in needed),
+            inputs=tuple(each for each in self.inputs if each.name in needed) or self.inputs[:1],
             nodes=tuple(each for each in self.nodes if each.name in needed),
             outputs=kept_outputs,
         )

@@ -67,7 +67,9 @@ def _network_lines(graph: Graph) -> Iterator[str]:
             name: str(value) if isinstance(value, TensorRef) else [str(ref) for ref in value]
             for name, value in node.keywords
         }
-        yield f"    from: {to_flow_yaml(refs_by_name or (refs if len(refs) > 1 else refs[0]))}"
+        # A layer without inputs, such as `Parameter`, takes no `from`.
+        if refs or refs_by_name:
+            yield f"    from: {to_flow_yaml(refs_by_name or (refs if len(refs) > 1 else refs[0]))}"
         if node.call_constants:
             yield f"    call: {_unparse_arguments(node.call_constants)}"
     if not graph.nodes:

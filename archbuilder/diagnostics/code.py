@@ -30,6 +30,7 @@ Code: TypeAlias = Literal[
     "limit-exceeded",
     "memory-limit",
     "missing-argument",
+    "missing-batch-axis",
     "missing-key",
     "missing-parameter",
     "out-of-range",

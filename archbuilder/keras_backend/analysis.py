@@ -16,7 +16,10 @@ from archbuilder.keras_backend.flops import num_elements
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """The shape, without the batch axis, and the dtype of a tensor."""
+    """The shape and the dtype of a tensor.
+
+    The shape has no batch axis: it is that of one example, or of a tensor that is the same for all.
+    """
 
     shape: Shape
     dtype: str

@@ -29,7 +29,7 @@ from archbuilder.keras_backend.memory_check import (
     check_memory_limit,
     check_unrolled,
 )
-from archbuilder.keras_backend.shape_format import shape_without_batch
+from archbuilder.keras_backend.shape_format import example_shape, shape_without_batch
 from archbuilder.keras_backend.state_scope import run_in_fresh_keras_state
 from archbuilder.keras_backend.trial_call import check_forward_pass
 from archbuilder.limits import Limits
@@ -101,6 +101,7 @@ def build_symbolic(graph: Graph) -> UninitializedModel:
     for name, ref in graph.outputs:
         built_node = built_graph.nodes.get(ref.node)
         # An output of the graph may also be one of its inputs, which is not a node.
+        # Every output has a batch axis, as the expander checks.
         tensor = (
             built_graph.inputs[ref.node]
             if built_node is None
@@ -175,7 +176,11 @@ def _analyze_node(node: Node, built_node: BuiltNode, seen: set[int], *, used: bo
     for call_tensor in built_node.inputs:
         # An argument that takes a list has several tensors; the first one stands for all.
         input_shapes.setdefault(call_tensor.argument, call_tensor.shape)
-    output_shapes = [shape_without_batch(each) for each in built_node.outputs]
+    outputs = tuple(
+        _tensor_spec(tensor, has_batch_axis=built_node.has_batch_axis)
+        for tensor in built_node.outputs
+    )
+    output_shapes = [each.shape for each in outputs]
     # Functions of `keras.ops` count 0 as well.
     cost = (
         multiply_adds(LayerCall(layer, input_shapes, output_shapes, built_node.constants))
@@ -185,7 +190,7 @@ def _analyze_node(node: Node, built_node: BuiltNode, seen: set[int], *, used: bo
     return NodeAnalysis(
         name=node.name,
         operation=node.operation,
-        outputs=tuple(_tensor_spec(tensor) for tensor in built_node.outputs),
+        outputs=outputs,
         used=used,
         parameters=sum(sizes),
         trainable_parameters=sum(
@@ -205,5 +210,6 @@ def _unshared_weights(built_node: BuiltNode, seen: set[int]) -> tuple[keras.Vari
     return tuple(built_node.layer.weights)
 
 
-def _tensor_spec(tensor: keras.KerasTensor) -> TensorSpec:
-    return TensorSpec(shape_without_batch(tensor), keras.backend.standardize_dtype(tensor.dtype))
+def _tensor_spec(tensor: keras.KerasTensor, *, has_batch_axis: bool = True) -> TensorSpec:
+    shape = example_shape(tensor, has_batch_axis=has_batch_axis)
+    return TensorSpec(shape, keras.backend.standardize_dtype(tensor.dtype))

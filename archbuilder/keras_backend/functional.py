@@ -11,9 +11,11 @@ from typing import TypeAlias, cast
 import keras
 
 from archbuilder import registry
+from archbuilder.compiler.batch_axis import find_batch_axes
 from archbuilder.compiler.ir import Graph, GraphInput, Node, TensorRef
 from archbuilder.diagnostics.errors import Diagnostics, InternalError
 from archbuilder.diagnostics.span import Span
+from archbuilder.keras_backend.batch_axis import BROADCAST, BatchAxisAdapter, check_broadcast
 from archbuilder.keras_backend.broadcast_add import ADDING_LAYERS
 from archbuilder.keras_backend.instantiate import build_layer, convert_arguments, lookup
 from archbuilder.keras_backend.keras_errors import (
@@ -35,10 +37,10 @@ from archbuilder.keras_backend.op_names import name_operations
 from archbuilder.keras_backend.regularization import check_regularizers
 from archbuilder.keras_backend.shape_format import (
     CallTensor,
+    example_shape,
     format_shape,
     format_tensors,
     is_empty,
-    shape_without_batch,
 )
 from archbuilder.keras_backend.state_scope import recursion_limit
 from archbuilder.keras_backend.tracing import trace
@@ -50,12 +52,16 @@ Operation: TypeAlias = Callable[..., object]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BuiltNode:
-    """The Keras side of a node: its layer (None for a function), inputs, constants and outputs."""
+    """The Keras side of a node: its layer (None for a function), inputs, constants and outputs.
+
+    The outputs of a node without `has_batch_axis` depend on no input of the network.
+    """
 
     layer: keras.layers.Layer | None
     inputs: tuple[CallTensor, ...]
     constants: Mapping[str, object]
     outputs: Tensors
+    has_batch_axis: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +95,7 @@ class _GraphBuilder:
         self._inputs: dict[str, keras.KerasTensor] = {}
         self._layers: dict[str, keras.layers.Layer] = {}
         self._built_nodes: dict[str, BuiltNode] = {}
+        self._batch_axes = find_batch_axes(graph)
 
     def run(self) -> BuiltGraph:
         for graph_input in self._graph.inputs:
@@ -127,37 +134,38 @@ class _GraphBuilder:
         operation = self._resolve_operation(node, signature)
         if operation is None or not all(self._is_built(ref) for ref in node.input_refs()):
             return
-        call_tensors, positional, keywords = self._call_arguments(node, signature)
+        adapter = self._make_adapter(node, signature)
+        call_tensors, positional, keywords = self._call_arguments(node, signature, adapter)
         constants = convert_arguments(node.call_constants, signature.call_arguments, node.name)
         check_input_count(node, signature, call_tensors)
         if node.operation == "ops.slice":
             check_slice(node, call_tensors, operation)
+        elif node.operation == BROADCAST:
+            check_broadcast(node, call_tensors)
         if node.operation in ADDING_LAYERS and len(call_tensors) > 1:
             positional = [order_tensors_safely(node, call_tensors)]
         elif node.operation == "ops.add" and {"x1", "x2"} <= keywords.keys():
             operation, keywords = safe_add(operation, call_tensors)
         with translate_keras_errors(lambda error: _shape_error(node, call_tensors, error)):
             result = operation(*positional, **keywords, **constants)
+        outputs = call_outputs = _flatten_outputs(result, node)
+        has_batch_axis = node.name not in self._batch_axes.unbatched
+        if adapter is not None and not has_batch_axis:
+            outputs = adapter.remove_axis(call_outputs)
+        _check_output_shapes(node, call_tensors, outputs, has_batch_axis=has_batch_axis)
         layer = operation if isinstance(operation, keras.layers.Layer) else None
-        outputs = _flatten_outputs(result, node)
-        _check_output_shapes(node, call_tensors, outputs)
-        if layer is None:
+        if layer is not None:
+            _check_layer_call(node, layer, call_tensors, call_outputs)
+        else:
             # Only functions are traced, which takes milliseconds. `check_forward_pass` calls the
             # layers of small models.
             with translate_keras_errors(lambda error: _shape_error(node, call_tensors, error)):
                 shapes = trace(operation, *positional, **keywords)
             check_traced_shapes(node, outputs, shapes)
             name_operations(outputs, [each.tensor for each in call_tensors], node.name)
-        elif any(tensor is each.tensor for tensor in outputs for each in call_tensors):
-            # Keras 3.15.1 reports a cycle for a model with such a layer, for example Equalization.
-            message = f"'{node.name}' ({node.operation}) returns its input unchanged"
-            notes = ("Keras cannot use such a layer in a model; write it under 'augment'",)
-            raise BuildError("keras-rejected", message, node.span, notes)
-        else:
-            check_learned_size(node, call_tensors, outputs[0])
-            check_bias(node, layer, call_tensors, outputs[0])
-            check_regularizers(node, layer)
-        self._built_nodes[node.name] = BuiltNode(layer, tuple(call_tensors), constants, outputs)
+        self._built_nodes[node.name] = BuiltNode(
+            layer, tuple(call_tensors), constants, outputs, has_batch_axis
+        )
 
     def _resolve_operation(self, node: Node, signature: Signature) -> Operation | None:
         """Return the layer of a node, or its function with the constant arguments bound.
@@ -184,25 +192,45 @@ class _GraphBuilder:
         self._layers[node.name] = layer
         return layer
 
+    def _make_adapter(self, node: Node, signature: Signature) -> BatchAxisAdapter | None:
+        """Return what adapts tensors without a batch axis to a layer; None where they stay."""
+        refs = node.input_refs()
+        if signature.origin == "keras.ops" or node.operation == BROADCAST or not refs:
+            return None
+        batch = next((ref for ref in refs if ref.node not in self._batch_axes.unbatched), None)
+        return BatchAxisAdapter(
+            node, None if batch is None else self._all_outputs(batch, node.span)[0]
+        )
+
     def _call_arguments(
-        self, node: Node, signature: Signature
+        self, node: Node, signature: Signature, adapter: BatchAxisAdapter | None
     ) -> tuple[list[CallTensor], list[object], dict[str, object]]:
         """Return the input tensors of a node, and the positional and keyword arguments with them.
 
         An argument that takes a list receives all outputs of a node with several outputs.
         """
+
+        def call_tensor(argument: str, ref: TensorRef, tensor: keras.KerasTensor) -> CallTensor:
+            has_batch_axis = ref.node not in self._batch_axes.unbatched
+            if adapter is None or has_batch_axis:
+                return CallTensor(argument, str(ref), tensor, has_batch_axis)
+            return CallTensor(argument, str(ref), adapter.add_axis(tensor))
+
         keywords: dict[str, object] = {}
+        if not node.input_refs():
+            # A layer of Keras cannot be without an input.
+            return [], [self._inputs[self._batch_axes.companions[node.name]]], {}
         if signature.accepts_list:
             argument = signature.tensor_arguments[0]
             call_tensors = [
-                CallTensor(argument, str(ref), tensor)
+                call_tensor(argument, ref, tensor)
                 for ref in node.inputs
                 for tensor in self._all_outputs(ref, node.span)
             ]
         else:
             names = signature.open_tensor_arguments([argument.name for argument in node.arguments])
             call_tensors = [
-                CallTensor(argument, str(ref), self._single_output(ref, node.span))
+                call_tensor(argument, ref, self._single_output(ref, node.span))
                 for argument, ref in zip(names, node.inputs, strict=False)
             ]
         positional: list[object] = [each.tensor for each in call_tensors]
@@ -214,11 +242,9 @@ class _GraphBuilder:
             keywords = {each.argument: each.tensor for each in call_tensors}
         for name, value in node.keywords:
             refs = value if isinstance(value, tuple) else (value,)
-            tensors = [self._single_output(ref, node.span) for ref in refs]
-            call_tensors += [
-                CallTensor(name, str(ref), tensor)
-                for ref, tensor in zip(refs, tensors, strict=True)
-            ]
+            named = [call_tensor(name, ref, self._single_output(ref, node.span)) for ref in refs]
+            call_tensors += named
+            tensors = [each.tensor for each in named]
             keywords[name] = tensors if isinstance(value, tuple) else tensors[0]
         return call_tensors, positional, keywords
 
@@ -282,21 +308,41 @@ def _flatten_outputs(result: object, node: Node) -> Tensors:
     return tuple(tensor for item in result for tensor in _flatten_outputs(item, node))
 
 
-def _check_output_shapes(node: Node, call_tensors: Sequence[CallTensor], outputs: Tensors) -> None:
-    """Check that no output is empty and that the batch axis comes first."""
+def _check_layer_call(
+    node: Node, layer: keras.layers.Layer, call_tensors: Sequence[CallTensor], outputs: Tensors
+) -> None:
+    """Check what a layer returned for these tensors."""
+    if any(tensor is each.tensor for tensor in outputs for each in call_tensors):
+        # Keras 3.15.1 reports a cycle for a model with such a layer, for example Equalization.
+        message = f"'{node.name}' ({node.operation}) returns its input unchanged"
+        notes = ("Keras cannot use such a layer in a model; write it under 'augment'",)
+        raise BuildError("keras-rejected", message, node.span, notes)
+    check_learned_size(node, call_tensors, outputs[0])
+    check_bias(node, layer, call_tensors, outputs[0])
+    check_regularizers(node, layer)
+
+
+def _check_output_shapes(
+    node: Node, call_tensors: Sequence[CallTensor], outputs: Tensors, *, has_batch_axis: bool
+) -> None:
+    """Check that no output is empty, and that a batch axis comes first."""
     for tensor in outputs:
-        if is_empty(shape_without_batch(tensor)):
-            raise _empty_output_error(
-                node, call_tensors, (f"its output is {format_shape(shape_without_batch(tensor))}",)
-            )
+        shape = example_shape(tensor, has_batch_axis=has_batch_axis)
+        if is_empty(shape):
+            raise _empty_output_error(node, call_tensors, (f"its output is {format_shape(shape)}",))
         # Inputs have an unknown batch size: a known first size means that the axis was lost.
-        if not tensor.shape or tensor.shape[0] is not None:
+        if has_batch_axis and (not tensor.shape or tensor.shape[0] is not None):
             message = (
                 f"'{node.name}' ({node.operation}) loses the batch axis: its output is"
                 f" {tensor.shape}"
             )
-            notes = ("the first axis is the batch axis, whose size is unknown",)
-            raise BuildError("shape-mismatch", message, node.span, notes)
+            notes = ["the first axis is the batch axis, whose size is unknown"]
+            notes += [
+                f"{each} has no batch axis; BroadcastToBatch adds one"
+                for each in call_tensors
+                if not each.has_batch_axis
+            ]
+            raise BuildError("shape-mismatch", message, node.span, tuple(notes))
 
 
 def _shape_error(node: Node, call_tensors: Sequence[CallTensor], error: Exception) -> BuildError:

@@ -33,3 +33,8 @@ def name_operations(
             pending.extend(keras.tree.flatten(operation.input))
     for index, operation in enumerate(operations.values()):
         operation.name = f"{name}.{index}" if index else name
+
+
+def name_operation(tensor: keras.KerasTensor, name: str) -> None:
+    """Rename the operation that returns a tensor."""
+    tensor._keras_history.operation.name = name  # noqa: SLF001 - there is no public attribute

@@ -17,11 +17,12 @@ class CallTensor:
     argument: str
     source: str
     tensor: keras.KerasTensor
+    has_batch_axis: bool = True
 
     @property
     def shape(self) -> Shape:
         """Shape without the batch axis."""
-        return shape_without_batch(self.tensor)
+        return example_shape(self.tensor, has_batch_axis=self.has_batch_axis)
 
     def __str__(self) -> str:
         return f"'{self.source}' {format_shape(self.shape)}"
@@ -30,6 +31,11 @@ class CallTensor:
 def shape_without_batch(tensor: keras.KerasTensor) -> Shape:
     """Return the shape of a tensor without the batch axis."""
     return tuple(tensor.shape[1:])
+
+
+def example_shape(tensor: keras.KerasTensor, *, has_batch_axis: bool) -> Shape:
+    """Return the shape of a tensor for one example; all of it if it has no batch axis."""
+    return shape_without_batch(tensor) if has_batch_axis else tuple(tensor.shape)
 
 
 def format_shape(shape: Shape) -> str:

@@ -70,7 +70,8 @@ class Signature:
 
     `arguments` are those of the constructor, in its order. `call_arguments` are the arguments of
     the layer's `call` that are not tensors (`training`, `use_causal_mask`). `tensor_arguments` are
-    the tensors in the order of the call, of which the first `min_inputs` are required. With
+    the tensors in the order of the call, of which the first `min_inputs` are required; there are
+    none if the output depends on no other step (`Parameter`). With
     `accepts_list`, Keras takes all inputs as one list (merging layers); with `is_variadic`, one
     after the other (`ops.einsum`). `several_outputs` is the argument that, if it is true, gives the
     call several outputs, or `ALWAYS`; it is empty if there is one output. `unsupported` are

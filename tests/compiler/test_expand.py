@@ -9,6 +9,8 @@ import pytest
 from helpers.blueprints import arguments, edges, error_codes, expand, write
 
 import archbuilder
+from archbuilder.compiler.batch_axis import find_batch_axes
+from archbuilder.compiler.ir import TensorRef
 from archbuilder.diagnostics.errors import BlueprintError
 from archbuilder.diagnostics.render import render
 from archbuilder.limits import Limits
@@ -586,3 +588,68 @@ networks:
   two: {{inputs: {{x: [4]}}, layers: [{{Dense: 4}}], outputs: {outputs}}}
 """
     assert error_codes(tmp_path, text) == ["invalid-structure 5:58"]
+
+
+def test_tensors_without_an_input(tmp_path: Path):
+    """They read nothing, are the input of the next step, and depend on no error before them."""
+    text = """
+inputs: {x: [4], y: [4]}
+blocks:
+  scaled:
+    layers:
+      - {Parameter: [4], name: scale, repeat: 1}
+      - {ops.multiply: , from: [input, scale]}
+layers:
+  - {Constant: 2}
+  - {ops.add: , from: [previous, y], name: first}
+  - {scaled: , name: a}
+  - {reuse: a}
+"""
+    graph = expand(tmp_path, text)
+    assert edges(graph) == {
+        "constant0": [],
+        "first": ["constant0", "y"],
+        "a.scale": [],
+        "a.multiply0": ["first", "a.scale"],
+        "a_use0.scale": [],
+        "a_use0.multiply0": ["a.multiply0", "a_use0.scale"],
+    }
+    assert graph.nodes[4].weight_owner == "a.scale"
+    wrong = "inputs: {x: [4]}\nlayers:\n  - Dense: 0\n  - {Parameter: 4}\n  - {Flatten: , from: z}"
+    assert error_codes(tmp_path, wrong) == [
+        "out-of-range 5:12",
+        "type-mismatch 6:17",
+        "unknown-name 7:23",
+    ]
+
+
+def test_batch_axes(tmp_path: Path):
+    """Tensors that depend on no input have no batch axis, and go with the input of their use."""
+    text = """
+inputs: {x: [4], y: [4]}
+layers:
+  - {Parameter: [4], name: a}
+  - {ops.exp: , name: b}
+  - {Constant: 1, name: c}
+  - {ops.add: , from: [y, b], name: d}
+  - {ops.add: , from: [x, c], name: e}
+  - {ops.add: , from: [d, c], name: f}
+outputs: [e, f]
+"""
+    graph = expand(tmp_path, text)
+    axes = find_batch_axes(graph)
+    assert axes.unbatched == {"a", "b", "c"}
+    assert axes.companions == {"a": "y", "b": "y", "c": "x"}
+    subgraph = graph.subgraph_for([("b", TensorRef("b"))])
+    assert [each.name for each in subgraph.inputs] == ["x"]
+
+
+def test_values_of_constants_are_limited(tmp_path: Path):
+    """Each constant of a network counts, however it is repeated."""
+    text = "inputs: {x: [4]}\nlayers:\n  - {Constant: $(range(100)), repeat: 6}\n  - %s"
+    path = write(tmp_path, text % "{ops.sum: }\n  - {ops.add: , from: [x, previous]}")
+    limits = Limits().replace(constant_values=600)
+    assert len(archbuilder.load(path, limits=limits).graphs()["net"].nodes) == 3
+    with pytest.raises(BlueprintError, match="more than 599 values") as raised:
+        archbuilder.load(path, limits=limits.replace(constant_values=599)).graphs()
+    assert [each.code for each in raised.value.diagnostics] == ["limit-exceeded"]

@@ -57,3 +57,17 @@ def test_networks_named_like_files(tmp_path: Path, stem: str):
     """Whatever the file is called, the name that its network gets is a valid one."""
     text = "archbuilder: 1\ninputs: {x: [4]}\nlayers: [{Dense: 4}]"
     assert_reads_back(write(tmp_path, text, f"{stem}.yaml"))
+
+
+def test_steps_without_inputs(tmp_path: Path):
+    """They have no `from`; the next step has one."""
+    text = """
+inputs: {x: [4]}
+layers:
+  - {Parameter: {shape: [4], initializer: {Constant: 2}}, name: a}
+  - {Constant: [[true, false]], name: b}
+  - {reuse: a, name: c}
+  - {ops.where: , from: [b, x, c]}
+  - Flatten
+"""
+    assert_reads_back(write(tmp_path, text))

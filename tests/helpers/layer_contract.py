@@ -16,8 +16,9 @@ class Row:
 
     `open_shape` is a shape with sizes left open, which the layer takes too. `beside` is what its
     call takes besides, of the same shape, or without the last of its axes. Of several outputs, the
-    first is looked at. The layer makes a sequence `longer` by so many vectors at its front, or does
-    not take `masks`.
+    first is looked at. A layer that is not `batched` takes or returns a tensor without a batch
+    axis, and is trained elsewhere. The layer makes a sequence `longer` by so many vectors at its
+    front, or does not take `masks`.
     """
 
     layer: type[keras.layers.Layer]
@@ -27,6 +28,7 @@ class Row:
     beside: tuple[np.ndarray, ...] = ()
     longer: int = 0
     masks: bool = True
+    batched: bool = True
 
     @property
     def name(self) -> str:
@@ -40,9 +42,34 @@ class Row:
 
 ROWS = (
     Row(layers.AddBias, {"bias_initializer": keras.initializers.Constant(0.5)}),
+    Row(
+        layers.BroadcastToBatch,
+        shape=(6, 8),
+        open_shape=(6, 8),
+        beside=(np.zeros((6, 8), "float32"),),
+        masks=False,
+        batched=False,
+    ),
     Row(layers.CapsuleNorm, masks=False),
     Row(layers.CapsuleMask, masks=False),
     Row(layers.ClassToken, {"embeddings_initializer": keras.initializers.Constant(0.5)}, longer=1),
+    Row(
+        layers.Constant,
+        {"value": {"dtype": "float32", "shape": [1, 2], "base64": "AAAAPwAAAMA="}},
+        masks=False,
+        batched=False,
+    ),
+    Row(
+        layers.Parameter,
+        {
+            "shape": [3, 2],
+            "initializer": keras.initializers.Constant(0.5),
+            "regularizer": keras.regularizers.L2(0.1),
+            "constraint": keras.constraints.MaxNorm(2),
+        },
+        masks=False,
+        batched=False,
+    ),
     Row(
         layers.PositionEmbedding,
         {"sequence_length": 7, "embeddings_initializer": keras.initializers.Constant(0.5)},

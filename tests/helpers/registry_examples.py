@@ -86,11 +86,13 @@ ARGUMENTS: Final[Mapping[str, PlainData]] = {
     "sequence_stride": 2,
     "shift": 1,
     "size": 3,
+    "shape": [4],
     "source": 1,
     "stddev": 0.1,
     "target_shape": [-1, 2],
     "threshold": 0.5,
     "units": 4,
+    "value": [1, 0, 2, 1],
     "width": 4,
     "x_max": 1.0,
     "x_min": 0.0,
@@ -187,6 +189,15 @@ def graphs(signature: Signature) -> Iterator[Graph]:
     }
     if signature.origin == "keras.ops" and "axis" in signature.arguments:
         required.setdefault("axis", -1)
+    values = {**required, **example.arguments}
+    if not signature.tensor_arguments:
+        source = step("made", signature.name, **values)
+        yield network({"x": (4,)}, source, step("sum", "ops.multiply", ["x", "made"]))
+        return
+    if signature.name == "BroadcastToBatch":
+        table = step("table", "Parameter", shape=[3])
+        yield network({"x": (4,)}, table, step("made", signature.name, ["table", "x"]))
+        return
     count = 2 if signature.accepts_list else signature.min_inputs or 1
     shapes = [example.inputs] if example.inputs else _shapes(count)
     by_name = {each for names in example.keywords.values() for each in names}
@@ -199,7 +210,7 @@ def graphs(signature: Signature) -> Iterator[Graph]:
                 signature.name,
                 [name for name in names if name not in by_name],
                 keywords=example.keywords,
-                **{**required, **example.arguments},
+                **values,
             ),
             outputs={"output": "made.0"},
         )

@@ -9,6 +9,7 @@ from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRe
 from archbuilder.compiler.ir import Argument
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.diagnostics.span import Span
+from archbuilder.formatting import plural
 from archbuilder.language.ast import Step
 from archbuilder.language.deferred_values import ValueEvaluator, Variables
 from archbuilder.registry.signatures import Signature
@@ -103,6 +104,15 @@ def check_inputs(
     `arguments` may contain numbers in place of inputs, as in `ops.subtract: {x1: 1}`. It is None
     after an error in the arguments.
     """
+    if not signature.tensor_arguments:
+        if call_site.inputs_span is not None:
+            diagnostics.error(
+                "invalid-inputs",
+                f"{signature.name} takes no inputs: it does not depend on other steps",
+                call_site.inputs_span,
+                label="remove it",
+            )
+        return call_site.inputs_span is None
     # Without the arguments it is unknown which inputs they replace.
     if arguments is None and any(
         name in signature.arguments for name in signature.tensor_arguments
@@ -153,15 +163,13 @@ def _check_input_count(
             notes=tuple(notes),
         )
         return False
-    # The registry has no names for the inputs of some layers; these take one.
-    maximum = len(tensors) if signature.tensor_arguments else 1
-    if len(refs) > maximum:
+    if len(refs) > len(tensors):
         names = ", ".join(str(ref) for ref in refs[:6])
         constants = [name for name in signature.tensor_arguments if name not in tensors]
         suffix = f" beside {' and '.join(constants)}" if constants else ""
         diagnostics.error(
             "invalid-inputs",
-            f"{signature.name} takes {maximum} input{'s' if maximum != 1 else ''}{suffix}, not"
+            f"{signature.name} takes {plural(len(tensors), 'input')}{suffix}, not"
             f" {len(refs)}: {names}",
             call_site.span,
             notes=() if constants else ("join them first, for example with Concatenate or Add",),

@@ -6,11 +6,12 @@ from dataclasses import replace
 from functools import partial
 
 from archbuilder.compiler.check_arguments import check_arguments, check_call_constants
+from archbuilder.compiler.constants import CONSTANT, constant_size
 from archbuilder.compiler.expand.inputs import check_inputs
 from archbuilder.compiler.expand.scope import CallSite, Scope, Symbol
-from archbuilder.compiler.expand.tensors import ERROR_REFS, TensorRefs
+from archbuilder.compiler.expand.tensors import ERROR_REFS, NO_INPUTS, TensorRefs
 from archbuilder.compiler.ir import Argument, Node, TensorRef
-from archbuilder.diagnostics.errors import ExpansionFrame
+from archbuilder.diagnostics.errors import BlueprintError, ExpansionFrame
 from archbuilder.language.ast import StepCall
 from archbuilder.language.deferred_values import ValueEvaluator, Variables
 from archbuilder.language.modules import Program, describe_block
@@ -24,6 +25,7 @@ class LayerCalls:
         self.nodes: dict[str, Node] = {}
         self._evaluator = evaluator
         self._diagnostics = evaluator.diagnostics
+        self._constant_values = 0
         # By the id of the call, which stays unique because the document keeps its calls alive.
         # Arguments without expressions are the same in all iterations, and are checked once.
         self._constant_arguments: dict[int, tuple[Argument, ...]] = {}
@@ -71,6 +73,9 @@ class LayerCalls:
         frame: ExpansionFrame | None,
     ) -> TensorRefs:
         """Add a node to the graph and return its output; return `ERROR_REFS` after an error."""
+        if not signature.tensor_arguments and call_site.inputs_span is None:
+            # The preceding step is the input of every other step without `from`.
+            call_site = replace(call_site, inputs=NO_INPUTS)
         tracker = self._diagnostics.track_errors()
         constants: tuple[Argument, ...] | None = ()
         if call_site.call_constants is not None:
@@ -109,6 +114,23 @@ class LayerCalls:
         )
         return TensorRefs((TensorRef(call_site.path),))
 
+    def _count_constant(self, arguments: tuple[Argument, ...], call: StepCall) -> None:
+        """Count the values of a `Constant`, and stop if a network has too many.
+
+        Raises:
+            BlueprintError: if there are more than the limits allow.
+        """
+        self._constant_values += constant_size(arguments)
+        limit = self._evaluator.limits.constant_values
+        if self._constant_values > limit:
+            self._diagnostics.error(
+                "limit-exceeded",
+                f"the constants of a network have more than {limit:,} values",
+                call.span,
+                notes=("raise it with --limit constant_values=N",),
+            )
+            raise BlueprintError(self._diagnostics)
+
     def _evaluate_arguments(
         self, signature: Signature, call: StepCall, program: Program, variables: Variables
     ) -> tuple[Argument, ...] | None:
@@ -132,6 +154,8 @@ class LayerCalls:
         )
         if tracker.has_errors():
             return None
+        if signature.name == CONSTANT:
+            self._count_constant(arguments, call)
         if call.arguments is None or call.arguments.is_constant:
             self._constant_arguments[id(call)] = arguments
         return arguments

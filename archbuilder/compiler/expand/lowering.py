@@ -18,6 +18,7 @@ from archbuilder.compiler.expand.step_names import assign_step_name, mark_skippe
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
 from archbuilder.compiler.ir import Node
 from archbuilder.diagnostics.errors import ExpansionFrame, closest_match, quote
+from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import (
     Block,
     Branches,
@@ -203,6 +204,7 @@ class Expander:
             call_constants=step.call_constants,
             variables=variables,
             span=call.span,
+            inputs_span=call.span if isinstance(step.body, Branches) else _from_span(step),
             weight_owner=scope.weight_owner(step_name),
         )
         if callee is None:
@@ -243,7 +245,15 @@ class Expander:
         elif symbol.reuse is not None:
             path, weight_owner = scope.path + step_name, scope.weight_owner(step_name)
             outputs = symbol.reuse(
-                CallSite(path, inputs, step.call_constants, variables, step.span, weight_owner)
+                CallSite(
+                    path=path,
+                    inputs=inputs,
+                    call_constants=step.call_constants,
+                    variables=variables,
+                    span=step.span,
+                    inputs_span=_from_span(step),
+                    weight_owner=weight_owner,
+                )
             )
         elif not symbol.outputs.has_error:
             self._diagnostics.error(
@@ -321,3 +331,7 @@ class Expander:
             outputs = resolve_block_outputs(block, inner, last_outputs, variables, self._evaluator)
         self._block_stack.pop()
         return outputs
+
+
+def _from_span(step: Step) -> Span | None:
+    return None if step.input_refs is None else step.input_refs.span

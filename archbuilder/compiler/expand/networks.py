@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from archbuilder import registry
+from archbuilder.compiler.batch_axis import find_batch_axes
 from archbuilder.compiler.expand.blocks import active_inputs, resolve_block_outputs
 from archbuilder.compiler.expand.lowering import Expander
 from archbuilder.compiler.expand.scope import FileScope, Scope, Symbol
@@ -110,7 +111,26 @@ def _expand_network(
     # After the elimination: a dead node has its own warning.
     warn_single_inputs(pruned, evaluator.diagnostics)
     pruned.check()
-    return pruned
+    _check_batch_axes(pruned, block, evaluator.diagnostics)
+    return None if tracker.has_errors() else pruned
+
+
+def _check_batch_axes(graph: Graph, block: Block, diagnostics: Diagnostics) -> None:
+    """Report the outputs of a network that depend on none of its inputs."""
+    unbatched = find_batch_axes(graph).unbatched
+    nodes = {node.name: node for node in graph.nodes}
+    spans = {output.name: output.ref.span for output in block.outputs or ()}
+    for name, ref in graph.outputs:
+        if ref.node in unbatched:
+            node = nodes[ref.node]
+            example = f"{{BroadcastToBatch: , from: [{ref}, {graph.inputs[0].name}]}}"
+            diagnostics.error(
+                "missing-batch-axis",
+                f"the output '{name}' has no batch axis: '{node.name}' ({node.operation}) depends"
+                f" on no input of the network",
+                spans.get(name, node.span),
+                notes=(f"to repeat it for each example: {example}",),
+            )
 
 
 def _expand_input(

@@ -38,6 +38,7 @@ class CallSite:
         call_constants: The constants of the call (`call`).
         variables: The variables that are visible to the call.
         span: The location of the call.
+        inputs_span: The location of `from`, or of `merge`; None if the step has neither.
         weight_owner: The path of the earlier call whose weights this one uses, if any.
     """
 
@@ -46,6 +47,7 @@ class CallSite:
     call_constants: DeferredValue | None
     variables: Variables
     span: Span
+    inputs_span: Span | None
     weight_owner: str | None
 
 

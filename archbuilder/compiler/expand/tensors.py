@@ -58,3 +58,6 @@ class CallInputs:
             (name, tensors.refs[0] if len(tensors.refs) == 1 else tensors.refs)
             for name, tensors in self.keywords
         )
+
+
+NO_INPUTS: Final = CallInputs(TensorRefs(()), ())

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from archbuilder.keras_ext.layers.add_bias import AddBias
+from archbuilder.keras_ext.layers.broadcast_to_batch import BroadcastToBatch
 from archbuilder.keras_ext.layers.capsule_mask import CapsuleMask
 from archbuilder.keras_ext.layers.capsule_norm import CapsuleNorm
 from archbuilder.keras_ext.layers.capsule_routing import CapsuleRouting
 from archbuilder.keras_ext.layers.class_token import ClassToken
+from archbuilder.keras_ext.layers.constant import Constant
 from archbuilder.keras_ext.layers.local_response_normalization import LocalResponseNormalization
 from archbuilder.keras_ext.layers.max_pooling_with_argmax import MaxPoolingWithArgmax2D
 from archbuilder.keras_ext.layers.max_unpooling import MaxUnpooling2D
 from archbuilder.keras_ext.layers.maxout import Maxout
+from archbuilder.keras_ext.layers.parameter import Parameter
 from archbuilder.keras_ext.layers.position_embedding import PositionEmbedding
 from archbuilder.keras_ext.layers.random_gain import RandomGain
 from archbuilder.keras_ext.layers.random_masking import RandomMasking
@@ -26,14 +29,17 @@ from archbuilder.keras_ext.layers.standardized_conv import StandardizedConv2D
 
 __all__ = [
     "AddBias",
+    "BroadcastToBatch",
     "CapsuleMask",
     "CapsuleNorm",
     "CapsuleRouting",
     "ClassToken",
+    "Constant",
     "LocalResponseNormalization",
     "MaxPoolingWithArgmax2D",
     "MaxUnpooling2D",
     "Maxout",
+    "Parameter",
     "PositionEmbedding",
     "RandomGain",
     "RandomMasking",

@@ -20,6 +20,9 @@ from archbuilder.keras_ext import layers
 
 ROOT = Path(__file__).parents[3]
 every_layer = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+batched_layers = pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.batched], ids=lambda row: row.name
+)
 
 
 def numbers(row: Row) -> np.ndarray:
@@ -132,7 +135,7 @@ def test_masks_propagate(row: Row):
     assert np.array_equal(layer.compute_mask(inputs, mask), np.concatenate([front, mask], axis=1))
 
 
-@every_layer
+@batched_layers
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_compiled_by_xla(row: Row, policy: str):
     """XLA compiles the layer and its gradient, to the same numbers."""
@@ -152,7 +155,7 @@ def test_compiled_by_xla(row: Row, policy: str):
         assert np.allclose(expected, compiled_output, rtol=tolerance, atol=tolerance)
 
 
-@every_layer
+@batched_layers
 def test_gradients_agree_with_differences(row: Row):
     """The gradient agrees with differences of the output, computed in double precision."""
     layer = row.make(dtype="float64")
@@ -163,7 +166,7 @@ def test_gradients_agree_with_differences(row: Row):
     assert np.allclose(theoretical[0], numerical[0], rtol=1e-3, atol=1e-3)
 
 
-@every_layer
+@batched_layers
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_training_step(row: Row, jit_compile: bool):
     """A model with the layer trains."""
