@@ -53,17 +53,19 @@ ORDER: Mapping[str, str] = {
         cross_validation
     """,
     "archbuilder.compiler": """
-        ir value_check
+        ir unused_functions value_check visible_names
         batch_axis constants
         check_arguments keras_object unparse
         parameters
-        expand
+        expand variant_check
         semantic_check
         pipeline
     """,
     "archbuilder.compiler.expand": """
         iteration single_inputs tensors
         scope
+        environment
+        block_values
         blocks inputs step_names
         layer_calls size_limit
         lowering
@@ -171,7 +173,8 @@ ORDER: Mapping[str, str] = {
         call_graph deferred_values foreign_keys
         ast
         parser
-        keyword_schemas modules
+        block_arguments keyword_schemas
+        modules
         json_schema
         import_loader
     """,

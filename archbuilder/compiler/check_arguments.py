@@ -95,6 +95,7 @@ def check_arguments(
     diagnostics: Diagnostics,
     *,
     allow_expressions: bool,
+    require_all: bool = True,
     describe_block: BlockDescriber = lambda _: None,
 ) -> tuple[Argument, ...]:
     """Check the arguments of a layer; return the valid ones.
@@ -105,10 +106,11 @@ def check_arguments(
         span: The location of the layer's name, for missing arguments.
         diagnostics: Receives the errors.
         allow_expressions: Whether to accept a text with `$` as any value.
+        require_all: Whether to report required arguments that are missing.
         describe_block: Describes the block of a name, for errors about a block used as a layer.
     """
     arguments = _ArgumentChecker(diagnostics, allow_expressions, describe_block).check_arguments(
-        signature, tree, span
+        signature, tree, span, require_all=require_all
     )
     if signature.name == CONSTANT and not any(_is_deferred(each.value) for each in arguments):
         check_constant(arguments, diagnostics)
@@ -172,7 +174,7 @@ class _ArgumentChecker:
     describe_block: BlockDescriber = lambda _: None
 
     def check_arguments(
-        self, signature: Signature, tree: Tree | None, span: Span
+        self, signature: Signature, tree: Tree | None, span: Span, *, require_all: bool = True
     ) -> tuple[Argument, ...]:
         """Check the arguments of a layer or object; return the valid ones."""
         arguments: tuple[Argument, ...] = ()
@@ -213,7 +215,7 @@ class _ArgumentChecker:
             for spec in signature.arguments.values()
             if spec.required and spec.name not in {*present, *replaced}
         ]
-        if missing:
+        if missing and require_all:
             names = ", ".join(f"'{spec.name}'" for spec in missing)
             notes = tuple(f"{spec.name}: {spec.reason}" for spec in missing if spec.reason)
             message = f"{signature.name} needs {names}"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from archbuilder.compiler.value_check import check_value
 from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.diagnostics.span import Span
-from archbuilder.language.ast import Param
-from archbuilder.language.deferred_values import ValueEvaluator, Variables
+from archbuilder.expressions import OpaqueValue
+from archbuilder.language.ast import BlockArgument, Param
+from archbuilder.language.deferred_values import Value, ValueEvaluator, Variables
 from archbuilder.language.foreign_keys import key_hint
-from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, Tree, to_plain
 
 
@@ -25,6 +25,23 @@ class ParameterValue:
     value: Tree
     span: Span
     """Location of the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplicitValues:
+    """The values of parameters that are not defaults: plain data and blocks, by name."""
+
+    trees: Mapping[str, Tree]
+    blocks: Mapping[str, OpaqueValue | None] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the parameters."""
+        return (*self.trees, *self.blocks)
+
+
+BlockBinder: TypeAlias = Callable[[BlockArgument, Variables], OpaqueValue | None]
+"""Makes the value of a parameter of a block, which reads variables; None for null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +102,10 @@ def check_parameter_values(
                 suggestion=suggestion,
                 notes=() if suggestion else (param_names, *([foreign] if foreign else [])),
             )
-        elif check_type(param, argument.value, diagnostics, allow_expressions=allow_expressions):
+        # A block is decoded where it is bound.
+        elif param.is_block or check_type(
+            param, argument.value, diagnostics, allow_expressions=allow_expressions
+        ):
             values[argument.name] = argument.value
     return values
 
@@ -122,16 +142,17 @@ def check_type(
 
 def resolve_parameters(
     params: Mapping[str, Param],
-    explicit: Mapping[str, Tree],
+    explicit: ExplicitValues,
     outer: Variables,
     evaluator: ValueEvaluator,
-) -> dict[str, PlainData] | None:
+    bind_block: BlockBinder,
+) -> dict[str, Value] | None:
     """Return the value of every parameter; report an error in a default and return None.
 
     A default may read other parameters of the same owner, in any order, and the variables of
-    `outer`.
+    `outer`. `bind_block` makes a value of a default that is a block.
     """
-    resolver = _DefaultResolver(params, explicit, outer, evaluator)
+    resolver = _DefaultResolver(params, explicit, outer, evaluator, bind_block)
     for name in params:
         if not resolver.resolve(name):
             return None
@@ -144,13 +165,16 @@ class _DefaultResolver:
     def __init__(
         self,
         params: Mapping[str, Param],
-        explicit: Mapping[str, Tree],
+        explicit: ExplicitValues,
         outer: Variables,
         evaluator: ValueEvaluator,
+        bind_block: BlockBinder,
     ) -> None:
-        self.values: dict[str, PlainData] = {
-            name: to_plain(tree) for name, tree in explicit.items()
+        self.values: dict[str, Value] = {
+            **{name: to_plain(tree) for name, tree in explicit.trees.items()},
+            **explicit.blocks,
         }
+        self._bind_block = bind_block
         self._params = params
         self._outer = outer
         self._evaluator = evaluator
@@ -187,7 +211,12 @@ class _DefaultResolver:
         self._pending.pop()
         if not resolved:
             return False
-        tree = self._evaluator.evaluate(default, {**self._outer, **self.values})
+        variables = {**self._outer, **self.values}
+        block = self._params[name].default_block
+        if block is not None:
+            self.values[name] = self._bind_block(block, variables)
+            return True
+        tree = self._evaluator.evaluate(default, variables)
         # A constant default is checked with the file; that of an expression has a type only now.
         if tree is None or not check_type(
             self._params[name], tree, diagnostics, allow_expressions=False

@@ -13,6 +13,7 @@ from typing import Final
 from archbuilder.compiler.expand import expand
 from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.parameters import (
+    ExplicitValues,
     ParameterOwner,
     ParameterValue,
     check_parameter_values,
@@ -28,6 +29,7 @@ from archbuilder.diagnostics.errors import (
     closest_match,
     quote,
 )
+from archbuilder.expressions import OpaqueValue
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.language.ast import DataSize, Document
 from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator
@@ -76,7 +78,7 @@ def read_program(
     program = load_program(file, limits, diagnostics, allow_dirs=allow_dirs)
     if program is None:
         raise BlueprintError(diagnostics)
-    check_program(program, diagnostics)
+    check_program(program, limits, diagnostics)
     if diagnostics.error_count:
         # For its errors only. The expansion reports most errors of the check again; `Diagnostics`
         # keeps one of each.
@@ -137,7 +139,10 @@ def evaluate_section(
     explicit = _explicit_values(program.document, options, diagnostics)
     # With a value missing, its default would be used and could lead to misleading errors.
     diagnostics.raise_errors()
-    values = resolve_parameters(params, explicit, {}, evaluator)
+    # No expression can read a block.
+    values = resolve_parameters(
+        params, ExplicitValues(explicit), {}, evaluator, lambda _block, _variables: OpaqueValue()
+    )
     tree = None if values is None else evaluator.evaluate(value, values)
     diagnostics.raise_errors()
     return tree

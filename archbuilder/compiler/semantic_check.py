@@ -6,8 +6,7 @@ Unused blocks are checked as well. Whatever depends on parameters is left to the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -21,18 +20,25 @@ from archbuilder.compiler.parameters import (
     check_required,
     check_type,
 )
-from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
+from archbuilder.compiler.unused_functions import warn_unused_functions
+from archbuilder.compiler.variant_check import check_variants
+from archbuilder.compiler.visible_names import VisibleNames, block_params, file_holders
+from archbuilder.diagnostics.errors import Diagnostics, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import (
     Block,
+    BlockArgument,
+    Import,
     Param,
+    Sequential,
     SharedCall,
     Step,
     StepCall,
     call_of,
     inner_steps,
 )
-from archbuilder.language.call_graph import find_cycles
+from archbuilder.language.block_arguments import may_have_steps
+from archbuilder.language.call_graph import find_cycles, reachable
 from archbuilder.language.deferred_values import DeferredValue
 from archbuilder.language.modules import (
     BlockCallee,
@@ -43,14 +49,20 @@ from archbuilder.language.modules import (
     report_unknown_callee,
     resolve_callee,
 )
-from archbuilder.yaml.nodes import SequenceNode, to_plain
+from archbuilder.language.parser.fields import FieldReader
+from archbuilder.language.parser.steps import decode_block_argument
+from archbuilder.limits import Limits
+from archbuilder.yaml.nodes import MappingNode, SequenceNode, to_plain
 
 
-def check_program(program: Program, diagnostics: Diagnostics) -> None:
+def check_program(program: Program, limits: Limits, diagnostics: Diagnostics) -> None:
     """Report all errors and warnings in the files of a program that need no expansion."""
     imported_blocks: set[Block] = set()
     checkers = [
-        _ProgramChecker(unit, diagnostics, imported_blocks) for unit in program.iter_programs()
+        _ProgramChecker(
+            unit, FieldReader(limits, diagnostics, unit.document.functions), imported_blocks
+        )
+        for unit in program.iter_programs()
     ]
     for checker in checkers:
         checker.check()
@@ -64,22 +76,6 @@ _FILE_NETWORK: Final = ""
 """The key of the file's network in the call graph. Not its name, which a block may have too."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """The names visible at one point of a block.
-
-    `names_read` collects the names that the block reads; it is shared by all scopes of the block.
-    """
-
-    block: str
-    visible: AbstractSet[str]
-    names_read: set[str]
-
-    def with_names(self, names: AbstractSet[str]) -> _Scope:
-        """Return this scope with further visible names, such as the variables of a loop."""
-        return replace(self, visible=self.visible | names)
-
-
 class _ProgramChecker:
     """Checks one file.
 
@@ -87,12 +83,11 @@ class _ProgramChecker:
     share it.
     """
 
-    def __init__(
-        self, program: Program, diagnostics: Diagnostics, imported_blocks: set[Block]
-    ) -> None:
+    def __init__(self, program: Program, reader: FieldReader, imported_blocks: set[Block]) -> None:
         self._program = program
         self._document = program.document
-        self._diagnostics = diagnostics
+        self._reader = reader
+        self._diagnostics = reader.diagnostics
         self._imported_blocks = imported_blocks
         self._file_params_used: set[str] = set()
         self._used_names: set[str] = set()
@@ -116,14 +111,19 @@ class _ProgramChecker:
     def _check_file(self) -> None:
         """Check the parameters, imports, variants and expectations of the file."""
         document = self._document
-        scope = _Scope("", frozenset(document.params), self._file_params_used)
-        self._check_defaults(document.params, scope)
+        params = document.params
+        holders = file_holders(params)
+        scope = VisibleNames(_FILE_NETWORK, frozenset(params), self._file_params_used, holders)
+        for name, param in params.items():
+            holder = holders.get(name, _FILE_NETWORK)
+            self._check_defaults({name: param}, replace(scope, block=holder))
         for section in (document.data, document.training):
             self._check_names(section, scope)
         for name, imported in document.imports.items():
-            for _, value, _ in imported.params:
-                self._check_names(value, scope)
             program = self._program.imports.get(name)
+            self._check_import_values(
+                imported, {} if program is None else program.document.params, scope
+            )
             if program is not None:
                 check_parameter_values(
                     program.document.params,
@@ -135,31 +135,26 @@ class _ProgramChecker:
                     self._diagnostics,
                     allow_expressions=True,
                 )
-        # Values of variants are plain: `$` in them is text. Whether a variant gives all required
-        # parameters is checked when it is expanded.
+        check_variants(document, self._diagnostics)
         for variant in document.variants.values():
-            check_parameter_values(
-                document.params,
-                [ParameterValue(name, tree, span) for name, tree, span in variant.values],
-                ParameterOwner("the blueprint", "parameter"),
-                self._diagnostics,
-                allow_expressions=False,
-            )
-        variants = ["default", *document.variants]
-        for name, expectation in document.expectations.items():
-            if name not in variants:
-                self._diagnostics.error(
-                    "unknown-variant",
-                    f"there is no variant {quote(name)}",
-                    expectation.span,
-                    suggestion=closest_match(name, variants),
-                    notes=(f"the variants are: {', '.join(variants)}",),
-                )
+            for name, tree, _ in variant.values:
+                if name in holders:
+                    title = f"the parameter {quote(name)}"
+                    block = decode_block_argument(self._reader, tree, title)
+                    self._check_block_argument(block, replace(scope, block=holders[name]))
 
     def _check_block(self, name: str, block: Block, title: str) -> None:
         param_names = frozenset(block.params)
-        scope = _Scope(name, param_names | frozenset(self._document.params), set())
-        self._call_graph[name] = {}
+        file_params = self._document.params
+        scope = VisibleNames(
+            name,
+            param_names | frozenset(file_params),
+            set(),
+            {
+                **file_holders({key: file_params[key] for key in file_params.keys() - param_names}),
+                **dict.fromkeys(block_params(block.params)),
+            },
+        )
         self._check_defaults(block.params, scope)
         for block_input in block.inputs:
             self._check_names(block_input.shape, scope)
@@ -174,13 +169,16 @@ class _ProgramChecker:
             if param.name not in scope.names_read:
                 self._unused_params.append((param, f" of {title}" if title else ""))
 
-    def _check_defaults(self, params: Mapping[str, Param], scope: _Scope) -> None:
+    def _check_defaults(self, params: Mapping[str, Param], scope: VisibleNames) -> None:
         for param in params.values():
+            if param.default_block is not None:
+                self._check_block_argument(param.default_block, scope)
+                continue
             self._check_names(param.default, scope)
             if param.default is not None and param.default.is_constant:
                 check_type(param, param.default.tree, self._diagnostics, allow_expressions=False)
 
-    def _check_steps(self, steps: tuple[Step, ...], outer: _Scope) -> None:
+    def _check_steps(self, steps: tuple[Step, ...], outer: VisibleNames) -> None:
         for step in steps:
             scope = outer
             if step.loop is not None:
@@ -211,21 +209,84 @@ class _ProgramChecker:
             if call is not None:
                 self._check_call(call, step.call_constants, scope)
 
-    def _check_call(self, call: StepCall, constants: DeferredValue | None, scope: _Scope) -> None:
-        self._check_names(call.arguments, scope)
+    def _check_import_values(
+        self, imported: Import, params: Mapping[str, Param], scope: VisibleNames
+    ) -> None:
+        """Check the values that an import passes to the parameters of its file."""
+        for name, value, _ in imported.params:
+            if name in params and params[name].is_block:
+                title = f"the parameter {quote(name)}"
+                block = self._program.block_arguments.decode(value, title, self._reader)
+                self._check_block_argument(block, scope)
+            else:
+                self._check_names(value, scope)
+
+    def _check_block_argument(self, block: BlockArgument, scope: VisibleNames) -> None:
+        """Check a block that is a value, where it is written."""
+        if isinstance(block.body, StepCall):
+            # The parameter that holds it may be used with further arguments.
+            self._check_call(block.body, None, scope, is_complete=False)
+        elif isinstance(block.body, Sequential):
+            self._check_steps(block.body.steps, scope)
+
+    def _check_parameter_call(self, call: StepCall, name: str, scope: VisibleNames) -> None:
+        """Check `$name` as a step; its arguments depend on the block that the parameter holds."""
+        scope.names_read.add(name)
+        if name not in scope.names:
+            scope.report_unknown(name, call.span, self._diagnostics)
+        elif name not in scope.holders:
+            self._diagnostics.error(
+                "type-mismatch",
+                f"the parameter {quote(name)} is not a block",
+                call.span,
+                notes=("only a parameter that is declared with 'type: block' can be a step",),
+            )
+        elif (holder := scope.holders[name]) is not None:
+            self._add_call(scope.block, holder, call.span)
+        self._check_loose_names(call.arguments, scope)
+
+    def _check_loose_names(self, value: DeferredValue | None, scope: VisibleNames) -> None:
+        """Check the names in arguments of an unknown callee, except in what may be steps.
+
+        Steps bring variables of their own, those of their loops.
+        """
+        if value is None:
+            return
+        scope.names_read.update(name for name, _ in value.names())
+        self._called_functions.update(value.calls())
+        tree = value.tree
+        for item in [each.value for each in tree] if isinstance(tree, MappingNode) else [tree]:
+            if not may_have_steps(item):
+                self._check_names(self._reader.decode_value(item), scope)
+
+    def _check_call(
+        self,
+        call: StepCall,
+        constants: DeferredValue | None,
+        scope: VisibleNames,
+        *,
+        is_complete: bool = True,
+    ) -> None:
+        """Check a call; unless it `is_complete`, its use may add arguments."""
+        if call.parameter is not None:
+            self._check_parameter_call(call, call.parameter, scope)
+            return
         # `resnet.bottleneck` uses the import `resnet`.
         self._used_names.add(call.callee.partition(".")[0])
         callee = resolve_callee(self._program, call.callee)
         if callee is None:
+            self._check_loose_names(call.arguments, scope)
             if not has_reported_error(self._program, call.callee):
                 report_unknown_callee(self._program, call, self._diagnostics)
         elif isinstance(callee, LayerCallee):
+            self._check_names(call.arguments, scope)
             check_arguments(
                 callee.signature,
                 None if call.arguments is None else call.arguments.tree,
                 call.span,
                 self._diagnostics,
                 allow_expressions=True,
+                require_all=is_complete,
                 describe_block=partial(describe_block, self._program),
             )
             if constants is not None:
@@ -235,13 +296,24 @@ class _ProgramChecker:
         else:
             # A block of another file cannot call back: files do not import each other.
             if callee.imported is None:
-                self._call_graph[scope.block].setdefault(call.callee, call.span)
+                self._add_call(scope.block, call.callee, call.span)
             else:
                 self._imported_blocks.add(callee.block)
-            self._check_block_arguments(callee, call)
+            self._check_block_arguments(callee, call, scope, is_complete=is_complete)
 
-    def _check_block_arguments(self, callee: BlockCallee, call: StepCall) -> None:
-        tree = None if call.arguments is None else call.arguments.tree
+    def _check_block_arguments(
+        self, callee: BlockCallee, call: StepCall, scope: VisibleNames, *, is_complete: bool
+    ) -> None:
+        split = self._program.block_arguments.split(
+            call.arguments,
+            block_params(callee.params),
+            next(iter(callee.params), None),
+            self._reader,
+        )
+        self._check_names(split.values, scope)
+        for named in split.blocks:
+            self._check_block_argument(named.block, scope)
+        tree = None if split.values is None else split.values.tree
         owner = ParameterOwner(f"block '{call.callee}'", "argument")
         if tree is not None and not callee.params:
             # `- block: {}` is a call without arguments.
@@ -256,40 +328,32 @@ class _ProgramChecker:
         check_parameter_values(
             callee.params, arguments, owner, self._diagnostics, allow_expressions=True
         )
-        names = [each.name for each in arguments]
+        names = [*(each.name for each in arguments), *(each.name for each in split.blocks)]
         # The import may already pass some of the parameters of an imported network.
         if callee.is_file_network and callee.imported is not None:
             names += [name for name, _, _ in callee.imported.params]
-        check_required(callee.params, names, owner, call.span, self._diagnostics)
+        if is_complete:
+            check_required(callee.params, names, owner, call.span, self._diagnostics)
 
-    def _check_names(self, value: DeferredValue | None, scope: _Scope) -> None:
+    def _check_names(self, value: DeferredValue | None, scope: VisibleNames) -> None:
         if value is None:
             return
         self._called_functions.update(value.calls())
         for name, span in value.names():
             scope.names_read.add(name)
-            if name not in scope.visible:
-                visible_names = ", ".join(sorted(scope.visible))
-                suggestion = closest_match(name, scope.visible)
-                note = (
-                    f"the parameters are: {visible_names}"
-                    if scope.visible
-                    else "no parameters are declared"
-                )
-                self._diagnostics.error(
-                    "unknown-parameter",
-                    f"there is no parameter {quote(name)} here",
-                    span,
-                    suggestion=suggestion,
-                    notes=() if suggestion else (note,),
-                )
+            if name not in scope.names:
+                scope.report_unknown(name, span, self._diagnostics)
+
+    def _add_call(self, caller: str, callee: str, span: Span) -> None:
+        self._call_graph.setdefault(caller, {}).setdefault(callee, span)
 
     def _check_recursion(self) -> None:
         """Report blocks that call themselves, directly or through others, each cycle once."""
         for cycle, span in find_cycles(self._call_graph):
+            noun = "parameter" if cycle[0].startswith("$") else "block"
             self._diagnostics.error(
                 "recursive-definition",
-                f"block '{cycle[0]}' contains itself: {' -> '.join(cycle)}",
+                f"{noun} '{cycle[0]}' contains itself: {' -> '.join(cycle)}",
                 span,
             )
 
@@ -308,7 +372,7 @@ class _ProgramChecker:
                 f"the parameter '{param.name}'{owner_text} is not used",
                 param.span,
             )
-        self._warn_unused_functions()
+        warn_unused_functions(document.functions, self._called_functions, self._diagnostics)
         for name, imported in document.imports.items():
             if name not in self._used_names:
                 self._diagnostics.warning(
@@ -319,41 +383,11 @@ class _ProgramChecker:
             return
         # Reachable from a network or another file, rather than called at all: unused blocks may
         # call each other.
-        reachable = {_FILE_NETWORK} if document.is_single_network else set(document.networks)
-        reachable |= {
-            name for name, block in document.blocks.items() if block in self._imported_blocks
-        }
-        stack = list(reachable)
-        while stack:
-            for callee in self._call_graph.get(stack.pop(), {}):
-                if callee not in reachable:
-                    reachable.add(callee)
-                    stack.append(callee)
+        roots = {name for name, each in document.blocks.items() if each in self._imported_blocks}
+        roots |= {_FILE_NETWORK} | (set() if document.is_single_network else {*document.networks})
+        used = reachable(self._call_graph, roots)
         for name, block in document.blocks.items():
-            if name not in reachable:
+            if name not in used:
                 self._diagnostics.warning(
                     "unused-block", f"the block '{name}' is not used", block.span
                 )
-
-    def _warn_unused_functions(self) -> None:
-        """Warn about functions that no value calls, and about arguments that they do not read."""
-        functions = self._document.functions
-        reachable = set(self._called_functions)
-        stack = list(reachable)
-        while stack:
-            callees = {name for name, _, _ in functions.values[stack.pop()].calls} - reachable
-            reachable |= callees
-            stack += callees
-        for name, signature in functions.signatures.items():
-            if name not in reachable:
-                self._diagnostics.warning(
-                    "unused-function", f"the function '{name}' is not called", signature.span
-                )
-            names_read = {each for each, _, _ in functions.values[name].references}
-            for argument in signature.arguments:
-                if argument not in names_read:
-                    self._diagnostics.warning(
-                        "unused-parameter",
-                        f"the argument '{argument}' of the function '{name}' is not used",
-                        signature.span,
-                    )

@@ -39,10 +39,11 @@ class ExpansionFrame:
     """A frame of the expansion, as in a stack trace: a block, a function of a file, or the variant.
 
     `span` is where the block was used, the function was called or the variant was declared.
-    `parent` is the frame around it.
+    `parent` is the frame around it. A parameter is a frame if it holds a block: where it is used as
+    a step.
     """
 
-    kind: Literal["block", "function", "variant"]
+    kind: Literal["block", "function", "parameter", "variant"]
     name: str
     span: Span
     parent: ExpansionFrame | None = None
@@ -55,7 +56,7 @@ class ExpansionFrame:
     @property
     def verb(self) -> str:
         """What the blueprint does with the block, function or variant at `span`."""
-        return {"block": "used", "function": "called", "variant": "declared"}[self.kind]
+        return {"function": "called", "variant": "declared"}.get(self.kind, "used")
 
     def chain(self) -> Iterator[ExpansionFrame]:
         """Yield this frame and its parents, innermost first."""

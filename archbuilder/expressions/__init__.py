@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from archbuilder.expressions.evaluator import EVALUATION_FAILED, EvaluationFailed, evaluate
 from archbuilder.expressions.interpolation import has_expression, parse
+from archbuilder.expressions.opaque import OpaqueValue
 from archbuilder.expressions.template import (
     NO_FUNCTIONS,
     FileFunctions,
@@ -22,6 +23,7 @@ __all__ = [
     "EvaluationFailed",
     "FileFunctions",
     "FunctionSignature",
+    "OpaqueValue",
     "Template",
     "count_items",
     "evaluate",

@@ -12,6 +12,7 @@ from archbuilder.expressions import nodes
 from archbuilder.expressions.budget import EvaluationBudget
 from archbuilder.expressions.functions import FUNCTIONS
 from archbuilder.expressions.nodes import Expression
+from archbuilder.expressions.opaque import OpaqueValue
 from archbuilder.expressions.operators import OPERATORS, ORDERS
 from archbuilder.expressions.template import Template
 from archbuilder.expressions.values import (
@@ -64,7 +65,10 @@ class _EvaluationError(Exception):
 
 
 def evaluate(
-    template: Template, variables: Mapping[str, PlainData], limits: Limits, diagnostics: Diagnostics
+    template: Template,
+    variables: Mapping[str, PlainData | OpaqueValue],
+    limits: Limits,
+    diagnostics: Diagnostics,
 ) -> PlainData | EvaluationFailed:
     """Return the value of a template, or `EVALUATION_FAILED` after reporting an error.
 
@@ -78,7 +82,9 @@ def evaluate(
         and isinstance(first_piece, nodes.Name)
         and first_piece.name in variables
     ):
-        return variables[first_piece.name]
+        value = variables[first_piece.name]
+        if not isinstance(value, OpaqueValue):
+            return value
     try:
         return _ExpressionEvaluator(template, variables, limits).evaluate_template(template)
     except _ReportedError:
@@ -97,7 +103,7 @@ class _ExpressionEvaluator:
     """An evaluation of a template, with the number of operations that it has left."""
 
     def __init__(
-        self, template: Template, variables: Mapping[str, PlainData], limits: Limits
+        self, template: Template, variables: Mapping[str, PlainData | OpaqueValue], limits: Limits
     ) -> None:
         # Those of the function, while one is called.
         self._template = template
@@ -164,7 +170,13 @@ class _ExpressionEvaluator:
     def name(self, expression: nodes.Name) -> PlainData:
         for variables in (self._bound, self._variables):
             if expression.name in variables:
-                return variables[expression.name]
+                value = variables[expression.name]
+                if isinstance(value, OpaqueValue):
+                    raise ExpressionValueError(
+                        f"'{expression.name}' is a block, which can only be compared with null:"
+                        f" {expression.name} != null"
+                    )
+                return value
         raise _EvaluationError(
             f"there is no parameter '{expression.name[:60]}' here",
             expression,
@@ -216,6 +228,8 @@ class _ExpressionEvaluator:
         return OPERATORS[expression.operator](left_number, right_number)
 
     def comparison(self, expression: nodes.Comparison) -> PlainData:
+        if self._compares_block_with_null(expression):
+            return expression.rest[0][0] == "!="
         left = self.evaluate(expression.first)
         for sign, operand in expression.rest:
             right = self.evaluate(operand)
@@ -242,6 +256,17 @@ class _ExpressionEvaluator:
                 return False
             left = right
         return True
+
+    def _compares_block_with_null(self, expression: nodes.Comparison) -> bool:
+        if len(expression.rest) > 1 or not isinstance(expression.first, nodes.Name):
+            return False
+        name = expression.first.name
+        if name in self._bound:
+            return False
+        sign, right = expression.rest[0]
+        is_null = isinstance(right, nodes.Literal) and right.value is None
+        is_block = isinstance(self._variables.get(name), OpaqueValue)
+        return is_block and is_null and sign in ("==", "!=")
 
     def if_exp(self, expression: nodes.IfExp) -> PlainData:
         condition = require_boolean(self.evaluate(expression.condition), "'if'")

@@ -7,15 +7,18 @@ are not resolved yet.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, Union
+from typing import Final, Literal, TypeAlias, Union
 
 from archbuilder.diagnostics.span import Span
 from archbuilder.expressions import FileFunctions
 from archbuilder.language.deferred_values import DeferredValue
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import Tree
+
+_PARAMETER_CALLEE: Final = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)", re.ASCII)
 
 SizeQuantity: TypeAlias = Literal["vocabulary_size", "classes", "size"]
 """The number of tokens or categories with index 0, of classes, or of values of an example."""
@@ -36,7 +39,10 @@ class DataSize:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A declared parameter. `schema` is the JSON Schema of its values; empty accepts any value."""
+    """A declared parameter. `schema` is the JSON Schema of its values; empty accepts any value.
+
+    With `is_block` (`type: block`), the values are blocks, and `default_block` is the default.
+    """
 
     name: str
     schema: Mapping[str, PlainData]
@@ -44,6 +50,8 @@ class Param:
     span: Span
     from_data: DataSize | None = None
     """The number in the data that training sets it to; None for a parameter without one."""
+    is_block: bool = False
+    default_block: BlockArgument | None = None
 
     @property
     def required(self) -> bool:
@@ -55,12 +63,21 @@ class Param:
 # by value would walk their whole argument trees.
 @dataclass(frozen=True, slots=True, eq=False)
 class StepCall:
-    """A call of a layer, a block, an import or a function of `keras.ops`, with its arguments."""
+    """A call of a layer, a block, an import or a function of `keras.ops`, with its arguments.
+
+    The callee `$name` is the block that the parameter `name` holds.
+    """
 
     callee: str
     arguments: DeferredValue | None
     span: Span
     """Location of the callee's name."""
+
+    @property
+    def parameter(self) -> str | None:
+        """The parameter whose block is called; None if the callee is the name of one."""
+        match = _PARAMETER_CALLEE.fullmatch(self.callee)
+        return None if match is None else match[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,18 @@ class Sequential:
     """A chain of steps (`layers:` within a step)."""
 
     steps: tuple[Step, ...]
+
+
+# Compared by identity, as a call.
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockArgument:
+    """A block as the value of a parameter: a call without its inputs, or a list of steps.
+
+    `body` is None for null, which is no block.
+    """
+
+    body: StepCall | Sequential | ErrorNode | None
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +179,11 @@ class Step:
     loop: ForLoop | None = None
     condition: DeferredValue | None = None
     call_constants: DeferredValue | None = None
+
+    @property
+    def from_span(self) -> Span | None:
+        """The location of `from`; None if it is left out."""
+        return None if self.input_refs is None else self.input_refs.span
 
 
 def inner_steps(body: Body) -> tuple[Step, ...]:

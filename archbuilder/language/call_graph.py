@@ -1,8 +1,8 @@
-"""Cycles in the calls of blocks or functions."""
+"""The calls between blocks or functions: cycles, and what is used."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from archbuilder.diagnostics.span import Span
 
@@ -34,3 +34,15 @@ def find_cycles(
             else:
                 stack.append((callee, iter(call_graph.get(callee, {}))))
                 path.append(callee)
+
+
+def reachable(callees: Mapping[str, Iterable[str]], roots: Collection[str]) -> set[str]:
+    """Return what the roots call, directly or through others, and the roots."""
+    reached = set(roots)
+    stack = list(roots)
+    while stack:
+        for callee in callees.get(stack.pop(), ()):
+            if callee not in reached:
+                reached.add(callee)
+                stack.append(callee)
+    return reached

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from archbuilder import expressions
 from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.diagnostics.span import Span
-from archbuilder.expressions import EvaluationFailed, FileFunctions, Template, count_items
+from archbuilder.expressions import (
+    EvaluationFailed,
+    FileFunctions,
+    OpaqueValue,
+    Template,
+    count_items,
+)
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import (
@@ -21,7 +27,9 @@ from archbuilder.yaml.nodes import (
     from_plain,
 )
 
-Variables = Mapping[str, PlainData]
+Value: TypeAlias = PlainData | OpaqueValue
+"""The value of a parameter: plain data or a block."""
+Variables: TypeAlias = Mapping[str, Value]
 """Parameters and loop variables that are visible to an expression, by name."""
 
 

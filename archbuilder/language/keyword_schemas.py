@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias
 
 from archbuilder.language.parser.declarations import (
+    BLOCK_TYPE,
     DATA_SIZE_PATTERN,
     SCHEMA_KEYS,
     TYPE_NAMES,
@@ -22,7 +23,8 @@ _NAME: Final = "^[A-Za-z_][A-Za-z0-9_]*$"
 _BLOCK_NAME: Final = "^[a-z_][a-z0-9_]*$"
 # The schema cannot know the blocks of a file, so any name in lower case may be one. Without the
 # lookahead, an unknown function such as 'ops.fft9' would pass as block 'fft9' of an import 'ops'.
-BLOCK_USE: Final = r"^(?!ops\.)[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$"
+# `$name` is the block that a parameter holds.
+BLOCK_USE: Final = r"^((?!ops\.)[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?|\$[A-Za-z_][A-Za-z0-9_]*)$"
 
 
 def with_description(text: str, schema: Schema) -> Schema:
@@ -79,6 +81,24 @@ PARAM: Final = any_of(
                 {"type": "string", "pattern": f"^{DATA_SIZE_PATTERN}$"},
             ),
             **{key: _PARAM_KEYWORDS[key] for key in SCHEMA_KEYS},
+        },
+        "additionalProperties": False,
+    },
+    {
+        "type": "object",
+        "required": ["type"],
+        "properties": {
+            "type": with_description("The values are blocks.", {"const": BLOCK_TYPE}),
+            "default": with_description(
+                "The default block: a layer or block, a list of steps, or null.",
+                any_of(
+                    {"$ref": "#/definitions/steps"},
+                    NULL,
+                    {"type": "string"},
+                    {"type": "object", "minProperties": 1, "maxProperties": 1},
+                ),
+            ),
+            "description": with_description("What the parameter is for.", TEXT),
         },
         "additionalProperties": False,
     },

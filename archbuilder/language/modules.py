@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias, Union
 
 from archbuilder import registry
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.language.ast import Block, Document, Import, Param, StepCall
+from archbuilder.language.block_arguments import BlockArguments
 from archbuilder.language.foreign_keys import object_hint
 from archbuilder.language.parser.steps import STEP_KEYS
 from archbuilder.registry.signatures import Signature
@@ -25,6 +26,8 @@ class Program:
 
     document: Document
     imports: Mapping[str, Program]
+    block_arguments: BlockArguments = field(default_factory=BlockArguments)
+    """The blocks among the arguments of the calls in the document."""
 
     def iter_programs(self) -> Iterator[Program]:
         """Yield this program and all that it imports, directly or indirectly, each once."""
@@ -196,7 +199,10 @@ def _report_unknown_block(program: Program, call: StepCall, diagnostics: Diagnos
     )
     notes: tuple[str, ...] = ()
     if "$" in name:
-        notes = ("the name of a layer cannot be an expression; select steps with 'when'",)
+        notes = (
+            "the name of a layer cannot be an expression; select steps with 'when'",
+            "a parameter of type block is a step without parentheses: $name",
+        )
     elif suggestion is None and blocks:
         notes = (f"the blocks are: {', '.join(sorted(blocks))}",)
     diagnostics.error(

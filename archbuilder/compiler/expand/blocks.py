@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from archbuilder.compiler.expand.block_values import (
+    bind_default,
+    evaluate_arguments,
+    import_values,
+    resolve_file_parameters,
+)
+from archbuilder.compiler.expand.environment import BoundCall, Environment
 from archbuilder.compiler.expand.iteration import evaluate_when
 from archbuilder.compiler.expand.scope import CallSite, FileScope, Scope, Symbol
 from archbuilder.compiler.expand.tensors import ERROR_REFS, TensorRefs
 from archbuilder.compiler.ir import TensorRef
 from archbuilder.compiler.parameters import (
+    ExplicitValues,
     ParameterOwner,
-    ParameterValue,
     bind_by_name,
     check_parameter_values,
     check_required,
@@ -18,78 +27,76 @@ from archbuilder.diagnostics.errors import closest_match, quote
 from archbuilder.language.ast import Block, InputDeclaration, StepCall
 from archbuilder.language.deferred_values import ValueEvaluator, Variables
 from archbuilder.language.modules import BlockCallee
-from archbuilder.yaml.nodes import ScalarNode, Tree
+from archbuilder.yaml.nodes import ScalarNode
 
 
 def bind_block_parameters(
-    callee: BlockCallee,
-    call: StepCall,
-    caller: FileScope,
-    variables: Variables,
-    evaluator: ValueEvaluator,
+    callee: BlockCallee, bound: BoundCall, evaluator: ValueEvaluator
 ) -> tuple[FileScope, Variables] | None:
     """Bind the parameters of a block; report an error and return None.
 
-    The arguments of the call read `variables`, which belong to the file `caller`. Returns the file
-    that defines the block, with the values of its parameters, and the variables that are visible
-    within the block.
+    Returns the file that defines the block, with the values of its parameters, and the variables
+    that are visible within the block.
     """
     diagnostics = evaluator.diagnostics
     tracker = diagnostics.track_errors()
-    argument_tree: Tree | None = None
-    if call.arguments is not None:
-        argument_tree = evaluator.evaluate(call.arguments, variables)
-        if argument_tree is None:
-            return None
+    params, call, caller = callee.params, bound.call, bound.environment.file
+    arguments = evaluate_arguments(bound, params, next(iter(params), None), evaluator)
+    if arguments is None:
+        return None
     owner = ParameterOwner(f"block '{call.callee}'", "argument")
-    arguments = bind_by_name(argument_tree, callee.params)
-    bound_values = check_parameter_values(
-        callee.params, arguments, owner, diagnostics, allow_expressions=False
+    values = check_parameter_values(
+        params, bind_by_name(arguments.tree, params), owner, diagnostics, allow_expressions=False
     )
+    explicit = ExplicitValues(values, arguments.blocks)
     imported = _imported_values(callee, caller, evaluator)
     if callee.is_file_network:
         # The parameters of a file network are those of its file: the import passes some, and the
         # call takes precedence.
-        bound_values = {**imported, **bound_values}
+        explicit = ExplicitValues(
+            {**imported.trees, **explicit.trees}, {**imported.blocks, **explicit.blocks}
+        )
     if tracker.has_errors():
         return None
-    if not check_required(callee.params, bound_values, owner, call.span, diagnostics):
+    if not check_required(params, explicit.names, owner, call.span, diagnostics):
         return None
     if callee.is_file_network:
-        values = resolve_parameters(callee.params, bound_values, {}, evaluator)
-        return None if values is None else (FileScope(callee.program, values), values)
-    file = caller
+        network_file = resolve_file_parameters(callee.program, explicit, evaluator)
+        return None if network_file is None else (network_file, network_file.variables)
+    file: FileScope | None = caller
     if callee.imported is not None:
         file_params = callee.program.document.params
         file_owner = ParameterOwner(f"the file '{callee.imported.file}'", "parameter")
-        if not check_required(file_params, imported, file_owner, callee.imported.span, diagnostics):
+        if not check_required(
+            file_params, imported.names, file_owner, callee.imported.span, diagnostics
+        ):
             return None
-        file_values = resolve_parameters(file_params, imported, {}, evaluator)
-        if file_values is None:
-            return None
-        file = FileScope(callee.program, file_values)
-    values = resolve_parameters(callee.params, bound_values, file.variables, evaluator)
-    return None if values is None else (file, {**file.variables, **values})
+        file = resolve_file_parameters(callee.program, imported, evaluator)
+    if file is None:
+        return None
+    enclosing = bound.environment.enclosing | {callee.block}
+    bind = partial(
+        bind_default,
+        environment=Environment(file, file.variables, None, enclosing),
+        diagnostics=diagnostics,
+    )
+    resolved = resolve_parameters(params, explicit, file.variables, evaluator, bind)
+    return None if resolved is None else (file, {**file.variables, **resolved})
 
 
 def _imported_values(
-    callee: BlockCallee,
-    caller: FileScope,
-    evaluator: ValueEvaluator,
-) -> dict[str, Tree]:
+    callee: BlockCallee, caller: FileScope, evaluator: ValueEvaluator
+) -> ExplicitValues:
     """Return the parameters that the import of a block passes to its file."""
     if callee.imported is None:
-        return {}
-    parameter_values = []
-    for name, value, span in callee.imported.params:
-        tree = evaluator.evaluate(value, caller.variables)
-        if tree is not None:
-            parameter_values.append(ParameterValue(name, tree, span))
+        return ExplicitValues({})
     owner = ParameterOwner(f"the file '{callee.imported.file}'", "parameter")
     params = callee.program.document.params
-    return check_parameter_values(
-        params, parameter_values, owner, evaluator.diagnostics, allow_expressions=False
+    values, blocks = import_values(params, callee.imported, caller, evaluator)
+    trees = check_parameter_values(
+        params, values, owner, evaluator.diagnostics, allow_expressions=False
     )
+    return ExplicitValues(trees, blocks)
 
 
 def active_inputs(

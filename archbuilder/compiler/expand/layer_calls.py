@@ -7,14 +7,16 @@ from functools import partial
 
 from archbuilder.compiler.check_arguments import check_arguments, check_call_constants
 from archbuilder.compiler.constants import CONSTANT, constant_size
+from archbuilder.compiler.expand.block_values import evaluate_arguments
+from archbuilder.compiler.expand.environment import BoundCall
 from archbuilder.compiler.expand.inputs import check_inputs
-from archbuilder.compiler.expand.scope import CallSite, Scope, Symbol
+from archbuilder.compiler.expand.scope import CallSite, Symbol
 from archbuilder.compiler.expand.tensors import ERROR_REFS, NO_INPUTS, TensorRefs
 from archbuilder.compiler.ir import Argument, Node, TensorRef
 from archbuilder.diagnostics.errors import BlueprintError, ExpansionFrame
 from archbuilder.language.ast import StepCall
-from archbuilder.language.deferred_values import ValueEvaluator, Variables
-from archbuilder.language.modules import Program, describe_block
+from archbuilder.language.deferred_values import ValueEvaluator
+from archbuilder.language.modules import describe_block
 from archbuilder.registry.signatures import Signature
 
 
@@ -31,16 +33,17 @@ class LayerCalls:
         self._constant_arguments: dict[int, tuple[Argument, ...]] = {}
 
     def add(
-        self, signature: Signature, call: StepCall, call_site: CallSite, scope: Scope
+        self,
+        signature: Signature,
+        bound: BoundCall,
+        call_site: CallSite,
+        frame: ExpansionFrame | None,
     ) -> Symbol:
         """Add the node of a call; return its output and a function that calls the layer again.
 
         After an error the output is `ERROR_REFS`.
         """
-        arguments = self._evaluate_arguments(
-            signature, call, scope.file.program, call_site.variables
-        )
-        frame = scope.frame
+        arguments = self._evaluate_arguments(signature, bound)
         owner = call_site.path
         if call_site.weight_owner is not None:
             # In a block that is used again, the node of the first use may itself share weights.
@@ -132,30 +135,29 @@ class LayerCalls:
             raise BlueprintError(self._diagnostics)
 
     def _evaluate_arguments(
-        self, signature: Signature, call: StepCall, program: Program, variables: Variables
+        self, signature: Signature, bound: BoundCall
     ) -> tuple[Argument, ...] | None:
         """Evaluate and check the arguments of a layer; return None after an error."""
-        cached_arguments = self._constant_arguments.get(id(call))
+        call = bound.call
+        cached_arguments = None if bound.added else self._constant_arguments.get(id(call))
         if cached_arguments is not None:
             return cached_arguments
         tracker = self._diagnostics.track_errors()
-        argument_tree = None
-        if call.arguments is not None:
-            argument_tree = self._evaluator.evaluate(call.arguments, variables)
-            if argument_tree is None:
-                return None
+        evaluated = evaluate_arguments(bound, {}, signature.bare_argument, self._evaluator)
+        if evaluated is None:
+            return None
         arguments = check_arguments(
             signature,
-            argument_tree,
+            evaluated.tree,
             call.span,
             self._diagnostics,
             allow_expressions=False,
-            describe_block=partial(describe_block, program),
+            describe_block=partial(describe_block, bound.environment.file.program),
         )
         if tracker.has_errors():
             return None
         if signature.name == CONSTANT:
             self._count_constant(arguments, call)
-        if call.arguments is None or call.arguments.is_constant:
+        if not bound.added and (call.arguments is None or call.arguments.is_constant):
             self._constant_arguments[id(call)] = arguments
         return arguments

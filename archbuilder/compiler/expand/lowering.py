@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from archbuilder.compiler.expand.block_values import held_block
 from archbuilder.compiler.expand.blocks import (
     bind_block_inputs,
     bind_block_parameters,
     resolve_block_outputs,
 )
+from archbuilder.compiler.expand.environment import BlockValue, BoundCall, Environment
 from archbuilder.compiler.expand.inputs import resolve_inputs
 from archbuilder.compiler.expand.iteration import evaluate_when, iterations
 from archbuilder.compiler.expand.layer_calls import LayerCalls
-from archbuilder.compiler.expand.scope import CallSite, FileScope, Scope, Symbol
+from archbuilder.compiler.expand.scope import CallSite, Scope, Symbol
 from archbuilder.compiler.expand.size_limit import MAX_STEP_NESTING, report_too_many_steps
 from archbuilder.compiler.expand.step_names import assign_step_name, mark_skipped, register_name
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
@@ -20,7 +22,6 @@ from archbuilder.compiler.ir import Node
 from archbuilder.diagnostics.errors import ExpansionFrame, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import (
-    Block,
     Branches,
     ErrorNode,
     Sequential,
@@ -33,6 +34,7 @@ from archbuilder.language.modules import (
     BlockCallee,
     LayerCallee,
     has_reported_error,
+    is_keras_name,
     report_unknown_callee,
     resolve_callee,
 )
@@ -52,7 +54,6 @@ class Expander:
         self._diagnostics = evaluator.diagnostics
         self._step_count = 0
         self._nesting = 0
-        self._block_stack: list[Block] = []
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -193,31 +194,94 @@ class Expander:
     def _expand_call(
         self, step: Step, call: StepCall, scope: Scope, inputs: CallInputs, variables: Variables
     ) -> TensorRefs:
-        program = scope.file.program
-        callee = resolve_callee(program, call.callee)
         # `assign_step_name` also reports invalid and duplicate names, so it is called for an
         # unknown callee too.
-        step_name = assign_step_name(step, scope, call.callee, variables, self._evaluator)
+        base = call.parameter or call.callee
+        step_name = assign_step_name(step, scope, base, variables, self._evaluator)
         call_site = CallSite(
             path=scope.path + step_name,
             inputs=inputs,
             call_constants=step.call_constants,
             variables=variables,
             span=call.span,
-            inputs_span=call.span if isinstance(step.body, Branches) else _from_span(step),
+            inputs_span=call.span if isinstance(step.body, Branches) else step.from_span,
             weight_owner=scope.weight_owner(step_name),
         )
-        if callee is None:
-            if not has_reported_error(program, call.callee):
-                report_unknown_callee(program, call, self._diagnostics)
-            symbol = Symbol(ERROR_REFS, call.span)
-        elif isinstance(callee, LayerCallee):
-            symbol = self._layers.add(callee.signature, call, call_site, scope)
+        environment = Environment(scope.file, variables, scope, scope.enclosing)
+        if call.parameter is not None:
+            block = held_block(call, environment, self._diagnostics)
+            symbol = self._expand_held_block(block, call, call_site, scope)
         else:
-            symbol = self._expand_block_call(callee, call, scope, call_site)
-        block = None if isinstance(callee, LayerCallee) else call.callee
-        scope.add(step_name, symbol, is_generated=step.name is None, block=block)
+            symbol = self._expand_bound_call(
+                BoundCall(call, environment), call_site, scope.frame, scope.depth
+            )
+        block_name = None if is_keras_name(base) else base
+        scope.add(step_name, symbol, is_generated=step.name is None, block=block_name)
         return symbol.outputs
+
+    def _expand_bound_call(
+        self, bound: BoundCall, call_site: CallSite, frame: ExpansionFrame | None, depth: int
+    ) -> Symbol:
+        """Expand a call of a layer or block by its name, within `depth` blocks."""
+        call, program = bound.call, bound.environment.file.program
+        callee = resolve_callee(program, call.callee)
+        if isinstance(callee, LayerCallee):
+            return self._layers.add(callee.signature, bound, call_site, frame)
+        if callee is not None:
+            return self._expand_block_call(callee, bound, call_site, frame, depth)
+        if not has_reported_error(program, call.callee):
+            report_unknown_callee(program, call, self._diagnostics)
+        return Symbol(ERROR_REFS, call.span)
+
+    def _expand_held_block(
+        self, block: BlockValue | None, call: StepCall, call_site: CallSite, scope: Scope
+    ) -> Symbol:
+        """Expand `$name`: the block that a parameter holds. Null is the identity."""
+        frame = ExpansionFrame("parameter", call.parameter or "", call.span, scope.frame)
+        if block is not None and isinstance(block.body, StepCall):
+            bound = BoundCall(block.body, block.environment, block.added)
+            held_site = replace(call_site, span=block.body.span)
+            with self._diagnostics.within(frame):
+                return self._expand_bound_call(bound, held_site, frame, scope.depth)
+
+        def expand(site: CallSite) -> TensorRefs:
+            if block is not None and isinstance(block.body, ErrorNode):
+                return ERROR_REFS
+            if site.inputs.keywords or site.call_constants is not None:
+                key = "'from' with names of inputs" if site.inputs.keywords else "'call'"
+                held = "null" if block is None else "a list of steps"
+                message = f"{key} needs a layer or a block, but '{call.callee}' is {held} here"
+                self._diagnostics.error("invalid-structure", message, site.span)
+                return ERROR_REFS
+            if block is None:
+                return site.inputs.positional
+            return self._expand_held_steps(block, frame, site, scope.depth + 1)
+
+        def reuse(reuse_site: CallSite) -> TensorRefs:
+            return expand(reuse_site.with_weights_of(call_site))
+
+        return Symbol(expand(call_site), call_site.span, reuse)
+
+    def _expand_held_steps(
+        self, block: BlockValue, frame: ExpansionFrame, call_site: CallSite, depth: int
+    ) -> TensorRefs:
+        """Expand a list of steps that a parameter holds, in the scope where it is written."""
+        environment = block.environment
+        scope = Scope(
+            file=environment.file,
+            path=call_site.path + ".",
+            weight_owner_prefix=call_site.inner_weight_owner_prefix,
+            frame=frame,
+            depth=depth,
+            enclosing=environment.enclosing,
+            outer=environment.scope,
+        )
+        if not self._check_depth(depth, call_site.span) or not isinstance(block.body, Sequential):
+            return ERROR_REFS
+        with self._diagnostics.within(frame):
+            return self.expand_steps(
+                block.body.steps, scope, call_site.inputs.positional, environment.variables
+            )
 
     def _expand_shared(
         self,
@@ -235,7 +299,7 @@ class Expander:
         if symbol is None:
             # `tree` is None after an error in the expression, which is already reported.
             if tree is not None:
-                suggestion = closest_match(str(name), scope.symbols)
+                suggestion = closest_match(str(name), scope.visible_names())
                 self._diagnostics.error(
                     "unknown-name",
                     f"'reuse' needs the name of an earlier step, not {quote(name)}",
@@ -251,7 +315,7 @@ class Expander:
                     call_constants=step.call_constants,
                     variables=variables,
                     span=step.span,
-                    inputs_span=_from_span(step),
+                    inputs_span=step.from_span,
                     weight_owner=weight_owner,
                 )
             )
@@ -267,71 +331,69 @@ class Expander:
         return outputs
 
     def _expand_block_call(
-        self, callee: BlockCallee, call: StepCall, scope: Scope, call_site: CallSite
+        self,
+        callee: BlockCallee,
+        bound: BoundCall,
+        call_site: CallSite,
+        frame: ExpansionFrame | None,
+        depth: int,
     ) -> Symbol:
-        binding = bind_block_parameters(
-            callee, call, scope.file, call_site.variables, self._evaluator
-        )
         # The semantic check reports recursion, but the expansion also runs after its errors.
-        if binding is None or callee.block in self._block_stack:
+        if callee.block in bound.environment.enclosing:
+            return Symbol(ERROR_REFS, call_site.span)
+        binding = bind_block_parameters(callee, bound, self._evaluator)
+        if binding is None:
             return Symbol(ERROR_REFS, call_site.span)
         file, variables = binding
+        call = bound.call
+
+        def expand(site: CallSite) -> TensorRefs:
+            inner = Scope(
+                file=file,
+                path=site.path + ".",
+                weight_owner_prefix=site.inner_weight_owner_prefix,
+                frame=ExpansionFrame("block", call.callee, site.span, frame),
+                depth=depth + 1,
+                enclosing=bound.environment.enclosing | {callee.block},
+            )
+            return self._expand_block(callee, call, variables, inner, site)
 
         def reuse(reuse_site: CallSite) -> TensorRefs:
-            # In a block that is itself used again, the weights are those of the same step in the
-            # first use of that block.
-            weight_owner = (
-                reuse_site.weight_owner if reuse_site.weight_owner is not None else call_site.path
-            )
-            return self._expand_block(
-                callee, call, file, variables, scope, replace(reuse_site, weight_owner=weight_owner)
-            )
+            return expand(reuse_site.with_weights_of(call_site))
 
-        outputs = self._expand_block(callee, call, file, variables, scope, call_site)
-        return Symbol(outputs, call_site.span, reuse)
+        return Symbol(expand(call_site), call_site.span, reuse)
 
     def _expand_block(
         self,
         callee: BlockCallee,
         call: StepCall,
-        file: FileScope,
         variables: Variables,
-        outer: Scope,
+        inner: Scope,
         call_site: CallSite,
     ) -> TensorRefs:
-        """Inline a block at a call site; return its outputs."""
+        """Inline a block at a call site, in the scope `inner`; return its outputs."""
         block = callee.block
-        inner = Scope(
-            file=file,
-            path=call_site.path + ".",
-            weight_owner_prefix=None
-            if call_site.weight_owner is None
-            else call_site.weight_owner + ".",
-            frame=ExpansionFrame("block", call.callee, call_site.span, outer.frame),
-            depth=outer.depth + 1,
-        )
         if call_site.call_constants is not None:
             self._diagnostics.error(
                 "invalid-structure",
                 "'call' needs a layer in the step",
                 call_site.call_constants.span,
             )
-        if inner.depth > self._evaluator.limits.block_depth:
-            self._diagnostics.error(
-                "limit-exceeded",
-                f"blocks are nested more than {self._evaluator.limits.block_depth} deep",
-                call_site.span,
-                notes=("raise it with --limit block_depth=N",),
-            )
+        if not self._check_depth(inner.depth, call_site.span):
             return ERROR_REFS
         first_inputs = bind_block_inputs(callee, call, call_site, inner, variables, self._evaluator)
-        self._block_stack.append(block)
         with self._diagnostics.within(inner.frame):
             last_outputs = self.expand_steps(block.steps, inner, first_inputs, variables)
-            outputs = resolve_block_outputs(block, inner, last_outputs, variables, self._evaluator)
-        self._block_stack.pop()
-        return outputs
+            return resolve_block_outputs(block, inner, last_outputs, variables, self._evaluator)
 
-
-def _from_span(step: Step) -> Span | None:
-    return None if step.input_refs is None else step.input_refs.span
+    def _check_depth(self, depth: int, span: Span) -> bool:
+        """Check how deep blocks, and lists of steps in parameters, are nested; report it."""
+        if depth <= self._evaluator.limits.block_depth:
+            return True
+        self._diagnostics.error(
+            "limit-exceeded",
+            f"blocks are nested more than {self._evaluator.limits.block_depth} deep",
+            span,
+            notes=("raise it with --limit block_depth=N",),
+        )
+        return False

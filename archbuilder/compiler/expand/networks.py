@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from archbuilder import registry
 from archbuilder.compiler.batch_axis import find_batch_axes
+from archbuilder.compiler.expand.block_values import bind_default, resolve_file_parameters
 from archbuilder.compiler.expand.blocks import active_inputs, resolve_block_outputs
+from archbuilder.compiler.expand.environment import Environment
 from archbuilder.compiler.expand.lowering import Expander
 from archbuilder.compiler.expand.scope import FileScope, Scope, Symbol
 from archbuilder.compiler.expand.single_inputs import warn_single_inputs
 from archbuilder.compiler.expand.size_limit import check_step_count
 from archbuilder.compiler.expand.tensors import TensorRefs
 from archbuilder.compiler.ir import Graph, GraphInput, Node, Shape, TensorRef
-from archbuilder.compiler.parameters import resolve_parameters
+from archbuilder.compiler.parameters import ExplicitValues, resolve_parameters
 from archbuilder.diagnostics.errors import Diagnostics, ExpansionFrame, closest_match
 from archbuilder.language.ast import Block, InputDeclaration
 from archbuilder.language.deferred_values import ValueEvaluator, Variables
@@ -49,16 +52,23 @@ def expand(
         BlueprintError: if the networks have more steps than the limits allow, or too many errors.
     """
     document = program.document
-    values = resolve_parameters(document.params, params, {}, evaluator)
-    if values is None:
+    file = resolve_file_parameters(program, ExplicitValues(params), evaluator)
+    if file is None:
         return {}
-    file = FileScope(program, values)
+    values = file.variables
     graphs: dict[str, Graph] = {}
     for name, block in document.networks.items():
         # The parameters of a single network are those of its file.
         variables: Variables = values
         if not document.is_single_network:
-            network_values = resolve_parameters(block.params, {}, values, evaluator)
+            bind = partial(
+                bind_default,
+                environment=Environment(file, values, None, frozenset({block})),
+                diagnostics=evaluator.diagnostics,
+            )
+            network_values = resolve_parameters(
+                block.params, ExplicitValues({}), values, evaluator, bind
+            )
             if network_values is None:
                 continue
             variables = {**values, **network_values}
@@ -77,7 +87,14 @@ def _expand_network(
 ) -> Graph | None:
     """Expand one network; return None after an error."""
     tracker = evaluator.diagnostics.track_errors()
-    scope = Scope(file=file, path="", weight_owner_prefix=None, frame=frame, depth=0)
+    scope = Scope(
+        file=file,
+        path="",
+        weight_owner_prefix=None,
+        frame=frame,
+        depth=0,
+        enclosing=frozenset({block}),
+    )
     declared_inputs = active_inputs(block, scope, variables, evaluator)
     if not declared_inputs:
         return None

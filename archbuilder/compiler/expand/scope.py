@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final, TypeAlias
 
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
 from archbuilder.diagnostics.errors import Diagnostics, ExpansionFrame, closest_match, quote
 from archbuilder.diagnostics.span import Span
+from archbuilder.language.ast import Block
 from archbuilder.language.deferred_values import DeferredValue, Variables
 from archbuilder.language.modules import Program, describe_block
 
@@ -50,6 +51,19 @@ class CallSite:
     inputs_span: Span | None
     weight_owner: str | None
 
+    @property
+    def inner_weight_owner_prefix(self) -> str | None:
+        """Prefix of the steps whose weights those within this call use, if it is a block."""
+        return None if self.weight_owner is None else self.weight_owner + "."
+
+    def with_weights_of(self, first_use: CallSite) -> CallSite:
+        """Return this further use of a block with the weights of its first use."""
+        # In a block that is itself used again, the weights are those of the same step in the first
+        # use of that block.
+        if self.weight_owner is not None:
+            return self
+        return replace(self, weight_owner=first_use.path)
+
 
 ReuseFunction: TypeAlias = Callable[[CallSite], TensorRefs]
 """Calls a layer or block again at another call site, with the same weights."""
@@ -80,6 +94,9 @@ class Scope:
         skipped: The locations of steps and inputs that their `when` left out, by name.
         name_counters: The next number for generated names, by prefix.
         has_invalid_name: Whether the name of a step is unknown because of an error in it.
+        enclosing: The blocks whose text is around the steps: a call of one would be recursive.
+        outer: For a list of steps that a parameter holds, the scope where it is written, whose
+            names it can use; otherwise None.
     """
 
     file: FileScope
@@ -93,6 +110,8 @@ class Scope:
     skipped: dict[str, Span] = field(default_factory=dict)
     name_counters: Counter[str] = field(default_factory=Counter)
     has_invalid_name: bool = False
+    enclosing: frozenset[Block] = frozenset()
+    outer: Scope | None = None
 
     def generate_name(self, callee_name: str) -> str:
         """Return a new name for a step without one: `conv2d0`, `bottleneck0`, `bottleneck1`."""
@@ -176,11 +195,17 @@ class Scope:
         block_uses = self.unnamed_blocks.get(name, ())
         if symbol is None and len(block_uses) == 1:
             return self.unnamed_steps[block_uses[0]]
+        if symbol is None and self.outer is not None:
+            return self.outer.find(name)
         return symbol
+
+    def visible_names(self) -> list[str]:
+        """Return the names of the preceding steps, those of the scopes around this one first."""
+        return [*(self.outer.visible_names() if self.outer else ()), *self.symbols]
 
     def _report_unknown(self, name: str, span: Span, diagnostics: Diagnostics) -> None:
         # The step with the invalid name may be the one that is meant.
-        if self.has_invalid_name:
+        if self.has_invalid_name or (self.outer is not None and self.outer.has_invalid_name):
             return
         base = name.partition(".")[0]
         notes: tuple[str, ...] = ()
@@ -194,9 +219,10 @@ class Scope:
             last = f" to '{similar[-1]}'" if len(similar) > 1 else ""
             notes = (f"the steps without a 'name' have numbers: '{similar[0]}'{last}",)
         else:
-            suggestion = closest_match(name, [*self.symbols, PREVIOUS])
+            names = [*self.visible_names(), PREVIOUS]
+            suggestion = closest_match(name, names)
             # The nearest steps are the likeliest, and a deep network has hundreds of names.
-            recent_names = ", ".join([*list(self.symbols)[-8:], PREVIOUS])
+            recent_names = ", ".join(names[-9:])
             notes = () if suggestion else (f"the earlier steps with a name are: {recent_names}",)
         diagnostics.error(
             "unknown-name",

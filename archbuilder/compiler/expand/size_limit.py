@@ -10,15 +10,19 @@ depends on the steps before it. The expansion counts its steps, and has the same
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
+from archbuilder.compiler.expand.block_values import held_block
 from archbuilder.compiler.expand.blocks import bind_block_parameters
+from archbuilder.compiler.expand.environment import BoundCall, Environment
 from archbuilder.compiler.expand.iteration import evaluate_when, iterations
 from archbuilder.compiler.expand.scope import FileScope
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 from archbuilder.diagnostics.span import Span
-from archbuilder.language.ast import Block, Step, call_of, inner_steps
-from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, Variables
+from archbuilder.expressions import OpaqueValue
+from archbuilder.language.ast import Block, Sequential, Step, StepCall, call_of, inner_steps
+from archbuilder.language.deferred_values import DeferredValue, Value, ValueEvaluator, Variables
 from archbuilder.language.modules import BlockCallee, resolve_callee
 
 MAX_STEP_NESTING: Final = 100
@@ -40,7 +44,7 @@ def check_step_count(
     # at 100 errors by default: that would look like the limit.
     silent_evaluator = ValueEvaluator(evaluator.limits, Diagnostics(maximum=_UNLIMITED))
     try:
-        _StepCounter(silent_evaluator).count_block(block, file, variables)
+        _StepCounter(silent_evaluator).count_block(block, Environment(file, variables))
     except BlueprintError as error:
         for diagnostic in error.diagnostics:
             if diagnostic.code == "limit-exceeded":
@@ -68,77 +72,100 @@ class _StepCounter:
 
     def __init__(self, evaluator: ValueEvaluator) -> None:
         self._evaluator = evaluator
-        self._block_stack: list[Block] = []
+        self._block_depth = 0
         self._nesting = 0
         self._counts: dict[tuple[object, ...], int] = {}
         self._step_variables: dict[int, frozenset[str]] = {}
         # One scope for equal parameters: a new one is bound at every call of an imported block.
-        self._imported_files: dict[tuple[int, str], FileScope] = {}
+        self._imported_files: dict[tuple[object, ...], FileScope] = {}
 
-    def count_block(self, block: Block, file: FileScope, variables: Variables) -> int:
-        """Count the steps that a block expands to."""
-        # Recursion is reported by the semantic check, and the depth by the expansion.
-        if (
-            block in self._block_stack
-            or len(self._block_stack) > self._evaluator.limits.block_depth
-        ):
+    def count_block(self, block: Block, environment: Environment) -> int:
+        """Count the steps that a block expands to; `environment` is that around its call."""
+        # The semantic check reports recursion.
+        if block in environment.enclosing:
             return 1
-        self._block_stack.append(block)
-        count = self._count_steps(block.steps, file, variables)
-        self._block_stack.pop()
+        enclosing = environment.enclosing | {block}
+        return self._count_inner(block.steps, replace(environment, enclosing=enclosing))
+
+    def _count_inner(self, steps: tuple[Step, ...], environment: Environment) -> int:
+        """Count the steps of a block, or of a list that a parameter holds."""
+        # The expansion reports the depth.
+        if self._block_depth > self._evaluator.limits.block_depth:
+            return 1
+        self._block_depth += 1
+        count = self._count_steps(steps, environment)
+        self._block_depth -= 1
         return count
 
-    def _count_steps(self, steps: tuple[Step, ...], file: FileScope, variables: Variables) -> int:
+    def _count_steps(self, steps: tuple[Step, ...], environment: Environment) -> int:
         # The expansion reports it.
         if self._nesting > MAX_STEP_NESTING:
             return 0
         self._nesting += 1
         total = 0
         for step in steps:
-            # `repr`, because values may be lists, and because True, 1 and 1.0 are equal as keys.
+            variables = environment.variables
             names = sorted(self._variables_of_step(step))
-            key = (id(step), id(file), tuple(repr(variables.get(name)) for name in names))
+            values = tuple(_value_key(variables.get(name)) for name in names)
+            key = (id(step), id(environment.file), *values)
             if key not in self._counts:
-                self._counts[key] = self._count_iterations(step, file, variables)
+                self._counts[key] = self._count_iterations(step, environment)
             total += self._counts[key]
             if total > self._evaluator.limits.expanded_steps:
                 report_too_many_steps(self._evaluator, step.span)
         self._nesting -= 1
         return total
 
-    def _count_iterations(self, step: Step, file: FileScope, variables: Variables) -> int:
-        all_iterations = iterations(step, variables, self._evaluator)
+    def _count_iterations(self, step: Step, environment: Environment) -> int:
+        all_iterations = iterations(step, environment.variables, self._evaluator)
         # No iterations, or an error that the expansion reports.
         if not all_iterations:
             return 1
         reads_index = step.repeat is None or step.repeat.index in self._variables_of_iteration(step)
         if step.loop is None and not reads_index:
             # The iterations of a `repeat` that does not read its index are all alike.
-            return len(all_iterations) * self._count_iteration(step, file, all_iterations[0])
+            first = replace(environment, variables=all_iterations[0])
+            return len(all_iterations) * self._count_iteration(step, first)
         total = 0
-        for iteration_variables in all_iterations:
-            total += self._count_iteration(step, file, iteration_variables)
+        for variables in all_iterations:
+            total += self._count_iteration(step, replace(environment, variables=variables))
             if total > self._evaluator.limits.expanded_steps:
                 break
         return total
 
-    def _count_iteration(self, step: Step, file: FileScope, variables: Variables) -> int:
+    def _count_iteration(self, step: Step, environment: Environment) -> int:
         # A skipped step counts as one, as it does in the expansion.
-        if not evaluate_when(step, variables, self._evaluator):
+        if not evaluate_when(step, environment.variables, self._evaluator):
             return 1
-        count = 1 + self._count_steps(inner_steps(step.body), file, variables)
+        count = 1 + self._count_steps(inner_steps(step.body), environment)
         call = call_of(step)
-        callee = None if call is None else resolve_callee(file.program, call.callee)
-        if call is None or not isinstance(callee, BlockCallee):
+        if call is None:
             return count
-        binding = bind_block_parameters(callee, call, file, variables, self._evaluator)
+        if call.parameter is None:
+            return count + self._count_call(BoundCall(call, environment))
+        block = held_block(call, environment, self._evaluator.diagnostics)
+        if block is not None and isinstance(block.body, Sequential):
+            return count + self._count_inner(block.body.steps, block.environment)
+        if block is not None and isinstance(block.body, StepCall):
+            return count + self._count_call(BoundCall(block.body, block.environment, block.added))
+        return count
+
+    def _count_call(self, bound: BoundCall) -> int:
+        """Count the steps within a called block; 0 for a layer."""
+        file = bound.environment.file
+        callee = resolve_callee(file.program, bound.call.callee)
+        if not isinstance(callee, BlockCallee):
+            return 0
+        binding = bind_block_parameters(callee, bound, self._evaluator)
         if binding is None:
-            return count
-        inner, inner_variables = binding
+            return 0
+        inner, variables = binding
         if inner is not file:
-            key = (id(inner.program), repr(inner.variables))
-            inner = self._imported_files.setdefault(key, inner)
-        return count + self.count_block(callee.block, inner, inner_variables)
+            values = (_value_key(each) for each in inner.variables.values())
+            inner = self._imported_files.setdefault((id(inner.program), *values), inner)
+        return self.count_block(
+            callee.block, Environment(inner, variables, None, bound.environment.enclosing)
+        )
 
     def _variables_of_step(self, step: Step) -> frozenset[str]:
         """Return the variables that determine the expansion of a step, including its loop."""
@@ -157,7 +184,16 @@ class _StepCounter:
         """Return the variables that determine the expansion of one iteration of a step."""
         call = call_of(step)
         names = _variable_names([step.condition, None if call is None else call.arguments])
+        if call is not None and call.parameter is not None:
+            names |= {call.parameter}
         return names.union(*(self._variables_of_step(each) for each in inner_steps(step.body)))
+
+
+def _value_key(value: Value) -> object:
+    """Return what identifies a value in a cache."""
+    # Blocks are compared by identity. Of the others, the `repr`: they may be lists, and True, 1 and
+    # 1.0 are equal as keys.
+    return value if isinstance(value, OpaqueValue) else repr(value)
 
 
 def _variable_names(values: list[DeferredValue | None]) -> frozenset[str]:

@@ -6,9 +6,18 @@ import re
 from typing import Final, cast, get_args
 
 from archbuilder.diagnostics.span import Span
-from archbuilder.language.ast import DataSize, Expectation, Import, Param, SizeQuantity, Variant
+from archbuilder.language.ast import (
+    BlockArgument,
+    DataSize,
+    Expectation,
+    Import,
+    Param,
+    SizeQuantity,
+    Variant,
+)
 from archbuilder.language.deferred_values import DeferredValue
 from archbuilder.language.parser.fields import FieldReader, describe_value, quoted
+from archbuilder.language.parser.steps import decode_block_argument
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import (
     MappingEntry,
@@ -19,6 +28,8 @@ from archbuilder.yaml.nodes import (
     to_plain,
 )
 
+BLOCK_TYPE: Final = "block"
+"""The type of parameters whose values are blocks; unlike the others, not one of JSON Schema."""
 TYPE_NAMES: Final = ("integer", "number", "boolean", "string", "array", "object", "null")
 SCHEMA_KEYS: Final = (
     "type",
@@ -35,6 +46,7 @@ SCHEMA_KEYS: Final = (
     "maxLength",
 )
 PARAM_KEYS: Final = ("default", "description", "from_data", *SCHEMA_KEYS)
+BLOCK_PARAM_KEYS: Final = ("type", "default", "description")
 DATA_SIZE_PATTERN: Final = rf"(?:(.+)\.)?({'|'.join(get_args(SizeQuantity))})"
 _COUNT_KEYWORDS: Final = ("minItems", "maxItems", "minLength", "maxLength")
 _DEFAULT_TYPES: Final[dict[type, PlainData]] = {
@@ -66,26 +78,7 @@ def decode_params(reader: FieldReader, tree: Tree | None) -> dict[str, Param]:
             reader.check_name(entry.key, entry.key_span, "a parameter")
         # Also with an invalid name, so that references to it are not reported as unknown.
         if isinstance(entry.value, MappingNode):
-            default: DeferredValue | None = None
-            schema: dict[str, PlainData] = {}
-            from_data: DataSize | None = None
-            title = f"the parameter {quoted(entry.key)}"
-            for field in reader.known_entries(entry.value, PARAM_KEYS, title):
-                if field.key == "default":
-                    default = reader.decode_value(field.value)
-                elif field.key == "description":
-                    reader.expect_text(field.value, "'description'")
-                elif field.key == "from_data":
-                    from_data = _decode_data_size(reader, field.value)
-                elif _check_keyword(reader, field):
-                    schema[field.key] = to_plain(field.value)
-            if from_data is not None and default is None:
-                reader.diagnostics.error(
-                    "missing-key",
-                    f"{title} has 'from_data' but no 'default', which commands without data need",
-                    entry.key_span,
-                )
-            params[entry.key] = Param(entry.key, schema, default, entry.key_span, from_data)
+            params[entry.key] = _decode_declaration(reader, entry, entry.value)
         elif isinstance(entry.value, ScalarNode) and entry.value.value is None:
             # `filters:` without a value declares a required parameter, not the default null.
             params[entry.key] = Param(entry.key, {}, None, entry.key_span)
@@ -96,6 +89,51 @@ def decode_params(reader: FieldReader, tree: Tree | None) -> dict[str, Param]:
             schema = {"type": implied_type} if default.is_constant else {}
             params[entry.key] = Param(entry.key, schema, default, entry.key_span)
     return params
+
+
+def _decode_declaration(
+    reader: FieldReader, entry: MappingEntry, declaration: MappingNode
+) -> Param:
+    type_entry = declaration.get("type")
+    if type_entry is not None and to_plain(type_entry.value) == BLOCK_TYPE:
+        return _decode_block_param(reader, entry, declaration)
+    default: DeferredValue | None = None
+    schema: dict[str, PlainData] = {}
+    from_data: DataSize | None = None
+    title = f"the parameter {quoted(entry.key)}"
+    for field in reader.known_entries(declaration, PARAM_KEYS, title):
+        if field.key == "default":
+            default = reader.decode_value(field.value)
+        elif field.key == "description":
+            reader.expect_text(field.value, "'description'")
+        elif field.key == "from_data":
+            from_data = _decode_data_size(reader, field.value)
+        elif _check_keyword(reader, field):
+            schema[field.key] = to_plain(field.value)
+    if from_data is not None and default is None:
+        reader.diagnostics.error(
+            "missing-key",
+            f"{title} has 'from_data' but no 'default', which commands without data need",
+            entry.key_span,
+        )
+    return Param(entry.key, schema, default, entry.key_span, from_data)
+
+
+def _decode_block_param(
+    reader: FieldReader, entry: MappingEntry, declaration: MappingNode
+) -> Param:
+    """Decode a parameter with `type: block`, which has no further keywords."""
+    name = entry.key
+    title = f"the parameter {quoted(name)} of type {BLOCK_TYPE}"
+    default: DeferredValue | None = None
+    block: BlockArgument | None = None
+    for field in reader.known_entries(declaration, BLOCK_PARAM_KEYS, title):
+        if field.key == "default":
+            default = reader.decode_value(field.value)
+            block = decode_block_argument(reader, field.value, f"the default of {quoted(name)}")
+        elif field.key == "description":
+            reader.expect_text(field.value, "'description'")
+    return Param(name, {}, default, entry.key_span, is_block=True, default_block=block)
 
 
 def _decode_data_size(reader: FieldReader, tree: Tree) -> DataSize | None:
@@ -132,7 +170,7 @@ def _check_keyword(reader: FieldReader, entry: MappingEntry) -> bool:
         names = value if isinstance(value, list) else [value]
         # JSON Schema allows no empty list of types: no value would be valid.
         valid = bool(names) and all(name in TYPE_NAMES for name in names)
-        expected = f"one of {', '.join(TYPE_NAMES)}"
+        expected = f"one of {', '.join(TYPE_NAMES)}, or for a parameter {BLOCK_TYPE}"
     elif entry.key == "enum":
         valid, expected = isinstance(value, list) and bool(value), "a list of values"
     elif entry.key in _COUNT_KEYWORDS:

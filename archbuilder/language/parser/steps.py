@@ -8,6 +8,7 @@ from typing import Final
 from archbuilder.diagnostics.errors import closest_match
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import (
+    BlockArgument,
     Body,
     Branch,
     Branches,
@@ -142,16 +143,40 @@ def _decode_call(reader: FieldReader, callee: str, tree: Tree, span: Span) -> St
     return StepCall(callee, None if empty else reader.decode_value(tree), span)
 
 
-def decode_merge(reader: FieldReader, tree: Tree) -> StepCall | None:
-    """Decode the merging layer: a name, or a mapping of one name to its arguments."""
+def decode_block_argument(reader: FieldReader, tree: Tree, title: str) -> BlockArgument:
+    """Decode a block that is a value: a layer or block, a list of steps, or null.
+
+    One that is not valid is reported and has an `ErrorNode` as its body.
+    """
+    if isinstance(tree, ScalarNode) and tree.value is None:
+        return BlockArgument(None, tree.span)
+    if isinstance(tree, SequenceNode):
+        return BlockArgument(Sequential(decode_steps(reader, tree)), tree.span)
+    call = _decode_bare_call(reader, tree)
+    if call is None:
+        reader.report_unexpected(
+            tree, title, "a layer or block such as {Dense: {units: 10}}, or a list of steps"
+        )
+        return BlockArgument(ErrorNode(), tree.span)
+    if call.callee in STEP_KEYS:
+        reader.diagnostics.error(
+            "invalid-structure",
+            f"{title} must be a layer, a block or a list of steps; {quoted(call.callee)} is a key"
+            " of a step",
+            call.span,
+            notes=("put the step into a list",),
+        )
+        return BlockArgument(ErrorNode(), tree.span)
+    return BlockArgument(call, tree.span)
+
+
+def _decode_bare_call(reader: FieldReader, tree: Tree) -> StepCall | None:
+    """Decode a name, or a mapping of one name to its arguments; return None for anything else."""
     if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
         return StepCall(tree.value, None, tree.span)
     if isinstance(tree, MappingNode) and len(tree.entries) == 1:
         entry = tree.entries[0]
         return _decode_call(reader, entry.key, entry.value, entry.key_span)
-    reader.report_unexpected(
-        tree, "'merge'", "a merging layer such as Add or {Concatenate: {axis: -1}}"
-    )
     return None
 
 
@@ -175,8 +200,11 @@ def _decode_branches(reader: FieldReader, entry: MappingEntry, merge: MappingEnt
         return ErrorNode()
     # Without the merge, the outputs of all branches would go to the next step, which would report
     # a wrong number of inputs.
-    merge_call = None if merge is None else decode_merge(reader, merge.value)
+    merge_call = None if merge is None else _decode_bare_call(reader, merge.value)
     if merge is not None and merge_call is None:
+        reader.report_unexpected(
+            merge.value, "'merge'", "a merging layer such as Add or {Concatenate: {axis: -1}}"
+        )
         return ErrorNode()
     return Branches(tuple(branches), merge_call)
 
