@@ -15,6 +15,7 @@ from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.foreign_keys import object_hint
+from archbuilder.language.parser.steps import STEP_KEYS
 from archbuilder.registry.signatures import LAYER_KINDS, ArgumentSpec, ObjectKind, Signature
 from archbuilder.yaml.nodes import (
     MappingNode,
@@ -247,6 +248,9 @@ class _ArgumentChecker:
                 note = f"its arguments are: {', '.join(specs)}" if specs else "it takes none"
                 if name in signature.tensor_arguments:
                     note = "it is an input; set it under 'from'"
+                elif name in STEP_KEYS:
+                    note = f"write it beside the layer: {{{signature.name}: ..., {name}: ...}}"
+                    suggestion = None
                 self.diagnostics.error(
                     "unknown-argument",
                     f"{signature.name} has no argument {quote(name)}",

@@ -38,7 +38,7 @@ from archbuilder.language.ast import (
     inner_steps,
 )
 from archbuilder.language.block_arguments import may_have_steps
-from archbuilder.language.call_graph import find_cycles, reachable
+from archbuilder.language.call_graph import find_cycles, unused_roots
 from archbuilder.language.deferred_values import DeferredValue
 from archbuilder.language.modules import (
     BlockCallee,
@@ -315,14 +315,11 @@ class _ProgramChecker:
             self._check_block_argument(named.block, scope)
         tree = None if split.values is None else split.values.tree
         owner = ParameterOwner(f"block '{call.callee}'", "argument")
-        if tree is not None and not callee.params:
-            # `- block: {}` is a call without arguments.
-            if to_plain(tree) not in ({}, []):
-                self._diagnostics.error(
-                    "unknown-argument",
-                    f"{owner.text} takes no arguments",
-                    tree.span,
-                )
+        # `- block: {}` and `- block: []` are calls without arguments.
+        if not callee.params and not isinstance(tree, MappingNode | None) and to_plain(tree) != []:
+            self._diagnostics.error(
+                "unknown-argument", f"{owner.text} takes no arguments", tree.span
+            )
             return
         arguments = bind_by_name(tree, callee.params)
         check_parameter_values(
@@ -385,9 +382,6 @@ class _ProgramChecker:
         # call each other.
         roots = {name for name, each in document.blocks.items() if each in self._imported_blocks}
         roots |= {_FILE_NETWORK} | (set() if document.is_single_network else {*document.networks})
-        used = reachable(self._call_graph, roots)
-        for name, block in document.blocks.items():
-            if name not in used:
-                self._diagnostics.warning(
-                    "unused-block", f"the block '{name}' is not used", block.span
-                )
+        for name in unused_roots(self._call_graph, roots):
+            span = document.blocks[name].span
+            self._diagnostics.warning("unused-block", f"the block '{name}' is not used", span)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.expressions import FileFunctions
-from archbuilder.language.call_graph import reachable
+from archbuilder.language.call_graph import unused_roots
 
 
 def warn_unused_functions(
@@ -19,12 +19,10 @@ def warn_unused_functions(
     callees = {
         name: [each for each, _, _ in value.calls] for name, value in functions.values.items()
     }
-    used = reachable(callees, roots)
+    for name in unused_roots(callees, roots):
+        span = functions.signatures[name].span
+        diagnostics.warning("unused-function", f"the function '{name}' is not called", span)
     for name, signature in functions.signatures.items():
-        if name not in used:
-            diagnostics.warning(
-                "unused-function", f"the function '{name}' is not called", signature.span
-            )
         names_read = {each for each, _, _ in functions.values[name].references}
         for argument in signature.arguments:
             if argument not in names_read:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from archbuilder.diagnostics.span import Span
 
@@ -36,13 +36,18 @@ def find_cycles(
                 path.append(callee)
 
 
-def reachable(callees: Mapping[str, Iterable[str]], roots: Collection[str]) -> set[str]:
-    """Return what the roots call, directly or through others, and the roots."""
-    reached = set(roots)
-    stack = list(roots)
+def unused_roots(callees: Mapping[str, Collection[str]], roots: Collection[str]) -> list[str]:
+    """Return the definitions that neither the roots nor what they call need, in their order.
+
+    Those that only an unused one calls are left out: their caller is the cause. The calls have no
+    cycles, which are errors.
+    """
+    used = set(roots)
+    stack = list(used)
     while stack:
-        for callee in callees.get(stack.pop(), ()):
-            if callee not in reached:
-                reached.add(callee)
-                stack.append(callee)
-    return reached
+        names = set(callees.get(stack.pop(), ())) - used
+        used |= names
+        stack += names
+    unused = [name for name in callees if name not in used]
+    indirect = {callee for name in unused for callee in callees[name]}
+    return [name for name in unused if name not in indirect]

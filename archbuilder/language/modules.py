@@ -119,9 +119,12 @@ def is_keras_name(name: str) -> bool:
 def has_reported_error(program: Program, name: str) -> bool:
     """Return whether the callee `name` is missing because of an error reported elsewhere.
 
-    This is so if the block or the import could not be decoded or read.
+    This is so if the block or the import could not be decoded or read, or has an invalid name.
     """
     document = program.document
+    # A block in CamelCase, which is looked for among the layers.
+    if name in document.blocks or name in document.networks:
+        return True
     alias = name.partition(".")[0]
     if alias in document.invalid_names:
         return True

@@ -141,6 +141,7 @@ def bind_block_inputs(
         return ERROR_REFS
     declared = [each.name for each in inputs]
     bindings: dict[str, TensorRefs] = {}
+    tracker = diagnostics.track_errors()
     # How many tensors there would be is not known after an error, so none counts as missing.
     if call_site.inputs.positional.has_error:
         bindings = dict.fromkeys(declared, ERROR_REFS)
@@ -163,14 +164,21 @@ def bind_block_inputs(
     )
     input_count = len(call_site.inputs.positional.refs)
     missing = [name for name in declared if name not in bindings]
-    if input_count > len(declared) or missing:
+    if tracker.has_errors():
+        # An unknown name most likely means one of those that are missing.
+        bindings = dict.fromkeys(declared, ERROR_REFS)
+    elif input_count > len(declared) or missing:
+        outputs = call_site.inputs.positional.names
+        notes: tuple[str, ...] = ("name them with 'from'",) if missing else ()
+        if outputs and input_count > len(declared):
+            notes = (f"select outputs of the step before, such as from: previous.{outputs[0]}",)
         count_text = f"{input_count or len(call_site.inputs.keywords)} given"
         diagnostics.error(
             "invalid-inputs",
             f"block '{call.callee}' takes {len(declared)} input(s), {', '.join(declared)};"
             f" {count_text}",
             call_site.span,
-            notes=("name them with 'from'",) if missing else (),
+            notes=notes,
         )
         bindings = dict.fromkeys(declared, ERROR_REFS)
     for block_input in inputs:

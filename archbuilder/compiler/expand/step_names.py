@@ -7,16 +7,22 @@ from dataclasses import replace
 from archbuilder.compiler.expand.scope import PREVIOUS, Scope, Symbol
 from archbuilder.compiler.expand.tensors import TensorRefs
 from archbuilder.diagnostics.errors import Diagnostics, quote
-from archbuilder.language.ast import Step, inner_steps
+from archbuilder.language.ast import Step, call_of, inner_steps
 from archbuilder.language.deferred_values import ValueEvaluator, Variables
+from archbuilder.language.modules import is_keras_name
 from archbuilder.language.parser.fields import is_step_name
-from archbuilder.yaml.nodes import ScalarNode
+from archbuilder.yaml.nodes import MappingNode, ScalarNode
 
 
 def assign_step_name(
     step: Step, scope: Scope, callee_name: str, variables: Variables, evaluator: ValueEvaluator
 ) -> str:
     """Return the name of a step, or a generated one; report an invalid or duplicate name."""
+    call = call_of(step)
+    arguments = None if call is None or call.arguments is None else call.arguments.tree
+    if is_keras_name(callee_name) and isinstance(arguments, MappingNode) and arguments.get("name"):
+        # No layer has this argument, which is reported; it is meant as the name of the step.
+        scope.has_invalid_name = True
     name = _declared_name(step, scope, variables, evaluator)
     return scope.generate_name(callee_name) if name is None else name
 

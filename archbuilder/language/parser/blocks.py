@@ -73,7 +73,7 @@ def decode_block(
         is_network: Whether the inputs are declared with shapes.
     """
     layers = body.get("layers")
-    if layers is None:
+    if layers is None and not reader.is_misspelled(body, "layers", BLOCK_KEYS):
         reader.diagnostics.error(
             "missing-key",
             f"the {'network' if is_network else 'block'} {quoted(name)} has no 'layers'",
@@ -107,7 +107,7 @@ def _decode_inputs(
 ) -> tuple[InputDeclaration, ...]:
     inputs_entry = body.get("inputs")
     if inputs_entry is None:
-        if is_network:
+        if is_network and not reader.is_misspelled(body, "inputs", BLOCK_KEYS):
             reader.diagnostics.error(
                 "missing-key",
                 "a network needs 'inputs' with their shapes",
@@ -134,7 +134,10 @@ def _decode_inputs(
                 }
             else:
                 fields = {"shape": reader.decode_value(entry.value)}
-            if "shape" not in fields:
+            if "shape" not in fields and not (
+                isinstance(entry.value, MappingNode)
+                and reader.is_misspelled(entry.value, "shape", INPUT_KEYS)
+            ):
                 reader.diagnostics.error("missing-key", f"{title} has no 'shape'", entry.key_span)
             shape, dtype, condition = (fields.get(key) for key in INPUT_KEYS)
             inputs.append(InputDeclaration(entry.key, shape, dtype, entry.key_span, condition))

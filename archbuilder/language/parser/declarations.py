@@ -56,6 +56,7 @@ _DEFAULT_TYPES: Final[dict[type, PlainData]] = {
     str: "string",
     list: "array",
 }
+_IMPORT_KEYS: Final = ("file", "params")
 _EXPECTATION_KEYS: Final = ("parameters", "trainable", "multiply_adds", "output")
 _KEYWORDS: Final = "true false null True False None and or not if else in for"
 RESERVED_NAMES: Final = frozenset([*_KEYWORDS.split(), "variant"])
@@ -201,7 +202,7 @@ def decode_imports(
         if isinstance(entry.value, MappingNode):
             fields = {
                 each.key: each.value
-                for each in reader.known_entries(entry.value, ("file", "params"), title)
+                for each in reader.known_entries(entry.value, _IMPORT_KEYS, title)
             }
             values = reader.expect_mapping(
                 fields.get("params"), "'params'", expected="a mapping from names to values"
@@ -211,7 +212,7 @@ def decode_imports(
                 for param in values or ()
             )
             file, path_name = fields.get("file"), "'file'"
-            if file is None:
+            if file is None and not reader.is_misspelled(entry.value, "file", _IMPORT_KEYS):
                 reader.diagnostics.error("missing-key", f"{title} has no 'file'", entry.key_span)
         path = reader.expect_text(file, path_name)
         if file is None or path is None:

@@ -60,7 +60,7 @@ def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Doc
     entries = {entry.key: entry for entry in reader.known_entries(file, FILE_KEYS, "a blueprint")}
     if "archbuilder" in entries:
         check_version(reader, entries["archbuilder"].value)
-    else:
+    elif not reader.is_misspelled(file, "archbuilder", FILE_KEYS):
         reader.diagnostics.error(
             "missing-key",
             "the blueprint has no version of the language",
@@ -152,10 +152,12 @@ def _decode_networks(
     # an excerpt of the whole file would not show anything.
     span = entries["name"].value.span if "name" in entries else file.span
     first_line = Span(span.source, span.line, span.column, span.line, span.column + 1)
+    # With the unknown keys, which are reported, and may be misspelled keys of the network.
+    unknown = tuple(entry for entry in file if entry.key not in FILE_KEYS)
     block = decode_block(
         reader,
         name,
-        MappingNode(body, file.span),
+        MappingNode((*body, *unknown), file.span),
         span if "name" in entries else first_line,
         is_network=True,
     )

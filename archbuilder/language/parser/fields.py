@@ -26,6 +26,8 @@ from archbuilder.yaml.scalars import is_ascii_digits
 MAX_NAME_LENGTH: Final = 64
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _LOWER_NAME: Final = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_]+", re.ASCII)
+_WORD_BREAK: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +117,28 @@ class FieldReader:
             notes=notes,
         )
 
+    def is_misspelled(self, mapping: MappingNode, key: str, keys: Collection[str]) -> bool:
+        """Return whether an unknown key of a mapping, which is reported, most likely means `key`.
+
+        That `key` is missing is then no second error.
+        """
+        return any(
+            entry.key not in keys and closest_match(entry.key, keys) == key for entry in mapping
+        )
+
     def check_name(self, text: str, span: Span, noun: str, *, lower: bool = False) -> bool:
         """Check that a text can be a name, in lower case if `lower`; report it if not."""
         pattern = _LOWER_NAME if lower else _NAME
         if len(text) <= MAX_NAME_LENGTH and pattern.fullmatch(text):
             return True
+        words = _WORD_BREAK.sub("_", text) if lower else text
+        candidate = _NOT_IN_NAMES.sub("_", words.lower() if lower else words).strip("_")
         rule = "lower-case letters, digits and '_'" if lower else "letters, digits and '_'"
         self.diagnostics.error(
             "invalid-name",
             f"{quoted(text)} cannot be the name of {noun}",
             span,
+            suggestion=candidate if pattern.fullmatch(candidate) else None,
             notes=(
                 (
                     f"a name consists of {rule}, does not start with a digit, and has at most"

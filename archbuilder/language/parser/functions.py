@@ -38,7 +38,7 @@ def decode_functions(reader: FieldReader, tree: Tree | None) -> FileFunctions:
         signatures[entry.key] = FunctionSignature(entry.key, arguments, entry.key_span)
         if "value" in fields:
             value_trees[entry.key] = fields["value"]
-        elif body is not None:
+        elif body is not None and not reader.is_misspelled(body, "value", FUNCTION_KEYS):
             reader.diagnostics.error("missing-key", f"{title} has no 'value'", entry.key_span)
     functions = FileFunctions(signatures)
     for name, value in value_trees.items():

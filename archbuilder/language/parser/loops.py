@@ -26,8 +26,7 @@ def decode_repeat(reader: FieldReader, entry: MappingEntry | None) -> Repeat | N
     index = _decode_index(reader, fields.get(INDEX_KEY), ())
     times = fields.get("times")
     if times is None:
-        # One key alone may be a mistyped 'times', which is reported as unknown.
-        if len(entry.value.entries) == len(fields):
+        if not reader.is_misspelled(entry.value, "times", REPEAT_KEYS):
             reader.diagnostics.error(
                 "missing-key",
                 "'repeat' has no 'times'",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from archbuilder import registry
 from archbuilder.diagnostics.errors import closest_match
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import (
@@ -86,6 +87,8 @@ def _decode_body(
             "'merge' needs 'branches' in the same step",
             modifiers["merge"].key_span,
         )
+        if not calls and not bodies:
+            return ErrorNode()
     if len(calls) + len(bodies) > 1:
         return _report_multiple_layers(reader, bodies + calls, calls)
     if calls:
@@ -117,8 +120,17 @@ def _report_multiple_layers(
     """
     layers = [entry for entry in bodies if entry.key[:1].isupper() or entry.key in STEP_BODIES]
     first = layers[0] if layers else bodies[0]
+    arguments = _misplaced_arguments(first, calls)
+    if arguments:
+        braces = f"{first.key}: {{{', '.join(f'{each.key}: ...' for each in arguments)}}}"
+        reader.diagnostics.error(
+            "unknown-key",
+            f"{quoted(arguments[0].key)} is an argument of {first.key}, but stands beside it",
+            arguments[0].key_span,
+            notes=(f"indent the arguments more than the layer, or write '{braces}'",),
+        )
     for entry in bodies:
-        if entry is first:
+        if entry is first or entry in arguments:
             continue
         foreign_hint = key_hint(entry.key, "a step")
         near = closest_match(entry.key, STEP_KEYS) if entry in calls else None
@@ -133,8 +145,18 @@ def _report_multiple_layers(
         )
     # Its arguments may have errors of their own, which the later stages report.
     if first in calls:
-        return _decode_call(reader, first.key, first.value, first.key_span)
+        is_bare = isinstance(first.value, ScalarNode) and first.value.value is None
+        value = MappingNode(arguments, first.key_span) if arguments and is_bare else first.value
+        return _decode_call(reader, first.key, value, first.key_span)
     return ErrorNode()
+
+
+def _misplaced_arguments(
+    layer: MappingEntry, calls: list[MappingEntry]
+) -> tuple[MappingEntry, ...]:
+    """Return the keys beside a layer that are arguments of it, with too little indentation."""
+    signature = registry.load().signature(layer.key) if layer in calls else None
+    return tuple(entry for entry in calls if signature and entry.key in signature.arguments)
 
 
 def _decode_call(reader: FieldReader, callee: str, tree: Tree, span: Span) -> StepCall:
