@@ -55,7 +55,7 @@ ORDER: Mapping[str, str] = {
     "archbuilder.compiler": """
         ir unused_functions value_check visible_names
         batch_axis constants
-        check_arguments keras_object unparse
+        check_arguments keras_object mapping_check unparse
         parameters
         expand variant_check
         semantic_check

@@ -178,6 +178,9 @@ class _ArgumentChecker:
         self, signature: Signature, tree: Tree | None, span: Span, *, require_all: bool = True
     ) -> tuple[Argument, ...]:
         """Check the arguments of a layer or object; return the valid ones."""
+        if self.allow_expressions and isinstance(tree, ScalarNode) and "$" in str(tree.value):
+            # The expression may give a mapping, which has the arguments by name.
+            return ()
         arguments: tuple[Argument, ...] = ()
         if isinstance(tree, MappingNode):
             arguments = tuple(Argument(entry.key, entry.value, entry.key_span) for entry in tree)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from archbuilder.compiler.value_check import check_value
+from archbuilder.compiler.mapping_check import check_nested_value
 from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.diagnostics.span import Span
@@ -137,7 +137,7 @@ def check_type(
     """Check that a value matches the schema of its parameter; report it if not."""
     if not param.schema or (allow_expressions and _has_expression(tree)):
         return True
-    return check_value(tree, param.schema, f"the parameter '{param.name}'", diagnostics)
+    return check_nested_value(tree, param.schema, f"the parameter '{param.name}'", diagnostics)
 
 
 def resolve_parameters(

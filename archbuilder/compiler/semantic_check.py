@@ -52,7 +52,7 @@ from archbuilder.language.modules import (
 from archbuilder.language.parser.fields import FieldReader
 from archbuilder.language.parser.steps import decode_block_argument
 from archbuilder.limits import Limits
-from archbuilder.yaml.nodes import MappingNode, SequenceNode, to_plain
+from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, to_plain
 
 
 def check_program(program: Program, limits: Limits, diagnostics: Diagnostics) -> None:
@@ -325,6 +325,10 @@ class _ProgramChecker:
         check_parameter_values(
             callee.params, arguments, owner, self._diagnostics, allow_expressions=True
         )
+        is_expression = call.arguments is not None and not call.arguments.is_constant
+        if isinstance(tree, ScalarNode) and is_expression:
+            # The expression may give a mapping, which has the arguments by name.
+            return
         names = [*(each.name for each in arguments), *(each.name for each in split.blocks)]
         # The import may already pass some of the parameters of an imported network.
         if callee.is_file_network and callee.imported is not None:

@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from archbuilder.expressions.parser import MAX_ABS_VALUE
-from archbuilder.expressions.values import ExpressionValueError, count_items
+from archbuilder.expressions.values import ExpressionValueError, count_items, items_of
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
 
@@ -35,10 +35,10 @@ class EvaluationBudget:
             message = f"the expression needs more than {maximum} operations"
             raise ExpressionValueError(message, "limit-exceeded")
 
-    def charge_visit(self, values: list[PlainData]) -> None:
-        """Charge for a visit of all values in a list and in the lists within it."""
+    def charge_visit(self, value: PlainData) -> None:
+        """Charge for a visit of all values within a list or a mapping."""
         maximum = ITEMS_PER_OPERATION * (self.remaining_operations + 1)
-        self.charge(count_items(values, maximum) // ITEMS_PER_OPERATION)
+        self.charge(count_items(value, maximum) // ITEMS_PER_OPERATION)
 
     def charge_text(self, text: str) -> str:
         """Charge for the creation of a string, and return it."""
@@ -50,12 +50,14 @@ class EvaluationBudget:
         # Level by level, and stopped at the limit: lists can share items, so that every step of a
         # chain b = [a, a], c = [b, b], ... doubles the number of values.
         count = 0
-        level = [values]
+        level: list[PlainData] = [values]
         for _ in range(self._limits.depth):
-            count += sum(map(len, level))
+            count += sum(len(items_of(each)) for each in level)
             if count > self._limits.list_items:
                 self._report_items("the list")
-            level = [item for each in level for item in each if isinstance(item, list)]
+            level = [
+                item for each in level for item in items_of(each) if isinstance(item, list | dict)
+            ]
             if not level:
                 self.charge(count // ITEMS_PER_OPERATION)
                 return values

@@ -6,7 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from archbuilder.diagnostics.code import Code
-from archbuilder.diagnostics.errors import Diagnostics, ExpansionFrame, closest_match
+from archbuilder.diagnostics.errors import (
+    Diagnostics,
+    ExpansionFrame,
+    closest_match,
+    quote,
+    quote_list,
+)
 from archbuilder.diagnostics.span import Span
 from archbuilder.expressions import nodes
 from archbuilder.expressions.budget import EvaluationBudget
@@ -184,6 +190,16 @@ class _ExpressionEvaluator:
             closest_match(expression.name, [*self._bound, *self._variables]),
         )
 
+    def path(self, expression: nodes.Path) -> PlainData:
+        value = self.name(nodes.Name(expression.name, expression.start, expression.length))
+        keys = list(expression.keys)
+        start = expression.start + expression.length
+        while keys and isinstance(value, dict):
+            key = keys.pop(0)
+            value = _item_of_mapping(value, key, nodes.Literal(key, start + 1, len(key)))
+            start += 1 + len(key)
+        return ".".join([to_text(value), *keys]) if keys else value
+
     def list_expr(self, expression: nodes.ListExpr) -> PlainData:
         return self._budget.charge_list(self._evaluate_all(expression.items))
 
@@ -235,15 +251,15 @@ class _ExpressionEvaluator:
             right = self.evaluate(operand)
             # Comparing visits at most the items of the right operand, but those of a list that it
             # contains twice are visited twice.
-            if isinstance(right, list):
-                self._budget.charge_visit(right)
+            self._budget.charge_visit(right)
             if sign in ("==", "!="):
                 holds = is_equal(left, right) == (sign == "==")
             elif sign in ("in", "not in"):
-                if not isinstance(right, list):
+                if not isinstance(right, list | dict):
                     raise ExpressionValueError(
-                        f"'{sign}' needs a list on the right, not {describe(right)}"
+                        f"'{sign}' needs a list or a mapping on the right, not {describe(right)}"
                     )
+                # Of a mapping, the keys.
                 holds = any(is_equal(left, item) for item in right) == (sign == "in")
             elif isinstance(left, str) and isinstance(right, str):
                 # By code points; a string and a number have no order.
@@ -273,8 +289,11 @@ class _ExpressionEvaluator:
         return self.evaluate(expression.then if condition else expression.otherwise)
 
     def index(self, expression: nodes.Index, operand: PlainData) -> PlainData:
+        key = self.evaluate(expression.index)
+        if isinstance(operand, dict) or isinstance(key, str):
+            return _item_of_mapping(operand, key, expression.index)
         values = require_list(operand, "an index")
-        position = require_integer(self.evaluate(expression.index), "an index")
+        position = require_integer(key, "an index")
         if not -len(values) <= position < len(values):
             message = f"index {position} is out of range for a list of {len(values)}"
             raise _EvaluationError(message, expression.index)
@@ -293,9 +312,8 @@ class _ExpressionEvaluator:
         if expression.function in self._template.functions.signatures:
             return self._call_file_function(expression, arguments)
         for argument in arguments:
-            if isinstance(argument, list):
-                # Most functions visit the items alone; some compare them, with the lists in them.
-                self._budget.charge_visit(argument)
+            # Most functions visit the items alone; some compare them, with the lists in them.
+            self._budget.charge_visit(argument)
         if expression.function == "range":
             self._budget.check_range(arguments)
         result = FUNCTIONS[expression.function][0](*arguments)
@@ -335,6 +353,21 @@ class _ExpressionEvaluator:
         return values
 
 
+def _item_of_mapping(mapping: PlainData, key: PlainData, node: Expression) -> PlainData:
+    """Return a value of a mapping; `node` is that of the key."""
+    if not isinstance(mapping, dict):
+        raise ExpressionValueError(f"only a mapping has keys, not {describe(mapping)}")
+    if isinstance(key, str) and key in mapping:
+        return mapping[key]
+    if not isinstance(key, str):
+        raise _EvaluationError(f"a mapping is indexed by strings, not by {describe(key)}", node)
+    suggestion = closest_match(key, mapping)
+    message = f"the mapping has no key {quote(key)}"
+    if suggestion is None:
+        message += f"; its keys are: {quote_list(mapping)}"
+    raise _EvaluationError(message, node, "unknown-key", suggestion)
+
+
 def _bind_targets(targets: tuple[str, ...], value: PlainData) -> dict[str, PlainData]:
     """Return the values of the names after `for` of a comprehension."""
     if len(targets) == 1:
@@ -351,6 +384,7 @@ def _bind_targets(targets: tuple[str, ...], value: PlainData) -> dict[str, Plain
 _RULES: Final[dict[type, Callable[..., PlainData]]] = {
     nodes.Literal: _ExpressionEvaluator.literal,
     nodes.Name: _ExpressionEvaluator.name,
+    nodes.Path: _ExpressionEvaluator.path,
     nodes.ListExpr: _ExpressionEvaluator.list_expr,
     nodes.ListComprehension: _ExpressionEvaluator.list_comprehension,
     nodes.UnaryOp: _ExpressionEvaluator.unary,

@@ -50,9 +50,15 @@ def _sum(values: PlainData) -> PlainData:
 
 
 def _len(values: PlainData) -> PlainData:
-    if isinstance(values, list | str):
+    if isinstance(values, list | dict | str):
         return len(values)
-    raise ExpressionValueError(f"len needs a list or a string, not {describe(values)}")
+    raise ExpressionValueError(f"len needs a list, a mapping or a string, not {describe(values)}")
+
+
+def _keys(value: PlainData) -> PlainData:
+    if isinstance(value, dict):
+        return [*value]
+    raise ExpressionValueError(f"keys needs a mapping, not {describe(value)}")
 
 
 def _round(x: PlainData, digits: PlainData = None) -> PlainData:
@@ -190,6 +196,7 @@ FUNCTIONS: Final[dict[str, tuple[Callable[..., PlainData], int, int]]] = {
     "unique": (_unique, 1, 1),
     "count": (_count, 2, 2),
     "index": (_index, 2, 2),
+    "keys": (_keys, 1, 1),
     "any": (lambda values: any(_require_booleans(values, "any")), 1, 1),
     "all": (lambda values: all(_require_booleans(values, "all")), 1, 1),
     "int": (_int, 1, 1),

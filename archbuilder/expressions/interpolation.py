@@ -15,7 +15,7 @@ from archbuilder.expressions.template import NO_FUNCTIONS, FileFunctions, Piece,
 from archbuilder.limits import Limits
 from archbuilder.yaml.nodes import ScalarNode
 
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_NAME: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)((?:\.[A-Za-z_][A-Za-z0-9_]*)*)", re.ASCII)
 
 
 def has_expression(text: str) -> bool:
@@ -51,7 +51,7 @@ def parse(
     calls: list[Reference] = []
     for expression in expressions:
         for node in _iter_references(expression):
-            if isinstance(node, nodes.Name):
+            if isinstance(node, nodes.Name | nodes.Path):
                 references.append((node.name, node.start, node.length))
             elif node.function in functions.signatures:
                 calls.append((node.function, node.start, node.length))
@@ -90,7 +90,12 @@ def _split_pieces(text: str, limits: Limits, functions: FileFunctions) -> Iterat
                 else "'$' is followed by a name or by '('; write $$ for a dollar sign"
             )
             raise ExpressionSyntaxError(message, dollar, 1 + len(next_character))
-        yield nodes.Name(match[0], dollar, len(match[0]) + 1)
+        name, keys = match[1], tuple(match[2].split(".")[1:])
+        length = len(name) + 1
+        if keys:
+            yield nodes.Path(name, keys, dollar, length)
+        else:
+            yield nodes.Name(name, dollar, length)
         position = match.end()
     literal += text[position:]
     # A template has at least one piece, also for an empty string.
@@ -124,13 +129,15 @@ def _closing_bracket(text: str, opening: int) -> int:
     )
 
 
-def _iter_references(expression: Expression) -> Iterator[nodes.Name | nodes.FunctionCall]:
+def _iter_references(
+    expression: Expression,
+) -> Iterator[nodes.Name | nodes.Path | nodes.FunctionCall]:
     """Yield the calls and the names in an expression, without those that a comprehension binds."""
     # A stack instead of recursion: `a + b + c + ...` is nested as deep as it is long.
     stack: list[tuple[Expression, frozenset[str]]] = [(expression, frozenset())]
     while stack:
         node, bound = stack.pop()
-        if isinstance(node, nodes.FunctionCall) or (
+        if isinstance(node, nodes.FunctionCall | nodes.Path) or (
             isinstance(node, nodes.Name) and node.name not in bound
         ):
             yield node

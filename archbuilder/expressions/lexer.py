@@ -40,7 +40,7 @@ _TOKEN: Final = re.compile(
     r"|(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<text>'[^'\\\n]*'|\"[^\"\\\n]*\")"
-    r"|(?P<sign>\*\*|//|==|!=|<=|>=|[-+*/%<>()\[\],:])"
+    r"|(?P<sign>\*\*|//|==|!=|<=|>=|[-+*/%<>()\[\],:.])"
 )
 _HINTS: Final = {
     "=": "write == to compare",
@@ -48,7 +48,6 @@ _HINTS: Final = {
     "|": "write 'or'",
     "!": "write 'not'",
     "?": "write 'a if condition else b'",
-    ".": "values have no attributes",
     "{": "write $(...) with parentheses",
     "$": "inside $(...), write names without '$'",
 }

@@ -30,6 +30,20 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
+class Path:
+    """`$row.filters` outside brackets: a parameter, and keys of the mappings within it.
+
+    Where a value is not a mapping, the rest is text, as in `from: encoder$i.skip`.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    start: int
+    length: int
+    """That of the parameter with its `$`."""
+
+
+@dataclass(frozen=True, slots=True)
 class ListExpr:
     """A list of expressions."""
 
@@ -97,7 +111,7 @@ class IfExp:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An item of a list: `operand[index]`."""
+    """An item of a list, `operand[index]`, or of a mapping, `operand[key]` or `operand.key`."""
 
     operand: Expression
     index: Expression
@@ -129,6 +143,7 @@ class FunctionCall:
 Expression: TypeAlias = Union[
     Literal,
     Name,
+    Path,
     ListExpr,
     ListComprehension,
     UnaryOp,

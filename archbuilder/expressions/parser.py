@@ -172,7 +172,10 @@ class _Parser:
             self._depth -= 1
             return UnaryOp(token.text, operand, token.start, 1)
         base = self._atom()
-        while (token := self._accept("[")) is not None:
+        while (token := self._accept("[", ".")) is not None:
+            if token.text == ".":
+                base = Index(base, self._key(), token.start, 1)
+                continue
             # `[` was accepted: `[:last]`, `[first:]`, `[first:last]` or `[index]` follows.
             first = None if self._token.text == ":" else self._conditional()
             if self._accept(":") is not None:
@@ -190,6 +193,14 @@ class _Parser:
         exponent = self._unary()
         self._depth -= 1
         return BinOp("**", base, exponent, token.start, 2)
+
+    def _key(self) -> Literal:
+        """Parse the key after a dot. Keywords are keys, too: a mapping may have any."""
+        token = self._token
+        if token.kind != "name":
+            self._raise_unexpected("expected a key after '.', not")
+        self._position += 1
+        return Literal(token.text, token.start, len(token.text))
 
     def _atom(self) -> Expression:
         token = self._token

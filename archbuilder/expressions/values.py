@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import quote
 from archbuilder.plain_data import PlainData
@@ -92,17 +94,24 @@ def to_text(value: PlainData) -> str:
     raise ExpressionValueError(f"{describe(value)} cannot be inserted into a string")
 
 
-def count_items(values: list[PlainData], limit: int) -> int:
-    """Count the items of a list and of all lists in it; return any larger number above `limit`.
+def items_of(value: PlainData) -> Collection[PlainData]:
+    """Return the items of a list or the values of a mapping; a scalar has none."""
+    if isinstance(value, list):
+        return value
+    return value.values() if isinstance(value, dict) else ()
+
+
+def count_items(value: PlainData, limit: int) -> int:
+    """Count the items of a value and of all values in it; return any larger number above `limit`.
 
     The count stops at `limit` because nested lists may be shared: a small object can stand for
     more items than could be visited.
     """
-    stack, count = [values], 0
+    stack, count = [value], 0
     while stack and count <= limit:
-        current = stack.pop()
-        count += len(current)
-        stack += [item for item in current if isinstance(item, list)]
+        items = items_of(stack.pop())
+        count += len(items)
+        stack += [item for item in items if isinstance(item, list | dict)]
     return count
 
 
@@ -110,6 +119,10 @@ def is_equal(left: PlainData, right: PlainData) -> bool:
     """Whether two values are equal; unlike in Python, true is not equal to 1."""
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(is_equal, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(
+            is_equal(value, right[key]) for key, value in left.items()
+        )
     return isinstance(left, bool) == isinstance(right, bool) and left == right
 
 
@@ -117,4 +130,6 @@ def identity(value: PlainData) -> object:
     """Return a hashable object, which is equal for equal values alone; true is not equal to 1."""
     if isinstance(value, list):
         return tuple(map(identity, value))
+    if isinstance(value, dict):
+        return frozenset((key, identity(item)) for key, item in value.items())
     return (bool, value) if isinstance(value, bool) else value

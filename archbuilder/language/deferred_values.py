@@ -133,7 +133,7 @@ class _ValueEvaluation:
             )
             if isinstance(result, EvaluationFailed):
                 return None
-            if isinstance(result, list):
+            if isinstance(result, list | dict):
                 if self._remaining_items < 0:
                     # An earlier list of this value exceeded the limit and was reported.
                     return None

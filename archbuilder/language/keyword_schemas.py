@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
-from archbuilder.language.parser.declarations import (
-    BLOCK_TYPE,
-    DATA_SIZE_PATTERN,
-    SCHEMA_KEYS,
-    TYPE_NAMES,
-)
+from archbuilder.language.parser.declarations import DATA_SIZE_PATTERN
+from archbuilder.language.parser.value_schemas import BLOCK_TYPE, SCHEMA_KEYS, TYPE_NAMES
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -65,6 +61,9 @@ _PARAM_KEYWORDS: Final[Schema] = {
     "multipleOf": {"type": "number", "exclusiveMinimum": 0},
     "enum": {"type": "array", "minItems": 1},
     "items": {"type": "object"},
+    "properties": {"type": "object", "additionalProperties": {"type": ["object", "null"]}},
+    "required": {"type": "array", "items": TEXT},
+    "additionalProperties": {"type": ["boolean", "object"]},
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), NUMBER),
     **dict.fromkeys(("minItems", "maxItems", "minLength", "maxLength"), _COUNT),
 }

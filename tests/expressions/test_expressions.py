@@ -26,6 +26,7 @@ VARIABLES: dict[str, PlainData] = {
     "word": "relu",
     "sizes": [8, 16, 32],
     "nothing": None,
+    "row": {"units": 4, "deep": {"rate": 0.5, "for": [1]}},
 }
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "expressions.md"
 
@@ -98,6 +99,23 @@ def run(
         ("$(int('12') + int(3.9))", 15),
         ("$(float(2))", 2.0),
         ("$(str(a) + 'x')", "3x"),
+        ("$row.units", 4),
+        ("$row.deep.rate", 0.5),
+        ("$row.deep", {"rate": 0.5, "for": [1]}),
+        ("x$row.units.y", "x4.y"),
+        ("$word.0", "relu.0"),
+        ("$word.out", "relu.out"),
+        ("$a.b.c", "3.b.c"),
+        ("$(row.units * 2)", 8),
+        ("$(row.deep.for[0])", 1),
+        ("$(row['un' + 'its'])", 4),
+        ("$(2.5 if row.units == 4. else 1)", 2.5),
+        ("$('units' in row and 4 not in row)", True),
+        ("$(row == row and row != row.deep)", True),
+        ("$(len(row))", 2),
+        ("$(keys(row))", ["units", "deep"]),
+        ("$([r.units for r in [row, row]])", [4, 4]),
+        ("$(count(unique([row, row]), row))", 1),
         ("$([x for x in sizes])", [8, 16, 32]),
         ("$([a * x for x in sizes if x > 8])", [48, 96]),
         ("$([x if yes else 0 for x in sizes])", [8, 16, 32]),
@@ -151,9 +169,22 @@ def test_expression_values(text: str, value: PlainData):
         ("$(a b)", "expression-syntax 5"),
         ("$(1 +)", "expression-syntax 6"),
         ("$(a = 3)", "expression-syntax 5"),
-        ("$(a.real)", "expression-syntax 4"),
-        ("$(a.__class__)", "expression-syntax 4"),
+        ("$(a.real)", "expression-error 4"),
+        ("$(a.__class__)", "expression-error 4"),
         ("$(lambda: 1)", "expression-syntax 3"),
+        ("$(row.)", "expression-syntax 7"),
+        ("$(row.5)", "expression-syntax 6"),
+        ("$(row.unit)", "unknown-key 7"),
+        ("$row.deep.rat", "unknown-key 11"),
+        ("$rows.unit", "unknown-parameter 1"),
+        ("$(row.units.x)", "expression-error 12"),
+        ("$(row[0])", "expression-error 7"),
+        ("$(row.units())", "expression-syntax 12"),
+        ("$(row < row)", "expression-error 7"),
+        ("$(sizes['units'])", "expression-error 8"),
+        ("$(keys(sizes))", "expression-error 3"),
+        ("x$row", "expression-error 2"),
+        ("$sizes.x", "expression-error 1"),
         ("$([x for x in sizes for y in sizes])", "expression-syntax 21"),
         ("$([x for 3 in sizes])", "expression-syntax 10"),
         ("$([x for if in sizes])", "expression-syntax 10"),
@@ -318,7 +349,7 @@ def test_evaluation_cost_is_bounded(text: str):
 
 
 @settings(max_examples=5 * settings().max_examples)
-@given(st.text(alphabet="$()[],.+-*/%<>=! aitz019'\"_ef", max_size=40))
+@given(st.text(alphabet="$()[],.row+-*/%<>=! aitz019'\"_ef", max_size=40))
 def test_fuzz_text(text: str):
     """Nothing else comes out, and a mistake is reported just when there is no value."""
     value, codes = run(text)
@@ -326,8 +357,9 @@ def test_fuzz_text(text: str):
 
 
 OPERANDS = "a half yes word sizes nothing 0 1 2.5 1e3 'x' [ ] ( ) , if else in not and or for"
+OPERANDS += " row . units deep"
 OPERATORS = "+ - * / // % ** < <= == != > min max len sum range int str divisible round"
-OPERATORS += " sorted unique count index zip enumerate log"
+OPERATORS += " sorted unique count index zip enumerate log keys"
 TOKENS = st.sampled_from(f"{OPERANDS} {OPERATORS}".split())
 
 

@@ -18,6 +18,7 @@ from archbuilder.language.ast import (
 from archbuilder.language.deferred_values import DeferredValue
 from archbuilder.language.parser.fields import FieldReader, describe_value, quoted
 from archbuilder.language.parser.steps import decode_block_argument
+from archbuilder.language.parser.value_schemas import BLOCK_TYPE, SCHEMA_KEYS, decode_schema
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import (
     MappingEntry,
@@ -28,27 +29,9 @@ from archbuilder.yaml.nodes import (
     to_plain,
 )
 
-BLOCK_TYPE: Final = "block"
-"""The type of parameters whose values are blocks; unlike the others, not one of JSON Schema."""
-TYPE_NAMES: Final = ("integer", "number", "boolean", "string", "array", "object", "null")
-SCHEMA_KEYS: Final = (
-    "type",
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "multipleOf",
-    "enum",
-    "items",
-    "minItems",
-    "maxItems",
-    "minLength",
-    "maxLength",
-)
 PARAM_KEYS: Final = ("default", "description", "from_data", *SCHEMA_KEYS)
 BLOCK_PARAM_KEYS: Final = ("type", "default", "description")
 DATA_SIZE_PATTERN: Final = rf"(?:(.+)\.)?({'|'.join(get_args(SizeQuantity))})"
-_COUNT_KEYWORDS: Final = ("minItems", "maxItems", "minLength", "maxLength")
 _DEFAULT_TYPES: Final[dict[type, PlainData]] = {
     bool: "boolean",
     int: "integer",
@@ -99,7 +82,7 @@ def _decode_declaration(
     if type_entry is not None and to_plain(type_entry.value) == BLOCK_TYPE:
         return _decode_block_param(reader, entry, declaration)
     default: DeferredValue | None = None
-    schema: dict[str, PlainData] = {}
+    keywords: list[MappingEntry] = []
     from_data: DataSize | None = None
     title = f"the parameter {quoted(entry.key)}"
     for field in reader.known_entries(declaration, PARAM_KEYS, title):
@@ -109,8 +92,9 @@ def _decode_declaration(
             reader.expect_text(field.value, "'description'")
         elif field.key == "from_data":
             from_data = _decode_data_size(reader, field.value)
-        elif _check_keyword(reader, field):
-            schema[field.key] = to_plain(field.value)
+        else:
+            keywords.append(field)
+    schema = decode_schema(reader, keywords)
     if from_data is not None and default is None:
         reader.diagnostics.error(
             "missing-key",
@@ -148,42 +132,6 @@ def _decode_data_size(reader: FieldReader, tree: Tree) -> DataSize | None:
         )
         return None
     return DataSize(match[1] or "", cast(SizeQuantity, match[2]), tree.span)
-
-
-def _check_keyword(reader: FieldReader, entry: MappingEntry) -> bool:
-    """Check that a JSON Schema keyword of a parameter has a valid value; report it if not."""
-    if entry.key == "items":
-        mapping = reader.expect_mapping(
-            entry.value, "'items'", expected="a mapping such as {type: integer}"
-        )
-        if mapping is None:
-            return False
-        # A list: `all` of a generator would stop at the first invalid keyword and not report the
-        # rest.
-        are_valid = [
-            _check_keyword(reader, each)
-            for each in reader.known_entries(mapping, SCHEMA_KEYS, "'items'")
-        ]
-        return all(are_valid) and len(are_valid) == len(mapping.entries)
-    value = to_plain(entry.value)
-    # A boolean is an `int` in Python, hence `type(...)`, and the check for True in 'multipleOf'.
-    if entry.key == "type":
-        names = value if isinstance(value, list) else [value]
-        # JSON Schema allows no empty list of types: no value would be valid.
-        valid = bool(names) and all(name in TYPE_NAMES for name in names)
-        expected = f"one of {', '.join(TYPE_NAMES)}, or for a parameter {BLOCK_TYPE}"
-    elif entry.key == "enum":
-        valid, expected = isinstance(value, list) and bool(value), "a list of values"
-    elif entry.key in _COUNT_KEYWORDS:
-        valid, expected = type(value) is int and value >= 0, "an integer of at least 0"
-    elif entry.key == "multipleOf":
-        valid = isinstance(value, int | float) and value is not True and value > 0
-        expected = "a number above 0"
-    else:
-        valid, expected = type(value) in (int, float), "a number"
-    if not valid:
-        reader.report_unexpected(entry.value, f"'{entry.key}'", expected)
-    return valid
 
 
 def decode_imports(
