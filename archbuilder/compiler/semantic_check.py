@@ -386,6 +386,6 @@ class _ProgramChecker:
         # call each other.
         roots = {name for name, each in document.blocks.items() if each in self._imported_blocks}
         roots |= {_FILE_NETWORK} | (set() if document.is_single_network else {*document.networks})
-        for name in unused_roots(self._call_graph, roots):
+        for name in unused_roots(document.blocks, self._call_graph, roots):
             span = document.blocks[name].span
             self._diagnostics.warning("unused-block", f"the block '{name}' is not used", span)

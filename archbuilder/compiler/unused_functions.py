@@ -19,7 +19,7 @@ def warn_unused_functions(
     callees = {
         name: [each for each, _, _ in value.calls] for name, value in functions.values.items()
     }
-    for name in unused_roots(callees, roots):
+    for name in unused_roots(functions.signatures, callees, roots):
         span = functions.signatures[name].span
         diagnostics.warning("unused-function", f"the function '{name}' is not called", span)
     for name, signature in functions.signatures.items():

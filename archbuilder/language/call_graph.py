@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from archbuilder.diagnostics.span import Span
 
@@ -36,8 +36,10 @@ def find_cycles(
                 path.append(callee)
 
 
-def unused_roots(callees: Mapping[str, Collection[str]], roots: Collection[str]) -> list[str]:
-    """Return the definitions that neither the roots nor what they call need, in their order.
+def unused_roots(
+    names: Iterable[str], callees: Mapping[str, Collection[str]], roots: Collection[str]
+) -> list[str]:
+    """Return those of some definitions that neither the roots nor what they call need.
 
     Those that only an unused one calls are left out: their caller is the cause. The calls have no
     cycles, which are errors.
@@ -45,9 +47,9 @@ def unused_roots(callees: Mapping[str, Collection[str]], roots: Collection[str])
     used = set(roots)
     stack = list(used)
     while stack:
-        names = set(callees.get(stack.pop(), ())) - used
-        used |= names
-        stack += names
-    unused = [name for name in callees if name not in used]
-    indirect = {callee for name in unused for callee in callees[name]}
+        added = set(callees.get(stack.pop(), ())) - used
+        used |= added
+        stack += added
+    unused = [name for name in names if name not in used]
+    indirect = {callee for name in unused for callee in callees.get(name, ())}
     return [name for name in unused if name not in indirect]
