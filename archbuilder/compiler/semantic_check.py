@@ -204,7 +204,7 @@ class _ProgramChecker:
                 self._check_names(modifier, scope)
             if isinstance(step.body, SharedCall):
                 self._check_names(step.body.name, scope)
-            self._check_steps(inner_steps(step.body), scope)
+            self._check_steps(inner_steps(step), scope)
             call = call_of(step)
             if call is not None:
                 self._check_call(call, step.call_constants, scope)

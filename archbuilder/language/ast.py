@@ -168,7 +168,8 @@ class Step:
     """An entry of `layers`: a body and its modifiers.
 
     The modifiers are `name`, `from` (`input_refs`), `repeat`, `for` (`loop`), `when`
-    (`condition`) and `call` (constants of the layer's call); each is None where it is left out.
+    (`condition`), `else` (`alternative`) and `call` (constants of the layer's call); each is None
+    where it is left out.
     """
 
     body: Body
@@ -178,6 +179,7 @@ class Step:
     repeat: Repeat | None = None
     loop: ForLoop | None = None
     condition: DeferredValue | None = None
+    alternative: Sequential | None = None
     call_constants: DeferredValue | None = None
 
     @property
@@ -186,7 +188,13 @@ class Step:
         return None if self.input_refs is None else self.input_refs.span
 
 
-def inner_steps(body: Body) -> tuple[Step, ...]:
+def inner_steps(step: Step) -> tuple[Step, ...]:
+    """Return the steps within a step, also those of its `else`, which belong to its scope."""
+    alternative = () if step.alternative is None else step.alternative.steps
+    return steps_of(step.body) + alternative
+
+
+def steps_of(body: Body) -> tuple[Step, ...]:
     """Return the steps within a body, which belong to the scope of the step around them."""
     if isinstance(body, Sequential):
         return body.steps

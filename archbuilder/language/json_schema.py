@@ -107,6 +107,7 @@ def _step(registry: Registry) -> Schema:
         "patternProperties": {BLOCK_USE: ANY},
         "additionalProperties": False,
         "minProperties": 1,
+        "dependencies": {"else": ["when"]},
     }
     # Without its arguments, a step can name only layers that require none.
     signatures = (*registry.layers.items(), *_operations(registry).items())

@@ -185,6 +185,7 @@ MODIFIERS: Final[Schema] = {
         },
     ),
     "when": WHEN,
+    "else": with_description("The steps in place of this one if 'when' is false.", _STEPS),
     "call": with_description("Constant arguments of the layer's call.", {"type": "object"}),
 }
 

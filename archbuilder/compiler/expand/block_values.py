@@ -13,7 +13,7 @@ from archbuilder.compiler.expand.environment import (
     BoundCall,
     Environment,
 )
-from archbuilder.compiler.expand.scope import FileScope
+from archbuilder.compiler.expand.scope import CallSite, FileScope
 from archbuilder.compiler.parameters import ExplicitValues, ParameterValue, resolve_parameters
 from archbuilder.diagnostics.errors import Diagnostics, quote
 from archbuilder.diagnostics.span import NO_FILE, Span
@@ -73,6 +73,23 @@ def held_block(
             notes=(f"the list is at {value.span}",),
         )
     return BlockValue(ErrorNode(), environment, call.span)
+
+
+def check_call_of_steps(
+    call_site: CallSite, call: StepCall, block: BlockValue | None, diagnostics: Diagnostics
+) -> bool:
+    """Check a use of a parameter that holds a list of steps or null; report what needs a layer."""
+    has_keywords = bool(call_site.inputs.keywords)
+    if not has_keywords and call_site.call_constants is None:
+        return True
+    key = "'from' with names of inputs" if has_keywords else "'call'"
+    held = "null" if block is None else "a list of steps"
+    diagnostics.error(
+        "invalid-structure",
+        f"{key} needs a layer or a block, but '{call.callee}' is {held} here",
+        call_site.span,
+    )
+    return False
 
 
 def evaluate_arguments(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archbuilder.compiler.expand.block_values import held_block
+from archbuilder.compiler.expand.block_values import check_call_of_steps, held_block
 from archbuilder.compiler.expand.blocks import (
     bind_block_inputs,
     bind_block_parameters,
@@ -16,7 +16,11 @@ from archbuilder.compiler.expand.iteration import evaluate_when, iterations
 from archbuilder.compiler.expand.layer_calls import LayerCalls
 from archbuilder.compiler.expand.scope import CallSite, Scope, Symbol
 from archbuilder.compiler.expand.size_limit import MAX_STEP_NESTING, report_too_many_steps
-from archbuilder.compiler.expand.step_names import assign_step_name, mark_skipped, register_name
+from archbuilder.compiler.expand.step_names import (
+    assign_step_name,
+    register_name,
+    select_alternative,
+)
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
 from archbuilder.compiler.ir import Node
 from archbuilder.diagnostics.errors import ExpansionFrame, closest_match, quote
@@ -129,12 +133,12 @@ class Expander:
         if is_active is None:
             register_name(step, scope, ERROR_REFS, variables, self._evaluator)
             return ERROR_REFS, True
-        if not is_active:
-            mark_skipped(step, scope, variables, self._evaluator)
+        selected = select_alternative(step, scope, variables, self._evaluator, is_active=is_active)
+        if selected is None:
             return previous, False
         # Not before `when`: the inputs of a skipped step may be skipped as well.
         inputs = resolve_inputs(
-            step,
+            selected,
             scope,
             previous,
             variables,
@@ -142,7 +146,7 @@ class Expander:
             from_previous_iteration=from_previous_iteration,
         )
         self._nesting += 1
-        outputs = self._expand_body(step, scope, inputs, variables)
+        outputs = self._expand_body(selected, scope, inputs, variables)
         self._nesting -= 1
         return outputs, True
 
@@ -247,11 +251,7 @@ class Expander:
         def expand(site: CallSite) -> TensorRefs:
             if block is not None and isinstance(block.body, ErrorNode):
                 return ERROR_REFS
-            if site.inputs.keywords or site.call_constants is not None:
-                key = "'from' with names of inputs" if site.inputs.keywords else "'call'"
-                held = "null" if block is None else "a list of steps"
-                message = f"{key} needs a layer or a block, but '{call.callee}' is {held} here"
-                self._diagnostics.error("invalid-structure", message, site.span)
+            if not check_call_of_steps(site, call, block, self._diagnostics):
                 return ERROR_REFS
             if block is None:
                 return site.inputs.positional

@@ -21,7 +21,15 @@ from archbuilder.compiler.expand.scope import FileScope
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 from archbuilder.diagnostics.span import Span
 from archbuilder.expressions import OpaqueValue
-from archbuilder.language.ast import Block, Sequential, Step, StepCall, call_of, inner_steps
+from archbuilder.language.ast import (
+    Block,
+    Sequential,
+    Step,
+    StepCall,
+    call_of,
+    inner_steps,
+    steps_of,
+)
 from archbuilder.language.deferred_values import DeferredValue, Value, ValueEvaluator, Variables
 from archbuilder.language.modules import BlockCallee, resolve_callee
 
@@ -136,8 +144,9 @@ class _StepCounter:
     def _count_iteration(self, step: Step, environment: Environment) -> int:
         # A skipped step counts as one, as it does in the expansion.
         if not evaluate_when(step, environment.variables, self._evaluator):
-            return 1
-        count = 1 + self._count_steps(inner_steps(step.body), environment)
+            alternative = () if step.alternative is None else step.alternative.steps
+            return 1 + self._count_steps(alternative, environment)
+        count = 1 + self._count_steps(steps_of(step.body), environment)
         call = call_of(step)
         if call is None:
             return count
@@ -186,7 +195,7 @@ class _StepCounter:
         names = _variable_names([step.condition, None if call is None else call.arguments])
         if call is not None and call.parameter is not None:
             names |= {call.parameter}
-        return names.union(*(self._variables_of_step(each) for each in inner_steps(step.body)))
+        return names.union(*(self._variables_of_step(each) for each in inner_steps(step)))
 
 
 def _value_key(value: Value) -> object:

@@ -36,6 +36,29 @@ def register_name(
         scope.symbols[name] = Symbol(outputs, step.span)
 
 
+def select_alternative(
+    step: Step,
+    scope: Scope,
+    variables: Variables,
+    evaluator: ValueEvaluator,
+    *,
+    is_active: bool,
+) -> Step | None:
+    """Return the step without its `else`, the steps of its `else` as one step, or None.
+
+    What is left out is marked as skipped.
+    """
+    if step.alternative is None:
+        if not is_active:
+            mark_skipped(step, scope, variables, evaluator)
+        return step if is_active else None
+    first = replace(step, alternative=None)
+    second = replace(step, body=step.alternative, alternative=None, call_constants=None)
+    selected, skipped = (first, second) if is_active else (second, first)
+    mark_skipped(replace(skipped, name=None), scope, variables, evaluator)
+    return selected
+
+
 def mark_skipped(step: Step, scope: Scope, variables: Variables, evaluator: ValueEvaluator) -> None:
     """Record that a step and the steps within it were left out by its `when`.
 
@@ -47,7 +70,7 @@ def mark_skipped(step: Step, scope: Scope, variables: Variables, evaluator: Valu
         tree = silent_evaluator.evaluate(step.name, variables)
         if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
             scope.skipped[tree.value] = step.span
-    for inner in inner_steps(step.body):
+    for inner in inner_steps(step):
         # A name with an expression may read the variables of a loop, which have no values here.
         has_constant_name = inner.name is None or inner.name.is_constant
         mark_skipped(

@@ -26,7 +26,7 @@ from archbuilder.language.parser.fields import FieldReader, is_empty, quoted
 from archbuilder.language.parser.loops import decode_loop, decode_repeat
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
 
-STEP_MODIFIERS: Final = ("name", "from", "repeat", "for", "when", "call")
+STEP_MODIFIERS: Final = ("name", "from", "repeat", "for", "when", "else", "call")
 STEP_BODIES: Final = ("layers", "branches", "reuse")
 STEP_KEYS: Final = (*STEP_BODIES, "merge", *STEP_MODIFIERS)
 
@@ -60,6 +60,7 @@ def decode_steps(reader: FieldReader, tree: Tree, title: str = "layers") -> tupl
                 repeat=decode_repeat(reader, modifiers.get("repeat")),
                 loop=decode_loop(reader, modifiers.get("for")),
                 condition=_modifier_value(reader, modifiers, "when"),
+                alternative=_decode_alternative(reader, modifiers),
                 call_constants=_modifier_value(reader, modifiers, "call"),
             )
         )
@@ -71,6 +72,19 @@ def _modifier_value(
 ) -> DeferredValue | None:
     entry = modifiers.get(key)
     return None if entry is None else reader.decode_value(entry.value)
+
+
+def _decode_alternative(
+    reader: FieldReader, modifiers: dict[str, MappingEntry]
+) -> Sequential | None:
+    entry = modifiers.get("else")
+    if entry is None:
+        return None
+    if "when" not in modifiers:
+        reader.diagnostics.error(
+            "invalid-structure", "'else' needs 'when' in the same step", entry.key_span
+        )
+    return Sequential(decode_steps(reader, entry.value, "else"))
 
 
 def _decode_body(
