@@ -21,6 +21,7 @@ from archbuilder.compiler.pipeline import (
     DEFAULT_VARIANT,
     BuildOptions,
     CheckedProgram,
+    ExpansionResult,
     evaluate_section,
     expand_every_variant,
     expand_program,
@@ -37,6 +38,7 @@ from archbuilder.files.sandbox import SandboxPath
 from archbuilder.language.ast import DataSize
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
+from archbuilder.shape_oracle import make_shape_oracle
 from archbuilder.silence_tensorflow import import_tensorflow
 from archbuilder.yaml.nodes import Tree, from_plain
 
@@ -56,10 +58,10 @@ class Blueprint:
     def __init__(
         self, checked: CheckedProgram, limits: Limits, variant: str = DEFAULT_VARIANT
     ) -> None:
-        self._program = checked.program
-        self._warnings = checked.warnings
-        self._limits = limits
-        self._variant = variant
+        self._program, self._warnings = checked.program, checked.warnings
+        self._reads_shapes = checked.reads_shapes
+        self._last_expansion: tuple[str, ExpansionResult] | None = None
+        self._limits, self._variant = limits, variant
 
     def __repr__(self) -> str:
         return f"<Blueprint {self.name!r} from {self._program.document.span.source.name!r}>"
@@ -99,12 +101,18 @@ class Blueprint:
         """The variant that it was loaded with (`resnet:50`)."""
         return self._variant
 
+    @property
+    def reads_shapes(self) -> bool:
+        """Whether its expressions read shapes of tensors, so that expanding it needs Keras."""
+        return self._reads_shapes
+
     def validate(
         self, /, *, variant: str | None = None, **params: PlainData
     ) -> tuple[Diagnostic, ...]:
         """Check the blueprint by expanding it, and return the warnings. Does not need Keras.
 
         Without a variant and parameters, it is expanded with its defaults and with every variant.
+        What depends on shapes of tensors is not checked; see `reads_shapes`.
 
         Raises:
             BlueprintError: with all errors.
@@ -114,14 +122,26 @@ class Blueprint:
         options = self._build_options(variant, params)
         return self._warnings + expand_program(self._program, options, self._limits).warnings
 
+    def validate_with_shapes(
+        self, /, *, variant: str | None = None, **params: PlainData
+    ) -> tuple[Diagnostic, ...]:
+        """Check as `validate` does, and with Keras what depends on shapes of tensors as well.
+
+        Raises:
+            BlueprintError: with all errors.
+        """
+        if variant is None and not params and self._variant == DEFAULT_VARIANT:
+            warnings = expand_every_variant(self._program, self._limits, make_shape_oracle)
+            return self._warnings + warnings
+        return self._warnings + self._expand(self._build_options(variant, params)).warnings
+
     def graphs(self, /, *, variant: str | None = None, **params: PlainData) -> Mapping[str, Graph]:
         """Return the expanded graph of each network, by the name of the network.
 
         Raises:
             BlueprintError: with all errors.
         """
-        options = self._build_options(variant, params)
-        return expand_program(self._program, options, self._limits).graphs
+        return self._expand(self._build_options(variant, params)).graphs
 
     def expand(self, /, *, variant: str | None = None, **params: PlainData) -> str:
         """Return the text of an equivalent blueprint without parameters, blocks and loops.
@@ -145,11 +165,10 @@ class Blueprint:
                 `image_data_format`.
         """
         import_tensorflow()
-        # Imports Keras, which takes seconds.
         from archbuilder.keras_backend import build_symbolic
 
         options = self._build_options(variant, params)
-        graphs = expand_program(self._program, options, self._limits).graphs
+        graphs = self._expand(options).graphs
         models = {name: build_symbolic(graph) for name, graph in graphs.items()}
         analyses = {name: model.analysis for name, model in models.items()}
         check_expectations(self._program, options, analyses)
@@ -216,6 +235,15 @@ class Blueprint:
         Training sets the parameters to them; without data, they have their defaults.
         """
         return sizes_from_data(self._program, self._build_options(variant, params))
+
+    def _expand(self, options: BuildOptions) -> ExpansionResult:
+        # The last result is kept, because the expansion of a network that reads shapes takes as
+        # long as its build. Its options are compared as text, in which 1 and true differ.
+        key = repr(options)
+        if self._last_expansion is None or self._last_expansion[0] != key:
+            result = expand_program(self._program, options, self._limits, make_shape_oracle)
+            self._last_expansion = key, result
+        return self._last_expansion[1]
 
     def _build_options(self, variant: str | None, params: Mapping[str, PlainData]) -> BuildOptions:
         STRING.check("variant", variant, optional=True)

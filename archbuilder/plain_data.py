@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias, Union
+from typing import Final, TypeAlias, Union
 
-ScalarValue: TypeAlias = Union[bool, int, float, str, None]
 
+class UnknownValue:
+    """The type of `UNKNOWN`."""
+
+    def __repr__(self) -> str:
+        return "unknown"
+
+
+UNKNOWN: Final = UnknownValue()
+"""A value that depends on a shape, in a check without Keras. No graph has it."""
+
+ScalarValue: TypeAlias = Union[bool, int, float, str, UnknownValue, None]
 
 PlainData: TypeAlias = Union[ScalarValue, "list[PlainData]", "dict[str, PlainData]"]
 """The data of a YAML tree without its locations, restricted to the types of JSON."""

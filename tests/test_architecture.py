@@ -32,7 +32,7 @@ ORDER: Mapping[str, str] = {
         keras_ext
         keras_registration
         keras_backend
-        expectations weights
+        expectations shape_oracle weights
         blueprint
         config
         data
@@ -67,6 +67,7 @@ ORDER: Mapping[str, str] = {
         environment
         block_values
         blocks inputs step_names
+        shapes
         layer_calls size_limit
         lowering
         networks
@@ -166,7 +167,7 @@ ORDER: Mapping[str, str] = {
         shape_format state_scope tracing
         analysis batch_axis instantiate node_checks regularization saving
         functional memory_check
-        trial_call
+        shape_oracle trial_call
         build
     """,
     "archbuilder.language": """

@@ -73,7 +73,7 @@ def compile_command(
     """
     loaded = request.load(blueprint)
     variant = request.select_variant(loaded)
-    console.report_diagnostics(loaded.validate(variant=variant, **request.params))
+    console.report_diagnostics(loaded.validate_with_shapes(variant=variant, **request.params))
     networks = tuple(loaded.graphs(variant=variant, **request.params))
     weight_files = weights_request.files_by_network(networks)
     output_paths = {}

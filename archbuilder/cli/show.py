@@ -64,7 +64,7 @@ def show_command(
     """
     loaded = request.load(blueprint)
     variant = request.select_variant(loaded)
-    console.report_diagnostics(loaded.validate(variant=variant, **request.params))
+    console.report_diagnostics(loaded.validate_with_shapes(variant=variant, **request.params))
     import_tensorflow()
     analyses = loaded.analyze(variant=variant, **request.params)
     if output_format == "json":

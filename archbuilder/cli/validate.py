@@ -65,9 +65,11 @@ def validate_command(
             raise UsageError(f"there is no .yaml file in the directory {quote(name)}")
         files += yaml_files
     unique: dict[object, Diagnostic] = {}
+    unchecked = {} if shapes else dict.fromkeys(("shapes", "'expect'"))
     num_invalid = 0
     for file in files:
-        file_diagnostics = _diagnose(file, request, shapes=shapes)
+        file_diagnostics, file_unchecked = _diagnose(file, request, shapes=shapes)
+        unchecked |= dict.fromkeys(file_unchecked)
         num_invalid += any(each.severity == "error" for each in file_diagnostics)
         for diagnostic in file_diagnostics:
             # A file that several blueprints import is checked for each of them.
@@ -83,7 +85,9 @@ def validate_command(
             console.print(f"Checked {plural(len(files), 'blueprint')}: {num_invalid} with errors")
         if not errors:
             result = summary(diagnostics) if diagnostics else "no errors"
-            caveat = "" if shapes else " (shapes and 'expect' not checked; use --shapes)"
+            *first, last = unchecked or ("",)
+            names = f"{', '.join(first)} and {last}"
+            caveat = f" ({names} not checked; use --shapes)" if unchecked else ""
             console.print(f"Checked {plural(len(files), 'blueprint')}: {result}{caveat}")
     # Not an exception: main() would print the diagnostics a second time.
     if errors:
@@ -111,18 +115,26 @@ def _walk(root: SandboxPath) -> Iterator[SandboxPath]:
 
 def _diagnose(
     name: str | SandboxPath, request: BlueprintRequest, *, shapes: bool
-) -> tuple[Diagnostic, ...]:
+) -> tuple[tuple[Diagnostic, ...], tuple[str, ...]]:
+    """Return the diagnostics of a blueprint, and what could not be checked without Keras."""
     try:
         blueprint = request.load(name)
         variant = request.select_variant(blueprint)
         all_variants = variant == DEFAULT_VARIANT and request.variant is None and not request.params
-        warnings = blueprint.validate(variant=None if all_variants else variant, **request.params)
+        validate = blueprint.validate_with_shapes if shapes else blueprint.validate
+        warnings = validate(variant=None if all_variants else variant, **request.params)
     except BlueprintError as error:
-        return error.diagnostics
+        return error.diagnostics, ()
     diagnostics = list(warnings)
+    # Without Keras there are no graphs, whose inputs and layers a recipe refers to.
+    has_graphs = shapes or not blueprint.reads_shapes
+    unchecked: tuple[str, ...] = () if has_graphs else ("what depends on a shape",)
     for variant_name in (variant, *blueprint.variants) if all_variants else (variant,):
         # Without a recipe, the expansion below would only repeat that of Blueprint.validate.
         if not shapes and not _has_recipe(blueprint, variant_name, request):
+            continue
+        if not has_graphs:
+            unchecked += ("'data'", "'training'")
             continue
         try:
             blueprint.graphs(variant=variant_name, **request.params)
@@ -144,7 +156,7 @@ def _diagnose(
                 draft.check(blueprint.limits)
         except BlueprintError as error:
             diagnostics += error.diagnostics
-    return tuple(diagnostics)
+    return tuple(diagnostics), unchecked
 
 
 def _has_recipe(blueprint: Blueprint, variant: str, request: BlueprintRequest) -> bool:

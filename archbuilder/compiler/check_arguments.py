@@ -16,6 +16,7 @@ from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.foreign_keys import object_hint
 from archbuilder.language.parser.steps import STEP_KEYS
+from archbuilder.plain_data import UNKNOWN
 from archbuilder.registry.signatures import LAYER_KINDS, ArgumentSpec, ObjectKind, Signature
 from archbuilder.yaml.nodes import (
     MappingNode,
@@ -23,6 +24,7 @@ from archbuilder.yaml.nodes import (
     SequenceNode,
     Tree,
     describe_type,
+    is_unknown,
     to_plain,
 )
 
@@ -267,6 +269,8 @@ class _ArgumentChecker:
         """Check that a tree is an object of a kind; report it if not."""
         if self.allow_expressions and isinstance(tree, ScalarNode) and "$" in str(tree.value):
             return True
+        if isinstance(tree, ScalarNode) and tree.value is UNKNOWN:
+            return True
         if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
             return self._check_named_object(object_kind, tree.value, tree.span, None)
         if isinstance(tree, MappingNode) and len(tree.entries) == 1:
@@ -292,6 +296,9 @@ class _ArgumentChecker:
 
     def _check_argument(self, signature: Signature, spec: ArgumentSpec, tree: Tree) -> bool:
         if self.allow_expressions and _is_deferred(tree):
+            return True
+        # The arguments of a nested object are checked one by one.
+        if not isinstance(tree, MappingNode) and is_unknown(tree):
             return True
         # Null where it is allowed; and a scalar other than a text where the argument takes plain
         # data as well as objects: a learning rate is a number or a schedule.

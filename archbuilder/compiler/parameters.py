@@ -12,9 +12,9 @@ from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.expressions import OpaqueValue
 from archbuilder.language.ast import BlockArgument, Param
-from archbuilder.language.deferred_values import Value, ValueEvaluator, Variables
+from archbuilder.language.deferred_values import Value, ValueEvaluator, Variables, variable_value
 from archbuilder.language.foreign_keys import key_hint
-from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, Tree, to_plain
+from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ class _DefaultResolver:
         bind_block: BlockBinder,
     ) -> None:
         self.values: dict[str, Value] = {
-            **{name: to_plain(tree) for name, tree in explicit.trees.items()},
+            **{name: variable_value(tree) for name, tree in explicit.trees.items()},
             **explicit.blocks,
         }
         self._bind_block = bind_block
@@ -222,7 +222,7 @@ class _DefaultResolver:
             self._params[name], tree, diagnostics, allow_expressions=False
         ):
             return False
-        self.values[name] = to_plain(tree)
+        self.values[name] = variable_value(tree)
         return True
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from archbuilder.compiler.expand import expand
+from archbuilder.compiler.expand.shapes import OracleFactory
 from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.parameters import (
     ExplicitValues,
@@ -55,6 +56,8 @@ class CheckedProgram:
 
     program: Program
     warnings: tuple[Diagnostic, ...]
+    reads_shapes: bool
+    """Whether its expressions read shapes, so that its graphs need Keras."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +81,33 @@ def read_program(
     program = load_program(file, limits, diagnostics, allow_dirs=allow_dirs)
     if program is None:
         raise BlueprintError(diagnostics)
-    check_program(program, limits, diagnostics)
+    reads_shapes = check_program(program, limits, diagnostics)
     if diagnostics.error_count:
         # For its errors only. The expansion reports most errors of the check again; `Diagnostics`
         # keeps one of each.
         _expand_variant(program, BuildOptions(), limits, diagnostics, require_all=False)
         raise BlueprintError(diagnostics)
-    return CheckedProgram(program, diagnostics.warnings)
+    return CheckedProgram(program, diagnostics.warnings, reads_shapes)
 
 
-def expand_program(program: Program, options: BuildOptions, limits: Limits) -> ExpansionResult:
+def expand_program(
+    program: Program,
+    options: BuildOptions,
+    limits: Limits,
+    make_oracle: OracleFactory | None = None,
+) -> ExpansionResult:
     """Expand a program into graphs: bind parameters, inline blocks and unroll loops.
+
+    Without `make_oracle`, a network whose expressions read shapes is only checked and has no graph.
 
     Raises:
         BlueprintError: with all errors in the options and in the expansion.
     """
     diagnostics = Diagnostics()
-    graphs = _expand_variant(program, options, limits, diagnostics, require_all=True)
-    if not graphs and not diagnostics.error_count:
+    graphs = _expand_variant(
+        program, options, limits, diagnostics, require_all=True, make_oracle=make_oracle
+    )
+    if not program.document.networks and not diagnostics.error_count:
         diagnostics.error(
             "missing-key",
             f"the blueprint '{program.document.name}' has blocks but no network",
@@ -106,10 +118,13 @@ def expand_program(program: Program, options: BuildOptions, limits: Limits) -> E
     return ExpansionResult(graphs, diagnostics.warnings)
 
 
-def expand_every_variant(program: Program, limits: Limits) -> tuple[Diagnostic, ...]:
+def expand_every_variant(
+    program: Program, limits: Limits, make_oracle: OracleFactory | None = None
+) -> tuple[Diagnostic, ...]:
     """Expand a program with its defaults and with every variant; return the warnings.
 
-    A blueprint with a parameter without a default is expanded with its variants alone.
+    A blueprint with a parameter without a default is expanded with its variants alone. Without
+    `make_oracle`, what depends on the shapes of tensors is not checked.
 
     Raises:
         BlueprintError: with the errors of all variants.
@@ -119,7 +134,12 @@ def expand_every_variant(program: Program, limits: Limits) -> tuple[Diagnostic, 
         # A variant has to give what has no default; without one, this is left to the caller.
         require_all = variant != DEFAULT_VARIANT
         _expand_variant(
-            program, BuildOptions(variant), limits, diagnostics, require_all=require_all
+            program,
+            BuildOptions(variant),
+            limits,
+            diagnostics,
+            require_all=require_all,
+            make_oracle=make_oracle,
         )
     diagnostics.raise_errors()
     return diagnostics.warnings
@@ -168,6 +188,7 @@ def _expand_variant(
     diagnostics: Diagnostics,
     *,
     require_all: bool,
+    make_oracle: OracleFactory | None = None,
 ) -> dict[str, Graph]:
     """Expand one variant; return no graphs after an error.
 
@@ -191,7 +212,7 @@ def _expand_variant(
         None if definition is None else ExpansionFrame("variant", options.variant, definition.span)
     )
     with diagnostics.within(frame):
-        return expand(program, explicit, ValueEvaluator(limits, diagnostics), frame)
+        return expand(program, explicit, ValueEvaluator(limits, diagnostics), frame, make_oracle)
 
 
 def _explicit_values(

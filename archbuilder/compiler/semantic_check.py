@@ -55,8 +55,11 @@ from archbuilder.limits import Limits
 from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, to_plain
 
 
-def check_program(program: Program, limits: Limits, diagnostics: Diagnostics) -> None:
-    """Report all errors and warnings in the files of a program that need no expansion."""
+def check_program(program: Program, limits: Limits, diagnostics: Diagnostics) -> bool:
+    """Report all errors and warnings in the files of a program that need no expansion.
+
+    Return whether its expressions read the shapes of tensors.
+    """
     imported_blocks: set[Block] = set()
     checkers = [
         _ProgramChecker(
@@ -70,6 +73,7 @@ def check_program(program: Program, limits: Limits, diagnostics: Diagnostics) ->
     if not diagnostics.error_count:
         for checker in checkers:
             checker.warn_unused()
+    return any(checker.reads_shapes for checker in checkers)
 
 
 _FILE_NETWORK: Final = ""
@@ -94,6 +98,7 @@ class _ProgramChecker:
         self._called_functions: set[str] = set()
         self._unused_params: list[tuple[Param, str]] = []
         self._call_graph: dict[str, dict[str, Span]] = {}
+        self.reads_shapes = False
 
     def check(self) -> None:
         """Report all errors in the file, and collect what it uses."""
@@ -155,14 +160,17 @@ class _ProgramChecker:
                 **dict.fromkeys(block_params(block.params)),
             },
         )
-        self._check_defaults(block.params, scope)
+        # The parameters of a network are known before its inputs, which may depend on them.
+        inputs = frozenset(each.name for each in block.inputs if each.shape is None)
+        self._check_defaults(block.params, replace(scope, tensors=inputs))
         for block_input in block.inputs:
             self._check_names(block_input.shape, scope)
             self._check_names(block_input.dtype, scope)
             self._check_names(block_input.condition, scope)
-        self._check_steps(block.steps, scope)
+        step_scope = replace(scope, tensors=None)
+        self._check_steps(block.steps, step_scope)
         for output in block.outputs or ():
-            self._check_names(output.ref, scope)
+            self._check_names(output.ref, step_scope)
         # A parameter of the block hides that of the file.
         self._file_params_used |= scope.names_read - param_names
         for param in block.params.values():
@@ -340,6 +348,9 @@ class _ProgramChecker:
         if value is None:
             return
         self._called_functions.update(value.calls())
+        if value.reads_shapes:
+            self.reads_shapes = True
+            scope.check_tensors(value, self._diagnostics)
         for name, span in value.names():
             scope.names_read.add(name)
             if name not in scope.names:

@@ -11,7 +11,7 @@ from archbuilder.diagnostics.span import NO_FILE
 from archbuilder.language.parser.fields import describe_value
 from archbuilder.plain_data import PlainData
 from archbuilder.registry.schema_validation import find_violation
-from archbuilder.yaml.nodes import ScalarNode, SequenceNode, Tree, to_plain
+from archbuilder.yaml.nodes import ScalarNode, SequenceNode, Tree, is_unknown, to_plain
 
 _DIVISION_HINT: Final = (
     "'/' returns a float, even for 4 / 2; use '//' or int(...) for an integer",
@@ -23,7 +23,12 @@ _FLOAT: Final = re.compile(r"[-+0-9.eE]+")
 def check_value(
     tree: Tree, schema: Mapping[str, PlainData], title: str, diagnostics: Diagnostics
 ) -> bool:
-    """Check that a value matches a JSON Schema; report an error in `title` if not."""
+    """Check that a value matches a JSON Schema; report an error in `title` if not.
+
+    A value that is unknown, or a part of which is, counts as one that matches.
+    """
+    if is_unknown(tree):
+        return True
     violation = find_violation(to_plain(tree), schema)
     if violation is None:
         return True

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import Param
+from archbuilder.language.deferred_values import DeferredValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,15 @@ class VisibleNames:
         names_read: The names that the block reads; shared by all points of the block.
         holders: The visible parameters that hold blocks, each with its name in the call graph. What
             a parameter of a block holds is written where the block is called, so it has none.
+        tensors: The inputs whose shapes can be read; None stands for steps, which the expansion
+            checks.
     """
 
     block: str
     names: AbstractSet[str]
     names_read: set[str]
     holders: Mapping[str, str | None]
+    tensors: AbstractSet[str] | None = frozenset()
 
     def with_names(self, names: AbstractSet[str]) -> VisibleNames:
         """Return these names and further ones, such as the variables of a loop."""
@@ -46,6 +50,33 @@ class VisibleNames:
             suggestion=suggestion,
             notes=() if suggestion else (note,),
         )
+
+    def check_tensors(self, value: DeferredValue, diagnostics: Diagnostics) -> None:
+        """Report the shapes of tensors that are not known where a value is evaluated."""
+        if self.tensors is None:
+            return
+        for name, span in value.tensors():
+            inputs = ", ".join(sorted(self.tensors))
+            if not inputs:
+                report_unreadable_shape(span, diagnostics)
+            elif name.partition(".")[0] not in self.tensors:
+                diagnostics.error(
+                    "unknown-name",
+                    f"there is no earlier step {quote(name)}",
+                    span,
+                    suggestion=closest_match(name, self.tensors),
+                    notes=(f"a default can read the shapes of its block's inputs: {inputs}",),
+                )
+
+
+def report_unreadable_shape(span: Span, diagnostics: Diagnostics) -> None:
+    """Report a shape that an expression reads where no shapes are known."""
+    diagnostics.error(
+        "unknown-name",
+        "shapes of tensors are not known here",
+        span,
+        notes=("read them in 'layers', or in a default under 'params' of a block",),
+    )
 
 
 def block_params(params: Mapping[str, Param]) -> frozenset[str]:

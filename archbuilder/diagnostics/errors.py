@@ -203,6 +203,7 @@ class Diagnostics:
         self._maximum = maximum
         self._diagnostics: dict[object, Diagnostic] = {}
         self._frame: ExpansionFrame | None = None
+        self._explanations: dict[Span, tuple[str, ...]] = {}
         self.error_count = 0
         self._report_count = 0
 
@@ -250,6 +251,8 @@ class Diagnostics:
         """Add an error at `span`, with the frame of the surrounding `within` context."""
         if suggestion is not None and not label:
             label = f"did you mean '{suggestion}'?"
+        if span is not None and span in self._explanations:
+            notes += self._explanations[span]
         self.add(
             Diagnostic(
                 code, message, span, "error", label, suggestion, notes=notes, frame=self._frame
@@ -267,6 +270,16 @@ class Diagnostics:
     ) -> None:
         """Add a warning at `span`, with the frame of the surrounding `within` context."""
         self.add(Diagnostic(code, message, span, "warning", label, notes=notes, frame=self._frame))
+
+    def explain(self, span: Span, notes: tuple[str, ...]) -> None:
+        """Add notes to the errors that are reported at `span` from now on, in place of others.
+
+        They say where the value comes from that an expression has there.
+        """
+        if notes:
+            self._explanations[span] = notes
+        else:
+            self._explanations.pop(span, None)
 
     @property
     def frame(self) -> ExpansionFrame | None:

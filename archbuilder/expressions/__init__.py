@@ -1,7 +1,8 @@
 """Parse and evaluate `$name` and `$(expression)` within limits.
 
 Values are numbers, booleans, strings, null and lists. An expression cannot reach attributes,
-objects, or functions other than those in `functions.py` and those that its file declares.
+objects, or functions other than those in `functions.py` and `shapes.py` and those that its file
+declares.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from archbuilder.expressions.evaluator import EVALUATION_FAILED, EvaluationFailed, evaluate
 from archbuilder.expressions.interpolation import has_expression, parse
 from archbuilder.expressions.opaque import OpaqueValue
+from archbuilder.expressions.shapes import ShapeLookup
 from archbuilder.expressions.template import (
     NO_FUNCTIONS,
     FileFunctions,
@@ -24,6 +26,7 @@ __all__ = [
     "FileFunctions",
     "FunctionSignature",
     "OpaqueValue",
+    "ShapeLookup",
     "Template",
     "count_items",
     "evaluate",

@@ -20,6 +20,7 @@ from archbuilder.expressions.functions import FUNCTIONS
 from archbuilder.expressions.nodes import Expression
 from archbuilder.expressions.opaque import OpaqueValue
 from archbuilder.expressions.operators import OPERATORS, ORDERS
+from archbuilder.expressions.shapes import SHAPE_FUNCTIONS, ShapeLookup, describe_shape
 from archbuilder.expressions.template import Template
 from archbuilder.expressions.values import (
     ExpressionValueError,
@@ -32,7 +33,7 @@ from archbuilder.expressions.values import (
     to_text,
 )
 from archbuilder.limits import Limits
-from archbuilder.plain_data import PlainData
+from archbuilder.plain_data import UNKNOWN, PlainData, UnknownValue
 
 
 class EvaluationFailed:
@@ -70,15 +71,21 @@ class _EvaluationError(Exception):
         self.calls: list[tuple[str, Span]] = []
 
 
+class _UnknownOperandError(Exception):
+    """An operand is unknown, and so is the value of the whole template."""
+
+
 def evaluate(
     template: Template,
     variables: Mapping[str, PlainData | OpaqueValue],
     limits: Limits,
     diagnostics: Diagnostics,
+    shapes: ShapeLookup | None = None,
 ) -> PlainData | EvaluationFailed:
     """Return the value of a template, or `EVALUATION_FAILED` after reporting an error.
 
-    The value of a single expression keeps its type; that of a longer template is a string.
+    The value of a single expression keeps its type; that of a longer template is a string. It is
+    `UNKNOWN` if it depends on a variable or a shape that is; without `shapes`, all shapes are.
     """
     first_piece = template.pieces[0]
     # `$name` alone, the most common template: it needs no evaluator, and the value of a parameter
@@ -91,8 +98,11 @@ def evaluate(
         value = variables[first_piece.name]
         if not isinstance(value, OpaqueValue):
             return value
+    evaluator = _ExpressionEvaluator(template, variables, limits, shapes)
     try:
-        return _ExpressionEvaluator(template, variables, limits).evaluate_template(template)
+        value = evaluator.evaluate_template(template)
+    except _UnknownOperandError:
+        return UNKNOWN
     except _ReportedError:
         return EVALUATION_FAILED
     except _EvaluationError as error:
@@ -101,16 +111,30 @@ def evaluate(
             frame = ExpansionFrame("function", name, span, frame)
         span = (error.template or template).subspan(error.node.start, error.node.length)
         with diagnostics.within(frame):
-            diagnostics.error(error.code, error.message, span, suggestion=error.suggestion)
+            notes = tuple(evaluator.shape_notes)
+            suggestion = error.suggestion
+            diagnostics.error(error.code, error.message, span, suggestion=suggestion, notes=notes)
         return EVALUATION_FAILED
+    if template.tensors:
+        # Not every value may be null, and whether this one may is checked elsewhere.
+        has_null = value is None or (isinstance(value, list) and None in value)
+        diagnostics.explain(template.span, tuple(evaluator.shape_notes) if has_null else ())
+    return value
 
 
 class _ExpressionEvaluator:
     """An evaluation of a template, with the number of operations that it has left."""
 
     def __init__(
-        self, template: Template, variables: Mapping[str, PlainData | OpaqueValue], limits: Limits
+        self,
+        template: Template,
+        variables: Mapping[str, PlainData | OpaqueValue],
+        limits: Limits,
+        shapes: ShapeLookup | None,
     ) -> None:
+        self.shape_notes: dict[str, None] = {}
+        """Notes on the shapes that were read, in order."""
+        self._shapes = shapes
         # Those of the function, while one is called.
         self._template = template
         self._variables = variables
@@ -164,6 +188,8 @@ class _ExpressionEvaluator:
         for node in reversed(chain):
             try:
                 value = _RULES[type(node)](self, node, *operands)
+                if value is UNKNOWN:
+                    raise _UnknownOperandError
                 operands = (self._budget.check_bounds(value),)
             except ExpressionValueError as error:
                 raise _EvaluationError(str(error), node, error.code) from None
@@ -319,6 +345,17 @@ class _ExpressionEvaluator:
         result = FUNCTIONS[expression.function][0](*arguments)
         return self._budget.charge_list(result) if isinstance(result, list) else result
 
+    def shape_call(self, expression: nodes.ShapeCall) -> PlainData:
+        tensor = expression.tensor
+        name = self.join_pieces(tensor.pieces)
+        # After an error, which is reported there, the shape is unknown as well.
+        span = self._template.subspan(tensor.start, tensor.length)
+        shape = UNKNOWN if self._shapes is None else self._shapes.find_shape(name, span)
+        if isinstance(shape, UnknownValue):
+            raise _UnknownOperandError
+        self.shape_notes[describe_shape(name, shape)] = None
+        return SHAPE_FUNCTIONS[expression.function](name, shape)
+
     def _call_file_function(
         self, expression: nodes.FunctionCall, arguments: list[PlainData]
     ) -> PlainData:
@@ -394,4 +431,5 @@ _RULES: Final[dict[type, Callable[..., PlainData]]] = {
     nodes.Index: _ExpressionEvaluator.index,
     nodes.SliceExpr: _ExpressionEvaluator.slice,
     nodes.FunctionCall: _ExpressionEvaluator.call,
+    nodes.ShapeCall: _ExpressionEvaluator.shape_call,
 }

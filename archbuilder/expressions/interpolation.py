@@ -49,15 +49,25 @@ def parse(
     expressions = [piece for piece in pieces if not isinstance(piece, str)]
     references: list[Reference] = []
     calls: list[Reference] = []
+    tensors: list[nodes.TensorName] = []
     for expression in expressions:
         for node in _iter_references(expression):
             if isinstance(node, nodes.Name | nodes.Path):
                 references.append((node.name, node.start, node.length))
+            elif isinstance(node, nodes.ShapeCall):
+                tensors.append(node.tensor)
             elif node.function in functions.signatures:
                 calls.append((node.function, node.start, node.length))
     is_single_expression = len(pieces) == 1 and not isinstance(pieces[0], str)
     return Template(
-        pieces, is_single_expression, tuple(references), tuple(calls), functions, span, offset
+        pieces,
+        is_single_expression,
+        tuple(references),
+        tuple(calls),
+        tuple(tensors),
+        functions,
+        span,
+        offset,
     )
 
 
@@ -131,13 +141,13 @@ def _closing_bracket(text: str, opening: int) -> int:
 
 def _iter_references(
     expression: Expression,
-) -> Iterator[nodes.Name | nodes.Path | nodes.FunctionCall]:
+) -> Iterator[nodes.Name | nodes.Path | nodes.FunctionCall | nodes.ShapeCall]:
     """Yield the calls and the names in an expression, without those that a comprehension binds."""
     # A stack instead of recursion: `a + b + c + ...` is nested as deep as it is long.
     stack: list[tuple[Expression, frozenset[str]]] = [(expression, frozenset())]
     while stack:
         node, bound = stack.pop()
-        if isinstance(node, nodes.FunctionCall | nodes.Path) or (
+        if isinstance(node, nodes.FunctionCall | nodes.Path | nodes.ShapeCall) or (
             isinstance(node, nodes.Name) and node.name not in bound
         ):
             yield node

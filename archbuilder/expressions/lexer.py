@@ -8,6 +8,7 @@ from typing import Final
 
 from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import quote
+from archbuilder.expressions.shapes import SHAPE_FUNCTIONS
 
 
 class ExpressionSyntaxError(Exception):
@@ -25,7 +26,10 @@ class ExpressionSyntaxError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token; `kind` is number, text, name, sign or end, and `start` its offset."""
+    """A token; `kind` is number, text, name, sign, tensor or end, and `start` its offset.
+
+    A tensor is the name of a step or input in the brackets of `shape` or `channels`.
+    """
 
     kind: str
     text: str
@@ -42,6 +46,8 @@ _TOKEN: Final = re.compile(
     r"|(?P<text>'[^'\\\n]*'|\"[^\"\\\n]*\")"
     r"|(?P<sign>\*\*|//|==|!=|<=|>=|[-+*/%<>()\[\],:.])"
 )
+# A name of a step has dots before its outputs, and a `$` before parameters: `lstm.0`, `skip$i`.
+_TENSOR: Final = re.compile(r"[ \t\n]*\([ \t\n]*([A-Za-z_$][A-Za-z0-9_.$]*)", re.ASCII)
 _HINTS: Final = {
     "=": "write == to compare",
     "&": "write 'and'",
@@ -75,5 +81,9 @@ def tokenize(text: str, start: int, end: int, maximum: int) -> list[Token]:
                 raise ExpressionSyntaxError(message, position, code="limit-exceeded")
             result.append(Token(str(match.lastgroup), match[0], position))
         position = match.end()
+        if match[0] in SHAPE_FUNCTIONS and (tensor := _TENSOR.match(text, position, end)):
+            result.append(Token("sign", "(", text.index("(", position)))
+            result.append(Token("tensor", tensor[1], tensor.start(1)))
+            position = tensor.end()
     result.append(Token("end", "", end))
     return result

@@ -140,6 +140,25 @@ class FunctionCall:
     length: int
 
 
+@dataclass(frozen=True, slots=True)
+class TensorName:
+    """The name of a step or input, as under `from`: text, and parameters after `$`."""
+
+    pieces: tuple[str | Name, ...]
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeCall:
+    """A call of a function of `shapes.py`."""
+
+    function: str
+    tensor: TensorName
+    start: int
+    length: int
+
+
 Expression: TypeAlias = Union[
     Literal,
     Name,
@@ -153,6 +172,7 @@ Expression: TypeAlias = Union[
     Index,
     SliceExpr,
     FunctionCall,
+    ShapeCall,
 ]
 
 
@@ -162,6 +182,8 @@ def children(node: Expression) -> tuple[Expression, ...]:
     match node:
         case ListExpr(items=items) | FunctionCall(arguments=items):
             operands = items
+        case ShapeCall(tensor=tensor):
+            operands = tuple(piece for piece in tensor.pieces if isinstance(piece, Name))
         case ListComprehension(element=element, condition=condition):
             operands = (element, condition)
         case UnaryOp(operand=operand):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
@@ -21,9 +22,12 @@ from archbuilder.expressions.nodes import (
     ListExpr,
     Literal,
     Name,
+    ShapeCall,
     SliceExpr,
+    TensorName,
     UnaryOp,
 )
+from archbuilder.expressions.shapes import SHAPE_FUNCTIONS
 from archbuilder.expressions.template import FunctionSignature
 
 # A level of brackets takes up to 17 frames of the parser, at least one for each level of
@@ -40,6 +44,7 @@ _CONSTANTS: Final[dict[str, bool | None]] = {
     "null": None,
     "None": None,
 }
+_TENSOR_PIECE: Final = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)|[^$]+", re.ASCII)
 # More than the grammar uses: `lambda: 1` gets an error at `lambda`, not one about a parameter.
 _RESERVED_WORDS: Final = frozenset({"and", "or", "not", "in", "if", "else", "is", "lambda", "for"})
 _COMPARISONS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "in"})
@@ -228,6 +233,8 @@ class _Parser:
 
     def _function_call(self, name: Token) -> Expression:
         """Parse the arguments of a call, whose name and bracket were accepted."""
+        if name.text in SHAPE_FUNCTIONS:
+            return self._shape_call(name)
         arguments: list[Expression] = []
         if self._accept(")") is None:
             arguments.append(self._conditional())
@@ -251,12 +258,23 @@ class _Parser:
                 return None
             count_text = f"{minimum}" if minimum == maximum else f"{minimum} to {maximum}"
             return f"{name} takes {count_text} arguments, not {argument_count}"
-        function_names = [*self._functions, *FUNCTIONS]
-        near = closest_match(name, function_names)
+        function_names = [*self._functions, *FUNCTIONS, *SHAPE_FUNCTIONS]
+        near = "len(shape(x))" if name == "rank" else closest_match(name, function_names)
         hint = (
             f"did you mean '{near}'?" if near else f"the functions are: {', '.join(function_names)}"
         )
         return f"there is no function '{name[:60]}'; {hint}"
+
+    def _shape_call(self, function: Token) -> Expression:
+        """Parse the name of a tensor in brackets, of which the opening one was accepted."""
+        token = self._token
+        if token.kind != "tensor":
+            message = f"write the name of a step, as under 'from': {function.text}(previous)"
+            raise ExpressionSyntaxError(message, token.start, max(len(token.text), 1))
+        self._position += 1
+        self._expect(")")
+        tensor = _parse_tensor_name(token)
+        return ShapeCall(function.text, tensor, function.start, len(function.text))
 
     def _list(self, bracket: Token) -> Expression:
         """Parse a list or a comprehension, whose opening bracket was accepted."""
@@ -297,6 +315,20 @@ class _Parser:
             if self._accept(closing) is not None:
                 break
             items.append(self._conditional())
+
+
+def _parse_tensor_name(token: Token) -> TensorName:
+    """Split the name of a step at the parameters in it: `skip$i.0`."""
+    pieces: list[str | Name] = []
+    position = 0
+    while position < len(token.text):
+        start = token.start + position
+        match = _TENSOR_PIECE.match(token.text, position)
+        if match is None:
+            raise ExpressionSyntaxError("'$' is followed by a name", start)
+        pieces.append(Name(match[1], start, len(match[0])) if match[1] else match[0])
+        position = match.end()
+    return TensorName(tuple(pieces), token.start, len(token.text))
 
 
 def _parse_number(token: Token) -> int | float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from archbuilder.diagnostics.span import Span
-from archbuilder.expressions.nodes import Expression
+from archbuilder.expressions.nodes import Expression, TensorName
 
 Piece: TypeAlias = str | Expression
 Reference: TypeAlias = tuple[str, int, int]
@@ -52,6 +52,8 @@ class Template:
     """Every parameter that it reads."""
     calls: tuple[Reference, ...]
     """Every call of a function of the file."""
+    tensors: tuple[TensorName, ...]
+    """Every step and input whose shape it reads."""
     functions: FileFunctions = field(repr=False, compare=False)
     """The functions of the file that the string stands in."""
     span: Span

@@ -12,7 +12,7 @@ import keras
 
 from archbuilder import registry
 from archbuilder.compiler.batch_axis import find_batch_axes
-from archbuilder.compiler.ir import Graph, GraphInput, Node, TensorRef
+from archbuilder.compiler.ir import Graph, GraphInput, Node, Shape, TensorRef
 from archbuilder.diagnostics.errors import Diagnostics, InternalError
 from archbuilder.diagnostics.span import Span
 from archbuilder.keras_backend.batch_axis import BROADCAST, BatchAxisAdapter, check_broadcast
@@ -82,42 +82,72 @@ def build_graph(graph: Graph, diagnostics: Diagnostics) -> BuiltGraph:
     # In a stateless scope Keras defers the values of new variables. `initialize_variables=False`
     # keeps it from creating all of them when the scope ends.
     with keras.StatelessScope(initialize_variables=False):
-        return _GraphBuilder(graph, diagnostics).run()
+        return GraphBuilder(diagnostics).build(graph)
 
 
-class _GraphBuilder:
+class GraphBuilder:
     """Builder of one graph. Skips nodes whose inputs failed: each error is reported once."""
 
-    def __init__(self, graph: Graph, diagnostics: Diagnostics) -> None:
-        self._graph = graph
+    def __init__(self, diagnostics: Diagnostics) -> None:
         self._diagnostics = diagnostics
         self._registry = registry.load()
         self._inputs: dict[str, keras.KerasTensor] = {}
         self._layers: dict[str, keras.layers.Layer] = {}
         self._built_nodes: dict[str, BuiltNode] = {}
-        self._batch_axes = find_batch_axes(graph)
+        # The nodes so far without a batch axis, and inputs for those that read no tensor; without
+        # one, the first is taken, which has the same effect on shapes. See `BatchAxes`.
+        self._unbatched: set[str] = set()
+        self._companions: Mapping[str, str] = {}
 
-    def run(self) -> BuiltGraph:
-        for graph_input in self._graph.inputs:
-            with self._collect_errors():
-                self._inputs[graph_input.name] = _make_input(graph_input)
-        for node in self._graph.nodes:
-            with self._diagnostics.within(node.frame), self._collect_errors():
-                self._call_node(node)
+    def add_input(self, graph_input: GraphInput) -> None:
+        """Create an input of the network; report an error."""
+        with self._collect_errors():
+            self._inputs[graph_input.name] = _make_input(graph_input)
+
+    def add_node(self, node: Node) -> None:
+        """Call the layer or function of a node, after those that it reads; report an error."""
+        if all(ref.node in self._unbatched for ref in node.input_refs()):
+            self._unbatched.add(node.name)
+        with self._diagnostics.within(node.frame), self._collect_errors():
+            self._call_node(node)
+
+    def shape_of(self, ref: TensorRef, span: Span) -> Shape | None:
+        """Return the shape of a tensor without the batch axis; report an error and return None.
+
+        `span` is the location of the reference. A node that failed has no shape; its error was
+        reported when it was added.
+        """
+        with self._collect_errors():
+            if self._is_built(ref):
+                shape = self._single_output(ref, span).shape
+                return tuple(shape if ref.node in self._unbatched else shape[1:])
+        return None
+
+    def build(self, graph: Graph) -> BuiltGraph:
+        """Build the model of a graph.
+
+        Raises:
+            BlueprintError: with every error in arguments and shapes that Keras finds.
+        """
+        self._companions = find_batch_axes(graph).companions
+        for graph_input in graph.inputs:
+            self.add_input(graph_input)
+        for node in graph.nodes:
+            self.add_node(node)
         outputs = {}
-        spans = {node.name: node.span for node in self._graph.nodes}
-        for name, ref in self._graph.outputs:
+        spans = {node.name: node.span for node in graph.nodes}
+        for name, ref in graph.outputs:
             with self._collect_errors():
                 if self._is_built(ref):
-                    outputs[name] = self._single_output(ref, spans.get(ref.node, self._graph.span))
+                    outputs[name] = self._single_output(ref, spans.get(ref.node, graph.span))
         self._diagnostics.raise_errors()
         inputs = self._inputs
-        with recursion_limit(len(self._graph.nodes)):
+        with recursion_limit(len(graph.nodes)):
             # A model with a single input or output takes and returns a tensor, not a dictionary.
             model = keras.Model(
                 next(iter(inputs.values())) if len(inputs) == 1 else inputs,
                 next(iter(outputs.values())) if len(outputs) == 1 else outputs,
-                name=self._graph.name,
+                name=graph.name,
             )
         return BuiltGraph(model, inputs, self._built_nodes)
 
@@ -149,7 +179,7 @@ class _GraphBuilder:
         with translate_keras_errors(lambda error: _shape_error(node, call_tensors, error)):
             result = operation(*positional, **keywords, **constants)
         outputs = call_outputs = _flatten_outputs(result, node)
-        has_batch_axis = node.name not in self._batch_axes.unbatched
+        has_batch_axis = node.name not in self._unbatched
         if adapter is not None and not has_batch_axis:
             outputs = adapter.remove_axis(call_outputs)
         _check_output_shapes(node, call_tensors, outputs, has_batch_axis=has_batch_axis)
@@ -197,7 +227,7 @@ class _GraphBuilder:
         refs = node.input_refs()
         if signature.origin == "keras.ops" or node.operation == BROADCAST or not refs:
             return None
-        batch = next((ref for ref in refs if ref.node not in self._batch_axes.unbatched), None)
+        batch = next((ref for ref in refs if ref.node not in self._unbatched), None)
         return BatchAxisAdapter(
             node, None if batch is None else self._all_outputs(batch, node.span)[0]
         )
@@ -211,7 +241,7 @@ class _GraphBuilder:
         """
 
         def call_tensor(argument: str, ref: TensorRef, tensor: keras.KerasTensor) -> CallTensor:
-            has_batch_axis = ref.node not in self._batch_axes.unbatched
+            has_batch_axis = ref.node not in self._unbatched
             if adapter is None or has_batch_axis:
                 return CallTensor(argument, str(ref), tensor, has_batch_axis)
             return CallTensor(argument, str(ref), adapter.add_axis(tensor))
@@ -219,7 +249,8 @@ class _GraphBuilder:
         keywords: dict[str, object] = {}
         if not node.input_refs():
             # A layer of Keras cannot be without an input.
-            return [], [self._inputs[self._batch_axes.companions[node.name]]], {}
+            companion = self._companions.get(node.name, next(iter(self._inputs)))
+            return [], [self._inputs[companion]], {}
         if signature.accepts_list:
             argument = signature.tensor_arguments[0]
             call_tensors = [

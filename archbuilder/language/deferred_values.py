@@ -13,11 +13,12 @@ from archbuilder.expressions import (
     EvaluationFailed,
     FileFunctions,
     OpaqueValue,
+    ShapeLookup,
     Template,
     count_items,
 )
 from archbuilder.limits import Limits
-from archbuilder.plain_data import PlainData
+from archbuilder.plain_data import UNKNOWN, PlainData
 from archbuilder.yaml.nodes import (
     MappingEntry,
     MappingNode,
@@ -25,6 +26,8 @@ from archbuilder.yaml.nodes import (
     SequenceNode,
     Tree,
     from_plain,
+    is_unknown,
+    to_plain,
 )
 
 Value: TypeAlias = PlainData | OpaqueValue
@@ -51,6 +54,11 @@ class DeferredValue:
         return not self.templates and not self.invalid
 
     @property
+    def reads_shapes(self) -> bool:
+        """Whether the value depends on the shapes of tensors."""
+        return any(template.tensors for template in self.templates.values())
+
+    @property
     def span(self) -> Span:
         """Location of the value."""
         return self.tree.span
@@ -66,6 +74,22 @@ class DeferredValue:
         for template in self.templates.values():
             for name, _, _ in template.calls:
                 yield name
+
+    def tensors(self) -> Iterator[tuple[str, Span]]:
+        """Yield every step and input whose shape the value reads, with its location.
+
+        A name that depends on a parameter is yielded up to the `$`.
+        """
+        for template in self.templates.values():
+            for tensor in template.tensors:
+                name = tensor.pieces[0] if isinstance(tensor.pieces[0], str) else ""
+                yield name, template.subspan(tensor.start, tensor.length)
+
+
+def variable_value(tree: Tree) -> PlainData:
+    """Return the value of a variable: unknown if a part of it is."""
+    # Expressions look for unknown values among their operands, not within them.
+    return UNKNOWN if is_unknown(tree) else to_plain(tree)
 
 
 # Most values have no expressions; they share one empty mapping.
@@ -92,10 +116,14 @@ def decode_value(
 
 @dataclass(frozen=True, slots=True)
 class ValueEvaluator:
-    """Evaluates values within limits, and collects the errors."""
+    """Evaluates values within limits, and collects the errors.
+
+    Without `shapes`, values that depend on the shapes of tensors are unknown.
+    """
 
     limits: Limits
     diagnostics: Diagnostics
+    shapes: ShapeLookup | None = None
 
     def evaluate(self, value: DeferredValue, variables: Variables) -> Tree | None:
         """Return the tree of a value with the results of its expressions; None after an error."""
@@ -119,6 +147,7 @@ class _ValueEvaluation:
     ) -> None:
         self._limits = evaluator.limits
         self._diagnostics = evaluator.diagnostics
+        self._shapes = evaluator.shapes
         self._templates = templates
         self._variables = variables
         self._remaining_items = evaluator.limits.list_items
@@ -129,7 +158,7 @@ class _ValueEvaluation:
             if template is None:
                 return tree
             result = expressions.evaluate(
-                template, self._variables, self._limits, self._diagnostics
+                template, self._variables, self._limits, self._diagnostics, self._shapes
             )
             if isinstance(result, EvaluationFailed):
                 return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, Union
 
 from archbuilder.diagnostics.span import Span
-from archbuilder.plain_data import PlainData, ScalarValue
+from archbuilder.plain_data import UNKNOWN, PlainData, ScalarValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,15 @@ def to_plain(tree: Tree) -> PlainData:
     return {entry.key: to_plain(entry.value) for entry in tree.entries}
 
 
+def is_unknown(tree: Tree) -> bool:
+    """Return whether a value or a part of it is unknown."""
+    if isinstance(tree, ScalarNode):
+        return tree.value is UNKNOWN
+    if isinstance(tree, SequenceNode):
+        return any(map(is_unknown, tree.items))
+    return any(is_unknown(entry.value) for entry in tree.entries)
+
+
 def from_plain(value: PlainData, span: Span) -> Tree:
     """Return a tree of `value` in which every node has the same `span`.
 
@@ -97,4 +106,4 @@ def type_name(value: ScalarValue) -> str:
     """Return the type of a scalar for messages: 'a string', 'an integer', 'null'."""
     # Looked up by the exact type: `isinstance(True, int)` holds.
     names = {bool: "a boolean", int: "an integer", float: "a number", str: "a string"}
-    return "null" if value is None else names[type(value)]
+    return "null" if value is None else names.get(type(value), "an unknown value")

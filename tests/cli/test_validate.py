@@ -179,6 +179,23 @@ def test_shapes_option_without_networks(run: Run, tmp_path: Path) -> None:
     assert run("validate", path, "--shapes").code == 0
 
 
+def test_what_depends_on_shapes_needs_the_option(run: Run, tmp_path: Path) -> None:
+    """One line says what was left out; with the option it is checked, with its recipe."""
+    net = tmp_path / "net.yaml"
+    text = "archbuilder: 1\ninputs: {x: [4]}\nlayers: [Dense: $(channels(x) - 4)]\n"
+    net.write_text(text)
+    result = run("validate", net)
+    but = " (shapes, 'expect' and what depends on a shape not checked; use --shapes)"
+    assert (result.code, result.out) == (0, f"Checked 1 blueprint: no errors{but}\n")
+    assert "error[out-of-range]" in run("validate", "--shapes", net).err
+    net.write_text(text.replace("- 4", "") + "training: {epochs: 1}\n")
+    but = but.replace(
+        " and what depends on a shape", ", what depends on a shape, 'data' and 'training'"
+    )
+    assert run("validate", net).out == f"Checked 1 blueprint: no errors{but}\n"
+    assert "'training' has no 'loss'" in run("validate", "--shapes", net).err
+
+
 def test_no_heavy_imports(lenet: Path) -> None:
     """An editor may call it on every save: no TensorFlow, no Keras, no numpy."""
     code = (

@@ -28,6 +28,16 @@ VARIABLES: dict[str, PlainData] = {
     "nothing": None,
     "row": {"units": 4, "deep": {"rate": 0.5, "for": [1]}},
 }
+
+
+class Shapes:
+    """The shapes of the inputs that the documentation names."""
+
+    def find_shape(self, name: str, span: Span) -> list[int | None]:  # noqa: ARG002
+        """Return the shape of an input."""
+        return {"image": [224, 224, 3], "tokens": [None, 64]}[name]
+
+
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "expressions.md"
 
 
@@ -45,7 +55,7 @@ def run(
     template = parse(scalar, limits, diagnostics)
     value = EVALUATION_FAILED
     if template is not None:
-        value = evaluate(template, VARIABLES, limits, diagnostics)
+        value = evaluate(template, VARIABLES, limits, diagnostics, Shapes())
     codes = [f"{each.code} {each.span.column}" for each in diagnostics]
     return value, codes
 

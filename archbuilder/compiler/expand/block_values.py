@@ -113,7 +113,8 @@ def evaluate_arguments(
         reader = FieldReader(evaluator.limits, diagnostics, program.document.functions)
         split = program.block_arguments.split(arguments, block_params, first, reader)
         if split.values is not None:
-            tree = evaluator.evaluate(split.values, environment.variables)
+            local = replace(evaluator, shapes=environment.shapes or evaluator.shapes)
+            tree = local.evaluate(split.values, environment.variables)
             is_complete = is_complete and tree is not None
             trees += [] if tree is None else [tree]
         for named in split.blocks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from archbuilder.compiler.expand.block_values import (
@@ -24,6 +25,7 @@ from archbuilder.compiler.parameters import (
     resolve_parameters,
 )
 from archbuilder.diagnostics.errors import closest_match, quote
+from archbuilder.expressions import ShapeLookup
 from archbuilder.language.ast import Block, InputDeclaration, StepCall
 from archbuilder.language.deferred_values import ValueEvaluator, Variables
 from archbuilder.language.modules import BlockCallee
@@ -31,12 +33,16 @@ from archbuilder.yaml.nodes import ScalarNode
 
 
 def bind_block_parameters(
-    callee: BlockCallee, bound: BoundCall, evaluator: ValueEvaluator
+    callee: BlockCallee,
+    bound: BoundCall,
+    evaluator: ValueEvaluator,
+    input_shapes: ShapeLookup | None = None,
 ) -> tuple[FileScope, Variables] | None:
     """Bind the parameters of a block; report an error and return None.
 
-    Returns the file that defines the block, with the values of its parameters, and the variables
-    that are visible within the block.
+    Defaults read `input_shapes`, the shapes of the block's inputs. Returns the file that defines
+    the block, with the values of its parameters, and the variables that are visible within the
+    block.
     """
     diagnostics = evaluator.diagnostics
     tracker = diagnostics.track_errors()
@@ -77,10 +83,11 @@ def bind_block_parameters(
     enclosing = bound.environment.enclosing | {callee.block}
     bind = partial(
         bind_default,
-        environment=Environment(file, file.variables, None, enclosing),
+        environment=Environment(file, file.variables, None, enclosing, input_shapes),
         diagnostics=diagnostics,
     )
-    resolved = resolve_parameters(params, explicit, file.variables, evaluator, bind)
+    defaults = replace(evaluator, shapes=input_shapes or evaluator.shapes)
+    resolved = resolve_parameters(params, explicit, file.variables, defaults, bind)
     return None if resolved is None else (file, {**file.variables, **resolved})
 
 
@@ -102,13 +109,15 @@ def _imported_values(
 def active_inputs(
     block: Block, scope: Scope, variables: Variables, evaluator: ValueEvaluator
 ) -> tuple[InputDeclaration, ...]:
-    """Return the inputs whose `when` is true; report an error and return none.
+    """Return the inputs whose `when` is true; return none if one has an error or is unknown.
 
     The other inputs are marked as skipped in `scope`, for the messages about references to them.
     """
     conditions = [evaluate_when(each, variables, evaluator) for each in block.inputs]
-    # None stands for an error, and must not count as false.
-    if None in conditions:
+    if not all(isinstance(each, bool) for each in conditions):
+        # Which of them there are is not known, so references to any of them are not errors.
+        for declared in block.inputs:
+            scope.symbols[declared.name] = Symbol(ERROR_REFS, declared.span)
         return ()
     if not any(conditions):
         message = f"'{block.name}' has no input: 'when' skips all of them"

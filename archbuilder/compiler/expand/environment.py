@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from archbuilder.compiler.expand.scope import FileScope, Scope
 from archbuilder.diagnostics.span import Span
-from archbuilder.expressions import OpaqueValue
+from archbuilder.expressions import OpaqueValue, ShapeLookup
 from archbuilder.language.ast import Block, ErrorNode, Sequential, StepCall
 from archbuilder.language.deferred_values import DeferredValue, Variables
 
@@ -21,12 +21,14 @@ class Environment:
         scope: The scope with the names of steps; None outside of blocks, and where steps are only
             counted.
         enclosing: The blocks whose text is around the place.
+        shapes: The shapes that expressions can read there; None where none are known.
     """
 
     file: FileScope
     variables: Variables = field(repr=False)
     scope: Scope | None = field(default=None, repr=False)
     enclosing: frozenset[Block] = frozenset()
+    shapes: ShapeLookup | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ from archbuilder.diagnostics.span import Span
 from archbuilder.formatting import plural
 from archbuilder.language.ast import Step
 from archbuilder.language.deferred_values import ValueEvaluator, Variables
+from archbuilder.plain_data import UnknownValue
 from archbuilder.registry.signatures import Signature
 from archbuilder.yaml.nodes import ScalarNode, SequenceNode, Tree
 
@@ -60,7 +61,9 @@ def _resolve_source(
     """
     tensors: list[TensorRefs] = []
     for name, span in _source_names(tree):
-        if isinstance(name, str):
+        if isinstance(name, UnknownValue):
+            tensors.append(ERROR_REFS)
+        elif isinstance(name, str):
             tensors.append(scope.resolve(name, previous, span, diagnostics))
         else:
             message = f"'from' needs the name of a step, not {quote(name)}"

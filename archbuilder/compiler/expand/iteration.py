@@ -6,31 +6,36 @@ from collections.abc import Mapping
 
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 from archbuilder.language.ast import ForLoop, InputDeclaration, Step
-from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, Variables
+from archbuilder.language.deferred_values import (
+    DeferredValue,
+    ValueEvaluator,
+    Variables,
+    variable_value,
+)
 from archbuilder.language.parser.fields import describe_value
-from archbuilder.plain_data import PlainData
-from archbuilder.yaml.nodes import ScalarNode, SequenceNode, to_plain
+from archbuilder.plain_data import PlainData, UnknownValue
+from archbuilder.yaml.nodes import ScalarNode, SequenceNode
 
 
 def iterations(
     step: Step,
     variables: Variables,
     evaluator: ValueEvaluator,
-) -> list[Variables] | None:
-    """Return the variables of each iteration of a step; report an error and return None.
+) -> list[Variables] | UnknownValue | None:
+    """Return the variables of each iteration of a step, or unknown; report an error as None.
 
     If a step has both, `for` is the outer loop and `repeat` the inner one.
     """
-    outer_iterations: list[Variables] | None = [variables]
+    outer_iterations: list[Variables] | UnknownValue | None = [variables]
     if step.loop is not None:
         outer_iterations = _loop_iterations(step.loop, variables, evaluator)
-    if step.repeat is None or outer_iterations is None:
+    if step.repeat is None or not isinstance(outer_iterations, list):
         return outer_iterations
     all_iterations: list[Variables] = []
     for iteration_variables in outer_iterations:
         count = _repeat_count(step.repeat.times, iteration_variables, evaluator)
-        if count is None:
-            return None
+        if not isinstance(count, int):
+            return count
         all_iterations += [
             {**iteration_variables, step.repeat.index: index} for index in range(count)
         ]
@@ -45,14 +50,14 @@ def evaluate_when(
     item: Step | InputDeclaration,
     variables: Variables,
     evaluator: ValueEvaluator,
-) -> bool | None:
-    """Return whether `when` keeps a step or an input; report an error and return None."""
+) -> bool | UnknownValue | None:
+    """Return whether `when` keeps a step or an input, or unknown; report an error as None."""
     if item.condition is None:
         return True
     tree = evaluator.evaluate(item.condition, variables)
     if tree is None:
         return None
-    if isinstance(tree, ScalarNode) and isinstance(tree.value, bool):
+    if isinstance(tree, ScalarNode) and isinstance(tree.value, bool | UnknownValue):
         return tree.value
     evaluator.diagnostics.error(
         "type-mismatch", f"'when' must be true or false, not {describe_value(tree)}", tree.span
@@ -77,8 +82,8 @@ def _repeat_count(
     value: DeferredValue,
     variables: Variables,
     evaluator: ValueEvaluator,
-) -> int | None:
-    """Evaluate `repeat`; report a value that is not a count and return None.
+) -> int | UnknownValue | None:
+    """Evaluate `repeat`, which may be unknown; report a value that is not a count as None.
 
     Raises:
         BlueprintError: if the count alone is above the limit of steps.
@@ -87,6 +92,8 @@ def _repeat_count(
     if tree is None:
         return None
     count = tree.value if isinstance(tree, ScalarNode) else None
+    if isinstance(count, UnknownValue):
+        return count
     # Not `isinstance`: true is an `int` in Python.
     if type(count) is not int:
         evaluator.diagnostics.error(
@@ -113,13 +120,15 @@ def _loop_iterations(
     loop: ForLoop,
     variables: Variables,
     evaluator: ValueEvaluator,
-) -> list[Variables] | None:
-    """Return the variables of each iteration of a `for`; report an error and return None."""
+) -> list[Variables] | UnknownValue | None:
+    """Return the variables of each iteration of a `for`, or unknown; report an error as None."""
     lists: dict[str, list[PlainData]] = {}
     for name, value in loop.variables:
         tree = evaluator.evaluate(value, variables)
         if tree is None:
             return None
+        if isinstance(tree, ScalarNode) and isinstance(tree.value, UnknownValue):
+            return tree.value
         if not isinstance(tree, SequenceNode):
             evaluator.diagnostics.error(
                 "type-mismatch",
@@ -127,7 +136,7 @@ def _loop_iterations(
                 tree.span,
             )
             return None
-        lists[name] = [to_plain(item) for item in tree.items]
+        lists[name] = [variable_value(item) for item in tree.items]
     # The semantic check has compared literal lists; this is for those of expressions.
     lengths = {name: len(values) for name, values in lists.items()}
     if not check_loop_lengths(lengths, loop, evaluator.diagnostics):

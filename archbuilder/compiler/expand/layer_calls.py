@@ -82,7 +82,7 @@ class LayerCalls:
         tracker = self._diagnostics.track_errors()
         constants: tuple[Argument, ...] | None = ()
         if call_site.call_constants is not None:
-            tree = self._evaluator.evaluate(call_site.call_constants, call_site.variables)
+            tree = call_site.evaluator.evaluate(call_site.call_constants, call_site.variables)
             constants = (
                 None
                 if tree is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from archbuilder.compiler.expand.block_values import check_call_of_steps, held_block
@@ -15,14 +16,21 @@ from archbuilder.compiler.expand.inputs import resolve_inputs
 from archbuilder.compiler.expand.iteration import evaluate_when, iterations
 from archbuilder.compiler.expand.layer_calls import LayerCalls
 from archbuilder.compiler.expand.scope import CallSite, Scope, Symbol
+from archbuilder.compiler.expand.shapes import (
+    InputShapes,
+    NetworkShapes,
+    OracleFactory,
+    ScopeShapes,
+)
 from archbuilder.compiler.expand.size_limit import MAX_STEP_NESTING, report_too_many_steps
 from archbuilder.compiler.expand.step_names import (
     assign_step_name,
+    mark_unknown,
     register_name,
     select_alternative,
 )
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
-from archbuilder.compiler.ir import Node
+from archbuilder.compiler.ir import GraphInput, Node
 from archbuilder.diagnostics.errors import ExpansionFrame, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import (
@@ -42,6 +50,7 @@ from archbuilder.language.modules import (
     report_unknown_callee,
     resolve_callee,
 )
+from archbuilder.plain_data import UnknownValue
 from archbuilder.yaml.nodes import ScalarNode
 
 
@@ -52,8 +61,14 @@ class Expander:
     no nodes and report no follow-up errors, so that one run finds all independent errors.
     """
 
-    def __init__(self, evaluator: ValueEvaluator) -> None:
+    def __init__(
+        self,
+        evaluator: ValueEvaluator,
+        inputs: Sequence[GraphInput],
+        make_oracle: OracleFactory | None,
+    ) -> None:
         self._layers = LayerCalls(evaluator)
+        self.shapes = NetworkShapes(make_oracle, inputs, self._layers.nodes, evaluator.diagnostics)
         self._evaluator = evaluator
         self._diagnostics = evaluator.diagnostics
         self._step_count = 0
@@ -63,6 +78,11 @@ class Expander:
     def nodes(self) -> tuple[Node, ...]:
         """The nodes of the steps so far, in topological order."""
         return tuple(self._layers.nodes.values())
+
+    def evaluator_at(self, scope: Scope, previous: TensorRefs) -> ValueEvaluator:
+        """Return the evaluator of a step, which knows the shapes of the steps before it."""
+        shapes = ScopeShapes(scope, previous, self.shapes, self._diagnostics)
+        return replace(self._evaluator, shapes=shapes)
 
     def expand_steps(
         self, steps: tuple[Step, ...], scope: Scope, tensors: TensorRefs, variables: Variables
@@ -74,15 +94,20 @@ class Expander:
                     step, scope, tensors, variables, from_previous_iteration=False
                 )
                 continue
-            all_iterations = iterations(step, variables, self._evaluator)
-            if not all_iterations:
+            evaluator = self.evaluator_at(scope, tensors)
+            all_iterations = iterations(step, variables, evaluator)
+            if not all_iterations or isinstance(all_iterations, UnknownValue):
                 # Evaluating `repeat` and `for` takes time as well, and may happen in every call of
                 # a block.
                 self._count_step(step)
+            if isinstance(all_iterations, UnknownValue):
+                mark_unknown(step, scope, variables, evaluator)
+                tensors = ERROR_REFS
+                continue
             if all_iterations is None:
                 # Register the name, so that references to it are not reported as unknown.
                 if step.name is None or step.name.is_constant:
-                    register_name(step, scope, ERROR_REFS, variables, self._evaluator)
+                    register_name(step, scope, ERROR_REFS, variables, evaluator)
                 else:
                     # The name may read the variables of the loop, which have no values.
                     scope.has_invalid_name = True
@@ -122,7 +147,8 @@ class Expander:
     ) -> tuple[TensorRefs, bool]:
         """Expand one iteration; return the outputs, and False if its `when` skips it."""
         self._count_step(step)
-        is_active = evaluate_when(step, variables, self._evaluator)
+        evaluator = self.evaluator_at(scope, previous)
+        is_active = evaluate_when(step, variables, evaluator)
         if self._nesting == MAX_STEP_NESTING:
             self._diagnostics.error(
                 "limit-exceeded",
@@ -131,9 +157,12 @@ class Expander:
             )
             is_active = None
         if is_active is None:
-            register_name(step, scope, ERROR_REFS, variables, self._evaluator)
+            register_name(step, scope, ERROR_REFS, variables, evaluator)
             return ERROR_REFS, True
-        selected = select_alternative(step, scope, variables, self._evaluator, is_active=is_active)
+        if isinstance(is_active, UnknownValue):
+            mark_unknown(step, scope, variables, evaluator)
+            return ERROR_REFS, True
+        selected = select_alternative(step, scope, variables, evaluator, is_active=is_active)
         if selected is None:
             return previous, False
         # Not before `when`: the inputs of a skipped step may be skipped as well.
@@ -142,22 +171,27 @@ class Expander:
             scope,
             previous,
             variables,
-            self._evaluator,
+            evaluator,
             from_previous_iteration=from_previous_iteration,
         )
         self._nesting += 1
-        outputs = self._expand_body(selected, scope, inputs, variables)
+        outputs = self._expand_body(selected, scope, inputs, variables, evaluator)
         self._nesting -= 1
         return outputs, True
 
     def _expand_body(
-        self, step: Step, scope: Scope, inputs: CallInputs, variables: Variables
+        self,
+        step: Step,
+        scope: Scope,
+        inputs: CallInputs,
+        variables: Variables,
+        evaluator: ValueEvaluator,
     ) -> TensorRefs:
         body = step.body
         if isinstance(body, StepCall):
-            return self._expand_call(step, body, scope, inputs, variables)
+            return self._expand_call(step, body, scope, inputs, variables, evaluator)
         if isinstance(body, SharedCall):
-            return self._expand_shared(step, body, scope, inputs, variables)
+            return self._expand_shared(step, body, scope, inputs, variables, evaluator)
         if isinstance(body, ErrorNode):
             outputs = ERROR_REFS
         elif inputs.keywords:
@@ -172,14 +206,14 @@ class Expander:
         elif body.merge is not None:
             branch_outputs = self._expand_branches(body, scope, inputs.positional, variables)
             merge_inputs = CallInputs(branch_outputs, ())
-            return self._expand_call(step, body.merge, scope, merge_inputs, variables)
+            return self._expand_call(step, body.merge, scope, merge_inputs, variables, evaluator)
         else:
             outputs = self._expand_branches(body, scope, inputs.positional, variables)
         if step.call_constants is not None:
             self._diagnostics.error(
                 "invalid-structure", "'call' needs a layer in the step", step.call_constants.span
             )
-        register_name(step, scope, outputs, variables, self._evaluator)
+        register_name(step, scope, outputs, variables, evaluator)
         return outputs
 
     def _expand_branches(
@@ -196,22 +230,29 @@ class Expander:
         return TensorRefs(refs, names if len(names) == len(refs) else ())
 
     def _expand_call(
-        self, step: Step, call: StepCall, scope: Scope, inputs: CallInputs, variables: Variables
+        self,
+        step: Step,
+        call: StepCall,
+        scope: Scope,
+        inputs: CallInputs,
+        variables: Variables,
+        evaluator: ValueEvaluator,
     ) -> TensorRefs:
         # `assign_step_name` also reports invalid and duplicate names, so it is called for an
         # unknown callee too.
         base = call.parameter or call.callee
-        step_name = assign_step_name(step, scope, base, variables, self._evaluator)
+        step_name = assign_step_name(step, scope, base, variables, evaluator)
         call_site = CallSite(
             path=scope.path + step_name,
             inputs=inputs,
             call_constants=step.call_constants,
             variables=variables,
+            evaluator=evaluator,
             span=call.span,
             inputs_span=call.span if isinstance(step.body, Branches) else step.from_span,
             weight_owner=scope.weight_owner(step_name),
         )
-        environment = Environment(scope.file, variables, scope, scope.enclosing)
+        environment = Environment(scope.file, variables, scope, scope.enclosing, evaluator.shapes)
         if call.parameter is not None:
             block = held_block(call, environment, self._diagnostics)
             symbol = self._expand_held_block(block, call, call_site, scope)
@@ -290,15 +331,16 @@ class Expander:
         scope: Scope,
         inputs: CallInputs,
         variables: Variables,
+        evaluator: ValueEvaluator,
     ) -> TensorRefs:
-        tree = self._evaluator.evaluate(shared_call.name, variables)
+        tree = evaluator.evaluate(shared_call.name, variables)
         name = tree.value if isinstance(tree, ScalarNode) else None
-        step_name = assign_step_name(step, scope, f"{name}_use", variables, self._evaluator)
+        step_name = assign_step_name(step, scope, f"{name}_use", variables, evaluator)
         outputs = ERROR_REFS
         symbol = scope.find(name) if isinstance(name, str) else None
         if symbol is None:
             # `tree` is None after an error in the expression, which is already reported.
-            if tree is not None:
+            if tree is not None and not isinstance(name, UnknownValue):
                 suggestion = closest_match(str(name), scope.visible_names())
                 self._diagnostics.error(
                     "unknown-name",
@@ -314,6 +356,7 @@ class Expander:
                     inputs=inputs,
                     call_constants=step.call_constants,
                     variables=variables,
+                    evaluator=evaluator,
                     span=step.span,
                     inputs_span=step.from_span,
                     weight_owner=weight_owner,
@@ -341,7 +384,13 @@ class Expander:
         # The semantic check reports recursion, but the expansion also runs after its errors.
         if callee.block in bound.environment.enclosing:
             return Symbol(ERROR_REFS, call_site.span)
-        binding = bind_block_parameters(callee, bound, self._evaluator)
+        # The parameters of a file may decide which inputs it has.
+        shapes = (
+            None
+            if callee.is_file_network
+            else InputShapes(callee, bound, call_site, self.shapes, self._evaluator)
+        )
+        binding = bind_block_parameters(callee, bound, self._evaluator, shapes)
         if binding is None:
             return Symbol(ERROR_REFS, call_site.span)
         file, variables = binding
@@ -384,7 +433,8 @@ class Expander:
         first_inputs = bind_block_inputs(callee, call, call_site, inner, variables, self._evaluator)
         with self._diagnostics.within(inner.frame):
             last_outputs = self.expand_steps(block.steps, inner, first_inputs, variables)
-            return resolve_block_outputs(block, inner, last_outputs, variables, self._evaluator)
+            evaluator = self.evaluator_at(inner, last_outputs)
+            return resolve_block_outputs(block, inner, last_outputs, variables, evaluator)
 
     def _check_depth(self, depth: int, span: Span) -> bool:
         """Check how deep blocks, and lists of steps in parameters, are nested; report it."""

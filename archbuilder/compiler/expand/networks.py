@@ -15,6 +15,7 @@ from archbuilder.compiler.expand.blocks import active_inputs, resolve_block_outp
 from archbuilder.compiler.expand.environment import Environment
 from archbuilder.compiler.expand.lowering import Expander
 from archbuilder.compiler.expand.scope import FileScope, Scope, Symbol
+from archbuilder.compiler.expand.shapes import OracleFactory, UnreadableShapes
 from archbuilder.compiler.expand.single_inputs import warn_single_inputs
 from archbuilder.compiler.expand.size_limit import check_step_count
 from archbuilder.compiler.expand.tensors import TensorRefs
@@ -25,7 +26,7 @@ from archbuilder.language.ast import Block, InputDeclaration
 from archbuilder.language.deferred_values import ValueEvaluator, Variables
 from archbuilder.language.modules import Program
 from archbuilder.language.parser.fields import describe_value
-from archbuilder.yaml.nodes import ScalarNode, SequenceNode, Tree, to_plain
+from archbuilder.yaml.nodes import ScalarNode, SequenceNode, Tree, is_unknown, to_plain
 
 DEFAULT_DTYPE: Final = "float32"
 DEFAULT_OUTPUT: Final = "output"
@@ -37,21 +38,25 @@ def expand(
     params: Mapping[str, Tree],
     evaluator: ValueEvaluator,
     frame: ExpansionFrame | None = None,
+    make_oracle: OracleFactory | None = None,
 ) -> dict[str, Graph]:
     """Expand all networks of a program into graphs, by name.
 
-    Errors are added to the diagnostics of `evaluator`; a network with errors is left out.
+    Errors are added to the diagnostics of `evaluator`; a network with errors is left out. So is one
+    that depends on shapes, without `make_oracle`.
 
     Args:
         program: The program.
         params: The values of the file's parameters, already checked; defaults fill the rest.
         evaluator: Evaluates the expressions.
         frame: The variant, as the origin of errors.
+        make_oracle: Makes what computes shapes, for networks whose expressions read them.
 
     Raises:
         BlueprintError: if the networks have more steps than the limits allow, or too many errors.
     """
     document = program.document
+    evaluator = replace(evaluator, shapes=UnreadableShapes(evaluator.diagnostics))
     file = resolve_file_parameters(program, ExplicitValues(params), evaluator)
     if file is None:
         return {}
@@ -72,7 +77,7 @@ def expand(
             if network_values is None:
                 continue
             variables = {**values, **network_values}
-        graph = _expand_network(block, file, variables, evaluator, frame)
+        graph = _expand_network(block, file, variables, evaluator, frame, make_oracle)
         if graph is not None:
             graphs[name] = graph
     return graphs
@@ -84,8 +89,9 @@ def _expand_network(
     variables: Variables,
     evaluator: ValueEvaluator,
     frame: ExpansionFrame | None,
+    make_oracle: OracleFactory | None,
 ) -> Graph | None:
-    """Expand one network; return None after an error."""
+    """Expand one network; return None after an error, or if it depends on unknown shapes."""
     tracker = evaluator.diagnostics.track_errors()
     scope = Scope(
         file=file,
@@ -106,11 +112,13 @@ def _expand_network(
         )
     # Before anything is built: a few lines can stand for billions of steps.
     check_step_count(block, file, variables, evaluator)
-    expander = Expander(evaluator)
+    graph_inputs = [each for each in inputs if each is not None]
+    expander = Expander(evaluator, graph_inputs, make_oracle)
     first_input = TensorRefs((TensorRef(declared_inputs[0].name),))
     last_outputs = expander.expand_steps(block.steps, scope, first_input, variables)
-    outputs = resolve_block_outputs(block, scope, last_outputs, variables, evaluator)
-    graph_inputs = [each for each in inputs if each is not None]
+    outputs = resolve_block_outputs(
+        block, scope, last_outputs, variables, expander.evaluator_at(scope, last_outputs)
+    )
     if outputs.has_error or len(graph_inputs) < len(inputs) or tracker.has_errors():
         return None
     names: Sequence[str] = outputs.names
@@ -127,6 +135,8 @@ def _expand_network(
     pruned = _eliminate_dead_nodes(graph, evaluator.diagnostics)
     # After the elimination: a dead node has its own warning.
     warn_single_inputs(pruned, evaluator.diagnostics)
+    if expander.shapes.has_unknown:
+        return None
     pruned.check()
     _check_batch_axes(pruned, block, evaluator.diagnostics)
     return None if tracker.has_errors() else pruned
@@ -160,11 +170,17 @@ def _expand_input(
     if declared.shape is None:
         return None
     tree = evaluator.evaluate(declared.shape, variables)
-    shape = None if tree is None else _validate_shape(tree, declared.name, evaluator.diagnostics)
+    # The semantic check reports a shape or dtype that is unknown because it reads the shape of a
+    # tensor.
+    shape = (
+        None
+        if tree is None or is_unknown(tree)
+        else _validate_shape(tree, declared.name, evaluator.diagnostics)
+    )
     dtype: object = DEFAULT_DTYPE
     if declared.dtype is not None:
         dtype_tree = evaluator.evaluate(declared.dtype, variables)
-        if dtype_tree is None:
+        if dtype_tree is None or is_unknown(dtype_tree):
             return None
         dtype = dtype_tree.value if isinstance(dtype_tree, ScalarNode) else None
         dtypes = registry.load().dtypes

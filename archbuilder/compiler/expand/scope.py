@@ -13,7 +13,7 @@ from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRe
 from archbuilder.diagnostics.errors import Diagnostics, ExpansionFrame, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import Block
-from archbuilder.language.deferred_values import DeferredValue, Variables
+from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, Variables
 from archbuilder.language.modules import Program, describe_block
 
 PREVIOUS: Final = "previous"
@@ -38,6 +38,7 @@ class CallSite:
         inputs: The tensors that it is called on.
         call_constants: The constants of the call (`call`).
         variables: The variables that are visible to the call.
+        evaluator: Evaluates the expressions of the call.
         span: The location of the call.
         inputs_span: The location of `from`, or of `merge`; None if the step has neither.
         weight_owner: The path of the earlier call whose weights this one uses, if any.
@@ -47,6 +48,7 @@ class CallSite:
     inputs: CallInputs
     call_constants: DeferredValue | None
     variables: Variables
+    evaluator: ValueEvaluator
     span: Span
     inputs_span: Span | None
     weight_owner: str | None
@@ -91,6 +93,7 @@ class Scope:
         symbols: The inputs, and the preceding steps with names.
         unnamed_steps: The preceding steps without names, by the names generated for them.
         unnamed_blocks: The generated names of the calls of a block, by its name.
+        uncertain: The names of steps that may be left out by a `when` that is unknown.
         skipped: The locations of steps and inputs that their `when` left out, by name.
         name_counters: The next number for generated names, by prefix.
         has_invalid_name: Whether the name of a step is unknown because of an error in it.
@@ -107,6 +110,7 @@ class Scope:
     symbols: dict[str, Symbol] = field(default_factory=dict)
     unnamed_steps: dict[str, Symbol] = field(default_factory=dict)
     unnamed_blocks: dict[str, list[str]] = field(default_factory=dict)
+    uncertain: set[str] = field(default_factory=set)
     skipped: dict[str, Span] = field(default_factory=dict)
     name_counters: Counter[str] = field(default_factory=Counter)
     has_invalid_name: bool = False
@@ -138,6 +142,8 @@ class Scope:
 
     def is_taken(self, name: str) -> bool:
         """Return whether a step of this scope already has the name."""
+        if name in self.uncertain:
+            return False
         return name in self.symbols or name in self.unnamed_steps
 
     def is_skipped(self, name: str) -> bool:

@@ -5,7 +5,8 @@ many steps one expands to depends only on the parameters of its file and on the 
 reads. So each step is counted once for equal values, and the rest is arithmetic.
 
 A block that is called again with `reuse` counts as one step here, because what the name refers to
-depends on the steps before it. The expansion counts its steps, and has the same limit.
+depends on the steps before it. So does a step whose `when`, `repeat` or `for` reads the shape of
+one. The expansion counts their steps, and has the same limit.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from archbuilder.language.ast import (
 )
 from archbuilder.language.deferred_values import DeferredValue, Value, ValueEvaluator, Variables
 from archbuilder.language.modules import BlockCallee, resolve_callee
+from archbuilder.plain_data import UnknownValue
 
 MAX_STEP_NESTING: Final = 100
 """How deep steps can be nested, those of blocks within the steps that call them included. The
@@ -126,8 +128,9 @@ class _StepCounter:
 
     def _count_iterations(self, step: Step, environment: Environment) -> int:
         all_iterations = iterations(step, environment.variables, self._evaluator)
-        # No iterations, or an error that the expansion reports.
-        if not all_iterations:
+        # No iterations, an error that the expansion reports, or a number that depends on shapes,
+        # in which case the expansion counts the steps.
+        if not isinstance(all_iterations, list) or not all_iterations:
             return 1
         reads_index = step.repeat is None or step.repeat.index in self._variables_of_iteration(step)
         if step.loop is None and not reads_index:
@@ -142,8 +145,12 @@ class _StepCounter:
         return total
 
     def _count_iteration(self, step: Step, environment: Environment) -> int:
+        is_active = evaluate_when(step, environment.variables, self._evaluator)
+        # A step that a shape may skip counts as one.
+        if isinstance(is_active, UnknownValue):
+            return 1
         # A skipped step counts as one, as it does in the expansion.
-        if not evaluate_when(step, environment.variables, self._evaluator):
+        if not is_active:
             alternative = () if step.alternative is None else step.alternative.steps
             return 1 + self._count_steps(alternative, environment)
         count = 1 + self._count_steps(steps_of(step.body), environment)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archbuilder.compiler.expand.scope import PREVIOUS, Scope, Symbol
-from archbuilder.compiler.expand.tensors import TensorRefs
+from archbuilder.compiler.expand.tensors import ERROR_REFS, TensorRefs
 from archbuilder.diagnostics.errors import Diagnostics, quote
 from archbuilder.language.ast import Step, call_of, inner_steps
 from archbuilder.language.deferred_values import ValueEvaluator, Variables
 from archbuilder.language.modules import is_keras_name
 from archbuilder.language.parser.fields import is_step_name
+from archbuilder.plain_data import UnknownValue
 from archbuilder.yaml.nodes import MappingNode, ScalarNode
 
 
@@ -59,6 +60,30 @@ def select_alternative(
     return selected
 
 
+def mark_unknown(step: Step, scope: Scope, variables: Variables, evaluator: ValueEvaluator) -> None:
+    """Add the names of a step and the steps within it, whose number depends on unknown values.
+
+    Their outputs are `ERROR_REFS`. Other steps may have the same names: one for each case.
+    """
+    # Without its errors: the name may be valid only in the case that the values turn out to be.
+    silent_evaluator = replace(evaluator, diagnostics=Diagnostics())
+    tree = None if step.name is None else silent_evaluator.evaluate(step.name, variables)
+    call = call_of(step)
+    symbol = Symbol(ERROR_REFS, step.span)
+    if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
+        scope.symbols[tree.value] = symbol
+        scope.uncertain.add(tree.value)
+    elif step.name is not None or call is not None:
+        # Which numbers the steps without names have is not known from here on either.
+        scope.has_invalid_name = True
+        if step.name is None and call is not None:
+            callee_name = call.parameter or call.callee
+            name = scope.generate_name(callee_name)
+            scope.add(name, symbol, is_generated=True, block=callee_name)
+    for inner in inner_steps(step):
+        mark_unknown(inner, scope, variables, evaluator)
+
+
 def mark_skipped(step: Step, scope: Scope, variables: Variables, evaluator: ValueEvaluator) -> None:
     """Record that a step and the steps within it were left out by its `when`.
 
@@ -88,6 +113,8 @@ def _declared_name(
     name = tree.value if isinstance(tree, ScalarNode) else None
     if tree is None:
         pass  # The error in the expression is already reported.
+    elif isinstance(name, UnknownValue):
+        pass  # It depends on a shape.
     elif name == PREVIOUS:
         evaluator.diagnostics.error(
             "invalid-name",
@@ -114,6 +141,7 @@ def _declared_name(
             ),
         )
     else:
+        scope.uncertain.discard(name)
         return name
     scope.has_invalid_name = True
     return None

@@ -13,8 +13,8 @@ from archbuilder.yaml.scalars import is_ascii_digits
 class TensorRefs:
     """The outputs of a step: one tensor, or several, optionally with names.
 
-    With `has_error`, they stand for the outputs of a step with an error. Steps that read them have
-    an error too, which is not reported again.
+    With `has_error`, they stand for the outputs of a step with an error, or of one that depends on
+    an unknown value. Steps that read them have an error too, which is not reported again.
     """
 
     refs: tuple[TensorRef, ...]

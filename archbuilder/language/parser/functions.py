@@ -9,6 +9,7 @@ from archbuilder.diagnostics.errors import closest_match
 from archbuilder.diagnostics.span import Span
 from archbuilder.expressions import FileFunctions, FunctionSignature, Template
 from archbuilder.expressions.functions import FUNCTIONS
+from archbuilder.expressions.shapes import SHAPE_FUNCTIONS
 from archbuilder.language.call_graph import find_cycles
 from archbuilder.language.parser.declarations import RESERVED_NAMES
 from archbuilder.language.parser.fields import FieldReader, quoted
@@ -50,7 +51,7 @@ def decode_functions(reader: FieldReader, tree: Tree | None) -> FileFunctions:
 
 
 def _check_name(reader: FieldReader, name: str, span: Span, noun: str) -> None:
-    if name in RESERVED_NAMES or (noun == "a function" and name in FUNCTIONS):
+    if name in RESERVED_NAMES or (noun == "a function" and name in (*FUNCTIONS, *SHAPE_FUNCTIONS)):
         reader.diagnostics.error(
             "invalid-name",
             f"{quoted(name)} is reserved in expressions; choose another name",
@@ -102,7 +103,14 @@ def _decode_value(
             suggestion=suggestion,
             notes=() if suggestion else (note,),
         )
-    return None if unknown else template
+    for tensor in template.tensors:
+        reader.diagnostics.error(
+            "unknown-name",
+            f"{title} has no argument for this shape",
+            template.subspan(tensor.start, tensor.length),
+            notes=(f"pass it where the function is called: {signature.name}(channels(previous))",),
+        )
+    return None if unknown or template.tensors else template
 
 
 def _remove_recursive_functions(reader: FieldReader, functions: FileFunctions) -> None:
