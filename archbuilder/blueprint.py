@@ -27,9 +27,16 @@ from archbuilder.compiler.pipeline import (
     expand_program,
     read_program,
     sizes_from_data,
+    variant_frame,
 )
 from archbuilder.compiler.unparse import unparse
-from archbuilder.diagnostics.errors import Diagnostic, UsageError, closest_match, quote
+from archbuilder.diagnostics.errors import (
+    Diagnostic,
+    ExpansionFrame,
+    UsageError,
+    closest_match,
+    quote,
+)
 from archbuilder.diagnostics.span import NO_FILE
 from archbuilder.expectations import check_expectations
 from archbuilder.files import path_status
@@ -226,6 +233,10 @@ class Blueprint:
         return evaluate_section(
             self._program, value, self._build_options(variant, params), self._limits
         )
+
+    def variant_frame(self, variant: str | None = None) -> ExpansionFrame | None:
+        """Return the frame that names a variant in messages about values that depend on it."""
+        return variant_frame(self._program.document, variant or self._variant)
 
     def sizes_from_data(
         self, /, *, variant: str | None = None, **params: PlainData

@@ -159,11 +159,16 @@ def evaluate_section(
     explicit = _explicit_values(program.document, options, diagnostics)
     # With a value missing, its default would be used and could lead to misleading errors.
     diagnostics.raise_errors()
-    # No expression can read a block.
-    values = resolve_parameters(
-        params, ExplicitValues(explicit), {}, evaluator, lambda _block, _variables: OpaqueValue()
-    )
-    tree = None if values is None else evaluator.evaluate(value, values)
+    with diagnostics.within(variant_frame(program.document, options.variant)):
+        # No expression can read a block.
+        values = resolve_parameters(
+            params,
+            ExplicitValues(explicit),
+            {},
+            evaluator,
+            lambda _block, _variables: OpaqueValue(),
+        )
+        tree = None if values is None else evaluator.evaluate(value, values)
     diagnostics.raise_errors()
     return tree
 
@@ -201,18 +206,20 @@ def _expand_variant(
     if tracker.has_errors():
         return {}
     missing = [name for name, param in document.params.items() if param.required]
-    if any(name not in explicit for name in missing):
-        if require_all:
-            owner = ParameterOwner(f"the blueprint '{document.name}'", "parameter")
-            check_required(document.params, explicit, owner, document.span, diagnostics)
-        return {}
-    # Errors within a variant name it as the origin of its values.
-    definition = document.variants.get(options.variant)
-    frame = (
-        None if definition is None else ExpansionFrame("variant", options.variant, definition.span)
-    )
+    frame = variant_frame(document, options.variant)
     with diagnostics.within(frame):
+        if any(name not in explicit for name in missing):
+            if require_all:
+                owner = ParameterOwner(f"the blueprint '{document.name}'", "parameter")
+                check_required(document.params, explicit, owner, document.span, diagnostics)
+            return {}
         return expand(program, explicit, ValueEvaluator(limits, diagnostics), frame, make_oracle)
+
+
+def variant_frame(document: Document, variant: str) -> ExpansionFrame | None:
+    """Return the frame that names a variant as the origin of values in messages, if declared."""
+    definition = document.variants.get(variant)
+    return None if definition is None else ExpansionFrame("variant", variant, definition.span)
 
 
 def _explicit_values(

@@ -15,7 +15,7 @@ from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import Recipe
 from archbuilder.config.training_parser import parse_training
-from archbuilder.diagnostics.errors import Diagnostics, quote_list
+from archbuilder.diagnostics.errors import Diagnostics, ExpansionFrame, quote_list
 from archbuilder.files.blueprint_files import read_file
 from archbuilder.formatting import plural
 from archbuilder.language.parser.document import check_version
@@ -42,7 +42,9 @@ def read_recipe(
     graphs = blueprint.graphs(variant=variant, **values)
     data = blueprint.evaluate_section("data", variant=variant, **values)
     training = blueprint.evaluate_section("training", variant=variant, **values)
-    return parse_recipe(data, training, graphs, limits or Limits())
+    return parse_recipe(
+        data, training, graphs, limits or Limits(), frame=blueprint.variant_frame(variant)
+    )
 
 
 def parse_recipe(
@@ -52,8 +54,11 @@ def parse_recipe(
     limits: Limits,
     *,
     is_record: bool = False,
+    frame: ExpansionFrame | None = None,
 ) -> Recipe:
     """Parse the two sections of a recipe for the given networks.
+
+    `frame` is the variant whose values the sections have.
 
     That of a record has the values of all settings, also of those that a set inherits, and the
     default of `validation_split` beside a source of the validation set.
@@ -61,7 +66,7 @@ def parse_recipe(
     Raises:
         BlueprintError: with all errors in both sections.
     """
-    diagnostics = Diagnostics()
+    diagnostics = Diagnostics(frame=frame)
     inputs = [each.name for graph in graphs.values() for each in graph.inputs]
     outputs = [name for graph in graphs.values() for name, _ in graph.outputs]
     data_config = parse_data(data, limits, diagnostics, inherits=not is_record) if data else None

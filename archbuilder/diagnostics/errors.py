@@ -193,16 +193,17 @@ class ErrorTracker:
 class Diagnostics:
     """The diagnostics of one compiler stage, without duplicates.
 
-    A stage adds every error that it finds before it raises, so that users see all at once.
+    A stage adds every error that it finds before it raises, so that users see all at once. `frame`
+    is the origin of all of them.
 
     Attributes:
         error_count: The number of errors, without duplicates.
     """
 
-    def __init__(self, *, maximum: int = 100) -> None:
+    def __init__(self, *, maximum: int = 100, frame: ExpansionFrame | None = None) -> None:
         self._maximum = maximum
         self._diagnostics: dict[object, Diagnostic] = {}
-        self._frame: ExpansionFrame | None = None
+        self._frame = frame
         self._explanations: dict[Span, tuple[str, ...]] = {}
         self.error_count = 0
         self._report_count = 0
@@ -344,4 +345,6 @@ def quote_list(names: Iterable[object], limit: int = 10) -> str:
 
 def _one_line(diagnostic: Diagnostic) -> str:
     where = f" at {diagnostic.span}" if diagnostic.span else ""
-    return f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}{where}"
+    frames = diagnostic.frame.chain() if diagnostic.frame else ()
+    variant = "".join(f", {each.text}" for each in frames if each.kind == "variant")
+    return f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}{where}{variant}"
