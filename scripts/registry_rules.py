@@ -820,6 +820,9 @@ OPERATION_ARGUMENTS: dict[str, Schema] = {
 }
 """Types of the constants of functions of keras.ops."""
 
+SLICE = r"^(\.\.\.|(-?[0-9]{1,18})?:(-?[0-9]{1,18})?(:-?[1-9][0-9]{0,17})?)$"
+"""A range of an axis as in Python, `1:3` or `::2`, or `...`."""
+
 OPERATION_TYPES: dict[tuple[str, str], Schema] = {
     ("conv", "padding"): enum("valid", "same", "causal"),
     ("pad", "mode"): enum("constant", "reflect", "symmetric"),
@@ -834,6 +837,10 @@ OPERATION_TYPES: dict[tuple[str, str], Schema] = {
     ("top_k", "k"): POSITIVE,
     ("tensordot", "axes"): any_of(NATURAL, array(array(AXIS, 1, 8), 2, 2)),
     ("dot_product_attention", "scale"): optional(NUMBER),
+    ("get_item", "key"): {
+        **array(any_of(optional(INTEGER), {"type": "string", "pattern": SLICE}), 1, 16),
+        "description": "a list with an index, a range such as '1:3', '...' or null for each axis",
+    },
 }
 """Types that hold for one function alone."""
 
@@ -978,6 +985,7 @@ OPERATIONS = frozenset(
         "fmod",
         "fold",
         "gelu",
+        "get_item",
         "glu",
         "greater",
         "greater_equal",
@@ -1235,7 +1243,6 @@ UNSUPPORTED_OPERATIONS = {
     "dsplit": "write ops.split with axis: 3",
     "empty_like": "its values are undefined; use ops.zeros_like",
     "full_like": "write ops.zeros_like and then ops.add: {x2: 3}",
-    "get_item": "use ops.slice, or ops.take for one index",
     "hsplit": "write ops.split with axis: 1",
     "multi_hot": "use the layer CategoryEncoding",
     "select": "use several ops.where",

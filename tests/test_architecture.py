@@ -56,7 +56,7 @@ ORDER: Mapping[str, str] = {
         ir unused_functions value_check visible_names
         batch_axis constants
         check_arguments keras_object mapping_check unparse
-        parameters
+        formula_calls parameters
         expand variant_check
         semantic_check
         pipeline
@@ -69,6 +69,9 @@ ORDER: Mapping[str, str] = {
         blocks inputs step_names
         shapes
         layer_calls size_limit
+        formula_nodes
+        formula_subscripts
+        formula_lowering
         lowering
         networks
     """,
@@ -164,7 +167,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.keras_backend": """
         broadcast_add dtype_policy flops initialize keras_errors lora machine_memory op_names
-        shape_format state_scope tracing
+        operation_constants shape_format state_scope tracing
         analysis batch_axis instantiate node_checks regularization saving
         functional memory_check
         shape_oracle trial_call
@@ -172,6 +175,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.language": """
         call_graph deferred_values foreign_keys
+        formulas
         ast
         parser
         block_arguments keyword_schemas

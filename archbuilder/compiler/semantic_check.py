@@ -12,6 +12,7 @@ from typing import Final
 
 from archbuilder.compiler.check_arguments import check_arguments, check_call_constants
 from archbuilder.compiler.expand.iteration import check_loop_lengths
+from archbuilder.compiler.formula_calls import check_formula
 from archbuilder.compiler.parameters import (
     ParameterOwner,
     ParameterValue,
@@ -40,6 +41,7 @@ from archbuilder.language.ast import (
 from archbuilder.language.block_arguments import may_have_steps
 from archbuilder.language.call_graph import find_cycles, unused_roots
 from archbuilder.language.deferred_values import DeferredValue
+from archbuilder.language.formulas import Formula
 from archbuilder.language.modules import (
     BlockCallee,
     LayerCallee,
@@ -212,6 +214,9 @@ class _ProgramChecker:
                 self._check_names(modifier, scope)
             if isinstance(step.body, SharedCall):
                 self._check_names(step.body.name, scope)
+            if isinstance(step.body, Formula):
+                self._check_names(step.body.value_of(step.body.root), scope)
+                check_formula(step.body, self._diagnostics)
             self._check_steps(inner_steps(step), scope)
             call = call_of(step)
             if call is not None:

@@ -1,4 +1,4 @@
-"""Parse and evaluate `$name` and `$(expression)` within limits.
+"""Parse and evaluate `$name` and `$(expression)` within limits; parse formulas.
 
 Values are numbers, booleans, strings, null and lists. An expression cannot reach attributes,
 objects, or functions other than those in `functions.py` and `shapes.py` and those that its file
@@ -8,6 +8,7 @@ declares.
 from __future__ import annotations
 
 from archbuilder.expressions.evaluator import EVALUATION_FAILED, EvaluationFailed, evaluate
+from archbuilder.expressions.formulas import parse_formula, reads_tensor
 from archbuilder.expressions.interpolation import has_expression, parse
 from archbuilder.expressions.opaque import OpaqueValue
 from archbuilder.expressions.shapes import ShapeLookup
@@ -32,4 +33,6 @@ __all__ = [
     "evaluate",
     "has_expression",
     "parse",
+    "parse_formula",
+    "reads_tensor",
 ]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Final
 
 from archbuilder.diagnostics.errors import Diagnostics
+from archbuilder.diagnostics.span import Span
 from archbuilder.expressions import nodes
-from archbuilder.expressions.lexer import ExpressionSyntaxError, tokenize
+from archbuilder.expressions.lexer import ExpressionSyntaxError, reference_end, tokenize
 from archbuilder.expressions.nodes import Expression
 from archbuilder.expressions.parser import parse_expression
 from archbuilder.expressions.template import NO_FUNCTIONS, FileFunctions, Piece, Reference, Template
 from archbuilder.limits import Limits
 from archbuilder.yaml.nodes import ScalarNode
-
-_NAME: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)((?:\.[A-Za-z_][A-Za-z0-9_]*)*)", re.ASCII)
 
 
 def has_expression(text: str) -> bool:
@@ -32,13 +29,9 @@ def parse(
     """Parse a string with `$` that can call `functions`; report a syntax error and return None."""
     text = str(scalar.value)
     span = scalar.span
-    # An escape such as \n or '' is longer in the source than in the value.
-    quotes = 1 if scalar.quoted else 0
-    source_length = len(text) + 2 * quotes
-    is_verbatim = span.line == span.end_line and span.end_column - span.column == source_length
-    offset = quotes if is_verbatim else None
+    offset = text_offset(scalar)
     try:
-        pieces = tuple(_split_pieces(text, limits, functions))
+        pieces = tuple(split_pieces(text, 0, len(text), limits, functions))
     except ExpressionSyntaxError as error:
         diagnostics.error(
             error.code,
@@ -46,6 +39,13 @@ def parse(
             span if offset is None else span.subspan(offset + error.start, error.length),
         )
         return None
+    return make_template(pieces, functions, span, offset)
+
+
+def make_template(
+    pieces: tuple[Piece, ...], functions: FileFunctions, span: Span, offset: int | None
+) -> Template:
+    """Return the template of some pieces, with the parameters and the functions that they use."""
     expressions = [piece for piece in pieces if not isinstance(piece, str)]
     references: list[Reference] = []
     calls: list[Reference] = []
@@ -71,72 +71,56 @@ def parse(
     )
 
 
-def _split_pieces(text: str, limits: Limits, functions: FileFunctions) -> Iterator[Piece]:
+def text_offset(scalar: ScalarNode) -> int | None:
+    """Return the offset of the text of a scalar within its span, see `Template.offset`."""
+    # An escape such as \n or '' is longer in the source than in the value.
+    span, quotes = scalar.span, 1 if scalar.quoted else 0
+    source_length = len(str(scalar.value)) + 2 * quotes
+    is_verbatim = span.line == span.end_line and span.end_column - span.column == source_length
+    return quotes if is_verbatim else None
+
+
+def split_pieces(
+    text: str, start: int, end: int, limits: Limits, functions: FileFunctions, depth: int = 0
+) -> Iterator[Piece]:
+    """Yield the literal text and the expressions of `text[start:end]`.
+
+    Raises:
+        ExpressionSyntaxError: if a `$` is not followed by a name or an expression.
+    """
     literal = ""
-    position = 0
-    while (dollar := text.find("$", position)) >= 0:
+    position = start
+    while (dollar := text.find("$", position, end)) >= 0:
         literal += text[position:dollar]
-        next_character = text[dollar + 1 : dollar + 2]
-        if next_character == "$":
+        if text[dollar + 1 : dollar + 2] == "$":
             literal += "$"
             position = dollar + 2
             continue
         if literal:
             yield literal
             literal = ""
-        if next_character == "(":
-            # The expression is found by its brackets before it is parsed: what follows it is text,
-            # and need not be tokens.
-            end = _closing_bracket(text, dollar + 1)
-            tokens = tokenize(text, dollar + 2, end, limits.expression_tokens)
-            yield parse_expression(tokens, functions.signatures)
-            position = end + 1
-            continue
-        match = _NAME.match(text, dollar + 1)
-        if match is None:
-            message = (
-                "write $name or $(expression), with parentheses or none"
-                if next_character == "{"
-                else "'$' is followed by a name or by '('; write $$ for a dollar sign"
-            )
-            raise ExpressionSyntaxError(message, dollar, 1 + len(next_character))
-        name, keys = match[1], tuple(match[2].split(".")[1:])
-        length = len(name) + 1
-        if keys:
-            yield nodes.Path(name, keys, dollar, length)
-        else:
-            yield nodes.Name(name, dollar, length)
-        position = match.end()
-    literal += text[position:]
+        position = reference_end(text, dollar)
+        yield parse_reference(text, dollar, position, limits, functions, depth)
+    literal += text[position:end]
     # A template has at least one piece, also for an empty string.
-    if literal or not text:
+    if literal or start == end:
         yield literal
 
 
-def _closing_bracket(text: str, opening: int) -> int:
-    """Return the offset of the bracket that closes the one at `opening`.
+def parse_reference(
+    text: str, start: int, end: int, limits: Limits, functions: FileFunctions, depth: int = 0
+) -> Expression:
+    """Parse `$name`, `$row.filters` or `$(...)`, which `reference_end` has delimited.
 
-    Brackets within strings do not count.
+    Raises:
+        ExpressionSyntaxError: if there is no expression between the brackets.
     """
-    depth = 0
-    quote = ""
-    for position in range(opening, len(text)):
-        character = text[position]
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "'\"":
-            quote = character
-        elif character == "(":
-            depth += 1
-        elif character == ")":
-            depth -= 1
-            if depth == 0:
-                return position
-    raise ExpressionSyntaxError(
-        "the parenthesis of '$(' is not closed; put the value in quotes if it contains ',' or ': '",
-        opening - 1,
-        len(text) - opening + 1,
-    )
+    if text[start + 1] == "(":
+        tokens = tokenize(text, start + 2, end - 1, limits.expression_tokens)
+        return parse_expression(tokens, functions.signatures, depth)
+    name, *keys = text[start + 1 : end].split(".")
+    length = len(name) + 1
+    return nodes.Path(name, tuple(keys), start, length) if keys else nodes.Name(name, start, length)
 
 
 def _iter_references(

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias, Union
 
 from archbuilder.plain_data import ScalarValue
@@ -142,9 +144,9 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True)
 class TensorName:
-    """The name of a step or input, as under `from`: text, and parameters after `$`."""
+    """The name of a step or input, as under `from`: `encoder.mean`, `skip$i`."""
 
-    pieces: tuple[str | Name, ...]
+    pieces: tuple[str | Expression, ...]
     start: int
     length: int
 
@@ -159,31 +161,91 @@ class ShapeCall:
     length: int
 
 
-Expression: TypeAlias = Union[
-    Literal,
-    Name,
-    Path,
-    ListExpr,
-    ListComprehension,
-    UnaryOp,
-    BinOp,
-    Comparison,
-    IfExp,
-    Index,
-    SliceExpr,
-    FunctionCall,
-    ShapeCall,
-]
+@dataclass(frozen=True, slots=True)
+class SliceRange:
+    """A range `first:last:step` within the brackets of a `Subscript`; None stands for a default."""
+
+    first: Expression | None
+    last: Expression | None
+    step: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class EllipsisItem:
+    """`...` within the brackets of a `Subscript`: all axes that the other items leave."""
+
+
+SubscriptItem: TypeAlias = Union["Expression", SliceRange, EllipsisItem]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscript:
+    """A part of a tensor: `operand[:, 0, ..., None]`.
+
+    A single index or a single range without a step is an `Index` or a `SliceExpr`, also in a
+    formula.
+    """
+
+    operand: Expression
+    items: tuple[SubscriptItem, ...]
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordArgument:
+    """An argument by name: `axis=-1`. `start` and `length` are those of the name."""
+
+    name: str
+    value: Expression
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperationCall:
+    """A call of a function of `keras.ops` in a formula."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+    keywords: tuple[KeywordArgument, ...]
+    start: int
+    length: int
+
+
+Expression: TypeAlias = (
+    Literal
+    | Name
+    | Path
+    | ListExpr
+    | ListComprehension
+    | UnaryOp
+    | BinOp
+    | Comparison
+    | IfExp
+    | Index
+    | SliceExpr
+    | FunctionCall
+    | ShapeCall
+    | TensorName
+    | Subscript
+    | OperationCall
+)
+"""A node. The last three stand only in formulas, and not within their `$(...)`."""
+
+
+Brackets: TypeAlias = Index | SliceExpr | Subscript
+"""The nodes of brackets after an operand."""
 
 
 def children(node: Expression) -> tuple[Expression, ...]:
     """Return the operands of a node, but not the list of a comprehension, in another scope."""
-    operands: tuple[Expression | None, ...] = ()
+    operands: tuple[object, ...] = ()
     match node:
-        case ListExpr(items=items) | FunctionCall(arguments=items):
+        case ListExpr(items=items) | FunctionCall(arguments=items) | TensorName(pieces=items):
             operands = items
         case ShapeCall(tensor=tensor):
-            operands = tuple(piece for piece in tensor.pieces if isinstance(piece, Name))
+            operands = tensor.pieces
         case ListComprehension(element=element, condition=condition):
             operands = (element, condition)
         case UnaryOp(operand=operand):
@@ -198,4 +260,23 @@ def children(node: Expression) -> tuple[Expression, ...]:
             operands = (operand, index)
         case SliceExpr(operand=operand, first=first_end, last=last_end):
             operands = (operand, first_end, last_end)
-    return tuple(operand for operand in operands if operand is not None)
+        case Subscript(operand=operand, items=subscript_items):
+            bounds = (
+                (item.first, item.last, item.step) if isinstance(item, SliceRange) else (item,)
+                for item in subscript_items
+            )
+            operands = (operand, *chain.from_iterable(bounds))
+        case OperationCall(arguments=arguments, keywords=keywords):
+            operands = (*arguments, *(keyword.value for keyword in keywords))
+    # Without the ends of ranges that are left out, `...`, and the text in names.
+    return tuple(operand for operand in operands if isinstance(operand, Expression))
+
+
+def walk(expression: Expression) -> Iterator[Expression]:
+    """Yield an expression and its operands, as deep as they are nested."""
+    # A stack instead of recursion: `a + b + c + ...` is nested as deep as it is long.
+    stack = [expression]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack += reversed(children(node))

@@ -51,26 +51,43 @@ _COMPARISONS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "in"})
 
 
 def parse_expression(
-    tokens: Sequence[Token], functions: Mapping[str, FunctionSignature]
+    tokens: Sequence[Token], functions: Mapping[str, FunctionSignature], depth: int = 0
 ) -> Expression:
     """Parse the tokens of an expression, which can call the functions of its file.
+
+    The expression is nested `depth` levels deep in another one.
 
     Raises:
         ExpressionSyntaxError: if they are not an expression.
     """
-    return _Parser(tokens, functions).parse()
+    return ExpressionParser(tokens, functions, depth).parse()
 
 
-class _Parser:
+class ExpressionParser:
     """A recursive descent parser with one method for each level of precedence."""
 
-    def __init__(self, tokens: Sequence[Token], functions: Mapping[str, FunctionSignature]) -> None:
+    multiplication: tuple[str, ...] = ("*", "/", "//", "%")
+    """The operators that bind as tightly as a multiplication."""
+    tensor_kind = "tensor"
+    """The kind of the tokens that are names of tensors."""
+
+    def __init__(
+        self,
+        tokens: Sequence[Token],
+        functions: Mapping[str, FunctionSignature],
+        depth: int = 0,
+    ) -> None:
         self._tokens = tokens
         self._functions = functions
         self._position = 0
-        self._depth = 0
+        self._depth = depth
 
     def parse(self) -> Expression:
+        """Parse all tokens.
+
+        Raises:
+            ExpressionSyntaxError: if they are not an expression.
+        """
         if self._token.kind == "end":
             raise ExpressionSyntaxError("the expression is empty", self._token.start)
         expression = self._conditional()
@@ -166,7 +183,7 @@ class _Parser:
         return Comparison(first, tuple(rest), start, length) if rest else first
 
     def _additive(self) -> Expression:
-        return self._left_associative(self._unary, ("+", "-"), ("*", "/", "//", "%"))
+        return self._left_associative(self._unary, ("+", "-"), self.multiplication)
 
     def _unary(self) -> Expression:
         """Parse an atom with its indices and its exponent, or one with signs before it."""
@@ -181,13 +198,7 @@ class _Parser:
             if token.text == ".":
                 base = Index(base, self._key(), token.start, 1)
                 continue
-            # `[` was accepted: `[:last]`, `[first:]`, `[first:last]` or `[index]` follows.
-            first = None if self._token.text == ":" else self._conditional()
-            if self._accept(":") is not None:
-                last = None if self._token.text == "]" else self._conditional()
-                base = SliceExpr(base, first, last, token.start, 1)
-            elif first is not None:
-                base = Index(base, first, token.start, 1)
+            base = self._subscript(base, token)
             self._expect("]")
         token = self._accept("**")
         if token is None:
@@ -207,6 +218,15 @@ class _Parser:
         self._position += 1
         return Literal(token.text, token.start, len(token.text))
 
+    def _subscript(self, base: Expression, bracket: Token) -> Expression:
+        """Parse `first:last` or an index; the bracket before it was accepted."""
+        first = None if self._token.text == ":" else self._conditional()
+        if self._accept(":") is not None:
+            last = None if self._token.text == "]" else self._conditional()
+            return SliceExpr(base, first, last, bracket.start, 1)
+        # Without a colon, there is an index.
+        return base if first is None else Index(base, first, bracket.start, 1)
+
     def _atom(self) -> Expression:
         token = self._token
         if token.kind == "number":
@@ -220,16 +240,22 @@ class _Parser:
             if token.text in _CONSTANTS:
                 return Literal(_CONSTANTS[token.text], token.start, len(token.text))
             if self._accept("(") is None:
-                return Name(token.text, token.start, len(token.text))
+                return self._name(token)
             return self._function_call(token)
         if self._accept("(") is not None:
             inner = self._conditional()
+            if self._token.text == "," and self._token.kind == "sign":
+                message = "expected ')', not ','; a list is written [a, b]"
+                raise ExpressionSyntaxError(message, self._token.start)
             self._expect(")")
             return inner
         if self._accept("[") is not None:
             return self._list(token)
         self._raise_unexpected("expected a number, a name or '(', not")
         raise ExpressionSyntaxError("", token.start)  # pragma: no cover - the line above raises
+
+    def _name(self, token: Token) -> Expression:
+        return Name(token.text, token.start, len(token.text))
 
     def _function_call(self, name: Token) -> Expression:
         """Parse the arguments of a call, whose name and bracket were accepted."""
@@ -239,10 +265,14 @@ class _Parser:
         if self._accept(")") is None:
             arguments.append(self._conditional())
             self._remaining_items(arguments, ")")
+        return self._make_call(name, tuple(arguments))
+
+    def _make_call(self, name: Token, arguments: tuple[Expression, ...]) -> FunctionCall:
+        """Return the call of a function; raise the error of an unknown one, or of its arguments."""
         message = self._check_call(name.text, len(arguments))
         if message is not None:
             raise ExpressionSyntaxError(message, name.start, len(name.text), "expression-error")
-        return FunctionCall(name.text, tuple(arguments), name.start, len(name.text))
+        return FunctionCall(name.text, arguments, name.start, len(name.text))
 
     def _check_call(self, name: str, argument_count: int) -> str | None:
         """Return what is wrong with a call, or None."""
@@ -268,7 +298,7 @@ class _Parser:
     def _shape_call(self, function: Token) -> Expression:
         """Parse the name of a tensor in brackets, of which the opening one was accepted."""
         token = self._token
-        if token.kind != "tensor":
+        if token.kind != self.tensor_kind:
             message = f"write the name of a step, as under 'from': {function.text}(previous)"
             raise ExpressionSyntaxError(message, token.start, max(len(token.text), 1))
         self._position += 1

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import keras
 
@@ -34,6 +34,7 @@ from archbuilder.keras_backend.node_checks import (
     safe_add,
 )
 from archbuilder.keras_backend.op_names import name_operations
+from archbuilder.keras_backend.operation_constants import to_keras_constants
 from archbuilder.keras_backend.regularization import check_regularizers
 from archbuilder.keras_backend.shape_format import (
     CallTensor,
@@ -204,12 +205,9 @@ class GraphBuilder:
         """
         if node.operation.startswith("ops."):
             function = lookup(signature, node.span)
-            constants = convert_arguments(node.arguments, signature.arguments, node.name)
-            if node.operation == "ops.slice":
-                # Keras 3.15.1 computes a shape for a size of None but fails when it calls
-                # `tf.slice`. -1 means "to the end" to both.
-                sizes = cast("tuple[int | None, ...]", constants["shape"])
-                constants["shape"] = tuple(-1 if size is None else size for size in sizes)
+            constants = to_keras_constants(
+                node.operation, convert_arguments(node.arguments, signature.arguments, node.name)
+            )
             if signature.is_variadic:
                 return partial(function, *constants.values())
             return partial(function, **constants)

@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias, Union
 from archbuilder.diagnostics.span import Span
 from archbuilder.expressions import FileFunctions
 from archbuilder.language.deferred_values import DeferredValue
+from archbuilder.language.formulas import Formula
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import Tree
 
@@ -131,7 +132,7 @@ class ErrorNode:
     """
 
 
-Body: TypeAlias = Union[StepCall, SharedCall, Branches, Sequential, ErrorNode]
+Body: TypeAlias = Union[StepCall, SharedCall, Branches, Sequential, Formula, ErrorNode]
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,9 @@ MODIFIERS: Final[Schema] = {
     ),
     "merge": {"$ref": "#/definitions/merge"},
     "reuse": with_description("Apply an earlier step again, with the same weights.", TEXT),
+    "formula": with_description(
+        "A computation with tensors by the names of their steps, as in x * 0.5 + 1.", TEXT
+    ),
     "name": with_description("The name by which other steps refer to this one.", TEXT),
     "from": with_description(
         "The inputs of the step, instead of the previous step.",

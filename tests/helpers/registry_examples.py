@@ -62,6 +62,7 @@ ARGUMENTS: Final[Mapping[str, PlainData]] = {
     "input_dim": 10,
     "kernel_size": 3,
     "k": 2,
+    "key": [":", -1],
     "key_dim": 4,
     "layer": {"Dense": 3},
     "length": 6,

@@ -112,7 +112,7 @@ def test_layer_missing_in_an_older_keras(name: str, argument: str, missing: str)
     """A layer or argument that the installed Keras lacks is told by name and version."""
     plain = ArgumentType(schema={})
     specs = {each: ArgumentSpec(each, plain, False, None, "") for each in ("units", argument)}
-    signature = Signature(name, "", "keras.layers", specs, {}, ("inputs",), 1, False, False, {})
+    signature = Signature(name, "", "keras.layers", specs, {}, ("inputs",), 1, False, False, "", {})
     with pytest.raises(BuildError) as caught:
         build_layer(signature, arguments({"units": 3, argument: 4}), "own", SPAN)
     assert caught.value.code == "keras-too-old"

@@ -25,6 +25,8 @@ class LayerCalls:
 
     def __init__(self, evaluator: ValueEvaluator) -> None:
         self.nodes: dict[str, Node] = {}
+        # Nodes that depend on no input of the network, see `compiler.batch_axis`.
+        self.unbatched: set[str] = set()
         self._evaluator = evaluator
         self._diagnostics = evaluator.diagnostics
         self._constant_values = 0
@@ -57,18 +59,14 @@ class LayerCalls:
 
         # `reuse` calls the layer with the arguments of its first call.
         def reuse(reuse_site: CallSite) -> TensorRefs:
-            return self._emit_node(
-                signature, arguments, replace(reuse_site, weight_owner=owner), frame
-            )
+            return self.emit(signature, arguments, replace(reuse_site, weight_owner=owner), frame)
 
         first_site = (
             call_site if call_site.weight_owner is None else replace(call_site, weight_owner=owner)
         )
-        return Symbol(
-            self._emit_node(signature, arguments, first_site, frame), call_site.span, reuse
-        )
+        return Symbol(self.emit(signature, arguments, first_site, frame), call_site.span, reuse)
 
-    def _emit_node(
+    def emit(
         self,
         signature: Signature,
         arguments: tuple[Argument, ...] | None,
@@ -104,7 +102,7 @@ class LayerCalls:
             )
         if constants is None or tracker.has_errors():
             return ERROR_REFS
-        self.nodes[call_site.path] = Node(
+        node = Node(
             name=call_site.path,
             operation=signature.name,
             arguments=arguments,
@@ -115,7 +113,10 @@ class LayerCalls:
             span=call_site.span,
             frame=frame,
         )
-        return TensorRefs((TensorRef(call_site.path),))
+        self.nodes[node.name] = node
+        if all(ref.node in self.unbatched for ref in node.input_refs()):
+            self.unbatched.add(node.name)
+        return TensorRefs((TensorRef(node.name),))
 
     def _count_constant(self, arguments: tuple[Argument, ...], call: StepCall) -> None:
         """Count the values of a `Constant`, and stop if a network has too many.

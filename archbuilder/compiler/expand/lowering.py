@@ -12,6 +12,7 @@ from archbuilder.compiler.expand.blocks import (
     resolve_block_outputs,
 )
 from archbuilder.compiler.expand.environment import BlockValue, BoundCall, Environment
+from archbuilder.compiler.expand.formula_lowering import expand_formula
 from archbuilder.compiler.expand.inputs import resolve_inputs
 from archbuilder.compiler.expand.iteration import evaluate_when, iterations
 from archbuilder.compiler.expand.layer_calls import LayerCalls
@@ -22,7 +23,11 @@ from archbuilder.compiler.expand.shapes import (
     OracleFactory,
     ScopeShapes,
 )
-from archbuilder.compiler.expand.size_limit import MAX_STEP_NESTING, report_too_many_steps
+from archbuilder.compiler.expand.size_limit import (
+    MAX_STEP_NESTING,
+    report_too_many_steps,
+    step_cost,
+)
 from archbuilder.compiler.expand.step_names import (
     assign_step_name,
     mark_unknown,
@@ -42,6 +47,7 @@ from archbuilder.language.ast import (
     StepCall,
 )
 from archbuilder.language.deferred_values import ValueEvaluator, Variables
+from archbuilder.language.formulas import Formula
 from archbuilder.language.modules import (
     BlockCallee,
     LayerCallee,
@@ -132,7 +138,7 @@ class Expander:
         return tensors
 
     def _count_step(self, step: Step) -> None:
-        self._step_count += 1
+        self._step_count += step_cost(step)
         if self._step_count > self._evaluator.limits.expanded_steps:
             report_too_many_steps(self._evaluator, step.span)
 
@@ -192,6 +198,8 @@ class Expander:
             return self._expand_call(step, body, scope, inputs, variables, evaluator)
         if isinstance(body, SharedCall):
             return self._expand_shared(step, body, scope, inputs, variables, evaluator)
+        if isinstance(body, Formula):
+            return expand_formula(step, body, scope, inputs, variables, evaluator, self._layers)
         if isinstance(body, ErrorNode):
             outputs = ERROR_REFS
         elif inputs.keywords:

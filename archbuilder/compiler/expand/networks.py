@@ -269,8 +269,9 @@ def _dead_ends(dead_nodes: Sequence[Node]) -> list[tuple[Node, int]]:
     """Return the dead nodes that no other node reads, each with the number of its predecessors.
 
     `dead_nodes` are in reverse topological order. A node that leads to several ends counts for the
-    last of them.
+    last of them. All nodes of a formula count as one.
     """
+    names = {node.name for node in dead_nodes}
     ends: dict[str, Node] = {}
     counts: Counter[str] = Counter()
     end_of: dict[str, str] = {}
@@ -278,7 +279,7 @@ def _dead_ends(dead_nodes: Sequence[Node]) -> list[tuple[Node, int]]:
         end = end_of.get(node.name)
         if end is None:
             ends[node.name] = node
-        else:
+        elif node.name.rpartition(".")[0] not in names:
             counts[end] += 1
         for ref in node.input_refs():
             end_of.setdefault(ref.node, end or node.name)

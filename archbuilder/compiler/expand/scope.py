@@ -119,7 +119,7 @@ class Scope:
 
     def generate_name(self, callee_name: str) -> str:
         """Return a new name for a step without one: `conv2d0`, `bottleneck0`, `bottleneck1`."""
-        prefix = _name_prefix(callee_name)
+        prefix = name_prefix(callee_name)
         while True:
             name = f"{prefix}{self.name_counters[prefix]}"
             self.name_counters[prefix] += 1
@@ -217,7 +217,7 @@ class Scope:
         notes: tuple[str, ...] = ()
         suggestion = None
         # 'bottleneck', 'bottleneck9' and 'Bottleneck' all mean one of 'bottleneck0', ...
-        prefix = _name_prefix(base.rstrip("0123456789").rstrip("_"))
+        prefix = name_prefix(base.rstrip("0123456789").rstrip("_"))
         similar = [each for each in self.unnamed_steps if each.rstrip("0123456789") == prefix]
         if name in self.skipped:
             notes = (f"'when' skipped the step of this name at {self.skipped[name]}",)
@@ -239,7 +239,7 @@ class Scope:
         )
 
 
-def _name_prefix(callee_name: str) -> str:
+def name_prefix(callee_name: str) -> str:
     """Return what precedes the number in the generated names of a layer or a block."""
     # The callee may be an empty text, whose error is reported elsewhere.
     prefix = snake_case(callee_name) or "step"

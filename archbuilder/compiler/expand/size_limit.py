@@ -32,6 +32,7 @@ from archbuilder.language.ast import (
     steps_of,
 )
 from archbuilder.language.deferred_values import DeferredValue, Value, ValueEvaluator, Variables
+from archbuilder.language.formulas import Formula
 from archbuilder.language.modules import BlockCallee, resolve_callee
 from archbuilder.plain_data import UnknownValue
 
@@ -60,6 +61,11 @@ def check_step_count(
             if diagnostic.code == "limit-exceeded":
                 evaluator.diagnostics.add(diagnostic)
         raise BlueprintError(evaluator.diagnostics) from None
+
+
+def step_cost(step: Step) -> int:
+    """Return the number of steps that a step counts as, without those within it."""
+    return max(step.body.operation_count, 1) if isinstance(step.body, Formula) else 1
 
 
 def report_too_many_steps(evaluator: ValueEvaluator, span: Span) -> None:
@@ -153,7 +159,7 @@ class _StepCounter:
         if not is_active:
             alternative = () if step.alternative is None else step.alternative.steps
             return 1 + self._count_steps(alternative, environment)
-        count = 1 + self._count_steps(steps_of(step.body), environment)
+        count = step_cost(step) + self._count_steps(steps_of(step.body), environment)
         call = call_of(step)
         if call is None:
             return count

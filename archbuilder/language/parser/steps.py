@@ -8,6 +8,7 @@ from typing import Final
 from archbuilder import registry
 from archbuilder.diagnostics.errors import closest_match
 from archbuilder.diagnostics.span import Span
+from archbuilder.expressions import parse_formula
 from archbuilder.language.ast import (
     BlockArgument,
     Body,
@@ -22,12 +23,17 @@ from archbuilder.language.ast import (
 )
 from archbuilder.language.deferred_values import DeferredValue
 from archbuilder.language.foreign_keys import key_hint
+from archbuilder.language.formulas import Formula
 from archbuilder.language.parser.fields import FieldReader, is_empty, quoted
 from archbuilder.language.parser.loops import decode_loop, decode_repeat
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
 
 STEP_MODIFIERS: Final = ("name", "from", "repeat", "for", "when", "else", "call")
-STEP_BODIES: Final = ("layers", "branches", "reuse")
+STEP_BODIES: Final = ("layers", "branches", "reuse", "formula")
+_NOT_BESIDE_FORMULA: Final = {
+    "from": "a formula names the tensors that it reads; remove 'from'",
+    "call": "'call' needs a layer in the step",
+}
 STEP_KEYS: Final = (*STEP_BODIES, "merge", *STEP_MODIFIERS)
 
 
@@ -104,24 +110,33 @@ def _decode_body(
         if not calls and not bodies:
             return ErrorNode()
     if len(calls) + len(bodies) > 1:
+        if _report_cut_formula(reader, modifiers.get("formula")):
+            return ErrorNode()
         return _report_multiple_layers(reader, bodies + calls, calls)
     if calls:
         return _decode_call(reader, calls[0].key, calls[0].value, calls[0].key_span)
     if not bodies:
         reader.diagnostics.error(
             "missing-key",
-            "this step needs a layer, a block, 'layers', 'branches' or 'reuse'",
+            "this step needs a layer, a block, 'layers', 'branches', 'reuse' or 'formula'",
             tree.span,
         )
         return ErrorNode()
-    entry = bodies[0]
+    return _decode_body_key(reader, bodies[0], modifiers)
+
+
+def _decode_body_key(
+    reader: FieldReader, entry: MappingEntry, modifiers: dict[str, MappingEntry]
+) -> Body:
+    """Decode the value of one key of `STEP_BODIES`."""
     if entry.key == "layers":
         return Sequential(decode_steps(reader, entry.value))
     if entry.key == "branches":
         return _decode_branches(reader, entry, modifiers.get("merge"))
-    if reader.expect_text(entry.value, "'reuse'") is None:
-        return ErrorNode()
-    return SharedCall(reader.decode_value(entry.value))
+    if entry.key == "formula":
+        return _decode_formula(reader, entry.value, modifiers)
+    is_text = reader.expect_text(entry.value, "'reuse'") is not None
+    return SharedCall(reader.decode_value(entry.value)) if is_text else ErrorNode()
 
 
 def _report_multiple_layers(
@@ -243,6 +258,34 @@ def _decode_branches(reader: FieldReader, entry: MappingEntry, merge: MappingEnt
         )
         return ErrorNode()
     return Branches(tuple(branches), merge_call)
+
+
+def _report_cut_formula(reader: FieldReader, entry: MappingEntry | None) -> bool:
+    """Report a formula that YAML ends at a comma: `{formula: where(x, 0, y)}`."""
+    text = entry.value.value if entry is not None and isinstance(entry.value, ScalarNode) else None
+    if entry is None or not isinstance(text, str):
+        return False
+    open_count = sum(text.count(bracket) for bracket in "([")
+    if open_count <= sum(text.count(bracket) for bracket in ")]"):
+        return False
+    message = "the formula ends at a comma, because it stands in {}"
+    notes = ('put it in quotes: {formula: "maximum(a, b)"}',)
+    reader.diagnostics.error("expression-syntax", message, entry.value.span, notes=notes)
+    return True
+
+
+def _decode_formula(
+    reader: FieldReader, tree: Tree, modifiers: dict[str, MappingEntry]
+) -> Formula | ErrorNode:
+    for key, reason in _NOT_BESIDE_FORMULA.items():
+        if key in modifiers:
+            reader.diagnostics.error("invalid-structure", reason, modifiers[key].key_span)
+    if not isinstance(tree, ScalarNode) or not isinstance(tree.value, str):
+        expected = "a text such as x * 0.5 + 1, with the names of steps"
+        reader.report_unexpected(tree, "'formula'", expected)
+        return ErrorNode()
+    template = parse_formula(tree, reader.limits, reader.diagnostics, reader.functions)
+    return ErrorNode() if template is None else Formula(template)
 
 
 def _decode_input_refs(reader: FieldReader, entry: MappingEntry | None) -> InputRefs | None:
