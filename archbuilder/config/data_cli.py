@@ -28,6 +28,7 @@ from archbuilder.config.sources import (
     TextFiles,
     Tfds,
 )
+from archbuilder.config.sources.tables import check_keeps_features
 from archbuilder.diagnostics.errors import UsageError, closest_match, quote
 from archbuilder.files import path_status
 from archbuilder.files.blueprint_files import check_exists
@@ -111,6 +112,8 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
             f"the data must be 'digits', 'tfds:NAME', a directory, or a"
             f" {any_of(_SOURCES_BY_SUFFIX)} file, not {quote(text)}{hint}"
         )
+    if template is not None:
+        check_keeps_features(data.train, template.train, text)
     train = data.train if template is None else _inherit_options(data.train, template.train)
     validation, test = data.validation, data.test
     if validation is not None and template is not None:

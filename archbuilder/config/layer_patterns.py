@@ -72,6 +72,10 @@ def block_prefix(patterns: Iterable[str]) -> str:
 
 def _parse(tree: Tree, title: str, context: SectionContext, *, or_inner: bool) -> tuple[str, ...]:
     is_list = isinstance(tree, SequenceNode)
+    if isinstance(tree, SequenceNode) and not tree.items:
+        # The schema would say of what the list is, and not that it is empty.
+        context.diagnostics.error("out-of-range", f"{title} names no layer", tree.span)
+        return ()
     if not check_value(tree, _LIST if is_list else _TEXT, title, context.diagnostics):
         return ()
     nodes = tree.items if isinstance(tree, SequenceNode) else (tree,)

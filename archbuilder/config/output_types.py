@@ -127,7 +127,7 @@ def _class_numbers(
 
     def parse_classes(tree: Tree, title: str, context: SectionContext) -> ClassNumbers:
         if isinstance(tree, ScalarNode) and isinstance(tree.value, str) and is_word(tree):
-            return tree.value
+            return LocatedText(tree.value, tree.span)
         mapping = context.fields.expect_mapping(tree, title, expected=expected)
         return {
             LocatedText(entry.key, entry.key_span): number_type.parse(

@@ -31,7 +31,7 @@ from archbuilder.data.shuffle import epoch_permutation
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
 from archbuilder.data.sources import load_datasets
 from archbuilder.data.split import split_rows
-from archbuilder.data.targets import Target, adapt_target
+from archbuilder.data.targets import Target, adapt_target, check_listed_classes
 from archbuilder.diagnostics.errors import RunError, UsageError
 
 _MAX_ROWS: Final = 1000
@@ -244,6 +244,7 @@ def _check_targets(
                     continue
                 shape, metrics = output_shapes[output], target_spec.metrics.get(output, ())
                 target = adapt_target(fit_image_size(column, shape), output, shape, loss, metrics)
+                check_listed_classes(dataset.mask_of(output), target, output, shape, loss)
                 target.labels(tf.constant(rows))
                 targets[output] = target
             combine_weights(dataset, targets, target_spec, output_shapes)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from archbuilder.compiler.ir import Shape
 from archbuilder.config.loss_traits import traits_of
 from archbuilder.config.objectives import TargetSpec
+from archbuilder.config.value_types import LocatedText
 from archbuilder.data.columns import RowIndices, iter_chunks
+from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.sample_weights import set_class_weights, target_classes
 from archbuilder.data.shuffle import class_permutation
 from archbuilder.data.source_dataset import SourceDataset
@@ -84,11 +86,24 @@ def make_class_sampling(
     if not target_spec.sampling:
         return None
     ((output, setting),) = target_spec.sampling.items()
+    word = setting if isinstance(setting, str) else next(iter(setting), "")
+    with locate_data_errors(word.span if isinstance(word, LocatedText) else None):
+        return _sample_classes(dataset, targets, target_spec, shapes[output], rows)
+
+
+def _sample_classes(
+    dataset: SourceDataset,
+    targets: Mapping[str, object],
+    target_spec: TargetSpec,
+    shape: Shape,
+    rows: RowIndices,
+) -> ClassSampling:
+    ((output, setting),) = target_spec.sampling.items()
     target, loss = targets.get(output), target_spec.losses.get(output)
     names = dataset.preprocessing.schema.classes_for(output)
     class_format = None
     if isinstance(target, Target):
-        class_format = target_classes(target, shapes[output], traits_of(loss).targets)
+        class_format = target_classes(target, shape, traits_of(loss).targets)
     if not isinstance(target, Target) or class_format is None:
         raise _no_classes_error(output)
     num_classes, is_categorical = class_format

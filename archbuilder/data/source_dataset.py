@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archbuilder.config.data_schema import DatasetSchema
+from archbuilder.config.sources import ImageConfig
 from archbuilder.data.columns import (
     Column,
     LazyColumn,
@@ -181,6 +182,8 @@ class SourceDataset:
     """The examples of each set; None if the dataset is one of them."""
     coordinates: Mapping[str, Coordinates] = field(default_factory=dict)
     """What inputs, and targets by `target_key`, are that are coordinates in an image."""
+    masks: Mapping[str, ImageConfig] = field(default_factory=dict)
+    """How images that are targets are decoded, by output."""
     row_numbers: RowIndices | None = None
     """The last row of each window; None if the examples are rows."""
 
@@ -189,6 +192,10 @@ class SourceDataset:
         """Number of examples."""
         counts = [each.column.count for each in self.inputs.values()]
         return next(iter([*counts, *(each.count for each in self.raw_features.values())]))
+
+    def mask_of(self, output: str) -> ImageConfig | None:
+        """Return how the images that are the target of an output are decoded, if it has some."""
+        return self.masks.get(output, self.masks.get(UNNAMED))
 
     def rows_of(self, examples: RowIndices) -> RowIndices:
         """Return the rows of the data that name examples: their own, or the last of a window."""

@@ -18,6 +18,7 @@ from archbuilder.compiler.ir import Shape
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.loss_traits import traits_of
 from archbuilder.config.metric_checks import takes_class_indices
+from archbuilder.config.sources import ImageConfig
 from archbuilder.data.columns import (
     Array,
     Column,
@@ -116,6 +117,32 @@ def adapt_target(
         f"a target of the output '{output}' has the shape {list(target_shape)},"
         f" but the network gives {list(shape)}"
     )
+
+
+def check_listed_classes(
+    mask: ImageConfig | None,
+    target: Target,
+    output: str,
+    shape: Shape,
+    loss: KerasObject | None,
+) -> None:
+    """Check that the mask of an output lists no more classes than an output of this shape has.
+
+    Masks are read during training, and few may have the last classes. `mask` says how they are
+    decoded; it is None for other targets.
+
+    Raises:
+        RunError: if it lists more, besides the one that the loss ignores.
+    """
+    num_classes = shape[-1] if shape and target.dtype == _INT64 else None
+    if mask is None or num_classes is None:
+        return
+    beyond = {*range(num_classes, mask.num_listed_classes)} - {ignored_class(loss)}
+    if beyond:
+        raise RunError(
+            f"'{mask.class_key}' lists {plural(mask.num_listed_classes, 'class', 'classes')}, but"
+            f" the output '{output}' has {plural(num_classes, 'class', 'classes')}"
+        )
 
 
 def ignored_class(loss: KerasObject | None) -> int | None:

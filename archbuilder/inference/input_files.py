@@ -24,6 +24,7 @@ from archbuilder.config.sources import (
     TableVideo,
     TextFiles,
 )
+from archbuilder.config.sources.tables import check_keeps_features
 from archbuilder.data.columns import Array, ArrayColumn, image_size
 from archbuilder.data.features import fit_features
 from archbuilder.data.file_access import DataFileOpener
@@ -157,7 +158,7 @@ def _source_of(path: Path, training_source: DataSource, kind: FileKind) -> Infer
     """Return the source of a file that is not itself an example of the given kind.
 
     Raises:
-        UsageError: if no source reads such a file.
+        UsageError: if no source reads such a file, or one reads it without the features.
     """
     by_suffix = (each for each in _SOURCES if path.suffix in each.inference_suffixes)
     by_name = (
@@ -169,7 +170,9 @@ def _source_of(path: Path, training_source: DataSource, kind: FileKind) -> Infer
         raise UsageError(
             f"{quote(str(path), 200)} must be a {suffixes} file, an IDX file or {kind.with_article}"
         )
-    return source_class.for_inference(DataPath(str(path)), training_source)
+    source = source_class.for_inference(DataPath(str(path)), training_source)
+    check_keeps_features(source, training_source, str(path))
+    return source
 
 
 def _load_file(

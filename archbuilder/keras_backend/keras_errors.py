@@ -7,12 +7,14 @@ This module is for the build of a model. `trial_call` translates those of its fi
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import tensorflow as tf
 
+from archbuilder import keras_ext
 from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.diagnostics.escape import escape_terminal
@@ -108,7 +110,17 @@ def error_notes(error: Exception) -> tuple[str, ...]:
         for line in lines
         if line
     ][:_MAX_NOTE_LINES]
-    return (f"Keras says: {notes[0]}", *notes[1:]) if notes else ()
+    if not notes or _is_raised_by_own_layer(original):
+        return tuple(notes)
+    return (f"Keras says: {notes[0]}", *notes[1:])
+
+
+def _is_raised_by_own_layer(error: BaseException) -> bool:
+    """Return whether archbuilder's layers, losses or metrics raised an error, and not Keras."""
+    modules = [
+        str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)
+    ]
+    return bool(modules) and modules[-1].startswith(f"{keras_ext.__name__}.")
 
 
 def innermost(error: BaseException) -> BaseException:

@@ -28,7 +28,7 @@ from archbuilder.data.sample_weights import combine_weights
 from archbuilder.data.sampling import make_class_sampling
 from archbuilder.data.source_dataset import Feature, SourceDataset, target_key
 from archbuilder.data.split import split_rows
-from archbuilder.data.targets import Target, adapt_target
+from archbuilder.data.targets import Target, adapt_target, check_listed_classes
 from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.formatting import plural
 from archbuilder.trainer.context import TrainingContext
@@ -294,6 +294,7 @@ def _adapt_target(
             " train on a target with several axes, such as a mask, name the directory of its images"
             " under 'targets', or use the source npz or npy"
         ) from None
+    check_listed_classes(dataset.mask_of(output), target, output, shape, loss)
     if sized.shape == column.shape:
         return target
     size = format_image_size(sized.shape)

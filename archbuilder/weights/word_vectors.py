@@ -48,15 +48,17 @@ def load_word_vectors(
             _check_size(fields, size, file_name)
         row = rows_by_bytes.get(b" ".join(fields[:-size]))
         if row is None:
+            count = _count_numbers(fields)
+            # With `size` numbers, it is the line of another word that begins with the same part.
+            if count < size or b" ".join(fields[:-count]) in rows_by_bytes:
+                raise _line_error(number, file_name, size)
             continue
         try:
             table[row] = np.array(fields[-size:]).astype(np.float32)
         except ValueError:
             table[row] = np.nan
         if not np.isfinite(table[row]).all():
-            raise RunError(
-                f"line {number:,} of {quote(file_name)} is not a word and {size} numbers"
-            )
+            raise _line_error(number, file_name, size)
         loaded.add(row)
     if not loaded:
         raise RunError(f"{quote(file_name)} has none of the {plural(len(rows), 'word')}")
@@ -76,6 +78,16 @@ def _check_size(fields: list[bytes], size: int, file_name: str) -> None:
     Raises:
         RunError: if the first one has another.
     """
+    count = _count_numbers(fields)
+    if count != size:
+        raise RunError(
+            f"the vectors in {quote(file_name)} have {plural(count, 'number')}, and the embedding"
+            f" {size}: write 'output_dim: {count}'"
+        )
+
+
+def _count_numbers(fields: list[bytes]) -> int:
+    """Return how many numbers follow each other at the end of a line."""
     count = 0
     for field in reversed(fields[1:]):
         try:
@@ -83,8 +95,8 @@ def _check_size(fields: list[bytes], size: int, file_name: str) -> None:
         except ValueError:
             break
         count += 1
-    if count != size:
-        raise RunError(
-            f"the vectors in {quote(file_name)} have {plural(count, 'number')}, and the embedding"
-            f" {size}: write 'output_dim: {count}'"
-        )
+    return count
+
+
+def _line_error(number: int, file_name: str, size: int) -> RunError:
+    return RunError(f"line {number:,} of {quote(file_name)} is not a word and {size} numbers")

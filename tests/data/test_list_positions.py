@@ -173,3 +173,10 @@ def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
             "'wrong.jsonl':3 has 3 in the field 'ends', a position in the field 'atoms', which has"
             " 3 values there: positions are integers from 0 to 2"
         ) in capsys.readouterr().err
+    write_table(tmp_path, "parquet", {name: [row[name] for row in rows] for name in rows[0]})
+    for command in (["evaluate", "run", "--data"], ["predict", "run"]):
+        assert main([*command, "table.parquet"]) == 2
+        assert (
+            "'table.parquet' is not in the format of 'jsonl', of which the data has features: give"
+            " a .jsonl file"
+        ) in capsys.readouterr().err

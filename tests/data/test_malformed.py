@@ -1489,7 +1489,7 @@ TRAINING = (
             "error[invalid-data]: the examples have no class each for the output 'output', by"
             " which 'sampling' could draw them"
         ),
-        at="t.csv",
+        at="oversample",
     ),
     Case(
         "sampling without examples",
@@ -1498,7 +1498,13 @@ TRAINING = (
             "error[invalid-data]: 'sampling' by the classes of the output 'output' makes epochs of"
             " 0 examples; write weights that sum up to other numbers, or 'undersample'"
         ),
-        at="t.csv",
+        at="x",
+    ),
+    Case(
+        "no layer to train",
+        training="loss: SparseCategoricalCrossentropy, trainable: []",
+        message="error[out-of-range]: 'trainable' names no layer",
+        at="[]",
     ),
     Case(
         "a misspelled way of sampling",

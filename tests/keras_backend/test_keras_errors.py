@@ -185,6 +185,14 @@ def test_unknown_input_dtype():
     assert [diagnostic.code for diagnostic in mistakes(graph)] == ["keras-rejected"]
 
 
+def test_errors_of_own_layers():
+    """What a layer of archbuilder does not take is its own message, and not one of Keras."""
+    (diagnostic,) = mistakes(network({"x": (8, 3)}, step("m", "RandomMasking", "x", axis=3)))
+    assert diagnostic.notes[0] == (
+        "'axis' must be from 1 to 2 for inputs of the shape [None, 8, 3], not 3"
+    )
+
+
 def test_keras_messages_are_escaped():
     """Foreign text in what Keras says is shown without control characters, and short."""
     evil = "\x1b[2J" + "x" * 5000

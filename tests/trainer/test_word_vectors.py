@@ -113,6 +113,16 @@ def test_rows_of_words(folder: Path, capsys: pytest.CaptureFixture[str]):
             "x 1 2 3\nthe 1 2x 3\n",
             "line 2 of 'words.txt' is not a word and 3 numbers",
         ),
+        (
+            "{file: words.txt, words_of: review, of: words}",
+            "x 1 2 3\nthe 1 2\n",
+            "line 2 of 'words.txt' is not a word and 3 numbers",
+        ),
+        (
+            "{file: words.txt, words_of: review, of: words}",
+            "x 1 2 3\nthe 1 2 3 4\n",
+            "line 2 of 'words.txt' is not a word and 3 numbers",
+        ),
         ("{file: words.txt, words_of: review, of: words}", "a" * 2**20, "line 1 of 'words.txt'"),
     ],
 )

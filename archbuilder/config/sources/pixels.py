@@ -89,6 +89,17 @@ class ImageConfig:
         default=None,
     )
 
+    @property
+    def class_key(self) -> str:
+        """The key that lists the classes; empty if they are the pixel values."""
+        keys = ("class_values", "class_colors")
+        return next((each for each in keys if getattr(self, each) is not None), "")
+
+    @property
+    def num_listed_classes(self) -> int:
+        """How many classes `class_key` lists."""
+        return len(self.class_values or self.class_colors or ())
+
     def find_conflict(self) -> str:
         """Return what contradicts itself, as a sentence about keys; empty if nothing does."""
         keys = [each.name for each in fields(self) if getattr(self, each.name) is not None]
@@ -96,7 +107,7 @@ class ImageConfig:
         values: tuple[int | Color, ...] = self.class_values or self.class_colors or ()
         repeated = [each for each, count in Counter(values).items() if count > 1]
         class_keys = [each for each in keys if each in ("class_values", "class_colors")]
-        key = next(iter(class_keys), "")
+        key = self.class_key
         conflicts = {
             f"has {quote_list(value_keys)}, which 'pixels: classes' do not have": (
                 self.pixels == "classes" and value_keys

@@ -46,7 +46,7 @@ from archbuilder.config.value_types import (
     list_between,
     plain_type,
 )
-from archbuilder.diagnostics.errors import quote
+from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.yaml.nodes import Tree
 
 if TYPE_CHECKING:
@@ -117,6 +117,21 @@ class FeatureSource(SkippableSource, InferenceSource):
         """The features by output."""
         _, targets = self.inputs_and_targets
         return features_of(targets)
+
+
+def check_keeps_features(source: DataSource, template: DataSource, path: str) -> None:
+    """Check that a file that replaces that of `template` is not read without its features.
+
+    Raises:
+        UsageError: if it has another format, which takes over no settings.
+    """
+    is_other = isinstance(source, FeatureSource) and type(source) is not type(template)
+    if is_other and (template.input_features or template.target_features):
+        raise UsageError(
+            f"{quote(path, 200)} is not in the format of {quote(template.key)}, of which the data"
+            f" has features: give a {template.file_suffix} file, or describe the file in 'data' of"
+            " a recipe"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from archbuilder.data.sources.class_directories import (
 )
 from archbuilder.data.sources.example_files import ExampleFile, ExampleFiles
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image
-from archbuilder.data.sources.image_files import image_column, read_image
+from archbuilder.data.sources.image_files import image_column, image_note, read_image
 from archbuilder.data.sources.image_targets import (
     NamedTargets,
     find_targets,
@@ -69,11 +69,12 @@ def load_images(source: Images, context: LoadContext) -> SourceDataset:
         {UNNAMED: decoder.to_feature(images, source.divide_by)},
         targets.columns,
         (
-            f"{listing.name}: {plural(len(files), 'image')} of {decoder}",
+            f"{listing.name}: {image_note(plural(len(files), 'image'), decoder, source.size)}",
             *targets.notes,
             *listing.notes,
             *skip_notes,
         ),
+        masks=target_configs(source),
         preprocessing=FittedPreprocessing(
             DatasetSchema(
                 classes=targets.classes, images={UNNAMED: decoder.spec, **targets.image_specs}

@@ -57,3 +57,8 @@ def read_image(file: ExampleFile, opener: DataFileOpener) -> bytes:
     """
     with opener.open_file(file.directory, *file.parts) as descriptor:
         return read_image_file(descriptor, file.name)
+
+
+def image_note(count: str, decoder: PixelDecoder, size: tuple[int, int] | None) -> str:
+    """Return a note on images; `size` is that of the source, or None if each has its own."""
+    return f"{count} of {decoder}" if size is not None else f"{count}, the first of {decoder}"

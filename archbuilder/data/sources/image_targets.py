@@ -15,7 +15,7 @@ from archbuilder.data.source_dataset import UNNAMED, target_key
 from archbuilder.data.sources.class_directories import IMAGE, PathParts, list_all_files
 from archbuilder.data.sources.example_files import ExampleFile, ExampleFiles
 from archbuilder.data.sources.file_labels import label_of, label_patterns, make_label_column
-from archbuilder.data.sources.image_files import image_column, read_image
+from archbuilder.data.sources.image_files import image_column, image_note, read_image
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.mask_decoding import make_target_decoder
 from archbuilder.diagnostics.errors import RunError, quote
@@ -126,7 +126,8 @@ def make_target_columns(
         )
         columns.image_specs[key] = decoder.spec
         kind = "mask" if config.pixels == "classes" else "image"
-        columns.notes.append(f"{title}: {plural(len(files), kind)} of {decoder}")
+        note = image_note(plural(len(files), kind), decoder, config.size)
+        columns.notes.append(f"{title}: {note}")
     for output, labels in targets.labels.items():
         column, classes, notes = make_label_column(output, labels, name, context)
         columns.columns[output] = column

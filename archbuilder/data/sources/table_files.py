@@ -24,7 +24,7 @@ from archbuilder.data.sources.audio_files import audio_column, read_audio
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.example_files import ExampleFile, ExampleFiles, table_file
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image
-from archbuilder.data.sources.image_files import image_column, read_image
+from archbuilder.data.sources.image_files import image_column, image_note, read_image
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.mask_decoding import PixelDecoder, check_pixels, make_target_decoder
 from archbuilder.data.sources.video_files import list_frames, read_frames, video_column
@@ -111,11 +111,14 @@ def add_files(
     """
     inputs, targets = {**dataset.inputs}, {**dataset.targets}
     specs, notes = {**dataset.preprocessing.schema.images}, []
+    masks: dict[str, ImageConfig] = {}
     factory = _ColumnFactory(dataset.source_name, roles, describe_row, context)
     for key, column_files in files.items():
         column, output = factory.make_column(key, column_files), roles.target_features.get(key)
         if output is not None:
             targets[output] = column.feature.column
+            config = roles.files[key]
+            masks |= {output: config} if isinstance(config, ImageConfig) else {}
         else:
             inputs[key] = column.feature
         if column.image_spec is not None:
@@ -128,6 +131,7 @@ def add_files(
         targets=targets,
         notes=(*notes, *dataset.notes),
         preprocessing=replace(dataset.preprocessing, schema=schema),
+        masks=masks,
     )
 
 
@@ -177,7 +181,7 @@ class _ColumnFactory:
             self.source_name, files, decoder, opener, describe, is_resizable=is_resizable
         )
         kind = "mask" if config.pixels == "classes" else "image"
-        note = f"{plural(len(files), kind)} of {decoder}"
+        note = image_note(plural(len(files), kind), decoder, config.size)
         return self._pixel_column(key, column, decoder, config, note)
 
     def _video_column(

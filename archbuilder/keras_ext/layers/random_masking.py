@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Tensor
+from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
 from archbuilder.keras_ext.layers.random_layer import RandomLayer, over_examples
 
 
@@ -49,7 +49,18 @@ class RandomMasking(RandomLayer):
                 f" {factor}, {axis} and {count}"
             )
         self.factor, self.axis, self.count, self.fill_value = factor, axis, count, fill_value
-        self.input_spec = keras.layers.InputSpec(min_ndim=axis + 1)
+
+    def build(self, input_shape: Shape) -> None:
+        """Check that inputs have the axis.
+
+        Raises:
+            ValueError: if they have not.
+        """
+        if len(input_shape) <= self.axis:
+            raise ValueError(
+                f"'axis' must be from 1 to {len(input_shape) - 1} for inputs of the shape"
+                f" {list(input_shape)}, not {self.axis}"
+            )
 
     def transform(self, inputs: Tensor) -> Tensor:
         """Return the inputs without some ranges."""

@@ -373,13 +373,29 @@ training:
 """
 
 
+def test_more_classes_than_outputs(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """Their number is known before the first mask is read; the ignored one does not count."""
+    write_table(folder / "table.csv", COLUMNS)
+    for key, classes, ignored, status in (
+        ("class_values", [0, 2, 255, 7], 255, 1),
+        ("class_colors", [[each] * 3 for each in (0, 2, 255, 7)], 2, 1),
+        ("class_values", [0, 2, 255, 7], 3, 0),
+    ):
+        text = NET.replace("pixels: classes", f"pixels: classes, {key}: {classes}")
+        text = text.replace("ignore_class: 255", f"ignore_class: {ignored}")
+        (folder / "net.yaml").write_text(text)
+        assert main(["inspect-data", str(folder / "net.yaml")]) == status
+        message = f"'{key}' lists 4 classes, but the output 'mask' has 3 classes"
+        assert (message in capsys.readouterr().err) == (status != 0)
+
+
 def test_run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Training, resume and prediction on a table without targets; wrong labels name their file."""
     monkeypatch.chdir(folder)
     table = write_table(folder / "table.csv", COLUMNS)
     Path("net.yaml").write_text(NET)
     assert main(["train", "net.yaml", "--run-dir", "whole"]) == 0
-    assert "column 'id': 4 masks of 6x5" in capsys.readouterr().out
+    assert "column 'id': 4 masks, the first of 6x5" in capsys.readouterr().out
     assert main(["train", "net.yaml", "--run-dir", "part", "--epochs", "1"]) == 0
     assert main(["train", "--resume", "part", "--epochs", "2"]) == 0
     model, resumed_model = (
