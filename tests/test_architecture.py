@@ -69,7 +69,7 @@ ORDER: Mapping[str, str] = {
         blocks inputs step_names
         shapes
         layer_calls size_limit
-        formula_nodes
+        calls formula_nodes
         formula_subscripts
         formula_lowering
         lowering

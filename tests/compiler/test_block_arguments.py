@@ -310,7 +310,7 @@ layers: [outer]
     message = render(error.value.diagnostics)
     assert "net.yaml:14:35" in message
     chain = [line.split("'")[1] for line in message.splitlines() if line.startswith("   = in ")]
-    assert chain == ["body", "residual", "outer"]
+    assert chain == ["$body", "residual", "outer"]
 
 
 def test_steps_of_a_list_are_checked_where_they_are_written(tmp_path: Path):
@@ -361,3 +361,28 @@ inputs: {x: [4]}
 layers: [{ten: [{ten: [{ten: [{ten: [{ten: [{ten: [{ten: [ReLU]}]}]}]}]}]}]}]
 """
     assert error_codes(tmp_path, text)[0].startswith("limit-exceeded")
+
+
+def test_lists_are_levels_of_the_blocks_around_a_layer(tmp_path: Path):
+    """The frames of a node are the components of its path, which `show --depth` relies on."""
+    text = (
+        RESIDUAL
+        + """
+inputs: {x: [4]}
+layers:
+  - residual: [{Dense: 4}, {unit: {units: 4}}]
+  - residual: {body: {unit: {units: 4}}}
+"""
+    )
+    levels = {
+        node.name: [each.name for each in node.frame.chain() if each.kind == "block"][::-1]
+        for node in expand(tmp_path, text).nodes
+        if node.frame is not None
+    }
+    assert levels == {
+        "residual0.body0.dense0": ["residual", "$body"],
+        "residual0.body0.unit0.dense0": ["residual", "$body", "unit"],
+        "residual0.add0": ["residual"],
+        "residual1.body0.dense0": ["residual", "unit"],
+        "residual1.add0": ["residual"],
+    }
