@@ -53,7 +53,7 @@ ORDER: Mapping[str, str] = {
         cross_validation
     """,
     "archbuilder.compiler": """
-        ir unused_functions value_check visible_names
+        ir argument_hints unused_functions value_check visible_names
         batch_axis constants
         check_arguments keras_object mapping_check unparse
         formula_calls parameters
@@ -168,7 +168,7 @@ ORDER: Mapping[str, str] = {
     "archbuilder.keras_backend": """
         broadcast_add dtype_policy flops initialize keras_errors lora machine_memory op_names
         operation_constants shape_format state_scope tracing
-        analysis batch_axis instantiate node_checks regularization saving
+        analysis batch_axis call_errors instantiate node_checks regularization saving
         functional memory_check
         shape_oracle trial_call
         build

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from archbuilder import registry
+from archbuilder.compiler.argument_hints import (
+    closest_argument,
+    unknown_argument_note,
+    value_hint,
+)
 from archbuilder.compiler.constants import CONSTANT, check_constant
 from archbuilder.compiler.ir import Argument
 from archbuilder.compiler.value_check import check_value, describe_with_items
@@ -15,7 +20,6 @@ from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.foreign_keys import object_hint
-from archbuilder.language.parser.steps import STEP_KEYS
 from archbuilder.plain_data import UNKNOWN
 from archbuilder.registry.signatures import LAYER_KINDS, ArgumentSpec, ObjectKind, Signature
 from archbuilder.yaml.nodes import (
@@ -30,33 +34,6 @@ from archbuilder.yaml.nodes import (
 
 BlockDescriber: TypeAlias = Callable[[str], str | None]
 """Describes the block of a name, as in `a block (net.yaml:4:3)`; None if no block has the name."""
-
-SYNONYMS: Final = {
-    "activation_fn": "activation",
-    "channels": "filters",
-    "dilation": "dilation_rate",
-    "dim": "units",
-    "dropout": "rate",
-    "features": "units",
-    "filter": "filters",
-    "hidden_size": "units",
-    "in_features": "input_dim",
-    "init": "kernel_initializer",
-    "kernel": "kernel_size",
-    "lr": "learning_rate",
-    "neurons": "units",
-    "num_classes": "units",
-    "num_filters": "filters",
-    "out_channels": "filters",
-    "p": "rate",
-    "pool": "pool_size",
-    "shape": "target_shape",
-    "size": "kernel_size",
-    "stride": "strides",
-    "vocabulary_size": "input_dim",
-    "vocab_size": "input_dim",
-}
-"""Names of arguments in other libraries, with those of Keras."""
 
 _KIND_WITH_ARTICLE: Final[dict[ObjectKind, str]] = {
     "activation": "an activation",
@@ -118,14 +95,6 @@ def check_arguments(
     if signature.name == CONSTANT and not any(_is_deferred(each.value) for each in arguments):
         check_constant(arguments, diagnostics)
     return arguments
-
-
-def _closest_argument(name: str, specs: Mapping[str, ArgumentSpec]) -> str | None:
-    """Return the argument that a name most likely means, or None."""
-    if name in specs:
-        return name
-    synonym = SYNONYMS.get(name)
-    return synonym if synonym in specs else closest_match(name, specs)
 
 
 def check_call_constants(
@@ -201,7 +170,7 @@ class _ArgumentChecker:
             )
         valid = self.filter_valid(signature, arguments, signature.arguments)
         # A mistyped name is reported as unknown; the argument that it means is not also missing.
-        present = {_closest_argument(argument.name, signature.arguments) for argument in arguments}
+        present = {closest_argument(argument.name, signature.arguments) for argument in arguments}
         not_false = {each.name for each in arguments if to_plain(each.value) is not False}
         replaced = {
             spec.name: spec.replacement
@@ -249,13 +218,8 @@ class _ArgumentChecker:
                     argument.span,
                 )
             else:
-                suggestion = _closest_argument(name, specs)
-                note = f"its arguments are: {', '.join(specs)}" if specs else "it takes none"
-                if name in signature.tensor_arguments:
-                    note = "it is an input; set it under 'from'"
-                elif name in STEP_KEYS:
-                    note = f"write it beside the layer: {{{signature.name}: ..., {name}: ...}}"
-                    suggestion = None
+                suggestion = closest_argument(name, specs)
+                note = unknown_argument_note(signature, name, specs)
                 self.diagnostics.error(
                     "unknown-argument",
                     f"{signature.name} has no argument {quote(name)}",
@@ -319,7 +283,8 @@ class _ArgumentChecker:
         )
         if object_kind is None or is_plain_value or is_quoted_number:
             title = f"'{spec.name}' of {signature.name}"
-            return check_value(tree, spec.type.schema or {}, title, self.diagnostics)
+            hint = value_hint(signature, spec, tree)
+            return check_value(tree, spec.type.schema or {}, title, self.diagnostics, hint=hint)
         if not spec.type.is_list:
             return self.check_object(object_kind, tree)
         if not isinstance(tree, SequenceNode) or not tree.items:

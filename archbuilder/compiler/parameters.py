@@ -91,7 +91,9 @@ def check_parameter_values(
         param = params.get(argument.name)
         if param is None:
             suggestion = closest_match(argument.name, params)
-            param_names = f"its {owner.noun}s are: {', '.join(params) or 'none'}"
+            param_names = f"its {owner.noun}s are: {', '.join(params)}"
+            if not params:
+                param_names = f"it has none; declare it: params: {{{argument.name}: }}"
             # Parameters of the network and settings of the training are easily mixed up, as in
             # '--set epochs=3'; the arguments of a block are not.
             foreign = key_hint(argument.name, owner.text) if owner.noun == "parameter" else None

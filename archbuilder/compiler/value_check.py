@@ -17,13 +17,22 @@ _DIVISION_HINT: Final = (
     "'/' returns a float, even for 4 / 2; use '//' or int(...) for an integer",
 )
 _YAML_1_1_BOOLEANS: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+_NAME_OF_VALUE: Final = re.compile(r"[{ ]*([A-Za-z_][A-Za-z0-9_]*)[ }]*", re.ASCII)
+"""A name alone, or in braces as other tools write expressions."""
 _FLOAT: Final = re.compile(r"[-+0-9.eE]+")
 
 
 def check_value(
-    tree: Tree, schema: Mapping[str, PlainData], title: str, diagnostics: Diagnostics
+    tree: Tree,
+    schema: Mapping[str, PlainData],
+    title: str,
+    diagnostics: Diagnostics,
+    *,
+    hint: str = "",
 ) -> bool:
     """Check that a value matches a JSON Schema; report an error in `title` if not.
+
+    `hint` is a note of the caller about a value that does not match.
 
     A value that is unknown, or a part of which is, counts as one that matches.
     """
@@ -35,7 +44,11 @@ def check_value(
     # The usual cause is an expression with '/', which is a float division as in Python.
     value = tree.value if isinstance(tree, ScalarNode) else None
     is_integral_float = isinstance(value, float) and value.is_integer()
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = (hint,) if hint else ()
+    name = _NAME_OF_VALUE.fullmatch(value) if isinstance(value, str) else None
+    is_written = tree.span is not NO_FILE and "$" not in tree.span.text
+    if name and is_written and not notes and violation.code == "type-mismatch":
+        notes = (f"to use a parameter, write ${name[1]}",)
     if is_integral_float and "integer" in violation.expected:
         # A number that is written there was not divided.
         is_literal = tree.span is NO_FILE or _FLOAT.fullmatch(tree.span.text) is not None

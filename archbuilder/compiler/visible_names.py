@@ -40,9 +40,10 @@ class VisibleNames:
     def report_unknown(self, name: str, span: Span, diagnostics: Diagnostics) -> None:
         """Report a name that is not visible."""
         suggestion = closest_match(name, self.names)
-        note = "no parameters are declared"
+        where = "the block" if self.block else "the file"
+        note = f"declare it in {where}: params: {{{name}: }}"
         if self.names:
-            note = f"the parameters are: {', '.join(sorted(self.names))}"
+            note = f"the parameters are: {', '.join(sorted(self.names))}; or {note}"
         diagnostics.error(
             "unknown-parameter",
             f"there is no parameter {quote(name)} here",

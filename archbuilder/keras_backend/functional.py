@@ -17,11 +17,11 @@ from archbuilder.diagnostics.errors import Diagnostics, InternalError
 from archbuilder.diagnostics.span import Span
 from archbuilder.keras_backend.batch_axis import BROADCAST, BatchAxisAdapter, check_broadcast
 from archbuilder.keras_backend.broadcast_add import ADDING_LAYERS
+from archbuilder.keras_backend.call_errors import empty_output_error, shape_error
 from archbuilder.keras_backend.instantiate import build_layer, convert_arguments, lookup
 from archbuilder.keras_backend.keras_errors import (
     BuildError,
     error_notes,
-    is_empty_output_error,
     translate_keras_errors,
 )
 from archbuilder.keras_backend.node_checks import (
@@ -40,7 +40,6 @@ from archbuilder.keras_backend.shape_format import (
     CallTensor,
     example_shape,
     format_shape,
-    format_tensors,
     is_empty,
 )
 from archbuilder.keras_backend.state_scope import recursion_limit
@@ -177,7 +176,7 @@ class GraphBuilder:
             positional = [order_tensors_safely(node, call_tensors)]
         elif node.operation == "ops.add" and {"x1", "x2"} <= keywords.keys():
             operation, keywords = safe_add(operation, call_tensors)
-        with translate_keras_errors(lambda error: _shape_error(node, call_tensors, error)):
+        with translate_keras_errors(lambda error: shape_error(node, call_tensors, error)):
             result = operation(*positional, **keywords, **constants)
         outputs = call_outputs = _flatten_outputs(result, node)
         has_batch_axis = node.name not in self._unbatched
@@ -190,7 +189,7 @@ class GraphBuilder:
         else:
             # Only functions are traced, which takes milliseconds. `check_forward_pass` calls the
             # layers of small models.
-            with translate_keras_errors(lambda error: _shape_error(node, call_tensors, error)):
+            with translate_keras_errors(lambda error: shape_error(node, call_tensors, error)):
                 shapes = trace(operation, *positional, **keywords)
             check_traced_shapes(node, outputs, shapes)
             name_operations(outputs, [each.tensor for each in call_tensors], node.name)
@@ -358,7 +357,7 @@ def _check_output_shapes(
     for tensor in outputs:
         shape = example_shape(tensor, has_batch_axis=has_batch_axis)
         if is_empty(shape):
-            raise _empty_output_error(node, call_tensors, (f"its output is {format_shape(shape)}",))
+            raise empty_output_error(node, call_tensors, (f"its output is {format_shape(shape)}",))
         # Inputs have an unknown batch size: a known first size means that the axis was lost.
         if has_batch_axis and (not tensor.shape or tensor.shape[0] is not None):
             message = (
@@ -372,26 +371,3 @@ def _check_output_shapes(
                 if not each.has_batch_axis
             ]
             raise BuildError("shape-mismatch", message, node.span, tuple(notes))
-
-
-def _shape_error(node: Node, call_tensors: Sequence[CallTensor], error: Exception) -> BuildError:
-    """Describe an exception of Keras for a call with these tensors."""
-    if is_empty_output_error(error):
-        return _empty_output_error(node, call_tensors, error_notes(error))
-    verb = (
-        "join"
-        if len(call_tensors) > 1 and call_tensors[0].argument == call_tensors[1].argument
-        else "take"
-    )
-    message = f"'{node.name}' ({node.operation}) cannot {verb} {format_tensors(call_tensors)}"
-    return BuildError("shape-mismatch", message, node.span, error_notes(error))
-
-
-def _empty_output_error(
-    node: Node, call_tensors: Sequence[CallTensor], notes: tuple[str, ...]
-) -> BuildError:
-    message = (
-        f"'{node.name}' ({node.operation}) has an empty output for the input"
-        f" {format_tensors(call_tensors)}"
-    )
-    return BuildError("empty-output", message, node.span, notes)

@@ -86,6 +86,14 @@ _SEQUENCE_LENGTH: Final = "write 'sequence_length' in the source 'text' or 'pair
 _TOKENIZER: Final = "write 'tokenizer' in the source 'text' or 'pairs', as in 'tokenizer: bpe'"
 _VOCABULARY_SIZE: Final = "write 'vocabulary_size' in the source 'text' or 'pairs'"
 _READERS: Final = "batches are always prefetched by several threads; leave it out"
+_SOURCES: Final = "write 'from: NAME', or 'from: [a, b]' for several inputs"
+_TIMES: Final = "write 'repeat: 3'"
+_MERGING: Final = "write 'merge: Concatenate' beside 'branches', or {Concatenate: , from: [a, b]}"
+_COMPILE: Final = "write 'optimizer', 'loss' and 'metrics' under 'training'"
+_CHANNELS_IN: Final = "leave it out: Keras takes it from the shape of the input"
+_POOL_TO_ONE: Final = (
+    "write 'GlobalAveragePooling2D', with 'keepdims: true' if the spatial axes should stay"
+)
 _MODEL: Final = "write the steps under 'layers', in sequence"
 _FLAT: Final = "a step names the layer itself: - Dense: {units: 10}"
 _BATCH_NORM: Final = "write 'BatchNormalization'"
@@ -101,6 +109,9 @@ HINTS: Final[Mapping[str, str]] = {
     "accumulate_grad_batches": _ACCUMULATE,
     "accumulation_steps": _ACCUMULATE,
     "activation": "an activation is an argument of a layer, or a step: - Activation: relu",
+    "adaptive_avg_pool1d": "write 'GlobalAveragePooling1D'",
+    "adaptive_avg_pool2d": _POOL_TO_ONE,
+    "avg_pool2d": "write 'AveragePooling2D'",
     "backbone": _MODEL,
     "backup_and_restore": _RESUME,
     "batch": "write 'batch_size' under 'training'",
@@ -125,7 +136,9 @@ HINTS: Final[Mapping[str, str]] = {
     "clipnorm": _CLIP,
     "clipvalue": _CLIP,
     "color_mode": "write 'channels: 1' in the source 'images' for gray images, or 'channels: 3'",
+    "compile": _COMPILE,
     "config": _FLAT,
+    "conv_transpose2d": "write 'Conv2DTranspose'",
     "criterion": "write 'loss' under 'training'",
     "cross_entropy": _CROSSENTROPY,
     "cross_entropy_loss": _CROSSENTROPY,
@@ -142,6 +155,7 @@ HINTS: Final[Mapping[str, str]] = {
     "ema_momentum": _EMA,
     "ema_overwrite_frequency": _EMA,
     "exponential_moving_average": _EMA,
+    "fit": _COMPILE,
     "folder": "write 'directory' in the source 'images', as in 'data: {images: {directory: pets}}'",
     "freeze": _FREEZING,
     "global_clipnorm": _CLIP,
@@ -151,14 +165,18 @@ HINTS: Final[Mapping[str, str]] = {
     "gradient_clipping": _CLIP,
     "holdout_last": _TIME_SPLIT,
     "hyperparameters": "write 'params' for the network, and 'training' for how it trains",
+    "in_channels": _CHANNELS_IN,
+    "in_features": _CHANNELS_IN,
     "inbound_nodes": "write 'from: NAME' beside the layer",
     "init_weights": _WEIGHTS,
     "initial_epoch": _RESUME,
     "initial_weights": _WEIGHTS,
+    "inplace": "leave it out: Keras decides about memory itself",
     "input_shape": "write 'inputs', as in 'inputs: {image: [28, 28, 1]}'",
     "keep_best": _SAVE_BEST,
     "l1_loss": "write 'MeanAbsoluteError'",
     "label_smoothing": "it is an argument of a loss: {BinaryCrossentropy: {label_smoothing: 0.1}}",
+    "layer_norm": "write 'LayerNormalization'",
     "learning_rate": _LEARNING_RATE,
     "learning_rate_scheduler": _SCHEDULE,
     "length": _SEQUENCE_LENGTH,
@@ -263,7 +281,17 @@ _CONTEXT_HINTS: Final[Mapping[str, Mapping[str, str]]] = {
     "'masked_lm'": {"masked": "write 'mask_rate'"},
     "'moco'": {"queue": "write 'queue_size'"},
     "'ridge'": {"penalty": "write 'alpha'"},
-    "a step": {"frozen": _FREEZING, "trainable": _FREEZING},
+    "a step": {
+        "concat": _MERGING,
+        "frozen": _FREEZING,
+        "if": "write 'when: CONDITION'",
+        "input": _SOURCES,
+        "inputs": _SOURCES,
+        "n": _TIMES,
+        "number": _TIMES,
+        "times": _TIMES,
+        "trainable": _FREEZING,
+    },
     "the source": {"image_size": _IMAGE_SIZE, "weights": _SAMPLE_WEIGHTS},
     "'training'": {
         "clip": _CLIP,

@@ -182,8 +182,10 @@ def _report_unknown_block(program: Program, call: StepCall, diagnostics: Diagnos
         note = f"the imports are: {', '.join(imports)}" if imports else "the file imports nothing"
         # As in Python: `keras.layers.Dense`, `nn.Linear`.
         class_name = name.rpartition(".")[2]
-        if class_name in registry.load().layers:
-            note = f"write the name of the layer alone: {class_name}"
+        layers = registry.load().layers
+        layer = class_name if class_name in layers else closest_match(class_name, layers)
+        if class_name[:1].isupper() and layer is not None:
+            note = f"write the name of the layer alone: {layer}"
         diagnostics.error(
             "unknown-import",
             f"there is no import {quote(alias)}",

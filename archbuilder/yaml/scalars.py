@@ -164,10 +164,13 @@ def _missing_colon_hint(source: SourceText, line: int) -> tuple[str, ...]:
         return (f"end a step that has keys below it with ':', as in '- {match[1]}:'",)
     if match := _STEP_WITHOUT_COLON.match(line_text):
         return (f"write ':' after the name: '- {match[1]}: {{...}}'",)
+    if _TEXT_WITH_COLON.match(line_text):
+        return ("put a text that contains ': ' in quotes",)
     return ("put an expression that contains ': ' in quotes",) if "$(" in line_text else ()
 
 
 _BARE_STEP: Final = re.compile(r"\s*-\s+([A-Za-z_][\w.]*)\s*(?:#.*)?")
+_TEXT_WITH_COLON: Final = re.compile(r"\s*(?:title|description): [^\"'{\[].*: ")
 _STEP_WITHOUT_COLON: Final = re.compile(r"\s*-\s+([A-Za-z_][\w.]*)\s*\{")
 
 

@@ -45,6 +45,24 @@ def test_merge_of_a_single_tensor():
     assert analyze(network({"x": (4,)}, split, step("join", "Add", ["parts"]))).is_static
 
 
+@pytest.mark.parametrize(
+    ("shape", "operation", "arguments", "hint"),
+    [
+        ((28, 28), "Conv2D", {"filters": 1, "kernel_size": 3}, "an axis of channels is missing"),
+        ((28,), "MaxPooling1D", {}, "an axis of channels is missing"),
+        ((None, 28, 28, 1), "Conv2D", {"filters": 1, "kernel_size": 3}, "have no batch axis"),
+        ((4,), "GRU", {"units": 2}, "'return_sequences: true'"),
+        ((4,), "Reshape", {"target_shape": [3]}, "Keras says"),
+    ],
+)
+def test_hints_about_an_axis(
+    shape: tuple[int | None, ...], operation: str, arguments: dict[str, Any], hint: str
+):
+    """Channels that were left out, a batch axis that was written, a sequence that was not kept."""
+    (diagnostic,) = mistakes(network({"x": shape}, step("call", operation, "x", **arguments)))
+    assert hint in diagnostic.notes[0]
+
+
 def test_error_names_call_inputs():
     """Inputs of different meaning are shown with the names of the call."""
     graph = network(

@@ -60,7 +60,10 @@ def evaluate_when(
     if isinstance(tree, ScalarNode) and isinstance(tree.value, bool | UnknownValue):
         return tree.value
     evaluator.diagnostics.error(
-        "type-mismatch", f"'when' must be true or false, not {describe_value(tree)}", tree.span
+        "type-mismatch",
+        f"'when' must be true or false, not {describe_value(tree)}",
+        tree.span,
+        notes=("compare the value, as in 'when: $(rate > 0)'",),
     )
     return None
 

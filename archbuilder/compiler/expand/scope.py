@@ -230,6 +230,8 @@ class Scope:
             # The nearest steps are the likeliest, and a deep network has hundreds of names.
             recent_names = ", ".join(names[-9:])
             notes = () if suggestion else (f"the earlier steps with a name are: {recent_names}",)
+            if self.depth and not suggestion:
+                notes += ("a block sees its own inputs and steps alone; declare further 'inputs'",)
         diagnostics.error(
             "unknown-name",
             f"there is no earlier step {quote(name)}",

@@ -41,12 +41,14 @@ def decode_loop(reader: FieldReader, entry: MappingEntry | None) -> ForLoop | No
     """Decode `for: {filters: [64, 128], index: j}`; report an error and return None."""
     if entry is None:
         return None
-    mapping = reader.expect_mapping(
-        entry.value,
-        "'for'",
-        expected="a mapping from variables to lists, as in {filters: [64, 128]}",
-    )
-    if mapping is None:
+    mapping = entry.value
+    if not isinstance(mapping, MappingNode):
+        reader.report_unexpected(
+            mapping,
+            "'for'",
+            "a mapping from variables to lists, as in {filters: [64, 128]}",
+            note="for a number of repetitions, write 'repeat: 3'",
+        )
         return None
     entries = [each for each in mapping if each.key != INDEX_KEY]
     if not entries:
@@ -65,6 +67,7 @@ def decode_loop(reader: FieldReader, entry: MappingEntry | None) -> ForLoop | No
                 f"'for' needs a list for {quoted(variable.key)}, not"
                 f" {describe_value(variable.value)}",
                 variable.value.span,
+                notes=("for a number of repetitions, write 'repeat: 3'",),
             )
             # The expansion would report the same error once more.
             value = replace(value, invalid=True)

@@ -312,6 +312,11 @@ def _decode_input_ref(reader: FieldReader, tree: Tree) -> DeferredValue:
     items = tree.items if isinstance(tree, SequenceNode) else (tree,)
     for item in items:
         if not isinstance(item, ScalarNode) or not isinstance(item.value, str):
-            reader.report_unexpected(item, "a source in 'from'", "the name of a step")
+            reader.report_unexpected(
+                item,
+                "a source in 'from'",
+                "the name of a step",
+                note="the step before is 'previous'; 'name' gives a name to another one",
+            )
             return replace(reader.decode_value(tree), invalid=True)
     return reader.decode_value(tree)
