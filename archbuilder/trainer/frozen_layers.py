@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from math import prod
 
@@ -15,6 +15,7 @@ from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.formatting import plural
 from archbuilder.keras_backend.lora import lora_adapters
 from archbuilder.trainer.lora_layers import check_lora, lora_layers
+from archbuilder.trainer.optimizer import layers_by_optimizer
 
 
 def freeze_layers(
@@ -35,27 +36,31 @@ def freeze_layers(
         later_stages: The settings of the stages that follow, which are only checked.
 
     Raises:
-        BlueprintError: if the settings, or those of a later stage, leave no weight to train, or
-            LoRA does not fit the layers.
+        BlueprintError: if the settings, or those of a later stage, leave no weight to train, LoRA
+            does not fit the layers, or a later stage trains a layer without an optimizer.
     """
     diagnostics = Diagnostics()
     for stage in (config, *later_stages):
         if stage.lora is not None:
             check_lora(model, path_prefix, stage.lora, diagnostics)
+        adapted = lora_layers(model, path_prefix, stage.lora)
+        trained = [
+            layer.name
+            for layer in model.layers
+            if (layer.trainable_weights and _is_trained(path_prefix + layer.name, stage))
+            or layer.name in adapted
+        ]
         patterns = stage.frozen or stage.trainable
-        if (
-            patterns
-            and not any(
-                layer.trainable_weights and _is_trained(path_prefix + layer.name, stage)
-                for layer in model.layers
-            )
-            and not lora_layers(model, path_prefix, stage.lora)
-        ):
+        if patterns and not trained:
             diagnostics.error(
                 "invalid-choice",
                 f"'trainable' and 'frozen' leave no weight of the network '{model.name}' to train",
                 patterns[0].span if isinstance(patterns[0], LocatedText) else None,
             )
+        optimizer = stage.objective.optimizer_of(path_prefix.removesuffix("."))
+        # That of the first of these stages is checked when it is made.
+        if stage is not config and isinstance(optimizer, Mapping):
+            layers_by_optimizer(optimizer, trained, diagnostics)
     diagnostics.raise_errors()
     adapted = lora_layers(model, path_prefix, config.lora)
     for layer in model.layers:

@@ -46,8 +46,10 @@ def check_lora(
     for pattern in lora.layers:
         span = pattern.span if isinstance(pattern, LocatedText) else None
         matches = [(path, each) for path, each in supported if selects((pattern,), path)]
-        # With several networks, the pattern may be for another one.
-        if not matches and pattern.startswith(path_prefix):
+        # With several networks, the pattern may be for another one, whose name it begins with.
+        network = path_prefix.removesuffix(".")
+        is_own = pattern.startswith("*") or selects((pattern.partition(".")[0],), network)
+        if not matches and (is_own or not path_prefix):
             names = quote_list([path for path, _ in supported][:_MAX_NAMES])
             diagnostics.error(
                 "invalid-choice",

@@ -129,18 +129,7 @@ def _make_multi(
     diagnostics = Diagnostics()
     span = next(iter(config.values())).span
     trained = [each.name for each in network.layers if each.trainable_weights]
-    layers: dict[str, list[str]] = {}
-    for pattern in config:
-        layers[pattern] = [each for each in trained if selects((pattern,), each)]
-        trained = [each for each in trained if each not in layers[pattern]]
-    if trained:
-        shown = quote_list(trained[:_MAX_NAMES]) + (", ..." if len(trained) > _MAX_NAMES else "")
-        diagnostics.error(
-            "missing-key",
-            f"no optimizer trains {plural(len(trained), 'layer')}: {shown}",
-            span,
-            notes=("add an optimizer for all others, as in '\"*\": {Adam: 1e-3}', or freeze them",),
-        )
+    layers = layers_by_optimizer(config, trained, diagnostics)
     if not hasattr(keras.optimizers, "MultiOptimizer"):
         message = f"the installed Keras {keras.__version__} does not have several optimizers"
         diagnostics.error("keras-too-old", message, span)
@@ -150,6 +139,25 @@ def _make_multi(
     default = optimizers.pop([*optimizers][-1])
     optimizer_map = {_path_regex(name, layers[name]): each for name, each in optimizers.items()}
     return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(default, optimizer_map))
+
+
+def layers_by_optimizer(
+    config: Mapping[str, KerasObject], trained: Sequence[str], diagnostics: Diagnostics
+) -> Mapping[str, Sequence[str]]:
+    """Return the trained layers of each pattern, and report those that no pattern matches."""
+    layers: dict[str, list[str]] = {}
+    for pattern in config:
+        layers[pattern] = [each for each in trained if selects((pattern,), each)]
+        trained = [each for each in trained if each not in layers[pattern]]
+    if trained:
+        shown = quote_list(trained[:_MAX_NAMES]) + (", ..." if len(trained) > _MAX_NAMES else "")
+        diagnostics.error(
+            "missing-key",
+            f"no optimizer trains {plural(len(trained), 'layer')}: {shown}",
+            next(iter(config.values())).span,
+            notes=("add an optimizer for all others, as in '\"*\": {Adam: 1e-3}', or freeze them",),
+        )
+    return layers
 
 
 def _path_regex(pattern: str, layers: Sequence[str]) -> str:

@@ -1364,6 +1364,19 @@ TRAINING = (
         advice=(("add an optimizer for all others, as in '\"*\": {Adam: 1e-3}', or freeze them"),),
     ),
     Case(
+        "a layer without an optimizer in a later stage",
+        files={},
+        data="digits",
+        training=(
+            "loss: SparseCategoricalCrossentropy, stages: [{epochs: 1, frozen: body, optimizer:"
+            " {head: adam}}, {epochs: 1, optimizer: {head: sgd}}]"
+        ),
+        network=DIGITS,
+        message="error[missing-key]: no optimizer trains 1 layer: 'body'",
+        at="sgd",
+        advice=(("add an optimizer for all others, as in '\"*\": {Adam: 1e-3}', or freeze them"),),
+    ),
+    Case(
         "an optimizer that is never used",
         files={},
         data="digits",

@@ -480,3 +480,16 @@ def test_run_with_labels_of_words(
     names = record["schema"]["classes"]["tag"]
     assert prediction["class"] == [names[each] for each in probabilities[1].argmax(axis=-1)]
     assert main(["predict", "run", "new.jsonl"]) == 0
+
+
+def test_row_with_two_bad_texts(tmp_path: Path):
+    """It is one bad record."""
+    texts = [["a", "b"], ["b c"], ["c"]]
+    path = write_table(tmp_path, "parquet", {"a": texts, "b": texts, "y": [0, 1, 0]})
+    feature = FeatureConfig(columns=("a", "b"), tokenizer="words", sequence_length=8)
+    source = Parquet(path, "y", inputs={"x": feature}, on_error="skip")
+    dataset = load_source(source, DataFileOpener())
+    assert dataset.count == 2
+    assert any(
+        note.startswith("skipped 1 of 3 rows: column 'a' of row 2") for note in dataset.notes
+    )

@@ -14,7 +14,10 @@ from trainer.test_execution import assert_same, rows, trained, weights
 from trainer.test_initial_weights import TRAINING, saved_weights
 
 from archbuilder.cli import main
+from archbuilder.config.lora import LoraConfig
+from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.keras_backend.saving import save_model
+from archbuilder.trainer.lora_layers import check_lora
 
 ADAPTED = ("words", "attention", "conv1d0")
 BLUEPRINT = f"""
@@ -224,3 +227,15 @@ def test_constraint(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path.write_text(text.replace("  epochs: 1\n", stages))
     assert main(["train", str(path), "--run-dir", str(tmp_path / "run")]) == 2
     assert "LoRA does not support 'conv1d0'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_reported"),
+    [("*", True), ("gen*.flat", True), ("generator.flat", True), ("discriminator.head", False)],
+)
+def test_patterns_of_several_networks(pattern: str, is_reported: bool):
+    """One that may be for the layers of this network has to match one that supports LoRA."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Flatten(name="flat")])
+    diagnostics = Diagnostics()
+    check_lora(model, "generator.", LoraConfig(1, (pattern,)), diagnostics)
+    assert bool(diagnostics.errors) == is_reported

@@ -84,6 +84,15 @@ class ObjectiveConfig(abc.ABC):
                 optimizers |= {f"{name}.{pattern}": each for pattern, each in value.items()}
         return optimizers
 
+    def optimizer_of(self, network: str) -> OptimizerConfig | None:
+        """Return the optimizer of a network, or of each part of it; None without steps.
+
+        The name of the only network is of no account.
+        """
+        config: OptimizerConfig | Mapping[str, OptimizerConfig] | None
+        config = getattr(self, "optimizer", None)
+        return config.get(network) if self.networks and isinstance(config, Mapping) else config
+
     @property
     def logged_optimizers(self) -> tuple[str, ...]:
         """The optimizers whose learning rates the history has: none if a network has only one."""

@@ -199,6 +199,9 @@ class _RowBatch:
         """
         texts = [""] * len(valid)
         for row, value in enumerate(self.record_batch.column(column).to_pylist()):
+            # A row that lacks another text is counted once.
+            if not valid[row]:
+                continue
             description = f"column {quote(column)} of {self._describe_row(row)}"
             try:
                 texts[row] = parse_text(value, description)

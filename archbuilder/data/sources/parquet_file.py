@@ -96,8 +96,8 @@ class ParquetTable:
         row_bytes = len(column_names) * _NUMBER_BYTES + sized_bytes
         if row_bytes > _MAX_ROW_BYTES:
             raise RunError(f"{self.name} has rows of more than {_MAX_ROW_BYTES // 2**20} MiB")
-        # At least one: a single row may be larger than a batch.
-        return max(min(MAX_BATCH_ROWS, MAX_BATCH_BYTES // row_bytes), 1)
+        # At least one: a single row may be larger than a batch. Without columns, it has no bytes.
+        return max(min(MAX_BATCH_ROWS, MAX_BATCH_BYTES // max(row_bytes, 1)), 1)
 
 
 @contextmanager
