@@ -40,6 +40,7 @@ from archbuilder.diagnostics.errors import (
 from archbuilder.diagnostics.span import NO_FILE
 from archbuilder.expectations import check_expectations
 from archbuilder.files import path_status
+from archbuilder.files.array_files import ArrayFile
 from archbuilder.files.blueprint_files import YAML_SUFFIXES, check_exists
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.language.ast import DataSize
@@ -153,10 +154,21 @@ class Blueprint:
     def expand(self, /, *, variant: str | None = None, **params: PlainData) -> str:
         """Return the text of an equivalent blueprint without parameters, blocks and loops.
 
+        It names files of constants as a blueprint in the same directory.
+
         Raises:
             BlueprintError: with all errors.
         """
-        return unparse(self.graphs(variant=variant, **params), name=self.name, title=self.title)
+
+        def array_path(array: ArrayFile) -> str:
+            return Path(os.path.relpath(array.file.path, self._program.directory.path)).as_posix()
+
+        return unparse(
+            self.graphs(variant=variant, **params),
+            name=self.name,
+            title=self.title,
+            array_path=array_path,
+        )
 
     def build_symbolic(
         self, /, *, variant: str | None = None, **params: PlainData

@@ -132,9 +132,12 @@ def layer_entry(name: str, layer: type, origin: str, unreviewed: list[str]) -> E
             arguments[argument] = {
                 "required": True,
                 "reason": rules.REQUIRED_TOO[name, argument],
-                "replacement": rules.ADAPT,
+                "replacement": rules.REPLACEMENTS.get((name, argument), rules.ADAPT),
                 **{key: each for key, each in arguments[argument].items() if key != "default"},
             }
+    for argument, schema in rules.ADDED_ARGUMENTS.get(name, {}).items():
+        summary = sentence(schema["description"])
+        arguments[argument] = {**typed(schema), "default": None, "summary": summary}
     if name in rules.NOT_ADAPTABLE:
         unsupported[rules.ADAPT] = rules.NOT_ADAPTABLE[name]
     if name in rules.ADAPTABLE_LAYERS:

@@ -370,6 +370,7 @@ _FEATURES = {
 }
 """What numbers the words of a run before the network, whose inputs are numbers."""
 REQUIRED_TOO: dict[tuple[str, str], str] = {
+    ("Constant", "value"): "write it, or the path of a file as in 'file: adjacency.npy'",
     ("Discretization", "bin_boundaries"): f"{_ADAPTED}, with 'num_bins'",
     ("IntegerLookup", "vocabulary"): _ADAPTED,
     ("Normalization", "mean"): _ADAPTED,
@@ -454,6 +455,20 @@ CALL_TENSORS = frozenset(
     ]
 )
 """What a layer's call takes as tensors."""
+
+REPLACEMENTS = {("Constant", "value"): "file"}
+"""Arguments of `REQUIRED_TOO` for which another one than `adapt` may stand."""
+ADDED_ARGUMENTS: dict[str, dict[str, Schema]] = {
+    "Constant": {
+        "file": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 4096,
+            "description": "the path of a .npy file with the value, relative to the blueprint",
+        }
+    }
+}
+"""Arguments that archbuilder adds to those of the constructor, by layer."""
 
 TAKES_NONE = frozenset({"Constant", "Parameter"})
 """Layers whose step has no inputs: they have one in Keras, whose values they do not use."""

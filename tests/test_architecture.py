@@ -158,6 +158,7 @@ ORDER: Mapping[str, str] = {
     "archbuilder.files": """
         parser_errors path_status sandbox
         atomic_write blueprint_files json zip_archive
+        array_files
     """,
     "archbuilder.inference": """
         input_files load_run predicted_outputs samplers
@@ -168,6 +169,7 @@ ORDER: Mapping[str, str] = {
     "archbuilder.keras_backend": """
         broadcast_add dtype_policy flops initialize keras_errors lora machine_memory op_names
         operation_constants shape_format state_scope tracing
+        array_values
         analysis batch_axis call_errors instantiate node_checks regularization saving
         functional memory_check
         shape_oracle trial_call

@@ -9,8 +9,11 @@ import pytest
 from helpers.subprocesses import in_replicas
 
 import archbuilder
+from archbuilder.blueprint import BlueprintRequest
 from archbuilder.config import read_recipe
+from archbuilder.config.run_inputs import load_run_inputs, new_run_inputs
 from archbuilder.diagnostics.errors import BlueprintError, RunError, UsageError
+from archbuilder.limits import Limits
 from archbuilder.runs.manifest import RunProvenance
 from archbuilder.runs.run_dir import RunDir
 from archbuilder.training import RunResult, train
@@ -298,3 +301,34 @@ def test_mirrored_training_on_one_device(tmp_path: Path):
     mirrored = run(tmp_path, text, name="mirrored", report=messages.append)
     assert "Device: CPU (mirrored)" in messages
     assert mirrored.val_metrics == alone.val_metrics
+
+
+def test_run_keeps_the_files_of_constants(tmp_path: Path):
+    """The record of a run needs no file of the blueprint, and notes which array it had."""
+    examples(tmp_path)
+    mask = np.array([1.0, 1.0, 0.0, 1.0])
+    np.save(tmp_path / "mask.npy", mask)
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        HEAD + "inputs: {x: [4]}\nlayers:\n  - {Constant: {file: mask.npy}}\n"
+        "  - {ops.multiply: , from: [x, previous]}\n  - {Dense: {units: 3, activation: softmax}}\n"
+        "data: {npz: {file: data.npz, inputs: x, targets: y}}\n" + TRAINING
+    )
+    result = archbuilder.train(path, run_dir=tmp_path / "run", epochs=1)
+    weights = result.models["net"].get_weights()
+    request = BlueprintRequest(None, {}, Limits(), ())
+    recorded = load_run_inputs(tmp_path / "run", request)
+    assert new_run_inputs(path, request).blueprint_text == recorded.blueprint_text
+    np.save(tmp_path / "mask.npy", mask + 1)
+    assert new_run_inputs(path, request).blueprint_text != recorded.blueprint_text
+    (tmp_path / "mask.npy").unlink()
+    rows = np.load(tmp_path / "data.npz")["x"]
+    np.savez(tmp_path / "rows.npz", x=rows)
+    predictions = [
+        each.outputs["output"]
+        for each in archbuilder.predict(tmp_path / "run", tmp_path / "rows.npz")
+    ]
+    logits = rows * mask @ weights[0] + weights[1]
+    powers = np.exp(logits)
+    assert np.allclose(predictions, powers / powers.sum(axis=1, keepdims=True), atol=1e-5)
+    assert archbuilder.resume(tmp_path / "run", epochs=2).history[-1]["epoch"] == 2

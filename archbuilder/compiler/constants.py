@@ -1,15 +1,18 @@
-"""Check of the numbers of a `Constant`: nested lists of equal lengths, of one dtype."""
+"""The numbers of a `Constant`: nested lists of equal lengths, of one dtype, or a file."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final, TypeAlias
 
-from archbuilder.compiler.ir import Argument
+from archbuilder.compiler.ir import FILE_ARGUMENT, Argument
 from archbuilder.diagnostics.code import Code
-from archbuilder.diagnostics.errors import Diagnostics, quote
+from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, quote
+from archbuilder.files.array_files import ArrayKind, open_array
 from archbuilder.formatting import plural
+from archbuilder.language.modules import Program
 from archbuilder.language.parser.fields import describe_value
 from archbuilder.yaml.nodes import ScalarNode, SequenceNode, Tree
 
@@ -48,23 +51,64 @@ class _ConstantError(Exception):
 def check_constant(arguments: Iterable[Argument], diagnostics: Diagnostics) -> None:
     """Report the first value of a `Constant` that is no number or does not fit the others."""
     trees = {argument.name: argument.value for argument in arguments}
-    value, dtype = trees.get("value"), trees.get("dtype")
+    value = trees.get("value")
+    # A file is read by the expansion alone.
     if value is None:
         return
-    dtype_name = dtype.value if isinstance(dtype, ScalarNode) else None
     try:
         shape = _shape_of(value)
         numbers: list[_Number] = []
         _collect_numbers(value, shape, numbers)
-        _check_dtype(numbers, dtype_name if isinstance(dtype_name, str) else None)
+        _check_dtype(numbers, _dtype_name(trees.get("dtype")))
     except _ConstantError as error:
         diagnostics.error(error.code, error.message, error.tree.span, notes=error.notes)
 
 
 def constant_size(arguments: Iterable[Argument]) -> int:
     """Return the number of values of a `Constant` that passed the check."""
-    value = next((each.value for each in arguments if each.name == "value"), None)
-    return 0 if value is None else math.prod(_shape_of(value))
+    for argument in arguments:
+        if argument.array is not None:
+            return argument.array.size
+        if argument.name == "value":
+            return math.prod(_shape_of(argument.value))
+    return 0
+
+
+def open_constant_file(
+    arguments: tuple[Argument, ...], program: Program, diagnostics: Diagnostics
+) -> tuple[Argument, ...]:
+    """Return the arguments of a `Constant` with the header of its file; report an error in it."""
+    dtype = next((each for each in arguments if each.name == "dtype"), None)
+    opened: list[Argument] = []
+    for argument in arguments:
+        tree = argument.value
+        if argument.name != FILE_ARGUMENT or not isinstance(tree, ScalarNode):
+            opened.append(argument)
+            continue
+        try:
+            array = open_array(program.directory, str(tree.value), tree.span, program.allow_dirs)
+        except BlueprintError as error:
+            for diagnostic in error.diagnostics:
+                diagnostics.add(diagnostic)
+            continue
+        opened.append(replace(argument, array=array))
+        name = _dtype_name(None if dtype is None else dtype.value)
+        if dtype is not None and name is not None and not _can_convert(array.kind, name):
+            message = f"the numbers of {quote(array.path_text)} are no values of the dtype {name}"
+            diagnostics.error("type-mismatch", message, dtype.value.span)
+    return tuple(opened)
+
+
+def _dtype_name(tree: Tree | None) -> str | None:
+    """Return the `dtype` of a `Constant`, or None if it has none."""
+    return tree.value if isinstance(tree, ScalarNode) and isinstance(tree.value, str) else None
+
+
+def _can_convert(kind: ArrayKind, dtype: str) -> bool:
+    """Return whether numbers of a kind can be values of a dtype, apart from their range."""
+    if "b" in (kind, dtype[0]) and dtype != "bfloat16":
+        return kind == "b" and dtype == "bool"
+    return kind != "b" and (kind != "f" or dtype not in _INTEGERS)
 
 
 def _shape_of(tree: Tree) -> tuple[int, ...]:

@@ -12,12 +12,16 @@ from typing import Final, TypeAlias
 
 from archbuilder.diagnostics.errors import ExpansionFrame, InternalError
 from archbuilder.diagnostics.span import Span
+from archbuilder.files.array_files import ArrayFile
 from archbuilder.yaml.nodes import ScalarNode, Tree
 
 Shape: TypeAlias = tuple[int | None, ...]
 """Sizes without the batch axis; None is an unknown size."""
 ADAPT_ARGUMENT: Final = "adapt"
 """Argument that archbuilder adds to the layers that learn their state with Keras's `adapt`."""
+
+FILE_ARGUMENT: Final = "file"
+"""Argument that archbuilder adds to `Constant`, in place of its `value`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Argument:
     value: Tree
     span: Span
     """Location of the name, or of the value if the name was left out."""
+    array: ArrayFile | None = None
+    """The file that the value names, if it is the `file` of a `Constant`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,11 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: tuple[tuple[str, TensorRef], ...]
     span: Span
+
+    def array_files(self) -> tuple[ArrayFile, ...]:
+        """Return the files of its constants."""
+        arguments = (argument for node in self.nodes for argument in node.arguments)
+        return tuple(each.array for each in arguments if each.array is not None)
 
     def subgraph_for(self, outputs: Iterable[tuple[str, TensorRef]]) -> Graph:
         """Return the graph that some outputs need, with the nodes whose weights it uses.

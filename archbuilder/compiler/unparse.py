@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from archbuilder.compiler.ir import Argument, Graph, TensorRef
+from archbuilder.files.array_files import ArrayFile
 from archbuilder.plain_data import PlainData, ScalarValue
 from archbuilder.yaml.nodes import to_plain
 
@@ -19,8 +20,16 @@ _UNQUOTED_TEXT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*", re.ASCII)
 _YAML_KEYWORDS: Final = frozenset(["null", "true", "false", "yes", "no", "on", "off", "y", "n"])
 
 
-def unparse(graphs: Mapping[str, Graph], *, name: str, title: str = "") -> str:
+def unparse(
+    graphs: Mapping[str, Graph],
+    *,
+    name: str,
+    title: str = "",
+    array_path: Callable[[ArrayFile], str],
+) -> str:
     """Return graphs as the text of a blueprint.
+
+    `array_path` returns the path by which the text names a file of a `Constant`.
 
     A single graph with the blueprint's name becomes the network of the file; otherwise all graphs
     are written under `networks`.
@@ -30,16 +39,16 @@ def unparse(graphs: Mapping[str, Graph], *, name: str, title: str = "") -> str:
         # A title has no expressions, so its `$` are not doubled as those of arguments are.
         lines.append(f"title: {json.dumps(title, ensure_ascii=False)}")
     if list(graphs) == [name]:
-        lines += _network_lines(graphs[name])
+        lines += _network_lines(graphs[name], array_path)
     else:
         lines.append("networks:")
         for network, graph in graphs.items():
             lines.append(f"  {_scalar_to_yaml(network)}:")
-            lines += [f"    {line}" for line in _network_lines(graph)]
+            lines += [f"    {line}" for line in _network_lines(graph, array_path)]
     return "\n".join(lines) + "\n"
 
 
-def _network_lines(graph: Graph) -> Iterator[str]:
+def _network_lines(graph: Graph, array_path: Callable[[ArrayFile], str]) -> Iterator[str]:
     yield "inputs:"
     for graph_input in graph.inputs:
         sizes: list[PlainData] = list(graph_input.shape)
@@ -55,7 +64,7 @@ def _network_lines(graph: Graph) -> Iterator[str]:
         if node.weight_owner is not None:
             body = f"reuse: {_scalar_to_yaml(node.weight_owner)}"
         elif node.arguments:
-            body = f"{node.operation}: {_unparse_arguments(node.arguments)}"
+            body = f"{node.operation}: {_unparse_arguments(node.arguments, array_path)}"
         else:
             body = f"{node.operation}:"
         yield f"  - {body}"
@@ -71,7 +80,7 @@ def _network_lines(graph: Graph) -> Iterator[str]:
         if refs or refs_by_name:
             yield f"    from: {to_flow_yaml(refs_by_name or (refs if len(refs) > 1 else refs[0]))}"
         if node.call_constants:
-            yield f"    call: {_unparse_arguments(node.call_constants)}"
+            yield f"    call: {_unparse_arguments(node.call_constants, array_path)}"
     if not graph.nodes:
         # An output may be an input. Without the empty list, 'layers' would be null.
         yield "  []"
@@ -80,8 +89,15 @@ def _network_lines(graph: Graph) -> Iterator[str]:
         yield f"  {_scalar_to_yaml(name)}: {_scalar_to_yaml(str(ref))}"
 
 
-def _unparse_arguments(arguments: tuple[Argument, ...]) -> str:
-    return to_flow_yaml({argument.name: to_plain(argument.value) for argument in arguments})
+def _unparse_arguments(
+    arguments: tuple[Argument, ...], array_path: Callable[[ArrayFile], str]
+) -> str:
+    return to_flow_yaml(
+        {
+            each.name: to_plain(each.value) if each.array is None else array_path(each.array)
+            for each in arguments
+        }
+    )
 
 
 def to_flow_yaml(value: PlainData) -> str:

@@ -35,6 +35,7 @@ from archbuilder.config.training import TrainingConfig, training_keys
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.files import path_status
+from archbuilder.files.array_files import ArrayFile
 from archbuilder.files.json import JsonError, JsonObject
 from archbuilder.files.sandbox import SandboxPath, cannot_read
 from archbuilder.limits import Limits
@@ -47,6 +48,8 @@ BLUEPRINT_FILE: Final = "blueprint.yaml"
 """Name of the expanded blueprint in a run directory."""
 ADAPTED_FILE: Final = "blueprint.adapted.yaml"
 """Name of the same blueprint with what its layers learned from the training set, if any did."""
+_ARRAY_DIR: Final = "constants"
+"""Directory for the arrays of constants in a run directory."""
 MODEL_SUFFIX: Final = ".keras"
 """Suffix of model files."""
 BEST_SUFFIX: Final = ".best"
@@ -54,6 +57,14 @@ BEST_SUFFIX: Final = ".best"
 dot in a file name."""
 
 _JsonDict: TypeAlias = dict[str, PlainData]
+
+
+def recorded_array_path(array: ArrayFile) -> str:
+    """Return the path of the array of a constant in a run directory.
+
+    It follows from the content of the file, so that a changed array is a changed blueprint.
+    """
+    return f"{_ARRAY_DIR}/{array.digest()}.npy"
 
 
 @dataclass(frozen=True, slots=True)

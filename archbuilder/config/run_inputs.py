@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from archbuilder.blueprint import Blueprint, BlueprintRequest
 from archbuilder.compiler.ir import Graph
+from archbuilder.compiler.unparse import unparse
 from archbuilder.config.arguments import check_arguments
 from archbuilder.config.data_cli import data_from_argument
 from archbuilder.config.fingerprint import run_fingerprint
@@ -23,6 +24,7 @@ from archbuilder.config.run_config import (
     RunConfig,
     load_run_config,
     recipe_to_dict,
+    recorded_array_path,
 )
 from archbuilder.config.sources import DataConfig, DataPath
 from archbuilder.config.split import SplitConfig
@@ -209,7 +211,7 @@ def new_run_inputs(
         config = RunConfig(
             select_data(recipe, data_argument), require_training(recipe), request.allow_dirs
         )
-        text = loaded.expand(variant=variant, **params)
+        text = unparse(graphs, name=loaded.name, title=loaded.title, array_path=recorded_array_path)
         return RunInputs(loaded.name, graphs, config, text, loaded.files[0])
 
     inputs = make_inputs({})

@@ -19,6 +19,7 @@ from archbuilder.compiler.ir import ADAPT_ARGUMENT, Argument
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, InternalError
 from archbuilder.diagnostics.span import Span
+from archbuilder.keras_backend.array_values import read_array
 from archbuilder.keras_backend.keras_errors import BuildError, error_notes, translate_keras_errors
 from archbuilder.keras_ext import layers, losses, metrics, schedules
 from archbuilder.registry.signatures import (
@@ -103,7 +104,12 @@ def convert_arguments(
         BuildError: if the installed Keras lacks one of these objects or rejects its arguments.
     """
     values: dict[str, object] = {}
+    arguments = tuple(arguments)
     for argument in arguments:
+        if argument.array is not None:
+            dtype = next((each.value for each in arguments if each.name == "dtype"), None)
+            values["value"] = read_array(argument.array, _to_keras_value(dtype) if dtype else None)
+            continue
         tree, type_ = argument.value, _argument_type(specs, argument.name)
         # The name of a layer in the argument.
         inner_name = f"{name}.{argument.name}"

@@ -80,7 +80,7 @@ class _ProgramLoader:
             if program is not None:
                 imports[alias] = program
         self._import_stack.pop()
-        self._programs[path] = Program(document, imports)
+        self._programs[path] = Program(document, imports, file.parent, tuple(self._allow_dirs))
         return self._programs[path]
 
     def _load_import(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, TypeAlias, Union
 
 from archbuilder import registry
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
+from archbuilder.files.sandbox import SandboxPath
 from archbuilder.language.ast import Block, Document, Import, Param, StepCall
 from archbuilder.language.block_arguments import BlockArguments
 from archbuilder.language.foreign_keys import object_hint
@@ -21,11 +23,14 @@ OPERATION_PREFIX: Final = "ops."
 class Program:
     """A document and the programs that it imports, by alias.
 
-    An import that could not be read is missing from `imports`.
+    An import that could not be read is missing from `imports`. Files that the document names are
+    below `directory`, or below one of `allow_dirs`, which the user chose.
     """
 
     document: Document
     imports: Mapping[str, Program]
+    directory: SandboxPath
+    allow_dirs: tuple[Path, ...]
     block_arguments: BlockArguments = field(default_factory=BlockArguments)
     """The blocks among the arguments of the calls in the document."""
 

@@ -2,6 +2,7 @@
 
 blueprint.yaml     the blueprint with everything resolved
 blueprint.adapted.yaml   the same with what layers learned from the training set (`adapt: true`)
+constants/         arrays from files of the blueprint
 run.json           the command, the recipe, the versions, the seed, the devices, the result
 history.csv        one line per epoch, for spreadsheets
 history.jsonl      the same for programs

@@ -19,7 +19,7 @@ from archbuilder import registry
 from archbuilder.compiler.ir import ADAPT_ARGUMENT, Argument, Graph, Node
 from archbuilder.compiler.unparse import unparse
 from archbuilder.config.image_size import sized_graphs
-from archbuilder.config.run_config import ADAPTED_FILE
+from archbuilder.config.run_config import ADAPTED_FILE, recorded_array_path
 from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
 from archbuilder.data.source_dataset import SourceDataset
@@ -68,7 +68,7 @@ def adapt_layers(context: TrainingContext) -> TrainingContext:
     # The others may compute the last bit differently.
     states = json.loads(workers.broadcast(json.dumps(states).encode()))
     adapted = replace(graph, nodes=tuple(_with_state(node, states) for node in graph.nodes))
-    text = unparse({name: adapted}, name=name)
+    text = unparse({name: adapted}, name=name, array_path=recorded_array_path)
     # A resumed run reads it within these limits.
     parse_yaml(text, ADAPTED_FILE, context.limits)
     context.run_dir.write_text(ADAPTED_FILE, text)

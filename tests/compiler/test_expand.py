@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.blueprints import arguments, edges, error_codes, expand, write
 
@@ -653,3 +654,43 @@ def test_values_of_constants_are_limited(tmp_path: Path):
     with pytest.raises(BlueprintError, match="more than 599 values") as raised:
         archbuilder.load(path, limits=limits.replace(constant_values=599)).graphs()
     assert [each.code for each in raised.value.diagnostics] == ["limit-exceeded"]
+    text = "inputs: {x: [4]}\nlayers: [{Constant: [1, 2, 3, 4], repeat: 6}, {Add: , from: [x, x]}]"
+    with pytest.raises(BlueprintError, match="more than 20 values"):
+        archbuilder.load(write(tmp_path, text), limits=limits.replace(constant_values=20)).graphs()
+
+
+def test_files_of_constants(tmp_path: Path):
+    """A path is relative to the file that has it; `expand` writes those of the network's file."""
+    np.save(tmp_path / "a.npy", np.ones(4))
+    (tmp_path / "inner").mkdir()
+    np.save(tmp_path / "inner" / "b.npy", np.zeros(4, bool))
+    (tmp_path / "inner" / "part.yaml").write_text(
+        "archbuilder: 1\nblocks:\n  made:\n    layers: [{Constant: {file: b.npy}}]\n"
+    )
+    text = """
+imports: {part: inner/part.yaml}
+inputs: {x: [4]}
+layers:
+  - {part.made: , name: b}
+  - {Constant: {file: a.npy}, name: a}
+  - {ops.where: , from: [b, x, a]}
+"""
+    path = write(tmp_path, text)
+    paths = ["inner/b.npy", "a.npy"]
+    expanded = archbuilder.load(path).expand()
+    assert [line.split()[3] for line in expanded.splitlines() if "Constant" in line] == [
+        '"inner/b.npy"}',
+        "a.npy}",
+    ]
+    for each_path in (path, write(tmp_path, expanded, "expanded.yaml")):
+        (graph,) = archbuilder.load(each_path).graphs().values()
+        assert [str(each.file.path) for each in graph.array_files()] == [
+            str(tmp_path / each) for each in paths
+        ]
+    limits = Limits().replace(constant_values=7)
+    with pytest.raises(BlueprintError, match="more than 7 values"):
+        archbuilder.load(path, limits=limits).graphs()
+    (tmp_path / "a.npy").unlink()
+    assert error_codes(tmp_path, text) == ["file-error 7:23"]
+    both = "inputs: {x: [4]}\nlayers: [Constant: {file: a.npy, value: 1}, Flatten: {}]"
+    assert error_codes(tmp_path, both) == ["invalid-structure 4:34"]

@@ -120,6 +120,7 @@ ALLOWED = {
     ("data/sources/image_decoding.py", "Image.open"): MEMORY,
     ("data/text/token_file.py", "tempfile.TemporaryDirectory"): NAMELESS,
     ("training.py", "self.run_dir.write_text"): SANDBOX_METHOD,
+    ("training.py", "self.run_dir.write_bytes"): SANDBOX_METHOD,
     ("trainer/adapted_layers.py", "context.run_dir.write_text"): SANDBOX_METHOD,
     ("inference/sample.py", "np.savez"): MEMORY,
     ("weights/hdf5.py", "h5py.File"): DESCRIPTOR,

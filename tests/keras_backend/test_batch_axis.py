@@ -11,6 +11,7 @@ import pytest
 from helpers.blueprints import write
 
 import archbuilder
+from archbuilder.diagnostics.errors import BlueprintError
 
 ROWS = np.random.default_rng(0).normal(size=(3, 4, 6)).astype("float32")
 RELATIVE_BIAS = """
@@ -218,3 +219,59 @@ layers:
   - {BroadcastToBatch: , from: [previous, x]}
 """
     assert archbuilder.load(write(tmp_path, text)).analyze()["net"].multiply_adds == 3 * 4 * 2
+
+
+@pytest.mark.parametrize("dtype", ["<f8", ">f4", "<i8", ">u2", "?"])
+def test_constant_of_a_file(tmp_path: Path, dtype: str):
+    """The numbers are those of the file, also in a saved model when the file is gone."""
+    array = np.asfortranarray(np.array([[0, 1, 5], [1, 0, 1]]).astype(dtype))
+    (tmp_path / "data").mkdir()
+    np.save(tmp_path / "data" / "a.npy", array)
+    text = """
+params: {path: data/a.npy}
+inputs: {x: [1]}
+layers:
+  - {Constant: {file: $path}, name: made}
+  - {BroadcastToBatch: , from: [made, x]}
+"""
+    model = compiled(tmp_path, text)
+    model.save(tmp_path / "model.keras")
+    (tmp_path / "data" / "a.npy").unlink()
+    expected_dtype = {"f": "float32", "i": "int32", "u": "int32", "b": "bool"}[array.dtype.kind]
+    for network in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        (output,) = network(np.zeros((1, 1)))
+        assert keras.backend.standardize_dtype(output.dtype) == expected_dtype
+        assert np.array_equal(output, array)
+
+
+@pytest.mark.parametrize(
+    ("array", "dtype", "code"),
+    [
+        (np.array([2**31]), "null", "out-of-range 4:27"),
+        (np.array([2**63], "u8"), "int64", "out-of-range 4:27"),
+        (np.array([-1]), "uint8", "out-of-range 4:27"),
+        (np.array([1e39]), "null", "out-of-range 4:27"),
+        (np.array([1e39, np.inf]), "float64", ""),
+        (np.array([70000.0]), "float16", "out-of-range 4:27"),
+        (np.array([0.5]), "int32", "type-mismatch 4:41"),
+        (np.array([1]), "bool", "type-mismatch 4:41"),
+        (np.array([True]), "bfloat16", "type-mismatch 4:41"),
+        (np.array([2**31]), "int64", ""),
+        (np.array([2]), "bfloat16", ""),
+    ],
+)
+def test_dtype_of_a_file(tmp_path: Path, array: np.ndarray, dtype: str, code: str):
+    """No number becomes another one."""
+    np.save(tmp_path / "a.npy", array)
+    text = f"""
+inputs: {{x: [1]}}
+layers: [Constant: {{file: a.npy, dtype: {dtype}}}, {{BroadcastToBatch: , from: [previous, x]}}]
+"""
+    blueprint_codes = []
+    try:
+        archbuilder.load(write(tmp_path, text)).build_symbolic()
+    except BlueprintError as error:
+        blueprint_codes = [
+            f"{each.code} {each.span.line}:{each.span.column}" for each in error.diagnostics
+        ]
+    assert blueprint_codes == ([code] if code else [])

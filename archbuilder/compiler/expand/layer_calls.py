@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from archbuilder.compiler.check_arguments import check_arguments, check_call_constants
-from archbuilder.compiler.constants import CONSTANT, constant_size
+from archbuilder.compiler.constants import CONSTANT, constant_size, open_constant_file
 from archbuilder.compiler.expand.block_values import evaluate_arguments
 from archbuilder.compiler.expand.environment import BoundCall
 from archbuilder.compiler.expand.inputs import check_inputs
@@ -14,7 +14,7 @@ from archbuilder.compiler.expand.scope import CallSite, Symbol
 from archbuilder.compiler.expand.tensors import ERROR_REFS, NO_INPUTS, TensorRefs
 from archbuilder.compiler.ir import Argument, Node, TensorRef
 from archbuilder.diagnostics.errors import BlueprintError, ExpansionFrame
-from archbuilder.language.ast import StepCall
+from archbuilder.diagnostics.span import Span
 from archbuilder.language.deferred_values import ValueEvaluator
 from archbuilder.language.modules import describe_block
 from archbuilder.registry.signatures import Signature
@@ -102,6 +102,8 @@ class LayerCalls:
             )
         if constants is None or tracker.has_errors():
             return ERROR_REFS
+        if signature.name == CONSTANT:
+            self._count_constant(arguments, call_site.span)
         node = Node(
             name=call_site.path,
             operation=signature.name,
@@ -118,7 +120,7 @@ class LayerCalls:
             self.unbatched.add(node.name)
         return TensorRefs((TensorRef(node.name),))
 
-    def _count_constant(self, arguments: tuple[Argument, ...], call: StepCall) -> None:
+    def _count_constant(self, arguments: tuple[Argument, ...], span: Span) -> None:
         """Count the values of a `Constant`, and stop if a network has too many.
 
         Raises:
@@ -130,7 +132,7 @@ class LayerCalls:
             self._diagnostics.error(
                 "limit-exceeded",
                 f"the constants of a network have more than {limit:,} values",
-                call.span,
+                span,
                 notes=("raise it with --limit constant_values=N",),
             )
             raise BlueprintError(self._diagnostics)
@@ -155,10 +157,12 @@ class LayerCalls:
             allow_expressions=False,
             describe_block=partial(describe_block, bound.environment.file.program),
         )
+        if signature.name == CONSTANT and not tracker.has_errors():
+            arguments = open_constant_file(
+                arguments, bound.environment.file.program, self._diagnostics
+            )
         if tracker.has_errors():
             return None
-        if signature.name == CONSTANT:
-            self._count_constant(arguments, call)
         if not bound.added and (call.arguments is None or call.arguments.is_constant):
             self._constant_arguments[id(call)] = arguments
         return arguments
