@@ -17,6 +17,8 @@ from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, 
 from archbuilder.language.modules import Program, describe_block
 
 PREVIOUS: Final = "previous"
+_MAX_CANDIDATES: Final = 200
+"""Names that an unknown name is compared with."""
 _WORD_START: Final = re.compile(r"(.)([A-Z][a-z0-9]+)")
 _LOWER_UPPER: Final = re.compile(r"([a-z])([A-Z])")
 
@@ -225,9 +227,11 @@ class Scope:
             last = f" to '{similar[-1]}'" if len(similar) > 1 else ""
             notes = (f"the steps without a 'name' have numbers: '{similar[0]}'{last}",)
         else:
-            names = [*self.visible_names(), PREVIOUS]
-            suggestion = closest_match(name, names)
-            # The nearest steps are the likeliest, and a deep network has hundreds of names.
+            # The nearest steps are the likeliest. A network can have 100,000 names, and an error in
+            # each of 100 steps.
+            names = [*self.visible_names()[-_MAX_CANDIDATES:], PREVIOUS]
+            unnamed = list(self.unnamed_steps)[-_MAX_CANDIDATES:]
+            suggestion = closest_match(name, [*names, *unnamed])
             recent_names = ", ".join(names[-9:])
             notes = () if suggestion else (f"the earlier steps with a name are: {recent_names}",)
             if self.depth and not suggestion:
