@@ -142,7 +142,7 @@ ORDER: Mapping[str, str] = {
         layout table_sample
         column_profile convolutions outputs
         arrays table_task
-        tables texts
+        recordings tables texts
         data_blueprint
     """,
     "archbuilder.diagnostics": """

@@ -86,7 +86,7 @@ training:                       # losses, metrics and optimizers of Keras
     "--data",
     metavar="DATA",
     help="Write a blueprint that trains on this data: a .csv, .parquet, .jsonl, .npz or .txt file,"
-    " or a directory of images or texts with a subdirectory per class.",
+    " or a directory of images, texts or audio files with a subdirectory per class.",
 )
 @click.option(
     "--target",

@@ -10,8 +10,10 @@ from typing import Final
 
 from archbuilder.config.data_cli import data_from_argument
 from archbuilder.config.sources import (
+    AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,
     TEXT_SUFFIXES,
+    Audio,
     Csv,
     DataConfig,
     DataPath,
@@ -31,13 +33,14 @@ from archbuilder.files import path_status
 from archbuilder.plain_data import PlainData
 from archbuilder.scaffold.arrays import arrays_blueprint
 from archbuilder.scaffold.layout import to_name
+from archbuilder.scaffold.recordings import LONGEST, recordings_blueprint
 from archbuilder.scaffold.table_sample import read_sample
 from archbuilder.scaffold.tables import table_blueprint
 from archbuilder.scaffold.texts import MAX_TOKENS, text_blueprint, text_files_blueprint
 
 _SUPPORTED: Final = (
-    "a .csv, .parquet, .jsonl, .npz or .txt file, or a directory of images or texts with a"
-    " subdirectory per class"
+    "a .csv, .parquet, .jsonl, .npz or .txt file, or a directory of images, texts or audio files"
+    " with a subdirectory per class"
 )
 _MAX_FILES: Final = 1000
 """Number of files of each level that decide what a directory has."""
@@ -74,7 +77,7 @@ def data_blueprint(path: Path, data: str, target: str | None) -> DataBlueprint:
     is_table = isinstance(source, Csv | Parquet | Jsonl)
     if target is not None and not is_table:
         raise UsageError("--target names a column of a table: a .csv, .parquet or .jsonl file")
-    if isinstance(source, Images | TextFiles):
+    if isinstance(source, Images | TextFiles | Audio):
         text = _directory_text(config, name, Path(data), file)
     else:
         text = _blueprint_text(source, target, name, file.as_posix())
@@ -82,7 +85,10 @@ def data_blueprint(path: Path, data: str, target: str | None) -> DataBlueprint:
 
 
 def _template(data: str) -> DataConfig | None:
-    """Return the settings with which a directory of texts is read; None for other data."""
+    """Return the settings with which a directory of texts or recordings is read; None for others.
+
+    Images decide, then texts: other files may be beside them.
+    """
     directory = Path(data)
     if not data or not path_status.is_dir(directory):
         return None
@@ -92,8 +98,11 @@ def _template(data: str) -> DataConfig | None:
         for each in islice(directory.glob(pattern), _MAX_FILES)
     ]
     suffixes = {each.suffix.lower() for each in files}
-    if suffixes.isdisjoint(TEXT_SUFFIXES) or not suffixes.isdisjoint(IMAGE_SUFFIXES):
+    if not suffixes.isdisjoint(IMAGE_SUFFIXES):
         return None
+    if suffixes.isdisjoint(TEXT_SUFFIXES):
+        is_audio = not suffixes.isdisjoint(AUDIO_SUFFIXES)
+        return DataConfig(Audio(DataPath(data), recording=LONGEST)) if is_audio else None
     texts = TextFiles(
         DataPath(data), lowercase=True, strip_punctuation=True, sequence_length=MAX_TOKENS
     )
@@ -101,7 +110,7 @@ def _template(data: str) -> DataConfig | None:
 
 
 def _directory_text(config: DataConfig, name: str, data: Path, file: Path) -> str:
-    """Return a blueprint for a directory of images or texts, which is `file` in the blueprint.
+    """Return a blueprint for a directory of images, texts or recordings, `file` in the blueprint.
 
     Raises:
         UsageError: if the files have no classes.
@@ -110,7 +119,7 @@ def _directory_text(config: DataConfig, name: str, data: Path, file: Path) -> st
 
     def options(split_source: DataSource) -> dict[str, PlainData]:
         directory = data
-        if isinstance(split_source, Images | TextFiles):
+        if isinstance(split_source, Images | TextFiles | Audio):
             directory = Path(split_source.directory.path)
         return {"directory": file.joinpath(os.path.relpath(directory, data)).as_posix()}
 
@@ -119,13 +128,15 @@ def _directory_text(config: DataConfig, name: str, data: Path, file: Path) -> st
     }
     dataset = load_source(source, DataFileOpener())
     if not dataset.targets:
-        content = "images" if isinstance(source, Images) else "texts"
+        content = {Images: "images", Audio: "recordings"}.get(type(source), "texts")
         raise UsageError(
             f"the {content} of {dataset.source_name} have no classes; a new blueprint needs a"
             " subdirectory for each class"
         )
     if isinstance(source, TextFiles):
         return text_files_blueprint(dataset, name, options(source), others)
+    if isinstance(source, Audio):
+        return recordings_blueprint(dataset, name, options(source), others)
     return arrays_blueprint(source, dataset, name, options(source), others)
 
 

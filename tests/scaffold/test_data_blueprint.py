@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.example_data import recording
 from PIL import Image
 
 import archbuilder
@@ -187,9 +188,26 @@ def write_reviews(folder: Path) -> str:
     return "reviews"
 
 
+def write_speakers(folder: Path) -> str:
+    """Write recordings of two classes, most of them of a quarter of a second."""
+    for number in range(12):
+        seconds = 12.0 if number == 11 else 0.21
+        wave = np.sin(np.arange(int(8000 * seconds)) * (0.1 + number % 2))
+        recording(folder / "speakers" / "ab"[number % 2] / f"{number}.wav", wave, rate=8000)
+    return "speakers"
+
+
 @pytest.mark.parametrize(
     ("write", "parts"),
     [
+        (
+            write_speakers,
+            (
+                "  recording: [4800, 1]\n",
+                "audio: {directory: speakers, sample_rate: 16000, duration: 0.3}\n",
+                "Dense: {units: 2, activation: softmax}",
+            ),
+        ),
         (
             write_movies,
             (
@@ -225,7 +243,7 @@ def write_reviews(folder: Path) -> str:
     ],
 )
 def test_other_data(tmp_path: Path, write: Callable[[Path], str], parts: Sequence[str]) -> None:
-    """Lists of labels, images in tables, series and text files: each network trains."""
+    """Recordings, labels, images in tables, series and text files: each network trains."""
     path = tmp_path / "new.yaml"
     text = data_blueprint(path, str(tmp_path / write(tmp_path)), None).text
     assert [each for each in parts if each not in text] == []
@@ -243,12 +261,26 @@ def test_rows_without_a_target(tmp_path: Path) -> None:
     assert "window" not in text
 
 
+def test_recordings_without_classes(tmp_path: Path) -> None:
+    """A network for them needs something to predict."""
+    write_speakers(tmp_path)
+    with pytest.raises(ArchbuilderError, match=r"the recordings of '.*a' have no classes"):
+        create(tmp_path, "speakers/a")
+
+
 def test_data_elsewhere(tmp_path: Path) -> None:
     """A blueprint names no file outside of its directory; the command for training does."""
     write_table(tmp_path / "table.csv")
     created = data_blueprint(tmp_path / "inner" / "new.yaml", str(tmp_path / "table.csv"), None)
     assert not created.has_data
     assert "file: table.csv" in created.text
+
+
+def test_table_without_columns(tmp_path: Path) -> None:
+    """Parquet may have none."""
+    pq.write_table(pa.table({}), tmp_path / "t.parquet")
+    with pytest.raises(ArchbuilderError, match=r"t\.parquet' has no rows"):
+        create(tmp_path, "t.parquet")
 
 
 def test_table_of_lists(tmp_path: Path) -> None:
