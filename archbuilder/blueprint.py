@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeGuard
 
 from archbuilder import zoo
 from archbuilder.argument_types import LIMITS, PATH, STRING, path_list
+from archbuilder.compiler.expand.objectives import ObjectiveScope
 from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.parameters import ParameterValue
 from archbuilder.compiler.pipeline import (
@@ -25,6 +26,7 @@ from archbuilder.compiler.pipeline import (
     evaluate_section,
     expand_every_variant,
     expand_program,
+    objective_of,
     read_program,
     sizes_from_data,
     variant_frame,
@@ -249,6 +251,16 @@ class Blueprint:
     def variant_frame(self, variant: str | None = None) -> ExpansionFrame | None:
         """Return the frame that names a variant in messages about values that depend on it."""
         return variant_frame(self._program.document, variant or self._variant)
+
+    def objective(
+        self, /, *, variant: str | None = None, **params: PlainData
+    ) -> ObjectiveScope | None:
+        """Return the objective in the section `training`, with its parameters; None if none.
+
+        Raises:
+            BlueprintError: with all errors in the parameters.
+        """
+        return objective_of(self._program, self._build_options(variant, params), self._limits)
 
     def sizes_from_data(
         self, /, *, variant: str | None = None, **params: PlainData

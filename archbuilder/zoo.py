@@ -20,6 +20,7 @@ DIRECTORIES: Final = (_PACKAGE / "blueprints", _PACKAGE.parent / "blueprints")
 `tool.hatch.build` in `pyproject.toml` moves `blueprints/` into the package when it builds a wheel.
 """
 _GALLERY: Final = "gallery.json"
+_OBJECTIVES: Final = "objectives"
 _DEFAULT_VARIANT: Final = "default"
 
 
@@ -74,6 +75,21 @@ def gallery() -> tuple[ZooEntry, ...]:
         )
         for name, entry in data.items()
     )
+
+
+def objective_names() -> tuple[str, ...]:
+    """Return the names of the objectives of the library."""
+    directories = (directory / _OBJECTIVES for directory in DIRECTORIES)
+    return tuple(sorted({file.stem for each in directories for file in each.glob("*.yaml")}))
+
+
+def find_objective(name: str) -> Path | None:
+    """Return the file of an objective of the library; None if it has none of this name."""
+    # A name of letters, so that the path stays in the directory.
+    if not name.replace("_", "").isalnum():
+        return None
+    paths = (directory / _OBJECTIVES / f"{name}.yaml" for directory in DIRECTORIES)
+    return next((each for each in paths if each.is_file()), None)
 
 
 def gallery_path() -> Path:

@@ -54,6 +54,8 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.compiler": """
         ir argument_hints unused_functions value_check visible_names
+        objective_ir
+        objective_record
         batch_axis constants
         check_arguments keras_object mapping_check unparse
         formula_calls parameters
@@ -73,7 +75,8 @@ ORDER: Mapping[str, str] = {
         formula_subscripts
         formula_lowering
         lowering
-        networks
+        networks objective_checks
+        objectives
     """,
     "archbuilder.config": """
         data_sandbox data_schema value_types
@@ -82,7 +85,7 @@ ORDER: Mapping[str, str] = {
         metric_checks
         objectives save_best sources split
         image_size initial_weights lora stages
-        data data_cli training
+        data data_cli objective_source training
         fingerprint json_schema training_parser
         arguments load
         run_config
@@ -91,7 +94,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.config.objectives": """
         base
-        adversarial contrastive language_models supervised
+        adversarial block contrastive language_models supervised
     """,
     "archbuilder.config.sources": """
         name_patterns windows
@@ -171,6 +174,7 @@ ORDER: Mapping[str, str] = {
         operation_constants shape_format state_scope tracing
         array_values
         analysis batch_axis call_errors instantiate node_checks regularization saving
+        operation_constants
         functional memory_check
         shape_oracle trial_call
         build
@@ -179,15 +183,22 @@ ORDER: Mapping[str, str] = {
         call_graph deferred_values foreign_keys
         formulas
         ast
+        objective_ast
+        document
         parser
         block_arguments keyword_schemas
-        modules
+        modules objective_schema
+        objective_operations
         json_schema
         import_loader
     """,
     "archbuilder.objectives": """
-        contrastive_model gan_model linear_probe mlm_masking output_activation ridge
-        adversarial contrastive lm_common supervised
+        block_columns block_runner contrastive_model gan_model linear_probe mlm_masking
+        output_activation ridge
+        adversarial block_model contrastive lm_common supervised
+        block_batches
+        block_trial
+        block
         causal_lm masked_lm sequence_to_sequence
     """,
     "archbuilder.runs": """
@@ -250,6 +261,7 @@ IMPORT_KERAS = {
 
 DEFERRED = {
     ("archbuilder.config.objectives.adversarial", "archbuilder.objectives"),
+    ("archbuilder.config.objectives.block", "archbuilder.objectives"),
     ("archbuilder.config.objectives.contrastive", "archbuilder.objectives"),
     ("archbuilder.config.objectives.language_models", "archbuilder.objectives"),
     ("archbuilder.config.objectives.supervised", "archbuilder.objectives"),

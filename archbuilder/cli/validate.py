@@ -146,9 +146,10 @@ def _diagnose(
             # the declarations of its settings.
             from archbuilder.config import read_recipe  # noqa: PLC0415
 
-            read_recipe(
+            recipe = read_recipe(
                 blueprint, variant=variant_name, params=request.params, limits=request.limits
             )
+            diagnostics += [each for each in recipe.warnings if each not in diagnostics]
             drafts = (
                 blueprint.build_symbolic(variant=variant_name, **request.params) if shapes else {}
             )

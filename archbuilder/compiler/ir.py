@@ -13,7 +13,8 @@ from typing import Final, TypeAlias
 from archbuilder.diagnostics.errors import ExpansionFrame, InternalError
 from archbuilder.diagnostics.span import Span
 from archbuilder.files.array_files import ArrayFile
-from archbuilder.yaml.nodes import ScalarNode, Tree
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import ScalarNode, Tree, to_plain
 
 Shape: TypeAlias = tuple[int | None, ...]
 """Sizes without the batch axis; None is an unknown size."""
@@ -91,6 +92,11 @@ class Node:
             each.name == ADAPT_ARGUMENT and isinstance(each.value, ScalarNode) and each.value.value
             for each in self.arguments
         )
+
+    def argument(self, name: str) -> PlainData:
+        """Return the value of an argument; None without it."""
+        values = (to_plain(each.value) for each in self.arguments if each.name == name)
+        return next(values, None)
 
     def input_refs(self) -> tuple[TensorRef, ...]:
         """Return all tensors that this node reads, positional ones first."""

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from archbuilder.compiler.expand import expand
+from archbuilder.compiler.expand.block_values import resolve_file_parameters
+from archbuilder.compiler.expand.objectives import ObjectiveScope
 from archbuilder.compiler.expand.shapes import OracleFactory
 from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.parameters import (
@@ -32,8 +34,9 @@ from archbuilder.diagnostics.errors import (
 )
 from archbuilder.expressions import OpaqueValue
 from archbuilder.files.sandbox import SandboxPath
-from archbuilder.language.ast import DataSize, Document
+from archbuilder.language.ast import DataSize
 from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator
+from archbuilder.language.document import Document
 from archbuilder.language.import_loader import load_program
 from archbuilder.language.modules import Program
 from archbuilder.limits import Limits
@@ -171,6 +174,24 @@ def evaluate_section(
         tree = None if values is None else evaluator.evaluate(value, values)
     diagnostics.raise_errors()
     return tree
+
+
+def objective_of(program: Program, options: BuildOptions, limits: Limits) -> ObjectiveScope | None:
+    """Return the objective in the section `training` of a blueprint; None if it has none.
+
+    Raises:
+        BlueprintError: with all errors in the options and in the defaults of parameters.
+    """
+    declared = program.document.objective
+    if declared is None:
+        return None
+    diagnostics = Diagnostics()
+    explicit = _explicit_values(program.document, options, diagnostics)
+    diagnostics.raise_errors()
+    evaluator = ValueEvaluator(limits, diagnostics)
+    file = resolve_file_parameters(program, ExplicitValues(explicit), evaluator)
+    diagnostics.raise_errors()
+    return None if file is None else ObjectiveScope(declared, file)
 
 
 def sizes_from_data(program: Program, options: BuildOptions) -> dict[str, DataSize]:

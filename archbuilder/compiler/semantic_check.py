@@ -51,6 +51,7 @@ from archbuilder.language.modules import (
     report_unknown_callee,
     resolve_callee,
 )
+from archbuilder.language.objective_operations import objective_program
 from archbuilder.language.parser.fields import FieldReader
 from archbuilder.language.parser.steps import decode_block_argument
 from archbuilder.limits import Limits
@@ -78,6 +79,8 @@ def check_program(program: Program, limits: Limits, diagnostics: Diagnostics) ->
     return any(checker.reads_shapes for checker in checkers)
 
 
+_OBJECTIVE: Final = "the objective"
+"""The key of the objective in the call graph."""
 _FILE_NETWORK: Final = ""
 """The key of the file's network in the call graph. Not its name, which a block may have too."""
 
@@ -106,13 +109,18 @@ class _ProgramChecker:
         """Report all errors in the file, and collect what it uses."""
         document = self._document
         self._check_file()
-        for name, block in document.blocks.items():
-            self._check_block(name, block, f"block '{name}'")
         for name, network in document.networks.items():
             if document.is_single_network:
                 self._check_block(_FILE_NETWORK, network, "")
             else:
                 self._check_block(name, network, f"network '{name}'")
+        if document.objective is not None:
+            self._program = objective_program(self._program, document.objective)
+            self._check_block(_OBJECTIVE, document.objective.block, "the objective")
+        # With an objective, blocks may be parts of it. The expansion reports one that a network
+        # uses.
+        for name, block in document.blocks.items():
+            self._check_block(name, block, f"block '{name}'")
         self._check_recursion()
 
     def _check_file(self) -> None:
@@ -124,8 +132,9 @@ class _ProgramChecker:
         for name, param in params.items():
             holder = holders.get(name, _FILE_NETWORK)
             self._check_defaults({name: param}, replace(scope, block=holder))
-        for section in (document.data, document.training):
-            self._check_names(section, scope)
+        numbers = () if document.objective is None else document.objective.values()
+        for value in (document.data, document.training, *numbers):
+            self._check_names(value, scope)
         for name, imported in document.imports.items():
             program = self._program.imports.get(name)
             self._check_import_values(
@@ -401,7 +410,9 @@ class _ProgramChecker:
         # Reachable from a network or another file, rather than called at all: unused blocks may
         # call each other.
         roots = {name for name, each in document.blocks.items() if each in self._imported_blocks}
-        roots |= {_FILE_NETWORK} | (set() if document.is_single_network else {*document.networks})
+        roots |= {_FILE_NETWORK, _OBJECTIVE} | (
+            set() if document.is_single_network else {*document.networks}
+        )
         for name in unused_roots(document.blocks, self._call_graph, roots):
             span = document.blocks[name].span
             self._diagnostics.warning("unused-block", f"the block '{name}' is not used", span)

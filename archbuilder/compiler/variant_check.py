@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archbuilder.compiler.parameters import ParameterOwner, ParameterValue, check_parameter_values
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
-from archbuilder.language.ast import Document
+from archbuilder.language.document import Document
 
 
 def check_variants(document: Document, diagnostics: Diagnostics) -> None:

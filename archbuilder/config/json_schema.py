@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from archbuilder import zoo
 from archbuilder.config.objectives import OBJECTIVES
 from archbuilder.config.settings import Setting, mapping_schema, setting_schema, settings_of
 from archbuilder.config.sources import SOURCES
@@ -21,6 +22,7 @@ from archbuilder.registry import Registry
 
 _EXPRESSION: Final[JsonSchema] = {"$ref": "#/definitions/expression"}
 _NULL: Final[JsonSchema] = {"type": "null"}
+_YAML_PATH: Final = r"\.ya?ml$"
 
 
 def full_schema(registry: Registry) -> JsonSchema:
@@ -72,7 +74,12 @@ def training_schema() -> JsonSchema:
         "objective": {
             "description": "What is trained, and how.",
             "default": names[0],
-            "anyOf": [{"enum": names}, _single_key_mapping(options)],
+            "anyOf": [
+                {"enum": [*names, *zoo.objective_names()]},
+                {"type": "string", "pattern": _YAML_PATH},
+                _objective_with_options(options),
+                {"$ref": "#/definitions/objective"},
+            ],
         }
     }
     for name, declarations in keys.items():
@@ -118,6 +125,13 @@ def _single_key_mapping(properties: JsonSchema) -> JsonSchema:
         "minProperties": 1,
         "maxProperties": 1,
     }
+
+
+def _objective_with_options(options: JsonSchema) -> JsonSchema:
+    """Return the schema of a mapping from the name or the file of an objective to its options."""
+    library: JsonSchema = {name: {"type": ["object", "null"]} for name in zoo.objective_names()}
+    schema = _single_key_mapping({**options, **library})
+    return {**schema, "patternProperties": {_YAML_PATH: {"type": ["object", "null"]}}}
 
 
 def _with_expressions(declared: Setting) -> JsonSchema:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from archbuilder.blueprint import Blueprint
+from archbuilder.compiler.expand.objectives import ObjectiveScope
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.data import parse_data
 from archbuilder.config.image_size import takes_any_size
 from archbuilder.config.layer_patterns import layer_path_prefix
+from archbuilder.config.objective_source import expand_for_networks, read_objective
 from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import Recipe
@@ -42,8 +44,14 @@ def read_recipe(
     graphs = blueprint.graphs(variant=variant, **values)
     data = blueprint.evaluate_section("data", variant=variant, **values)
     training = blueprint.evaluate_section("training", variant=variant, **values)
+    objective = blueprint.objective(variant=variant, **values)
     return parse_recipe(
-        data, training, graphs, limits or Limits(), frame=blueprint.variant_frame(variant)
+        data,
+        training,
+        graphs,
+        limits or Limits(),
+        frame=blueprint.variant_frame(variant),
+        objective=objective,
     )
 
 
@@ -55,13 +63,15 @@ def parse_recipe(
     *,
     is_record: bool = False,
     frame: ExpansionFrame | None = None,
+    objective: ObjectiveScope | None = None,
 ) -> Recipe:
     """Parse the two sections of a recipe for the given networks.
 
     `frame` is the variant whose values the sections have.
 
     That of a record has the values of all settings, also of those that a set inherits, and the
-    default of `validation_split` beside a source of the validation set.
+    default of `validation_split` beside a source of the validation set. An `objective` is one that
+    the section has in full and that depends on the blueprint.
 
     Raises:
         BlueprintError: with all errors in both sections.
@@ -70,9 +80,18 @@ def parse_recipe(
     inputs = [each.name for graph in graphs.values() for each in graph.inputs]
     outputs = [name for graph in graphs.values() for name, _ in graph.outputs]
     data_config = parse_data(data, limits, diagnostics, inherits=not is_record) if data else None
-    training_config = None
+    training_config, objective_graph = None, None
+    tracker = diagnostics.track_errors()
+    if training and objective is None:
+        training, objective = read_objective(training, graphs, limits, diagnostics)
+    if objective is not None:
+        objective_graph = expand_for_networks(objective, graphs, limits, diagnostics)
     # With the wrong number of networks, errors about outputs would only be consequences.
-    if training and _check_networks(training, graphs, diagnostics):
+    if (
+        training
+        and not tracker.has_errors()
+        and (objective_graph is not None or _check_networks(training, graphs, diagnostics))
+    ):
         # Layers that use the weights of another have its path.
         layer_paths = [
             layer_path_prefix(name, graphs) + node.name
@@ -90,13 +109,14 @@ def parse_recipe(
             takes_any_size=any(
                 takes_any_size(each) for graph in graphs.values() for each in graph.inputs
             ),
+            objective=objective_graph,
         )
         if training_config is not None:
             _check_adapted_layers(graphs, training_config.objective, diagnostics)
     if training and data_config is not None and not is_record:
         _check_held_out(data_config, training, diagnostics)
     diagnostics.raise_errors()
-    return Recipe(data_config, training_config)
+    return Recipe(data_config, training_config, diagnostics.warnings)
 
 
 def _check_held_out(data: DataConfig, training: Tree, diagnostics: Diagnostics) -> None:

@@ -121,7 +121,7 @@ def recipe_to_dict(
         "allow_dirs": [str(directory.absolute()) for directory in allow_dirs],
         "training": {
             **_fields_to_dict(training, training_keys(type(objective))),
-            "objective": {objective.name: options} if options else objective.name,
+            "objective": objective.recorded(options),
             **_fields_to_dict(objective, [each.name for each in settings if not each.is_option]),
         },
     }

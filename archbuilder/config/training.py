@@ -19,6 +19,7 @@ from archbuilder.config.sources import DataConfig
 from archbuilder.config.split import SplitPlan, SplitSetting, split, to_split_config
 from archbuilder.config.stages import StageConfig, stages
 from archbuilder.config.value_types import boolean, choice, either, integer, number
+from archbuilder.diagnostics.errors import Diagnostic
 
 StrategyName: TypeAlias = Literal["auto", "none", "mirrored", "multi_worker", "tpu"]
 Auto: TypeAlias = Literal["auto"]
@@ -210,3 +211,4 @@ class Recipe:
 
     data: DataConfig | None = None
     training: TrainingConfig | None = None
+    warnings: tuple[Diagnostic, ...] = ()

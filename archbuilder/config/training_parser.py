@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from archbuilder.compiler.value_check import check_value
+from archbuilder import zoo
+from archbuilder.compiler.objective_ir import ObjectiveGraph
 from archbuilder.config.callbacks import check_learning_rates
-from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
+from archbuilder.config.objectives import OBJECTIVES, BlockObjective, ObjectiveConfig
 from archbuilder.config.settings import parse_settings, setting_trees, settings_of
 from archbuilder.config.stages import StageConfig
 from archbuilder.config.training import TrainingConfig, training_keys
 from archbuilder.config.value_types import SectionContext
-from archbuilder.diagnostics.errors import Diagnostics
-from archbuilder.language.parser.fields import FieldReader
+from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
+from archbuilder.language.parser.fields import FieldReader, describe_value
 from archbuilder.limits import Limits
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, Tree
 
 
-def parse_training(
+def parse_training(  # noqa: PLR0913 - the last three have defaults
     tree: Tree,
     inputs: Sequence[str],
     outputs: Sequence[str],
@@ -27,6 +28,7 @@ def parse_training(
     layers: Sequence[str] = (),
     *,
     takes_any_size: bool = False,
+    objective: ObjectiveGraph | None = None,
 ) -> TrainingConfig | None:
     """Parse and check the `training` section; report errors and return None if there are any.
 
@@ -38,6 +40,7 @@ def parse_training(
         diagnostics: receives the errors.
         layers: the paths of the layers, as in `SectionContext`.
         takes_any_size: whether an input takes images of any size.
+        objective: the objective that the section has in full, or from a file.
     """
     context = SectionContext(
         FieldReader(limits, diagnostics),
@@ -45,6 +48,7 @@ def parse_training(
         tuple(outputs),
         tuple(layers),
         takes_any_size,
+        objective,
     )
     mapping = context.fields.expect_mapping(tree, "'training'")
     return None if mapping is None else _parse_training(mapping, context)
@@ -55,6 +59,10 @@ def _parse_training(mapping: MappingNode, context: SectionContext) -> TrainingCo
     # The objective comes first, since it decides which other keys are known.
     entry = next((entry for entry in mapping if entry.key == "objective"), None)
     objective_class, options_node = _parse_objective(entry, context)
+    if tracker.has_errors():
+        # Which keys are known depends on it.
+        return None
+    graph = context.objective
     name = objective_class.name
     title = "'training'" if entry is None else f"'training' with the objective '{name}'"
     loop_keys = training_keys(objective_class)
@@ -79,6 +87,8 @@ def _parse_training(mapping: MappingNode, context: SectionContext) -> TrainingCo
         )
     if tracker.has_errors():
         return None
+    if graph is not None:
+        values["graph"] = graph
     objective = objective_class(**values)
     objective.check(context)
     check_learning_rates(
@@ -139,6 +149,8 @@ def _parse_objective(
 
     Both `objective: simclr` and `objective: {simclr: {temperature: 0.1}}` are valid.
     """
+    if context.objective is not None:
+        return BlockObjective, None
     default = next(iter(OBJECTIVES.values()))
     if entry is None:
         return default, None
@@ -152,7 +164,19 @@ def _parse_objective(
     else:
         # A null is not in the enum either, so that check_value below reports it.
         name, name_node = "", ScalarNode(None, value.span)
-    if not check_value(name_node, {"enum": list(OBJECTIVES)}, "'objective'", context.diagnostics):
+    if name not in OBJECTIVES:
+        names = [*OBJECTIVES, *zoo.objective_names()]
+        message = f"'objective' must be a name or a mapping, not {describe_value(value)}"
+        context.diagnostics.error(
+            "invalid-choice" if name else "type-mismatch",
+            f"there is no objective {quote(name)}" if name else message,
+            name_node.span,
+            suggestion=closest_match(name, names),
+            notes=(
+                f"the objectives are: {', '.join(names)}",
+                "an objective of your own has 'layers', or is in a file such as ./mine.yaml",
+            ),
+        )
         return default, None
     objective_class = OBJECTIVES[name]
     # `{simclr: }` has a null value and means the same as `simclr`.

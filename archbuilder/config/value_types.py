@@ -12,6 +12,7 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from archbuilder.compiler.check_arguments import check_object
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.compiler.objective_ir import ObjectiveGraph
 from archbuilder.compiler.value_check import check_value
 from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.diagnostics.span import Span
@@ -41,6 +42,13 @@ class SectionContext:
     """Paths of the layers; with several networks, after the name of the network and a dot."""
     takes_any_size: bool = False
     """Whether an input of the network takes images of any size."""
+    objective: ObjectiveGraph | None = None
+    """The objective, if the recipe has one in full or names a file; None for the others."""
+
+    @property
+    def updates(self) -> tuple[str, ...]:
+        """The names of the updates of the objective."""
+        return () if self.objective is None else tuple(e.name for e in self.objective.updates)
 
     @property
     def diagnostics(self) -> Diagnostics:

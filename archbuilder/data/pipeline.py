@@ -145,6 +145,8 @@ class BatchPipeline:
     """The step and the rows of each batch."""
     prepare: Callable[[BatchShare], Any]
     """Returns the examples of a share as the model takes them."""
+    group_size: int = 1
+    """Number of consecutive examples that stay on one replica."""
 
     @property
     def num_batches(self) -> int:

@@ -42,24 +42,28 @@ def slice_start(count: Index, index: Index, num_slices: int) -> Index:
 
 
 def slice_bounds(
-    count: tf.Tensor, index: int | tf.Tensor, num_slices: int
+    count: tf.Tensor, index: int | tf.Tensor, num_slices: int, group_size: int = 1
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Return the bounds of slice `index` among `count` examples, and whether it is a duplicate."""
-    begin = slice_start(count, index, num_slices)
-    end = slice_start(count, index + 1, num_slices)
-    is_uncut = count < num_slices
+    """Return the bounds of slice `index` among `count` examples, and whether it is a duplicate.
+
+    So many consecutive examples, of which `count` is a multiple, stay in one slice.
+    """
+    groups = count // group_size
+    begin = slice_start(groups, index, num_slices) * group_size
+    end = slice_start(groups, index + 1, num_slices) * group_size
+    is_uncut = groups < num_slices
     begin, end = tf.where(is_uncut, tf.zeros_like(begin), begin), tf.where(is_uncut, count, end)
     return begin, end, tf.logical_and(is_uncut, tf.not_equal(index, 0))
 
 
 def worker_bounds(
-    count: tf.Tensor, worker: int, num_workers: int, num_slices: int
+    count: tf.Tensor, worker: int, num_workers: int, num_slices: int, group_size: int = 1
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the bounds of the share of a worker: the slices of all of its replicas."""
     local_slices = num_slices // num_workers
     first_slice = worker * local_slices
-    begin, _, _ = slice_bounds(count, first_slice, num_slices)
-    _, end, _ = slice_bounds(count, first_slice + local_slices - 1, num_slices)
+    begin, _, _ = slice_bounds(count, first_slice, num_slices, group_size)
+    _, end, _ = slice_bounds(count, first_slice + local_slices - 1, num_slices, group_size)
     return begin, end
 
 

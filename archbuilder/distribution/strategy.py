@@ -101,7 +101,9 @@ def slice_for_replicas(
     """Return the slices of a worker's replicas, and whether they count, batch by batch in order."""
 
     def share_bounds(count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return worker_bounds(tf.cast(count, tf.int64), worker, num_workers, num_replicas)
+        return worker_bounds(
+            tf.cast(count, tf.int64), worker, num_workers, num_replicas, batches.group_size
+        )
 
     def add_size(share: BatchShare, batch: object) -> tuple[tf.Tensor, object]:
         return tf.cast(share.batch_size, tf.int64), batch
@@ -114,7 +116,9 @@ def slice_for_replicas(
         share_begin, _ = share_bounds(count)
 
         def replica_slice(replica_id: tf.Tensor) -> tuple[object, tf.Tensor]:
-            begin, end, is_duplicate = slice_bounds(count, replica_id, num_replicas)
+            begin, end, is_duplicate = slice_bounds(
+                count, replica_id, num_replicas, batches.group_size
+            )
             return slice_batch(batch, begin - share_begin, end - share_begin), is_duplicate
 
         return replica_ids.map(replica_slice)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeAlias
 
 import keras
@@ -18,7 +17,7 @@ from archbuilder.diagnostics.span import Span
 from archbuilder.keras_backend.batch_axis import BROADCAST, BatchAxisAdapter, check_broadcast
 from archbuilder.keras_backend.broadcast_add import ADDING_LAYERS
 from archbuilder.keras_backend.call_errors import empty_output_error, shape_error
-from archbuilder.keras_backend.instantiate import build_layer, convert_arguments, lookup
+from archbuilder.keras_backend.instantiate import build_layer, convert_arguments
 from archbuilder.keras_backend.keras_errors import (
     BuildError,
     error_notes,
@@ -34,7 +33,7 @@ from archbuilder.keras_backend.node_checks import (
     safe_add,
 )
 from archbuilder.keras_backend.op_names import name_operations
-from archbuilder.keras_backend.operation_constants import to_keras_constants
+from archbuilder.keras_backend.operation_constants import build_function
 from archbuilder.keras_backend.regularization import check_regularizers
 from archbuilder.keras_backend.shape_format import (
     CallTensor,
@@ -203,13 +202,7 @@ class GraphBuilder:
         Returns None if the node shares the layer of a failed node.
         """
         if node.operation.startswith("ops."):
-            function = lookup(signature, node.span)
-            constants = to_keras_constants(
-                node.operation, convert_arguments(node.arguments, signature.arguments, node.name)
-            )
-            if signature.is_variadic:
-                return partial(function, *constants.values())
-            return partial(function, **constants)
+            return build_function(node, signature)
         if node.weight_owner is None:
             layer = build_layer(signature, node.arguments, node.name, node.span)
         elif node.weight_owner in self._layers:

@@ -1,12 +1,17 @@
-"""Constants of functions of `keras.ops`, where Keras takes another form than a blueprint."""
+"""Functions of `keras.ops` with their constants, some of which have another form in Keras."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import cast
 
+from archbuilder.compiler.ir import Node
+from archbuilder.keras_backend.instantiate import convert_arguments, lookup
+from archbuilder.registry.signatures import Signature
 
-def to_keras_constants(operation: str, constants: Mapping[str, object]) -> dict[str, object]:
+
+def _to_keras_constants(operation: str, constants: Mapping[str, object]) -> dict[str, object]:
     """Return the constants of a function (`ops.slice`) as its arguments."""
     values = dict(constants)
     if operation == "ops.slice":
@@ -27,3 +32,18 @@ def _to_subscript(item: int | str | None) -> object:
     if item == "...":
         return Ellipsis
     return slice(*(int(bound) if bound else None for bound in item.split(":")))
+
+
+def build_function(node: Node, signature: Signature) -> Callable[..., object]:
+    """Return the function of a node, with its constant arguments bound.
+
+    Raises:
+        BuildError: if the installed Keras lacks it.
+    """
+    function = lookup(signature, node.span)
+    constants = _to_keras_constants(
+        node.operation, convert_arguments(node.arguments, signature.arguments, node.name)
+    )
+    if signature.is_variadic:
+        return partial(function, *constants.values())
+    return partial(function, **constants)

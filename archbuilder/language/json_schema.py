@@ -32,6 +32,8 @@ from archbuilder.language.keyword_schemas import (
     mapping_schema,
     with_description,
 )
+from archbuilder.language.objective_operations import objective_signatures
+from archbuilder.language.objective_schema import OBJECTIVE
 from archbuilder.registry import Registry
 from archbuilder.registry.signatures import LAYER_KINDS, ObjectKind, Signature
 
@@ -52,7 +54,8 @@ def blueprint_schema(registry: Registry, recipe: Mapping[str, Schema]) -> Schema
 
     `recipe` has the schemas of the sections `data` and `training`.
     """
-    calls = {**registry.layers, **_operations(registry)}
+    # Steps of objectives too: an editor does not know where a list of steps is.
+    calls = {**registry.layers, **_operations(registry), **objective_signatures()}
     dtype = any_of({"enum": list(registry.dtypes)}, EXPRESSION)
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -62,6 +65,7 @@ def blueprint_schema(registry: Registry, recipe: Mapping[str, Schema]) -> Schema
         "required": ["archbuilder"],
         "properties": {
             **FILE_PROPERTIES,
+            "objective": {"$ref": "#/definitions/objective"},
             **{name: {"$ref": f"#/definitions/{name}_section"} for name in recipe},
         },
         "additionalProperties": False,
@@ -86,6 +90,7 @@ def blueprint_schema(registry: Registry, recipe: Mapping[str, Schema]) -> Schema
             "steps": {"type": "array", "items": {"$ref": "#/definitions/step"}},
             "step": _step(registry),
             "merge": _merge(registry),
+            "objective": OBJECTIVE,
             **{f"{name}_section": section for name, section in recipe.items()},
             **_object_definitions(registry),
             **{name: _arguments(signature) for name, signature in calls.items()},
@@ -99,7 +104,7 @@ def _step(registry: Registry) -> Schema:
     # would report an error for every branch.
     calls = {
         name: {"$ref": f"#/definitions/{name}"}
-        for name in (*registry.layers, *_operations(registry))
+        for name in (*registry.layers, *_operations(registry), *objective_signatures())
     }
     mapping = {
         "type": "object",
@@ -110,7 +115,11 @@ def _step(registry: Registry) -> Schema:
         "dependencies": {"else": ["when"]},
     }
     # Without its arguments, a step can name only layers that require none.
-    signatures = (*registry.layers.items(), *_operations(registry).items())
+    signatures = (
+        *registry.layers.items(),
+        *_operations(registry).items(),
+        *objective_signatures().items(),
+    )
     complete = [name for name, signature in signatures if not _required(signature)]
     bare = any_of({"enum": complete}, {"type": "string", "pattern": BLOCK_USE})
     return any_of(bare, mapping)

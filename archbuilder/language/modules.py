@@ -10,8 +10,9 @@ from typing import Final, TypeAlias, Union
 from archbuilder import registry
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.files.sandbox import SandboxPath
-from archbuilder.language.ast import Block, Document, Import, Param, StepCall
+from archbuilder.language.ast import Block, Import, Param, StepCall
 from archbuilder.language.block_arguments import BlockArguments
+from archbuilder.language.document import Document
 from archbuilder.language.foreign_keys import object_hint
 from archbuilder.language.parser.steps import STEP_KEYS
 from archbuilder.registry.signatures import Signature
@@ -33,6 +34,8 @@ class Program:
     allow_dirs: tuple[Path, ...]
     block_arguments: BlockArguments = field(default_factory=BlockArguments)
     """The blocks among the arguments of the calls in the document."""
+    callees: Mapping[str, Callee] = field(default_factory=dict)
+    """What steps may call besides, such as the networks in an objective."""
 
     def iter_programs(self) -> Iterator[Program]:
         """Yield this program and all that it imports, directly or indirectly, each once."""
@@ -49,9 +52,20 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class LayerCallee:
-    """A layer of Keras or of `archbuilder.keras_ext`, or a function of `keras.ops`."""
+    """A layer of Keras or of `archbuilder.keras_ext`, a function of `keras.ops`, or a network.
+
+    A network is one where an objective calls it: it is not expanded.
+    """
 
     signature: Signature
+    is_network: bool = False
+    outputs: tuple[str, ...] = ()
+    """The names of several outputs."""
+
+    @property
+    def is_source(self) -> bool:
+        """Whether a step without `from` has no input."""
+        return self.signature.is_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +100,8 @@ def resolve_callee(program: Program, name: str) -> Callee | None:
     A name is that of a layer or function, of a block or network of the file, of an import
     (`resnet`), or of a block within an import (`resnet.bottleneck`).
     """
+    if name in program.callees:
+        return program.callees[name]
     if is_keras_name(name):
         signature = registry.load().signature(name)
         return None if signature is None else LayerCallee(signature)
@@ -143,7 +159,12 @@ def report_unknown_callee(program: Program, call: StepCall, diagnostics: Diagnos
     """Report a call of an unknown name, with the closest match."""
     name = call.callee
     keras_registry = registry.load()
-    if name in keras_registry.unsupported:
+    special = closest_match(name, program.callees)
+    if special is not None and (is_keras_name(name) or "." in name):
+        diagnostics.error(
+            "unknown-layer", f"there is no layer {quote(name)}", call.span, suggestion=special
+        )
+    elif name in keras_registry.unsupported:
         diagnostics.error(
             "unsupported-layer",
             f"{name} is not supported in a blueprint: {keras_registry.unsupported[name]}",
@@ -203,7 +224,7 @@ def _report_unknown_block(program: Program, call: StepCall, diagnostics: Diagnos
     # In this order: a block, then a layer in the wrong case ('dense'), then a mistyped modifier:
     # the parser takes every key that is not one of a step for a call.
     suggestion = (
-        closest_match(name, blocks)
+        closest_match(name, [*blocks, *program.callees])
         or closest_match(name, registry.load().layers)
         or closest_match(name, STEP_KEYS)
     )

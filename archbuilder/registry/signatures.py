@@ -91,6 +91,8 @@ class Signature:
     is_variadic: bool
     several_outputs: str
     unsupported: Mapping[str, str]
+    is_source: bool = False
+    """Whether a step without `from` has no input, rather than the output of the previous step."""
 
     @property
     def bare_argument(self) -> str | None:

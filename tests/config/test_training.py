@@ -122,7 +122,7 @@ def test_ridge_all_options():
 @pytest.mark.parametrize(
     ("value", "code", "message"),
     [
-        ({"objective": "rigde"}, "invalid-choice", "'objective'"),
+        ({"objective": "rigde"}, "invalid-choice", "no objective 'rigde'"),
         ({"objective": 3}, "type-mismatch", "'objective'"),
         ({"objective": []}, "type-mismatch", "'objective'"),
         ({"objective": {"ridge": {}, "supervised": {}}}, "type-mismatch", "'objective'"),
@@ -246,7 +246,7 @@ def test_invalid_objectives(value: PlainData, code: str, message: str):
         (adam(loss_scale_factor=2), "unsupported-argument", "'dtype_policy: mixed_float16'"),
         ({"objective": "ridge", "optimizer": "Adam"}, "unknown-key", "'ridge' has no key 'opti"),
         ({"objective": "ridge", "dtype_policy": "float32"}, "unknown-key", "'dtype_policy'"),
-        ({"loss": LOSS, "objective": "gan"}, "invalid-choice", "'objective'"),
+        ({"loss": LOSS, "objective": "gan"}, "invalid-choice", "no objective 'gan'"),
     ],
 )
 def test_errors_have_a_code(value: PlainData, code: str, message: str):

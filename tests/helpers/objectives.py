@@ -163,6 +163,80 @@ SIMCLR = CONTRAST.replace("OBJECTIVE", "simclr")
 MOCO = CONTRAST.replace("OBJECTIVE", "{moco: {momentum: 0.9, queue_size: 256}}").replace(
     "0.1,", "0.02,", 1
 )
+BLOCK_GAN = GAN.replace(
+    "  objective: {adversarial: {loss: $loss, discriminator_steps: $steps, num_samples: 7}}\n",
+    """\
+  objective:
+    inputs: {image: discriminator}
+    layers:
+      - {Normal: {input_of: generator}, name: noise}
+      - {generator: , name: fake}
+      - {discriminator: , from: image, name: real_score}
+      - {discriminator: , from: fake, name: fake_score}
+      - {Uniform: [1], name: t}
+      - {formula: t * image + (1 - t) * fake, name: mixed}
+      - {gradient: discriminator, name: slope}
+      - {formula: "(sqrt(sum(slope ** 2, axis=-1) + 1e-12) - 1) ** 2", name: penalty}
+    updates:
+      discriminator:
+        minimize: {fake_score: 1, real_score: -1, penalty: 10}
+        networks: discriminator
+        steps: 2
+      generator: {minimize: {fake_score: -1}, networks: generator}
+""",
+).replace("loss: non_saturating, last: sigmoid, steps: 1", "last: linear")
+"""A Wasserstein GAN: two updates with steps of their own, random numbers and a gradient."""
+BLOCK_SIMCLR = CONTRAST.replace(
+    " OBJECTIVE",
+    """
+    inputs: [image]
+    layers:
+      - {augment: , from: image, name: first_view}
+      - {augment: , from: image, name: second_view}
+      - {formula: "concatenate([first_view, second_view], axis=0)"}
+      - {net: , name: both}
+      - {formula: "split(normalize(both.projection, axis=-1), 2, axis=0)", name: vectors}
+      - {gather: , from: vectors.0, name: first}
+      - {gather: , from: vectors.1, name: second}
+      - {rows: , from: image, name: row}
+      - {gather: , from: row, name: all_rows}
+      - {formula: "cast(row[:, None] == all_rows, 'float32') * 1e9", name: itself}
+      - {formula: "vectors[0] @ transpose(concatenate([second, first], axis=0)) * 2", name: top}
+      - {formula: "vectors[1] @ transpose(concatenate([first, second], axis=0)) * 2", name: bottom}
+      - {formula: "concatenate([0 * itself, itself], axis=1)", name: mask}
+      - {formula: "concatenate([top - mask, bottom - mask], axis=0)", name: logits}
+      - {formula: "concatenate([row, row], axis=0)", name: label}
+      - losses.SparseCategoricalCrossentropy: {from_logits: true}
+        from: [label, logits]
+        name: contrast
+    minimize: contrast""",
+)
+"""SimCLR: rows of all replicas."""
+BLOCK_MOCO = CONTRAST.replace(
+    " OBJECTIVE",
+    """
+    inputs: [image]
+    layers:
+      - {augment: , from: image, name: first_view}
+      - {augment: , from: image, name: second_view}
+      - {net: , from: first_view, name: query}
+      - {formula: "normalize(query.projection, axis=-1)", name: queries}
+      - {shuffle: , from: second_view}
+      - {key_net: , name: key}
+      - {formula: "normalize(key.projection, axis=-1)"}
+      - unshuffle
+      - {formula: stop_gradient(previous), name: keys}
+      - {formula: "sum(queries * keys, axis=1, keepdims=true)", name: positive}
+      - formula: concatenate([positive, queries @ transpose(queue)], axis=1) / 0.07
+        name: logits
+      - {formula: "-log_softmax(logits, axis=-1)[:, 0]", name: contrast}
+      - {formula: "cast(argmax(logits, axis=-1) == 0, 'float32')", name: correct}
+    minimize: contrast
+    metrics: {accuracy: correct}
+    copies: {key_net: {of: net, momentum: 0.9}}
+    memories: {queue: {of: keys, length: 256}}""",
+)
+"""MoCo: a copy, a memory, and rows that the replicas shuffle."""
 LANGUAGE = {"causal": CAUSAL, "masked": MASKED, "sequences": SEQUENCES}
 STEPWISE = {
     "supervised": SUPERVISED,
@@ -172,9 +246,11 @@ STEPWISE = {
     **LANGUAGE,
 }
 """Those that are trained step by step."""
-BLUEPRINTS = {"ridge": RIDGE, **STEPWISE}
+BLOCKS = {"block_gan": BLOCK_GAN, "block_simclr": BLOCK_SIMCLR, "block_moco": BLOCK_MOCO}
+BLUEPRINTS = {"ridge": RIDGE, **STEPWISE, **BLOCKS}
 DROPOUT_OFF = {
     "adversarial": ("norm=false", "drop=0"),
+    "block_gan": ("norm=false", "drop=0"),
     **dict.fromkeys(LANGUAGE, ("epsilon=1e-3",)),
 }
 """Parameters with which a network has no dropout, and no statistics of a single replica.

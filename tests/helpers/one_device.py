@@ -17,6 +17,9 @@ BATCH = {
     "adversarial": 66,
     "simclr": 70,
     "moco": 70,
+    "block_gan": 33,
+    "block_simclr": 70,
+    "block_moco": 70,
     "causal": 26,
     "masked": 13,
 }

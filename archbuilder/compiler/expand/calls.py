@@ -111,7 +111,7 @@ class CallExpander:
         call, program = bound.call, bound.environment.file.program
         callee = resolve_callee(program, call.callee)
         if isinstance(callee, LayerCallee):
-            return self._layers.add(callee.signature, bound, call_site, frame)
+            return self._layers.add(callee, bound, call_site, frame)
         if callee is not None:
             return self._expand_block_call(callee, bound, call_site, frame, depth)
         if not has_reported_error(program, call.callee):

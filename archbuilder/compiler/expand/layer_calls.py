@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -16,17 +17,18 @@ from archbuilder.compiler.ir import Argument, Node, TensorRef
 from archbuilder.diagnostics.errors import BlueprintError, ExpansionFrame
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.deferred_values import ValueEvaluator
-from archbuilder.language.modules import describe_block
+from archbuilder.language.modules import LayerCallee, describe_block
 from archbuilder.registry.signatures import Signature
 
 
 class LayerCalls:
     """The calls of layers in one network, with the node of each in `nodes`, by its path."""
 
-    def __init__(self, evaluator: ValueEvaluator) -> None:
+    def __init__(self, evaluator: ValueEvaluator, unbatched: Iterable[str] = ()) -> None:
         self.nodes: dict[str, Node] = {}
-        # Nodes that depend on no input of the network, see `compiler.batch_axis`.
-        self.unbatched: set[str] = set()
+        # Tensors whose first axis is like the others: they depend on no input of the network, see
+        # `compiler.batch_axis`.
+        self.unbatched: set[str] = {*unbatched}
         self._evaluator = evaluator
         self._diagnostics = evaluator.diagnostics
         self._constant_values = 0
@@ -36,7 +38,7 @@ class LayerCalls:
 
     def add(
         self,
-        signature: Signature,
+        callee: LayerCallee,
         bound: BoundCall,
         call_site: CallSite,
         frame: ExpansionFrame | None,
@@ -45,7 +47,7 @@ class LayerCalls:
 
         After an error the output is `ERROR_REFS`.
         """
-        arguments = self._evaluate_arguments(signature, bound)
+        arguments = self._evaluate_arguments(callee.signature, bound)
         owner = call_site.path
         if call_site.weight_owner is not None:
             # In a block that is used again, the node of the first use may itself share weights.
@@ -57,14 +59,18 @@ class LayerCalls:
                 else first_use.weight_owner
             )
 
+        def emit(site: CallSite) -> TensorRefs:
+            outputs = self.emit(callee.signature, arguments, site, frame)
+            return outputs.named(callee.outputs) if callee.outputs else outputs
+
         # `reuse` calls the layer with the arguments of its first call.
         def reuse(reuse_site: CallSite) -> TensorRefs:
-            return self.emit(signature, arguments, replace(reuse_site, weight_owner=owner), frame)
+            return emit(replace(reuse_site, weight_owner=owner))
 
         first_site = (
             call_site if call_site.weight_owner is None else replace(call_site, weight_owner=owner)
         )
-        return Symbol(self.emit(signature, arguments, first_site, frame), call_site.span, reuse)
+        return Symbol(emit(first_site), call_site.span, reuse)
 
     def emit(
         self,
@@ -74,7 +80,8 @@ class LayerCalls:
         frame: ExpansionFrame | None,
     ) -> TensorRefs:
         """Add a node to the graph and return its output; return `ERROR_REFS` after an error."""
-        if not signature.tensor_arguments and call_site.inputs_span is None:
+        takes_previous = bool(signature.tensor_arguments) and not signature.is_source
+        if not takes_previous and call_site.inputs_span is None:
             # The preceding step is the input of every other step without `from`.
             call_site = replace(call_site, inputs=NO_INPUTS)
         tracker = self._diagnostics.track_errors()

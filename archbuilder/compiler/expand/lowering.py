@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from archbuilder.compiler.expand.calls import CallExpander
@@ -53,8 +53,9 @@ class Expander:
         evaluator: ValueEvaluator,
         inputs: Sequence[GraphInput],
         make_oracle: OracleFactory | None,
+        unbatched: Iterable[str] = (),
     ) -> None:
-        self._layers = LayerCalls(evaluator)
+        self._layers = LayerCalls(evaluator, unbatched)
         self.shapes = NetworkShapes(make_oracle, inputs, self._layers.nodes, evaluator.diagnostics)
         self._evaluator = evaluator
         self._diagnostics = evaluator.diagnostics

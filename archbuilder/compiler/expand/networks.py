@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -225,15 +225,32 @@ def _validate_shape(tree: Tree, name: str, diagnostics: Diagnostics) -> Shape | 
 
 
 def _eliminate_dead_nodes(graph: Graph, diagnostics: Diagnostics) -> Graph:
-    """Return the graph without the nodes that no output depends on, and warn about them.
+    """Return the graph without the nodes that no output depends on, and warn about them."""
+    outputs = {ref.node for _, ref in graph.outputs}
+    nodes = eliminate_dead_nodes(graph.nodes, outputs, diagnostics)
+    used = outputs | {ref.node for node in nodes for ref in node.input_refs()}
+    for graph_input in graph.inputs:
+        if graph_input.name not in used:
+            diagnostics.warning(
+                "unused-step",
+                f"no output depends on the input '{graph_input.name}'",
+                graph_input.span,
+            )
+    return replace(graph, nodes=nodes)
+
+
+def eliminate_dead_nodes(
+    nodes: Sequence[Node], outputs: Collection[str], diagnostics: Diagnostics
+) -> tuple[Node, ...]:
+    """Return the nodes that some outputs depend on, and warn about the others.
 
     Each chain of dead nodes gets one warning, at its last node.
     """
-    used = {ref.node for _, ref in graph.outputs}
+    used = set(outputs)
     live_nodes: list[Node] = []
     dead_nodes: list[Node] = []
     # In reverse topological order, all readers of a node come before it, so one pass is enough.
-    for node in reversed(graph.nodes):
+    for node in reversed(nodes):
         if node.name in used:
             live_nodes.append(node)
             used.update(ref.node for ref in node.input_refs())
@@ -247,22 +264,15 @@ def _eliminate_dead_nodes(graph: Graph, diagnostics: Diagnostics) -> Graph:
         message = f"no output depends on this step{steps}; it is not part of the model"
         with diagnostics.within(last.frame):
             diagnostics.warning("unused-step", message, last.span)
-    for graph_input in graph.inputs:
-        if graph_input.name not in used:
-            diagnostics.warning(
-                "unused-step",
-                f"no output depends on the input '{graph_input.name}'",
-                graph_input.span,
-            )
     if not dead_nodes:
-        return graph
+        return tuple(nodes)
     # The owner of shared weights may be a dead node: the first remaining use becomes the owner.
     owners: dict[str, str] = {}
-    nodes = []
+    kept_nodes = []
     for node in reversed(live_nodes):
         owner = owners.setdefault(node.weight_owner or node.name, node.name)
-        nodes.append(replace(node, weight_owner=None if owner == node.name else owner))
-    return replace(graph, nodes=tuple(nodes))
+        kept_nodes.append(replace(node, weight_owner=None if owner == node.name else owner))
+    return tuple(kept_nodes)
 
 
 def _dead_ends(dead_nodes: Sequence[Node]) -> list[tuple[Node, int]]:

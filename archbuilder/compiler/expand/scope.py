@@ -259,5 +259,5 @@ def name_prefix(callee_name: str) -> str:
 @cache
 def snake_case(callee_name: str) -> str:
     """Convert the name of a layer or block as Keras does: `MaxPooling2D` to `max_pooling2d`."""
-    word = callee_name.removeprefix("ops.").replace(".", "_")
+    word = callee_name.removeprefix("ops.").removeprefix("losses.").replace(".", "_")
     return _LOWER_UPPER.sub(r"\1_\2", _WORD_START.sub(r"\1_\2", word)).lower()

@@ -21,6 +21,13 @@ class TensorRefs:
     names: tuple[str, ...] = ()
     has_error: bool = False
 
+    def named(self, names: tuple[str, ...]) -> TensorRefs:
+        """Return the outputs of a call by name, where this is the call as a whole."""
+        if self.has_error:
+            return self
+        (ref,) = self.refs
+        return TensorRefs(tuple(TensorRef(ref.node, n) for n in range(len(names))), names)
+
     def output(self, name: str) -> TensorRefs | None:
         """Return one of several outputs, by name or number, or None if there is no such output."""
         if name in self.names:

@@ -15,6 +15,7 @@ from typing import Final
 
 from archbuilder.config.objectives.adversarial import GAN_NETWORKS, AdversarialConfig, Noise
 from archbuilder.config.objectives.base import ObjectiveConfig, TargetSpec
+from archbuilder.config.objectives.block import BlockObjective
 from archbuilder.config.objectives.contrastive import ContrastiveConfig, MoCoConfig, SimCLRConfig
 from archbuilder.config.objectives.language_models import (
     CausalLMConfig,
@@ -27,6 +28,7 @@ __all__ = [
     "GAN_NETWORKS",
     "OBJECTIVES",
     "AdversarialConfig",
+    "BlockObjective",
     "CausalLMConfig",
     "ContrastiveConfig",
     "MaskedLMConfig",

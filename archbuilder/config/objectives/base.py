@@ -13,6 +13,7 @@ from archbuilder.config.output_types import ClassNumbers
 from archbuilder.config.settings import ObjectiveFeature
 from archbuilder.config.value_types import SectionContext
 from archbuilder.diagnostics.errors import UsageError
+from archbuilder.plain_data import PlainData
 
 if TYPE_CHECKING:
     from archbuilder.trainer.context import TrainableTask, TrainingContext
@@ -110,6 +111,10 @@ class ObjectiveConfig(abc.ABC):
                 yield "accumulation"
         if cls.augment != "unsupported":
             yield "augmentation"
+
+    def recorded(self, options: Mapping[str, PlainData]) -> PlainData:
+        """Return the value of `objective` in the record of a run, with these options."""
+        return {self.name: dict(options)} if options else self.name
 
     def target_spec(self) -> TargetSpec:
         """Return what the outputs are compared with; nothing if there are no targets."""

@@ -8,7 +8,8 @@ from typing import Final
 
 from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.diagnostics.span import Span
-from archbuilder.language.ast import Block, Document
+from archbuilder.language.ast import Block
+from archbuilder.language.document import Document
 from archbuilder.language.parser.blocks import decode_block, decode_blocks, decode_networks
 from archbuilder.language.parser.declarations import (
     decode_expectations,
@@ -18,6 +19,7 @@ from archbuilder.language.parser.declarations import (
 )
 from archbuilder.language.parser.fields import MAX_NAME_LENGTH, FieldReader, quoted
 from archbuilder.language.parser.functions import decode_functions
+from archbuilder.language.parser.objectives import decode_objective, split_objective
 from archbuilder.limits import Limits
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
 
@@ -38,6 +40,7 @@ FILE_KEYS: Final = (
     "networks",
     "variants",
     "expect",
+    "objective",
     "data",
     "training",
 )
@@ -76,6 +79,16 @@ def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Doc
     blocks, invalid_blocks = decode_blocks(reader, values.get("blocks"))
     networks, invalid_networks = _decode_networks(reader, file, name, entries)
     _check_unique_names(reader, entries)
+    objective = entries.get("objective")
+    if "training" in values:
+        values["training"], inline_objective = split_objective(values["training"])
+        if inline_objective is not None and objective is not None:
+            reader.diagnostics.error(
+                "invalid-structure",
+                "the file has two objectives, this one and that of 'training'",
+                objective.key_span,
+            )
+        objective = inline_objective or objective
     references = values.get("references")
     items = references.items if isinstance(references, SequenceNode) else (references,)
     reference_texts = [reader.expect_text(item, "a reference") for item in items]
@@ -97,6 +110,7 @@ def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Doc
         span=tree.span,
         # A call of a name with an error must not be reported as unknown.
         invalid_names=invalid_blocks | invalid_networks | invalid_imports,
+        objective=None if objective is None else decode_objective(reader, name, objective),
     )
 
 
@@ -144,9 +158,9 @@ def _decode_networks(
                 entry.key_span,
             )
         return decode_networks(reader, entries["networks"].value)
-    # A collection of blocks for other files to import. A file without blocks is taken for a
-    # network, whose missing keys are reported.
-    if not body and "blocks" in entries:
+    # A collection of blocks for other files to import, or an objective. Any other file is taken for
+    # a network, whose missing keys are reported.
+    if not body and ("blocks" in entries or "objective" in entries):
         return {}, frozenset()
     # The network is the whole file. Errors about it point to its name or to the first character:
     # an excerpt of the whole file would not show anything.

@@ -1,0 +1,97 @@
+"""Checks of the steps of an objective after their expansion."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from archbuilder.compiler.ir import Graph, Node
+from archbuilder.compiler.objective_ir import Memory
+from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote, quote_list
+from archbuilder.language.objective_ast import Reference
+from archbuilder.language.objective_operations import AUGMENT, GRADIENT
+
+
+def called_network(node: Node) -> str:
+    """Return the name of the network, or of the copy, that a node calls; else its operation."""
+    return str(node.argument("of")) if node.operation == GRADIENT else node.operation
+
+
+def check_network_names(
+    references: Iterable[Reference], names: Collection[str], diagnostics: Diagnostics
+) -> None:
+    """Report references to networks that the blueprint does not have."""
+    for reference in references:
+        if reference.name not in names:
+            diagnostics.error(
+                "unknown-name",
+                f"there is no network {quote(reference.name)}",
+                reference.span,
+                suggestion=closest_match(reference.name, names),
+                notes=(f"the networks are: {quote_list(names)}",),
+            )
+
+
+def check_gradients(
+    nodes: Sequence[Node], networks: Mapping[str, Graph], diagnostics: Diagnostics
+) -> None:
+    """Report gradients of networks that do not exist, or have several inputs or outputs."""
+    for node in nodes:
+        if node.operation != GRADIENT:
+            continue
+        (argument,) = node.arguments
+        name, span = called_network(node), argument.value.span
+        with diagnostics.within(node.frame):
+            check_network_names([Reference(name, span)], networks, diagnostics)
+            graph = networks.get(name)
+            if graph is not None and (len(graph.inputs) > 1 or len(graph.outputs) > 1):
+                diagnostics.error(
+                    "invalid-choice",
+                    f"'{name}' has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs;"
+                    " 'gradient' needs a network with one of each",
+                    span,
+                )
+
+
+def check_views(nodes: Sequence[Node], columns: Collection[str], diagnostics: Diagnostics) -> None:
+    """Report views of what is not a column: they are computed when a batch is read."""
+    for node in nodes:
+        if node.operation == AUGMENT and node.input_refs()[0].node not in columns:
+            with diagnostics.within(node.frame):
+                diagnostics.error(
+                    "invalid-inputs",
+                    f"'{AUGMENT}' takes a column of the batch, not '{node.input_refs()[0]}'",
+                    node.span,
+                    notes=(f"the columns are: {', '.join(columns)}",),
+                )
+
+
+def check_constants(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
+    """Report constants in files: a run keeps its objective, but not the files of one."""
+    for node in nodes:
+        for argument in node.arguments:
+            if argument.array is not None:
+                with diagnostics.within(node.frame):
+                    diagnostics.error(
+                        "unsupported-argument",
+                        f"{node.operation} cannot have a 'file' in an objective",
+                        argument.span,
+                        notes=("write its values, or make them a column of the data",),
+                    )
+
+
+def check_memories(
+    memories: Sequence[Memory], nodes: Sequence[Node], diagnostics: Diagnostics
+) -> None:
+    """Report memories whose rows depend on a memory."""
+    names = {each.name for each in memories}
+    for memory in memories:
+        needed = {memory.value.node}
+        for node in reversed(nodes):
+            if node.name in needed:
+                needed.update(each.node for each in node.input_refs())
+        if needed & names:
+            diagnostics.error(
+                "invalid-inputs",
+                f"the rows of '{memory.name}' depend on '{min(needed & names)}', a memory",
+                memory.span,
+            )

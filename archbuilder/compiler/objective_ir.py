@@ -1,0 +1,105 @@
+"""Intermediate representation of an objective, without parameters, blocks and loops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from archbuilder.compiler.ir import Node, TensorRef
+from archbuilder.diagnostics.span import Span
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkInput:
+    """An input of a network."""
+
+    network: str
+    input: str
+
+    def __str__(self) -> str:
+        return f"{self.network}.{self.input}"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveColumn:
+    """A column of the batch, and the input that it is adapted to; None for one as it is."""
+
+    name: str
+    network_input: NetworkInput | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveLoss:
+    """A loss and its weight in the sum; logs show it by its name."""
+
+    name: str
+    value: TensorRef
+    weight: float
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Steps of an optimizer on a sum of losses, for some networks; `name` may be empty."""
+
+    name: str
+    losses: tuple[ObjectiveLoss, ...]
+    networks: tuple[str, ...]
+    steps: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkCopy:
+    """A copy of a network; `momentum` is what it keeps of its weights at every step."""
+
+    name: str
+    network: str
+    momentum: float
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A queue of the last `length` rows that a step had in training."""
+
+    name: str
+    value: TensorRef
+    length: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveGraph:
+    """An objective: nodes over columns, networks and memories, and the updates of the networks.
+
+    A node whose operation is the name of a network, or of a copy, calls it.
+    """
+
+    name: str
+    networks: tuple[str, ...]
+    """The names that it has for networks, one of which may have another name in the blueprint;
+    empty if it has those of the blueprint."""
+    columns: tuple[ObjectiveColumn, ...]
+    nodes: tuple[Node, ...]
+    updates: tuple[Update, ...]
+    metrics: tuple[tuple[str, TensorRef], ...]
+    copies: tuple[NetworkCopy, ...]
+    memories: tuple[Memory, ...]
+    span: Span
+
+    @property
+    def max_steps(self) -> int:
+        """Number of turns that share a batch: that of the update with the most steps."""
+        return max(each.steps for each in self.updates)
+
+    def nodes_for(self, refs: Iterable[TensorRef]) -> tuple[Node, ...]:
+        """Return the nodes that some tensors need, in order."""
+        needed = {each.node for each in refs}
+        nodes = []
+        for node in reversed(self.nodes):
+            if node.name in needed:
+                nodes.append(node)
+                needed.update(each.node for each in node.input_refs())
+        return tuple(reversed(nodes))

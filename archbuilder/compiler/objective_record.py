@@ -1,0 +1,85 @@
+"""An expanded objective as plain data, for the record of a run.
+
+The data is that of an objective without parameters, blocks and loops; reading it gives the same
+graph.
+"""
+
+from __future__ import annotations
+
+from archbuilder.compiler.ir import Argument, Node, TensorRef
+from archbuilder.compiler.objective_ir import ObjectiveGraph, Update
+from archbuilder.language.parser.objectives import ONLY_UPDATE
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import to_plain
+
+
+def objective_to_dict(graph: ObjectiveGraph) -> dict[str, PlainData]:
+    """Return an objective as the mapping that `decode_objective` reads."""
+    columns: dict[str, PlainData] = {
+        each.name: None if each.network_input is None else str(each.network_input)
+        for each in graph.columns
+    }
+    layers: list[PlainData] = [_step(each) for each in graph.nodes]
+    fields: dict[str, PlainData] = {"inputs": columns, "layers": layers}
+    if graph.networks:
+        fields["networks"] = [*graph.networks]
+    updates = {each.name: _update(each) for each in graph.updates}
+    if ONLY_UPDATE in updates:
+        fields["minimize"] = updates[ONLY_UPDATE]["minimize"]
+    else:
+        fields["updates"] = {**updates}
+    if graph.metrics:
+        fields["metrics"] = {name: str(ref) for name, ref in graph.metrics}
+    if graph.copies:
+        fields["copies"] = {
+            each.name: {"of": each.network, "momentum": each.momentum} for each in graph.copies
+        }
+    if graph.memories:
+        fields["memories"] = {
+            each.name: {"of": str(each.value), "length": each.length} for each in graph.memories
+        }
+    return fields
+
+
+def _update(update: Update) -> dict[str, PlainData]:
+    return {
+        "minimize": {
+            each.name: {"of": str(each.value), "weight": each.weight} for each in update.losses
+        },
+        "networks": [*update.networks],
+        "steps": update.steps,
+    }
+
+
+def _step(node: Node) -> PlainData:
+    step: dict[str, PlainData] = (
+        {node.operation: _arguments(node.arguments)}
+        if node.weight_owner is None
+        else {"reuse": node.weight_owner}
+    )
+    step["name"] = node.name
+    if node.inputs:
+        step["from"] = [str(each) for each in node.inputs]
+    if node.keywords:
+        step["from"] = {
+            name: str(value) if isinstance(value, TensorRef) else [str(each) for each in value]
+            for name, value in node.keywords
+        }
+    if node.call_constants:
+        step["call"] = _arguments(node.call_constants)
+    return step
+
+
+def _arguments(arguments: tuple[Argument, ...]) -> PlainData:
+    return {each.name: _escape(to_plain(each.value)) for each in arguments} or None
+
+
+def _escape(value: PlainData) -> PlainData:
+    """Double each `$` of a text, which would begin an expression."""
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    if isinstance(value, list):
+        return [_escape(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _escape(each) for key, each in value.items()}
+    return value

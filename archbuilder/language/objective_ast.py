@@ -1,0 +1,98 @@
+"""The syntax tree of an objective: a block over the columns of a batch, and what it minimizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from archbuilder.diagnostics.span import Span
+from archbuilder.language.ast import Block
+from archbuilder.language.deferred_values import DeferredValue
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A name in an objective: of a step, an output of one, or a network."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDeclaration:
+    """A column of the batch, adapted to an input of a network: `image: denoiser.noisy_image`."""
+
+    name: str
+    network_input: Reference | None
+    """None for that of the network which reads the column, or for a column as it is."""
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class LossDeclaration:
+    """A loss under a name, which logs show, and its weight in a sum."""
+
+    name: str
+    step: Reference
+    weight: DeferredValue | None
+    """None for 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateDeclaration:
+    """One step of an optimizer on the weighted sum of some losses."""
+
+    name: str
+    losses: tuple[LossDeclaration, ...]
+    networks: tuple[Reference, ...]
+    """The networks that it trains; empty for all that the losses depend on."""
+    steps: DeferredValue | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CopyDeclaration:
+    """A copy of a network whose weights follow those of the network."""
+
+    name: str
+    network: Reference
+    momentum: DeferredValue
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryDeclaration:
+    """A queue of the rows that a step had in earlier batches."""
+
+    name: str
+    step: Reference
+    length: DeferredValue
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveBlock:
+    """An objective.
+
+    `block` has its steps. Its columns are in `columns`, which are None if they are
+    the inputs of the networks.
+    """
+
+    block: Block
+    networks: tuple[Reference, ...]
+    """The networks that it needs; empty for those of the blueprint."""
+    columns: tuple[ColumnDeclaration, ...] | None
+    updates: tuple[UpdateDeclaration, ...]
+    metrics: tuple[tuple[str, Reference], ...]
+    copies: tuple[CopyDeclaration, ...]
+    memories: tuple[MemoryDeclaration, ...]
+    span: Span
+
+    def values(self) -> Iterator[DeferredValue]:
+        """Yield the numbers of updates, copies and memories."""
+        for update in self.updates:
+            yield from (each.weight for each in update.losses if each.weight is not None)
+            if update.steps is not None:
+                yield update.steps
+        yield from (each.momentum for each in self.copies)
+        yield from (each.length for each in self.memories)

@@ -1,0 +1,95 @@
+"""The JSON Schema of objectives."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from archbuilder.language.keyword_schemas import (
+    EXPRESSION,
+    NULL,
+    NUMBER,
+    TEXT,
+    Schema,
+    any_of,
+    mapping_schema,
+    with_description,
+)
+
+_TEXTS: Final[Schema] = {"type": "array", "items": TEXT, "minItems": 1}
+_NAMES: Final = any_of(TEXT, _TEXTS)
+_LOSSES: Final = with_description(
+    "The losses, or a mapping from losses to their weights in the sum.",
+    any_of(
+        TEXT,
+        _TEXTS,
+        {
+            "type": "object",
+            "additionalProperties": any_of(
+                NUMBER,
+                EXPRESSION,
+                {
+                    "type": "object",
+                    "properties": {"of": TEXT, "weight": any_of(NUMBER, EXPRESSION)},
+                    "required": ["of", "weight"],
+                    "additionalProperties": False,
+                },
+            ),
+        },
+    ),
+)
+_COUNT: Final = any_of({"type": "integer", "minimum": 1}, EXPRESSION)
+_UPDATE: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "minimize": _LOSSES,
+        "networks": with_description("The networks that it trains.", _NAMES),
+        "steps": with_description("The number of steps, each on other examples.", _COUNT),
+    },
+    "required": ["minimize"],
+    "additionalProperties": False,
+}
+_COPY: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "of": with_description("The network that it follows.", TEXT),
+        "momentum": with_description(
+            "The part of its weights that it keeps in each step.",
+            any_of({"type": "number", "minimum": 0, "maximum": 1}, EXPRESSION),
+        ),
+    },
+    "required": ["of", "momentum"],
+    "additionalProperties": False,
+}
+_MEMORY: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "of": with_description("The step whose rows it keeps.", TEXT),
+        "length": with_description("The number of rows.", _COUNT),
+    },
+    "required": ["of", "length"],
+    "additionalProperties": False,
+}
+OBJECTIVE: Final = with_description(
+    "Steps over the columns of a batch and the networks, and what they minimize.",
+    {
+        "type": "object",
+        "properties": {
+            "description": TEXT,
+            "networks": with_description("The networks that it needs.", _NAMES),
+            "inputs": with_description(
+                "The columns, each with the input of a network that it is adapted to.",
+                any_of(_NAMES, mapping_schema(any_of(TEXT, NULL))),
+            ),
+            "layers": with_description("The steps.", {"$ref": "#/definitions/steps"}),
+            "minimize": _LOSSES,
+            "updates": with_description(
+                "The steps of optimizers, in order.", mapping_schema(_UPDATE)
+            ),
+            "metrics": with_description("Steps whose means are logged.", mapping_schema(TEXT)),
+            "copies": with_description("Averages of networks.", mapping_schema(_COPY)),
+            "memories": with_description("Rows of earlier batches.", mapping_schema(_MEMORY)),
+        },
+        "required": ["layers"],
+        "additionalProperties": False,
+    },
+)

@@ -1,0 +1,225 @@
+"""Parser of objectives: their columns, steps, updates, copies and memories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from archbuilder.diagnostics.span import Span
+from archbuilder.language.ast import Block
+from archbuilder.language.objective_ast import (
+    ColumnDeclaration,
+    CopyDeclaration,
+    LossDeclaration,
+    MemoryDeclaration,
+    ObjectiveBlock,
+    Reference,
+    UpdateDeclaration,
+)
+from archbuilder.language.parser.fields import FieldReader, is_empty, quoted
+from archbuilder.language.parser.steps import decode_steps
+from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
+
+OBJECTIVE_KEYS: Final = (
+    "description",
+    "networks",
+    "inputs",
+    "layers",
+    "minimize",
+    "updates",
+    "metrics",
+    "copies",
+    "memories",
+)
+UPDATE_KEYS: Final = ("minimize", "networks", "steps")
+LOSS_KEYS: Final = ("of", "weight")
+COPY_KEYS: Final = ("of", "momentum")
+MEMORY_KEYS: Final = ("of", "length")
+ONLY_UPDATE: Final = ""
+"""The name of the update of an objective that has one loss for all networks."""
+
+
+def is_objective(tree: Tree) -> bool:
+    """Return whether a value of `objective` is one in full rather than the name of one."""
+    return isinstance(tree, MappingNode) and tree.get("layers") is not None
+
+
+def split_objective(tree: Tree) -> tuple[Tree, MappingEntry | None]:
+    """Return the section `training` without an objective that it has in full, and that one."""
+    entry = tree.get("objective") if isinstance(tree, MappingNode) else None
+    if not isinstance(tree, MappingNode) or entry is None or not is_objective(entry.value):
+        return tree, None
+    return replace(tree, entries=tuple(each for each in tree if each is not entry)), entry
+
+
+def decode_objective(reader: FieldReader, name: str, entry: MappingEntry) -> ObjectiveBlock | None:
+    """Decode an objective; report an error and return None if it is not even a mapping."""
+    tree, span = reader.expect_mapping(entry.value, "the objective"), entry.key_span
+    if tree is None:
+        return None
+    entries = {
+        each.key: each for each in reader.known_entries(tree, OBJECTIVE_KEYS, "the objective")
+    }
+    values = {key: entry.value for key, entry in entries.items()}
+    if "layers" not in values:
+        reader.diagnostics.error("missing-key", "the objective has no 'layers'", span)
+    steps = decode_steps(reader, values["layers"]) if "layers" in values else ()
+    return ObjectiveBlock(
+        block=Block(name, {}, (), steps, None, span),
+        networks=_references(reader, values.get("networks"), "'networks'", "a network"),
+        columns=_decode_columns(reader, values.get("inputs")),
+        updates=_decode_updates(reader, entries, span),
+        metrics=tuple(
+            (entry.key, reference)
+            for entry in _named_entries(reader, values.get("metrics"), "metrics", "a metric")
+            for reference in _references(reader, entry.value, "a metric", "a step")[:1]
+        ),
+        copies=tuple(_decode_copies(reader, values.get("copies"))),
+        memories=tuple(_decode_memories(reader, values.get("memories"))),
+        span=span,
+    )
+
+
+def _references(
+    reader: FieldReader, tree: Tree | None, title: str, noun: str
+) -> tuple[Reference, ...]:
+    """Decode one name or a list of names; report anything else."""
+    if tree is None:
+        return ()
+    items = tree.items if isinstance(tree, SequenceNode) else (tree,)
+    references = []
+    for item in items:
+        if isinstance(item, ScalarNode) and isinstance(item.value, str):
+            references.append(Reference(item.value, item.span))
+        else:
+            reader.report_unexpected(item, title, f"the name of {noun}")
+    return tuple(references)
+
+
+def _named_entries(
+    reader: FieldReader, tree: Tree | None, key: str, noun: str
+) -> Iterator[MappingEntry]:
+    """Yield the entries of a mapping by name, after a check of the names."""
+    mapping = reader.expect_mapping(tree, f"'{key}'", expected=f"a mapping from names to {key}")
+    for entry in mapping or ():
+        reader.check_name(entry.key, entry.key_span, noun)
+        yield entry
+
+
+def _decode_columns(reader: FieldReader, tree: Tree | None) -> tuple[ColumnDeclaration, ...] | None:
+    if tree is None:
+        return None
+    if is_empty(tree):
+        reader.report_unexpected(tree, "'inputs'", "at least one column")
+    if not isinstance(tree, MappingNode):
+        names = _references(reader, tree, "'inputs'", "a column")
+        return tuple(ColumnDeclaration(each.name, None, each.span) for each in names)
+    columns = []
+    for entry in _named_entries(reader, tree, "inputs", "a column"):
+        title = f"the column {quoted(entry.key)}"
+        empty = isinstance(entry.value, ScalarNode) and entry.value.value is None
+        inputs = () if empty else _references(reader, entry.value, title, "an input of a network")
+        columns.append(ColumnDeclaration(entry.key, next(iter(inputs), None), entry.key_span))
+    return tuple(columns)
+
+
+def _decode_updates(
+    reader: FieldReader, entries: dict[str, MappingEntry], span: Span
+) -> tuple[UpdateDeclaration, ...]:
+    minimize, updates = entries.get("minimize"), entries.get("updates")
+    if minimize is not None and updates is not None:
+        reader.diagnostics.error(
+            "invalid-structure",
+            "'minimize' stands beside 'updates', each of which has its own",
+            minimize.key_span,
+        )
+    if minimize is None and updates is None:
+        reader.diagnostics.error(
+            "missing-key",
+            "the objective has nothing to minimize",
+            span,
+            notes=("add 'minimize: {LOSS: 1}' with the step that computes the loss",),
+        )
+    if updates is None:
+        if minimize is None:
+            return ()
+        losses = _decode_losses(reader, minimize.value)
+        return (UpdateDeclaration(ONLY_UPDATE, losses, (), None, minimize.key_span),)
+    declarations = []
+    for entry in _named_entries(reader, updates.value, "updates", "an update"):
+        title = f"the update {quoted(entry.key)}"
+        mapping = reader.expect_mapping(entry.value, title)
+        fields = {
+            each.key: each.value
+            for each in (
+                () if mapping is None else reader.known_entries(mapping, UPDATE_KEYS, title)
+            )
+        }
+        if mapping is not None and "minimize" not in fields:
+            reader.diagnostics.error("missing-key", f"{title} has no 'minimize'", entry.key_span)
+        declarations.append(
+            UpdateDeclaration(
+                entry.key,
+                _decode_losses(reader, fields["minimize"]) if "minimize" in fields else (),
+                _references(reader, fields.get("networks"), "'networks'", "a network"),
+                reader.decode_value(fields["steps"]) if "steps" in fields else None,
+                entry.key_span,
+            )
+        )
+    return tuple(declarations)
+
+
+def _decode_losses(reader: FieldReader, tree: Tree) -> tuple[LossDeclaration, ...]:
+    """Decode one loss, a list, `{loss: weight}`, or `{name: {of: loss, weight: weight}}`."""
+    if is_empty(tree):
+        reader.report_unexpected(tree, "'minimize'", "at least one loss")
+    if not isinstance(tree, MappingNode):
+        references = _references(reader, tree, "'minimize'", "a step")
+        return tuple(LossDeclaration(each.name, each, None) for each in references)
+    losses = []
+    for entry in tree:
+        step, weight = Reference(entry.key, entry.key_span), entry.value
+        if isinstance(entry.value, MappingNode):
+            fields = _required_fields(reader, entry, LOSS_KEYS, "the loss")
+            if fields is None:
+                continue
+            step = next(iter(_references(reader, fields["of"], "'of'", "a step")), step)
+            weight = fields["weight"]
+        losses.append(LossDeclaration(entry.key, step, reader.decode_value(weight)))
+    return tuple(losses)
+
+
+def _required_fields(
+    reader: FieldReader, entry: MappingEntry, keys: tuple[str, ...], noun: str
+) -> dict[str, Tree] | None:
+    """Return the fields of a mapping that has all of these keys; report others and return None."""
+    title = f"{noun} {quoted(entry.key)}"
+    mapping = reader.expect_mapping(entry.value, title)
+    if mapping is None:
+        return None
+    fields = {each.key: each.value for each in reader.known_entries(mapping, keys, title)}
+    missing = [key for key in keys if key not in fields]
+    for key in missing:
+        reader.diagnostics.error("missing-key", f"{title} has no '{key}'", entry.key_span)
+    return None if missing else fields
+
+
+def _decode_copies(reader: FieldReader, tree: Tree | None) -> Iterator[CopyDeclaration]:
+    for entry in _named_entries(reader, tree, "copies", "a copy"):
+        fields = _required_fields(reader, entry, COPY_KEYS, "the copy")
+        if fields is None:
+            continue
+        for network in _references(reader, fields["of"], "'of'", "a network")[:1]:
+            momentum = reader.decode_value(fields["momentum"])
+            yield CopyDeclaration(entry.key, network, momentum, entry.key_span)
+
+
+def _decode_memories(reader: FieldReader, tree: Tree | None) -> Iterator[MemoryDeclaration]:
+    for entry in _named_entries(reader, tree, "memories", "a memory"):
+        fields = _required_fields(reader, entry, MEMORY_KEYS, "the memory")
+        if fields is None:
+            continue
+        for step in _references(reader, fields["of"], "'of'", "a step")[:1]:
+            length = reader.decode_value(fields["length"])
+            yield MemoryDeclaration(entry.key, step, length, entry.key_span)

@@ -1,0 +1,244 @@
+"""Objectives that a file describes: build their networks, and train them by their updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import keras
+
+from archbuilder.compiler.expand.objectives import OWN_LAYERS
+from archbuilder.compiler.ir import Graph
+from archbuilder.compiler.objective_ir import ObjectiveGraph
+from archbuilder.config.objectives import BlockObjective
+from archbuilder.config.save_best import WeightsChoice
+from archbuilder.data.augmentation import Augmentation
+from archbuilder.data.mixed_labels import refuse_mixing
+from archbuilder.data.pipeline import (
+    BatchPipeline,
+    train_batches,
+)
+from archbuilder.data.position import TrainingPosition
+from archbuilder.diagnostics.errors import UsageError
+from archbuilder.formatting import plural
+from archbuilder.language.objective_operations import (
+    AUGMENT,
+    WHOLE_BATCH_OPERATIONS,
+)
+from archbuilder.objectives.block_batches import BatchDraws
+from archbuilder.objectives.block_columns import adapt_columns
+from archbuilder.objectives.block_model import BlockModel, trained_variables
+from archbuilder.objectives.block_runner import BlockRunner, Network
+from archbuilder.objectives.block_trial import TrialRun, make_memories
+from archbuilder.runs.state_dict import (
+    RESTORE_BEST,
+    SAVE_BEST,
+    Arrays,
+    best_weights,
+    load_network_state,
+)
+from archbuilder.trainer.context import TrainableTask, TrainingContext
+from archbuilder.trainer.datasets import AdaptedDatasets, adapt_sets, log_datasets
+from archbuilder.trainer.train_loop import FitSetup, make_trainable_task
+
+
+def make_block_task(context: TrainingContext, config: BlockObjective) -> TrainableTask:
+    """Build the networks of an objective, and return the task that trains them.
+
+    Raises:
+        UsageError: if the objective does not fit the settings of the run.
+        BlueprintError: if a network does not fit the machine, or a step does not take its inputs.
+        RunError: if the examples do not fit the networks.
+    """
+    objective = config.graph
+    _check_settings(context, objective)
+    graphs = _graphs_by_objective_name(context.graphs, objective)
+    with context.devices.scope():
+        models = {name: context.build(graph) for name, graph in graphs.items()}
+        copies = _build_copies(context, objective, graphs, models)
+    datasets = adapt_sets(context, lambda dataset: adapt_columns(dataset, objective, graphs))
+    log_datasets(context, datasets)
+    networks = {name: _network(model, graphs[name]) for name, model in models.items()}
+    runner = BlockRunner(objective, {**networks, **copies})
+    with context.devices.scope():
+        trial = TrialRun.of(runner, datasets.train)
+        memories = make_memories(objective, trial, context.config.seed)
+        training_model = _make_model(context, config, runner, memories, datasets)
+    draws = BatchDraws(
+        objective, trial.shapes, _augmentation(context, objective, datasets), context.config.seed
+    )
+    fit_setup = _make_fit_setup(context, objective, training_model, datasets, draws)
+    named = dict(zip(context.graphs, models.values(), strict=True))
+    task = make_trainable_task(fit_setup, context, named)
+    return replace(task, restore=_make_restore(context, training_model))
+
+
+def _check_settings(context: TrainingContext, objective: ObjectiveGraph) -> None:
+    steps = [each for each in objective.nodes if each.operation in WHOLE_BATCH_OPERATIONS]
+    if steps and context.execution.gradient_accumulation_steps > 1:
+        raise UsageError(
+            f"the objective needs the whole batch ('{steps[0].operation}', {steps[0].span}):"
+            " remove 'gradient_accumulation_steps'"
+        )
+    views = [each for each in objective.nodes if each.operation == AUGMENT]
+    if views and not context.config.augment:
+        raise UsageError(
+            f"the objective transforms images at random ({views[0].span}): add 'augment' under"
+            " 'training', for example 'augment: [{RandomZoom: 0.2}, {RandomRotation: 0.1}]'"
+        )
+    if context.config.augment and not views:
+        raise UsageError("the objective has no step 'augment': remove 'augment' under 'training'")
+
+
+def _graphs_by_objective_name(
+    graphs: Mapping[str, Graph], objective: ObjectiveGraph
+) -> Mapping[str, Graph]:
+    """Return the networks by the names that the objective has for them."""
+    if len(objective.networks) == len(graphs) == 1:
+        return {objective.networks[0]: next(iter(graphs.values()))}
+    return graphs
+
+
+def _network(model: keras.Model, graph: Graph) -> Network:
+    return Network(
+        model, tuple(each.name for each in graph.inputs), tuple(name for name, _ in graph.outputs)
+    )
+
+
+def _build_copies(
+    context: TrainingContext,
+    objective: ObjectiveGraph,
+    graphs: Mapping[str, Graph],
+    models: Mapping[str, keras.Model],
+) -> Mapping[str, Network]:
+    """Return the copies of networks, with the same weights."""
+    # Without initial weights, which a copy takes from its network.
+    copy_context = replace(context, initial_weights=None)
+    copies = {}
+    for copy in objective.copies:
+        model = copy_context.build(graphs[copy.network])
+        model.set_weights(models[copy.network].get_weights())
+        copies[copy.name] = _network(model, graphs[copy.network])
+    return copies
+
+
+def _make_model(
+    context: TrainingContext,
+    config: BlockObjective,
+    runner: BlockRunner,
+    memories: Mapping[str, keras.Variable],
+    datasets: AdaptedDatasets,
+) -> BlockModel:
+    objective = config.graph
+    steps_per_epoch = _steps_per_epoch(context, objective, datasets)
+    optimizers, variables = [], []
+    for update in objective.updates:
+        trained = trained_variables(update, runner)
+        if not trained:
+            raise UsageError(f"the update '{update.name}' has no weights to train ({update.span})")
+        variables.append(trained)
+        trained_model = _model_of(update.networks, runner)
+        optimizers.append(
+            context.make_optimizer(
+                config.optimizer_configs[update.name],
+                trained_model,
+                steps_per_epoch * update.steps,
+            )
+        )
+    return BlockModel(objective, runner, optimizers, variables, memories, context.execution)
+
+
+class _TrainedParts(keras.Model):
+    """The networks and layers that an update trains, for the patterns of optimizers."""
+
+    def __init__(self, parts: list[keras.layers.Layer]) -> None:
+        super().__init__()
+        self.parts = parts
+        self.built = True
+
+
+def _model_of(names: Sequence[str], runner: BlockRunner) -> keras.Model:
+    networks = [runner.networks[name].model for name in names if name != OWN_LAYERS]
+    layers = runner.layers if OWN_LAYERS in names else []
+    return networks[0] if len(networks) == 1 and not layers else _TrainedParts(networks + layers)
+
+
+def _augmentation(
+    context: TrainingContext, objective: ObjectiveGraph, datasets: AdaptedDatasets
+) -> Augmentation:
+    refuse_mixing(context.config.augment, "each view of an image is compared with others")
+    names = [n.input_refs()[0].node for n in objective.nodes if n.operation == AUGMENT]
+    columns = [datasets.train.inputs[name] for name in names if name in datasets.train.inputs]
+    value_range = columns[0].value_range if columns else None
+    return Augmentation(context.config.augment, context.config.seed, value_range)
+
+
+def _drops_remainder(objective: ObjectiveGraph) -> bool:
+    """Return whether a smaller last batch would not be like the others."""
+    return (
+        len(objective.updates) > 1
+        or objective.max_steps > 1
+        or bool(objective.memories)
+        or any(each.operation in WHOLE_BATCH_OPERATIONS for each in objective.nodes)
+    )
+
+
+def _steps_per_epoch(
+    context: TrainingContext, objective: ObjectiveGraph, datasets: AdaptedDatasets
+) -> int:
+    size = context.config.batch_size * objective.max_steps
+    steps = datasets.train.steps_per_epoch(size, drop_remainder=_drops_remainder(objective))
+    if not steps:
+        raise UsageError(
+            f"a step needs {plural(size, 'example')}, and the training set has"
+            f" {len(datasets.train.rows):,}; decrease 'batch_size'"
+        )
+    return steps
+
+
+def _make_fit_setup(
+    context: TrainingContext,
+    objective: ObjectiveGraph,
+    training_model: BlockModel,
+    datasets: AdaptedDatasets,
+    draws: BatchDraws,
+) -> FitSetup:
+    size = context.config.batch_size * objective.max_steps
+
+    def batches(start: TrainingPosition) -> BatchPipeline:
+        pipeline = train_batches(
+            datasets.train,
+            start,
+            batch_size=size,
+            seed=context.config.seed,
+            epochs=context.config.epochs,
+            shuffle=context.config.shuffle,
+            drop_remainder=_drops_remainder(objective),
+        )
+        return draws.train(replace(pipeline, group_size=objective.max_steps))
+
+    return FitSetup(
+        training_model,
+        batches,
+        _steps_per_epoch(context, objective, datasets),
+        *datasets.eval_batches(size, draws.evaluate),
+    )
+
+
+def _make_restore(
+    context: TrainingContext, model: BlockModel
+) -> Callable[[Arrays, WeightsChoice], None]:
+    """Return the function that loads what an evaluation needs besides the networks."""
+
+    def restore(arrays: Arrays, choice: WeightsChoice) -> None:
+        with context.devices.scope():
+            model.build_optimizers()
+            load_network_state(model, arrays)
+            # A checkpoint has the trained weights of the last epoch, also if the run restored or
+            # saved those of its best one.
+            owner = SAVE_BEST if choice == "best" else RESTORE_BEST
+            weights = best_weights(model, owner, arrays)
+            if weights is not None:
+                model.set_weights(weights)
+
+    return restore

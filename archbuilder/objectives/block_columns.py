@@ -1,0 +1,99 @@
+"""The columns of the batches of an objective."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import tensorflow as tf
+
+from archbuilder.compiler.ir import Graph, GraphInput
+from archbuilder.compiler.objective_ir import NetworkInput, ObjectiveColumn, ObjectiveGraph
+from archbuilder.data.input_adapter import InputAdapter
+from archbuilder.data.input_checks import adapt_input
+from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset
+from archbuilder.data.source_dataset import UNNAMED, Feature, SourceDataset
+from archbuilder.diagnostics.errors import RunError, UsageError, quote_list
+
+
+def adapt_columns(
+    dataset: SourceDataset, objective: ObjectiveGraph, graphs: Mapping[str, Graph]
+) -> AdaptedDataset:
+    """Return the columns of an objective, adapted to the networks that read them.
+
+    Raises:
+        UsageError: if a column of images has no network whose input decides its size and scale.
+        RunError: if a column is missing, or does not fit a network.
+    """
+    columns = {
+        each.name: _adapt_column(feature, each, graphs)
+        for each, feature in zip(
+            objective.columns, _select_columns(dataset, objective.columns), strict=True
+        )
+    }
+    notes = [note for each in columns.values() for note in each.adapter.notes]
+    return AdaptedDataset(
+        columns,
+        {},
+        np.arange(dataset.count, dtype=np.int64),
+        named_inputs=True,
+        named_outputs=True,
+        notes=(*dataset.notes, *notes),
+    )
+
+
+def _select_columns(dataset: SourceDataset, columns: Sequence[ObjectiveColumn]) -> list[Feature]:
+    """Return the features of the columns.
+
+    A source without names, such as a directory of images, has its input in the first column and its
+    target in the second.
+
+    Raises:
+        RunError: if a column is missing.
+    """
+    targets = {name: Feature(each) for name, each in dataset.targets.items()}
+    unnamed = [each[UNNAMED] for each in (dataset.inputs, targets) if UNNAMED in each]
+    features = []
+    for column in columns:
+        named = dataset.inputs.get(column.name) or targets.get(column.name)
+        if named is None and not unnamed:
+            names = [name for name in (*dataset.inputs, *targets) if name]
+            raise RunError(
+                f"{dataset.source_name} has no column '{column.name}' for the objective"
+                f" ({column.span}); it has: {quote_list(names) if names else 'one'}"
+            )
+        features.append(unnamed.pop(0) if named is None else named)
+    return features
+
+
+def _adapt_column(
+    feature: Feature,
+    column: ObjectiveColumn,
+    graphs: Mapping[str, Graph],
+) -> AdaptedColumn:
+    network_input = _network_input(column, graphs)
+    if network_input is not None:
+        return adapt_input(feature, replace(network_input, name=column.name))
+    # Unscaled pixels would be mistaken for those that the networks take.
+    if feature.image or feature.divide_by is not None:
+        name, graph = next(iter(graphs.items()))
+        raise UsageError(
+            f"the column '{column.name}' ({column.span}) has images, and no network has an input of"
+            " this name; write the one whose size and scale they get, as in 'inputs:"
+            f" {{{column.name}: {name}.{graph.inputs[0].name}}}'"
+        )
+    dtype = tf.int32 if feature.column.dtype.kind in "iub" else tf.float32
+    return AdaptedColumn(feature.column, InputAdapter((lambda x: tf.cast(x, dtype),), ()))
+
+
+def _network_input(column: ObjectiveColumn, graphs: Mapping[str, Graph]) -> GraphInput | None:
+    """Return the input that a column is adapted to: as declared, or the one of its name."""
+    declared = column.network_input
+    for name, graph in graphs.items():
+        for graph_input in graph.inputs:
+            if declared == NetworkInput(name, graph_input.name) or (
+                declared is None and graph_input.name == column.name
+            ):
+                return graph_input
+    return None

@@ -1,0 +1,305 @@
+"""Run the steps of an objective on the tensors of a batch.
+
+The steps are not a Keras model: one network may be called several times, rows of other replicas
+have an unknown number, and gradients are steps too. They run on concrete tensors within the train
+step.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeAlias
+
+import keras
+import tensorflow as tf
+
+from archbuilder import registry
+from archbuilder.compiler.ir import Node, TensorRef
+from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.compiler.objective_ir import ObjectiveGraph
+from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, InternalError
+from archbuilder.distribution.slices import all_gather, slice_start
+from archbuilder.keras_backend.instantiate import (
+    build_layer,
+    build_object,
+    convert_arguments,
+)
+from archbuilder.keras_backend.keras_errors import BuildError, error_notes, translate_keras_errors
+from archbuilder.keras_backend.operation_constants import build_function
+from archbuilder.language.objective_operations import (
+    GATHER,
+    GRADIENT,
+    LOSS_PREFIX,
+    PIPELINE_OPERATIONS,
+    ROWS,
+    SHUFFLE,
+    UNSHUFFLE,
+)
+from archbuilder.yaml.nodes import MappingEntry, MappingNode
+
+Tensors: TypeAlias = tuple[tf.Tensor, ...]
+"""The outputs of a step, in order."""
+Values: TypeAlias = Mapping[str, Tensors]
+"""The outputs of steps, columns and memories by their names."""
+_Operation: TypeAlias = Callable[["Call"], Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """A network, with the names of its inputs and outputs in the order of the blueprint."""
+
+    model: keras.Model
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def __call__(self, tensors: Mapping[str, tf.Tensor], *, training: bool) -> Tensors:
+        """Return the outputs for tensors by the names of the inputs."""
+        single = tensors[self.inputs[0]] if len(self.inputs) == 1 else None
+        outputs = self.model(tensors if single is None else single, training=training)
+        if isinstance(outputs, Mapping):
+            return tuple(outputs[name] for name in self.outputs)
+        return (outputs,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepContext:
+    """What the steps of an objective depend on besides their inputs."""
+
+    training: bool
+    on_replica: bool = True
+    """Whether the steps run on a replica, which can read the rows of others."""
+    is_duplicate: tf.Tensor | None = None
+    """Whether the rows repeat those of another replica; None if none do."""
+    shuffle_seed: tf.Tensor | None = None
+    """The same on all replicas, and another one at every step."""
+    added_losses: dict[str, list[tf.Tensor]] = field(default_factory=lambda: defaultdict(list))
+    """What activity regularizers and `add_loss` add, by network; steps append to it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """A call of a step: its inputs in order and by name, and the context."""
+
+    positional: list[Any]
+    keywords: dict[str, Any]
+    context: StepContext
+
+    @property
+    def first(self) -> tf.Tensor:
+        """The only input."""
+        return [*self.positional, *self.keywords.values()][0]
+
+
+@dataclass(slots=True, eq=False)
+class BlockRunner:
+    """Runs the steps of an objective; creates the layers of its own at their first call."""
+
+    graph: ObjectiveGraph
+    networks: Mapping[str, Network]
+    """The networks, and their copies."""
+    _operations: dict[str, _Operation] = field(default_factory=dict)
+    _layers: dict[str, keras.layers.Layer] = field(default_factory=dict)
+
+    @property
+    def layers(self) -> list[keras.layers.Layer]:
+        """The layers of the objective itself."""
+        return [*self._layers.values()]
+
+    def run(self, nodes: Iterable[Node], values: Values, context: StepContext) -> Values:
+        """Return the values with those of some steps; `values` has those before them.
+
+        Raises:
+            BlueprintError: if a step does not take its inputs.
+        """
+        computed = {**values}
+        for node in nodes:
+            # Those that are computed when a batch is read have their values already.
+            if node.name not in computed:
+                computed[node.name] = self._call(node, computed, context)
+        return computed
+
+    def _call(self, node: Node, values: Values, context: StepContext) -> Tensors:
+        diagnostics = Diagnostics()
+        try:
+            operation = self._operations.get(node.name) or self._resolve(node)
+            self._operations[node.name] = operation
+            call = self._arguments(node, values, context)
+            tensors = [*call.positional, *call.keywords.values()]
+            with translate_keras_errors(partial(_shape_error, node, tensors)):
+                result = operation(call)
+        except BuildError as error:
+            with diagnostics.within(node.frame):
+                error.report(diagnostics)
+            raise BlueprintError(diagnostics) from error.__cause__
+        return _flatten(result)
+
+    def _arguments(self, node: Node, values: Values, context: StepContext) -> Call:
+        positional: list[Any] = [each for ref in node.inputs for each in select(ref, values)]
+        keywords: dict[str, Any] = {}
+        for name, value in node.keywords:
+            refs = value if isinstance(value, tuple) else (value,)
+            tensors = [each for ref in refs for each in select(ref, values)]
+            keywords[name] = tensors if isinstance(value, tuple) else tensors[0]
+        return Call(positional, keywords, context)
+
+    def _resolve(self, node: Node) -> _Operation:
+        """Return the function that runs a step.
+
+        Raises:
+            BuildError: if Keras rejects its arguments.
+        """
+        if node.operation in self.networks:
+            return partial(_call_network, node.operation, self.networks[node.operation])
+        if node.operation == GRADIENT:
+            return partial(_gradient, self.networks[str(node.argument("of"))])
+        if node.operation.startswith(LOSS_PREFIX):
+            return partial(_loss_values, _build_loss(node))
+        if node.operation in _WHOLE_BATCH:
+            return _WHOLE_BATCH[node.operation]
+        if node.operation in PIPELINE_OPERATIONS:
+            raise InternalError(f"'{node.name}' has no value when the objective runs")
+        return self._keras_operation(node)
+
+    def _keras_operation(self, node: Node) -> _Operation:
+        signature = registry.load().signature(node.operation)
+        if signature is None:
+            raise InternalError(f"'{node.operation}' is not in the registry")
+        constants = convert_arguments(node.call_constants, signature.call_arguments, node.name)
+        if node.operation.startswith("ops."):
+            function = build_function(node, signature)
+            names = signature.open_tensor_arguments([each.name for each in node.arguments])
+
+            def call_function(call: Call) -> Any:
+                if signature.is_variadic:
+                    return function(*call.positional)
+                if signature.accepts_list:
+                    return function(call.positional)
+                tensors = dict(zip(names, call.positional, strict=False))
+                return function(**tensors, **call.keywords)
+
+            return call_function
+        owner = node.weight_owner or node.name
+        if owner not in self._layers:
+            self._layers[owner] = build_layer(signature, node.arguments, node.name, node.span)
+        layer = self._layers[owner]
+
+        def call_layer(call: Call) -> Any:
+            positional = [call.positional] if signature.accepts_list else call.positional
+            if not signature.tensor_arguments:
+                # `Parameter` and `Constant` ignore what they are called on.
+                positional = [tf.zeros([1])]
+            return layer(*positional, **call.keywords, **constants, training=call.context.training)
+
+        return call_layer
+
+
+def select(ref: TensorRef, values: Values) -> Tensors:
+    """Return the tensors of a reference: one output of a step, or all of them."""
+    tensors = values[ref.node]
+    return tensors if ref.output is None else (tensors[ref.output],)
+
+
+def _flatten(result: object) -> Tensors:
+    if isinstance(result, tuple | list):
+        return tuple(each for item in result for each in _flatten(item))
+    return (result,)
+
+
+def _call_network(name: str, network: Network, call: Call) -> Tensors:
+    tensors = dict(zip(network.inputs, call.positional, strict=False)) | call.keywords
+    outputs = network(tensors, training=call.context.training)
+    call.context.added_losses[name] += _added_losses(network.model)
+    return outputs
+
+
+def _added_losses(layer: keras.layers.Layer) -> list[tf.Tensor]:
+    """Return what the last call of a layer has added to the loss."""
+    # After these, `losses` of Keras 3.15 has one for each regularizer of a weight, which does not
+    # depend on the call.
+    count = sum(each.regularizer is not None for each in layer.trainable_variables)
+    losses: list[tf.Tensor] = layer.losses
+    return losses[: len(losses) - count]
+
+
+def _gradient(network: Network, call: Call) -> tf.Tensor:
+    """Return the gradient of the summed output of a network by its input."""
+    with tf.GradientTape() as tape:
+        tape.watch(call.first)
+        (output,) = network({network.inputs[0]: call.first}, training=call.context.training)
+    return tape.gradient(output, call.first)
+
+
+def _build_loss(node: Node) -> keras.losses.Loss:
+    entries = tuple(MappingEntry(each.name, each.value, each.span) for each in node.arguments)
+    name = node.operation.removeprefix(LOSS_PREFIX)
+    tree = MappingNode((MappingEntry(name, MappingNode(entries, node.span), node.span),), node.span)
+    loss: keras.losses.Loss = build_object(KerasObject("loss", name, tree), {"reduction": "none"})
+    return loss
+
+
+def _loss_values(loss: keras.losses.Loss, call: Call) -> tf.Tensor:
+    """Return the loss of each example, a mean over its other axes."""
+    names = dict(zip(("y_true", "y_pred"), call.positional, strict=False)) | call.keywords
+    values = loss(names["y_true"], names["y_pred"])
+    return tf.reduce_mean(tf.reshape(values, [tf.shape(values)[0], -1]), axis=1)
+
+
+def _gather(call: Call) -> tf.Tensor:
+    if not call.context.on_replica:
+        return call.first
+    return all_gather(call.first, call.context.is_duplicate)
+
+
+def _rows(call: Call) -> tf.Tensor:
+    """Return the positions of the rows of this replica among those of all."""
+    return _replica_offset(_gather(call)) + tf.range(tf.shape(call.first)[0])
+
+
+def _replica_offset(all_rows: tf.Tensor) -> tf.Tensor:
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tf.constant(0)
+    replica_id = tf.cast(context.replica_id_in_sync_group, tf.int32)
+    return slice_start(tf.shape(all_rows)[0], replica_id, context.num_replicas_in_sync)
+
+
+def _permuted(call: Call, order: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    """Return this replica's part of the rows of all replicas in an order.
+
+    On a single replica, an order of the rows changes nothing, nor does it in an evaluation.
+    """
+    if not call.context.training or tf.distribute.get_replica_context().num_replicas_in_sync == 1:
+        return call.first
+    all_rows = all_gather(call.first)
+    # All replicas need the same permutation.
+    permutation = tf.random.experimental.stateless_shuffle(
+        tf.range(tf.shape(all_rows)[0]), seed=call.context.shuffle_seed
+    )
+    offset, count = _replica_offset(all_rows), tf.shape(call.first)[0]
+    return tf.gather(all_rows, order(permutation)[offset : offset + count])
+
+
+def _shuffle(call: Call) -> tf.Tensor:
+    return _permuted(call, lambda permutation: permutation)
+
+
+def _unshuffle(call: Call) -> tf.Tensor:
+    return _permuted(call, tf.math.invert_permutation)
+
+
+_WHOLE_BATCH: Mapping[str, _Operation] = {
+    GATHER: _gather,
+    ROWS: _rows,
+    SHUFFLE: _shuffle,
+    UNSHUFFLE: _unshuffle,
+}
+
+
+def _shape_error(node: Node, tensors: list[Any], error: Exception) -> BuildError:
+    shapes = [tuple(each.shape[1:]) for each in tensors if hasattr(each, "shape")]
+    text = " and ".join(str(list(each)) for each in shapes)
+    message = f"'{node.name}' ({node.operation}) cannot take {text}"
+    return BuildError("shape-mismatch", message, node.span, error_notes(error))

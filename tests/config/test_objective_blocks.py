@@ -1,0 +1,206 @@
+"""Objectives in recipes: their errors, their files, and what a run records of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archbuilder.cli import main
+
+BLUEPRINT = """archbuilder: 1
+name: net
+params: {weight: 2}
+networks:
+  net: {inputs: {x: [3]}, layers: [{Dense: 2}]}
+  second: {inputs: {z: [2]}, layers: [{Dense: 2}]}
+data: {npz: {file: data.npz, inputs: {x: x}, targets: {y: y}}}
+training:
+  objective:
+    inputs: [x, y]
+    layers:
+      - {net: , from: x, name: prediction}
+      - {losses.MeanSquaredError: , from: [y, prediction], name: error}
+      - {second: , from: prediction, name: other}
+    metrics: {other: other}
+    minimize: {error: $weight}
+"""
+MINIMIZE = "minimize: {error: $weight}"
+UPDATE = "updates: {a: {minimize: error, "
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    np.savez("data.npz", x=np.ones((10, 3), np.float32), y=np.ones((10, 2), np.float32))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (MINIMIZE, "minimize: eror", "net.yaml:16:15: there is no earlier step 'eror'"),
+        (MINIMIZE, "minimize: {error: big}", "net.yaml:16:23: the weight of 'error' must be a"),
+        (MINIMIZE, "minimize: {error: $wait}", "net.yaml:16:23: there is no parameter 'wait'"),
+        (MINIMIZE, "minimize: {}", "net.yaml:16:15: 'minimize' must be at least one loss"),
+        (
+            MINIMIZE,
+            "minimize: error\n    copy: {}",
+            "net.yaml:17:5: the objective has no key 'copy'",
+        ),
+        (MINIMIZE, "copies: {}", "net.yaml:9:3: the objective has nothing to minimize"),
+        (MINIMIZE, "minimize: error\n    updates: {}", "net.yaml:16:5: 'minimize' stands beside"),
+        (MINIMIZE, UPDATE + "networks: nets}}", "net.yaml:16:46: there is no network 'nets'"),
+        (
+            MINIMIZE,
+            UPDATE + "networks: second}}",
+            "net.yaml:16:46: the losses of this update do not depend on 'second'",
+        ),
+        (MINIMIZE, UPDATE + "steps: 0}}", "net.yaml:16:43: 'steps' must be an integer"),
+        (MINIMIZE, "updates: {a: {steps: 2}}", "net.yaml:16:15: the update 'a' has no 'minimize'"),
+        ("{net: ,", "{nets: ,", "net.yaml:12:10: there is no block 'nets'"),
+        ("MeanSquaredError", "MeanSquareError", "net.yaml:13:10: there is no layer"),
+        ("from: prediction,", "from: predictions,", "net.yaml:14:26: there is no earlier step"),
+        ("{other: other}", "{other: others}", "net.yaml:15:22: there is no earlier step 'others'"),
+        ("    inputs: [x, y]", "    inputs: []", "net.yaml:10:13: 'inputs' must be at least one"),
+        ("[x, y]", "{x: net.z, y: }", "net.yaml:10:17: the network 'net' has no input 'z'"),
+        ("[x, y]", "{x: nett, y: }", "net.yaml:10:17: there is no network 'nett'"),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    copies: {slow: {of: nett, momentum: 0.5}}",
+            "net.yaml:17:25: there is no network 'nett'",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    copies: {slow: {of: net, momentum: 2}}",
+            "net.yaml:17:40: the momentum of a copy must be from 0 to 1",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    memories: {rows: {of: nothing, length: 3}}",
+            "net.yaml:17:27: there is no earlier step 'nothing'",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    memories: {rows: {of: other}}",
+            "net.yaml:17:16: the memory 'rows' has no 'length'",
+        ),
+        ("{second: ,", "{gradient: third,", "net.yaml:14:20: there is no network 'third'"),
+        ("{second: ,", "{gradient: ,", "net.yaml:14:10: gradient needs 'of'"),
+        ("{second: ,", "{Bernoulli: 2,", "net.yaml:14:21: 'probability' of Bernoulli"),
+        ("{second: ,", "{Normal: {input_of: third},", "net.yaml:14:29: there is no network"),
+        ("{second: ,", "{Normal: {shapes: [2]},", "net.yaml:14:19: Normal has no argument"),
+    ],
+)
+def test_wrong_objectives_are_located(
+    folder: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, message: str
+):
+    """Each mistake is one error, at its place in the file, before data is read."""
+    assert old in BLUEPRINT
+    (folder / "net.yaml").write_text(BLUEPRINT.replace(old, new))
+    assert main(["validate", "net.yaml", "--error-format", "json"]) == 2
+    lines = json.loads(capsys.readouterr().out)
+    errors = [line for line in lines if line["severity"] == "error"]
+    texts = [f"{e['file']}:{e['line']}:{e['column']}: {e['message']}" for e in errors]
+    assert [text[: len(message)] for text in texts] == [message]
+
+
+FILE = """archbuilder: 1
+title: Regression with noise
+params: {scale: {type: number, default: 1, minimum: 0}, blocks: 1}
+blocks:
+  squared:
+    inputs: [y, prediction]
+    layers: [{losses.MeanSquaredError: , from: [y, prediction]}]
+objective:
+  networks: net
+  inputs: {x: net, y: }
+  layers:
+    - {Normal: {stddev: $scale}, from: x, name: noise}
+    - {Add: , from: [x, noise], name: input, repeat: $blocks}
+    - {slow: , from: input, name: slow_prediction}
+    - {net: , from: input, name: prediction}
+    - {Dense: 2, name: head}
+    - {squared: , from: [y, head], name: error}
+    - {formula: (head @ transpose(rows)) ** 2, name: similarity}
+  updates:
+    first: {minimize: {error: 2, similarity: 1e-3}, steps: 2}
+    second: {minimize: error, networks: objective}
+  metrics: {noise: noise}
+  copies: {slow: {of: net, momentum: 0.5}}
+  memories: {rows: {of: slow_prediction, length: 6}}
+"""
+USER = """archbuilder: 1
+name: net
+inputs: {x: [3]}
+layers: [{Dense: 2}]
+data: {npz: {file: data.npz, inputs: {x: x}, targets: {y: y}}}
+training:
+  objective: OBJECTIVE
+  optimizer: {first: {SGD: 0.1}, second: {Adam: 0.01}}
+  epochs: 2
+  batch_size: 2
+"""
+
+
+def test_objective_of_a_file(folder: Path):
+    """It has parameters and blocks of its own; a resumed run does not need the file."""
+    (folder / "noisy.yaml").write_text(FILE)
+    (folder / "net.yaml").write_text(USER.replace("OBJECTIVE", "{./noisy.yaml: {scale: 0.5}}"))
+    assert main(["validate", "net.yaml", "noisy.yaml"]) == 0
+    assert main(["train", "net.yaml", "--run-dir", "whole"]) == 0
+    assert main(["train", "net.yaml", "--run-dir", "broken", "--epochs", "1"]) == 0
+    (folder / "noisy.yaml").unlink()
+    assert main(["train", "--resume", "broken", "--epochs", "2"]) == 0
+    rows, others = (
+        [json.loads(line) for line in (folder / run / "history.jsonl").read_text().splitlines()]
+        for run in ("whole", "broken")
+    )
+    for row in (*rows, *others):
+        del row["seconds"]
+    assert rows == others
+    assert {"first_loss", "first_error", "first_similarity", "second_loss", "noise"} <= {*rows[0]}
+    assert main(["evaluate", "whole"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("objective", "message"),
+    [
+        ("./missing.yaml", "net.yaml:7:14: cannot read './missing.yaml'"),
+        ("../noisy.yaml", "net.yaml:7:14: '../noisy.yaml' leads out of the directory"),
+        ("/etc/noisy.yaml", "net.yaml:7:14: '/etc/noisy.yaml' must be a relative path"),
+        ("nosy", "net.yaml:7:14: there is no objective 'nosy'"),
+        ("[a]", "net.yaml:7:14: 'objective' must be a name or a mapping, not a list"),
+        ("./data.yaml", "net.yaml:7:14: the file './data.yaml' has no 'objective'"),
+        ("{./noisy.yaml: {scales: 1}}", "net.yaml:7:30: the objective './noisy.yaml' has no"),
+        ("{./noisy.yaml: {scale: -1}}", "net.yaml:7:37: the parameter 'scale' must be"),
+    ],
+)
+def test_wrong_files_of_objectives(
+    folder: Path, capsys: pytest.CaptureFixture[str], objective: str, message: str
+):
+    """Errors about a file, or about the arguments for it, are at the place that names it."""
+    (folder / "noisy.yaml").write_text(FILE)
+    (folder / "data.yaml").write_text("archbuilder: 1\nblocks: {}\n")
+    (folder / "net.yaml").write_text(USER.replace("OBJECTIVE", objective))
+    assert main(["validate", "net.yaml", "--error-format", "json"]) == 2
+    errors = json.loads(capsys.readouterr().out)
+    texts = [f"{e['file']}:{e['line']}:{e['column']}: {e['message']}" for e in errors]
+    assert [text[: len(message)] for text in texts] == [message]
+
+
+def test_networks_of_another_name(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """An objective of one network takes any; one of several needs their names."""
+    text = FILE.replace("networks: net", "networks: [net, teacher]")
+    (folder / "noisy.yaml").write_text(text)
+    (folder / "net.yaml").write_text(USER.replace("OBJECTIVE", "./noisy.yaml"))
+    assert main(["validate", "net.yaml"]) == 2
+    assert "trains 'net' and 'teacher', and this blueprint has: 'net'" in capsys.readouterr().err
+    (folder / "noisy.yaml").write_text(FILE)
+    (folder / "student.yaml").write_text(
+        USER.replace("name: net", "name: student").replace("OBJECTIVE", "./noisy.yaml")
+    )
+    assert main(["train", "student.yaml", "--run-dir", "run", "--epochs", "1"]) == 0
+    assert (folder / "run" / "student.keras").is_file()
