@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -57,6 +57,8 @@ class Prediction:
 
     If the classes are those of positions, such as the words of a text, the names are known.
     """
+    index_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Class names by output, for outputs whose values are numbers of classes; others have none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,10 +118,11 @@ def predict(
     class_names = {
         name: each.class_names for name, each in outputs.items() if each.class_names is not None
     }
+    index_names = {name: each.index_names for name, each in outputs.items() if each.index_names}
     for source in sources:
         predictions = predictor.predict(source, size)
         for key, values in zip(source.keys, predictions, strict=True):
-            yield Prediction(key, values, class_names)
+            yield Prediction(key, values, class_names, index_names)
 
 
 def _without_losses_of_targets(

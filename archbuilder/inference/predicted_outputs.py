@@ -53,6 +53,8 @@ class PredictedOutput:
     """The activation that its loss applies, which turns logits into probabilities."""
     class_names: tuple[str, ...] | None = None
     """Names of the classes, empty if they are unknown; None for an output without classes."""
+    index_names: tuple[str, ...] = ()
+    """Names of the classes whose numbers are the values, if the values are such numbers."""
     units: OutputUnits | None = None
     """None if the values are those of the column, or of no column."""
 
@@ -88,9 +90,15 @@ def find_predicted_outputs(
         outputs[name] = PredictedOutput(
             _output_activation(loss, partial(has_final_activation, graph, model, name)),
             names if has_classes else None,
+            # Such as the classes of the boxes that a detector finds. Floats may be scores.
+            classes.get(name, ()) if loss is None and _holds_integers(values) else (),
             None if is_own_loss(loss) else _output_units(config, spec, name, values.shape),
         )
     return outputs
+
+
+def _holds_integers(values: keras.KerasTensor) -> bool:
+    return bool(keras.backend.is_int_dtype(values.dtype))
 
 
 def unit_notes(outputs: Mapping[str, PredictedOutput]) -> Iterator[str]:

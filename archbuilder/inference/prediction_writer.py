@@ -69,8 +69,15 @@ def _json_object(prediction: Prediction) -> dict[str, object]:
         if name in prediction.class_names and values.ndim > 1:
             # The name of the top class of each position, as nested lists.
             names = prediction.class_names[name]
-            labels = [*names, *map(str, range(len(names), values.shape[-1]))]
-            fields["class"] = np.array(labels, object)[np.argmax(values, axis=-1)].tolist()
+            all_names = [*names, *map(str, range(len(names), values.shape[-1]))]
+            fields["class"] = np.array(all_names, object)[np.argmax(values, axis=-1)].tolist()
+        elif name in prediction.index_names:
+            labels = np.array([*prediction.index_names[name], None], object)
+            # Other numbers, as the -1 of padding, are no class.
+            is_class = (values >= 0) & (values < len(labels) - 1)
+            names_of_values = labels[np.where(is_class, values, -1).astype(np.int64)]
+            # numpy returns a single object as it is.
+            fields["class"] = np.asarray(names_of_values, object).tolist()
         elif name in prediction.class_names:
             top_class, probability = _top1(values, prediction.class_names[name])
             fields = {"class": top_class}

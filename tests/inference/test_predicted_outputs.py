@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from archbuilder.cli import main
 from archbuilder.config.data_schema import FittedFeature
 from archbuilder.config.sources import FeatureConfig
 from archbuilder.data.number_features import restore_numbers
+from archbuilder.inference.predict import Prediction
+from archbuilder.inference.prediction_writer import format_predictions
 
 NET = """
 archbuilder: 1
@@ -106,3 +109,36 @@ def test_restore_numbers(transform: str):
     low = restore_numbers(np.array([-1000.0]), config, fitted)
     assert low == pytest.approx(-1 if transform == "log1p" else 0)
     assert np.isinf(restore_numbers(np.array([5000.0]), config, fitted)) == (transform != "sqrt")
+
+
+def test_names_of_class_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """An output of integers that is no loss and has targets of classes gets their names in JSON."""
+    (tmp_path / "net.yaml").write_text("""
+archbuilder: 1
+name: net
+inputs: {x: [2]}
+layers:
+  - {Dense: {units: 3, activation: softmax}, name: scores}
+  - {ops.argmax: {axis: -1}, name: kinds}
+outputs: {scores: scores, kinds: kinds}
+data: {jsonl: {file: t.jsonl, targets: {scores: kind, kinds: kind}}}
+training: {loss: {scores: SparseCategoricalCrossentropy}, epochs: 1, validation_split: 0}
+""")
+    rows = [{"x": [row, 1], "kind": "abc"[row % 3]} for row in range(6)]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = tmp_path / "run"
+    assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)]) == 0
+    capsys.readouterr()
+    assert main(["predict", str(run), str(tmp_path / "t.jsonl"), "--format", "jsonl"]) == 0
+    for line in capsys.readouterr().out.splitlines():
+        kinds = json.loads(line)["kinds"]
+        assert kinds["class"] == "abc"[int(kinds["values"])] == json.loads(line)["scores"]["class"]
+
+
+def test_padding_has_no_class():
+    """Nor has any other number that is not one of a class."""
+    prediction = Prediction(
+        "0", {"kinds": np.array([[1, -1], [0, 9]], np.float32)}, {}, {"kinds": ("a", "b")}
+    )
+    (line,) = format_predictions([prediction], "jsonl")
+    assert json.loads(line)["class"] == [["b", None], ["a", None]]
