@@ -133,6 +133,38 @@ def test_imported_blocks_read_their_inputs(tmp_path: Path):
     assert values(expand(tmp_path, text)) == [4, 2]
 
 
+def test_blocks_as_arguments_read_shapes_where_they_are_written(tmp_path: Path):
+    """Those of the caller in an argument, and those of the block's inputs in a default."""
+    text = """
+blocks:
+  residual:
+    params: {body: {type: block}, shortcut: {type: block, default: {Dense: $(channels(input) * 2)}}}
+    layers: [{branches: [[$body], [$shortcut]], merge: Add}]
+  twice: {params: {body: {type: block}}, layers: [Dense: 3, {$body: , repeat: 2}]}
+inputs: {x: [4]}
+layers:
+  - {residual: {body: {Dense: $(2 * channels(previous))}}}
+  - {residual: {body: [Dense: $(channels(previous) + 1), Dense: $(channels(previous) + 7)]}}
+  - {twice: {body: {Dense: $(channels(x))}}}
+  - {twice: {body: {Dense: $(channels(previous))}}}
+"""
+    units = [each for each in values(expand(tmp_path, text)) if each is not None]
+    assert units == [8, 8, 9, 16, 16, 3, 4, 4, 3, 4, 4]
+
+
+def test_file_parameters_read_no_shapes(tmp_path: Path):
+    """Not as blocks either, from wherever their values come."""
+    text = """
+params: {body: {type: block, default: ReLU}}
+inputs: {x: [4]}
+layers: [$body]
+"""
+    blueprint = archbuilder.load(write(tmp_path, text))
+    assert values(blueprint.graphs(body={"Dense": 3})["net"]) == [3]
+    with pytest.raises(BlueprintError, match="shapes of tensors are not known here"):
+        blueprint.graphs(body={"Dense": "$(channels(x))"})
+
+
 def test_expanded_text_has_the_values(tmp_path: Path):
     """It compiles into the same model without asking for shapes."""
     write(tmp_path, RESIDUAL)
