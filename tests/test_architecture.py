@@ -171,9 +171,9 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.keras_backend": """
         broadcast_add dtype_policy flops initialize keras_errors lora machine_memory op_names
-        operation_constants shape_format state_scope tracing
+        shape_format state_scope tracing
         array_values
-        analysis batch_axis call_errors instantiate node_checks regularization saving
+        analysis batch_axis batch_mixing call_errors instantiate node_checks regularization saving
         operation_constants
         functional memory_check
         shape_oracle trial_call

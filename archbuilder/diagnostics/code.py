@@ -33,6 +33,7 @@ Code: TypeAlias = Literal[
     "missing-batch-axis",
     "missing-key",
     "missing-parameter",
+    "mixed-examples",
     "out-of-range",
     "path-outside-directory",
     "recursive-definition",

@@ -15,6 +15,7 @@ from archbuilder.compiler.ir import Graph, GraphInput, Node, Shape, TensorRef
 from archbuilder.diagnostics.errors import Diagnostics, InternalError
 from archbuilder.diagnostics.span import Span
 from archbuilder.keras_backend.batch_axis import BROADCAST, BatchAxisAdapter, check_broadcast
+from archbuilder.keras_backend.batch_mixing import check_batch_mixing
 from archbuilder.keras_backend.broadcast_add import ADDING_LAYERS
 from archbuilder.keras_backend.call_errors import empty_output_error, shape_error
 from archbuilder.keras_backend.instantiate import build_layer, convert_arguments
@@ -189,8 +190,11 @@ class GraphBuilder:
             # Only functions are traced, which takes milliseconds. `check_forward_pass` calls the
             # layers of small models.
             with translate_keras_errors(lambda error: shape_error(node, call_tensors, error)):
-                shapes = trace(operation, *positional, **keywords)
+                shapes = trace(operation, positional, keywords)
             check_traced_shapes(node, outputs, shapes)
+            if has_batch_axis:
+                arguments = (positional, keywords)
+                check_batch_mixing(node, signature, operation, arguments, call_tensors)
             name_operations(outputs, [each.tensor for each in call_tensors], node.name)
         self._built_nodes[node.name] = BuiltNode(
             layer, tuple(call_tensors), constants, outputs, has_batch_axis

@@ -22,6 +22,7 @@ NEED_KERAS = {
     "empty-output",
     "keras-rejected",
     "invalid-axis",
+    "mixed-examples",
     "memory-limit",
     "expectation-failed",
 }
