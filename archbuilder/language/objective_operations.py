@@ -182,10 +182,13 @@ def objective_callees(
     callees: dict[str, Callee] = {
         name: LayerCallee(each) for name, each in objective_signatures().items()
     }
+    training = _argument(
+        "training", {"type": "boolean"}, "Whether it is trained; by default, as the step is."
+    )
     for name, (inputs, outputs) in networks.items():
         network = _operation(name, "", tensors=tuple(inputs), needed=len(inputs))
         callees[name] = LayerCallee(
-            replace(network, origin=NETWORK_ORIGIN),
+            replace(network, origin=NETWORK_ORIGIN, call_arguments={"training": training}),
             is_network=True,
             outputs=tuple(outputs) if len(outputs) > 1 else (),
         )

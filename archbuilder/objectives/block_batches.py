@@ -80,13 +80,16 @@ class BatchDraws:
                     images, share, first_view + views.index(node.name)
                 )
             elif node.operation in RANDOM_OPERATIONS:
-                key = zlib.crc32(f"{purpose}/{node.name}".encode()) & 0x7FFFFFFF
-                seed = tf.random.experimental.stateless_fold_in(
-                    tf.stack([tf.constant(self.seed, tf.int64), tf.cast(share.step, tf.int64)]), key
-                )
+                seed = draw_seed(self.seed, share.step, f"{purpose}/{node.name}")
                 shape = (share.batch_size, *self.shapes[node.name])
                 draws[node.name] = share.select(draw(node, shape, seed))
         return draws
+
+
+def draw_seed(seed: int, step: tf.Tensor, name: str) -> tf.Tensor:
+    """Return the seed of what is drawn under a name in a step of a run."""
+    key = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
+    return tf.random.experimental.stateless_fold_in(key, zlib.crc32(name.encode()) & 0x7FFFFFFF)
 
 
 def draw(node: Node, shape: tuple[object, ...], seed: tf.Tensor) -> tf.Tensor:

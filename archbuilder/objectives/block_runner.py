@@ -38,7 +38,7 @@ from archbuilder.language.objective_operations import (
     SHUFFLE,
     UNSHUFFLE,
 )
-from archbuilder.yaml.nodes import MappingEntry, MappingNode
+from archbuilder.yaml.nodes import MappingEntry, MappingNode, to_plain
 
 Tensors: TypeAlias = tuple[tf.Tensor, ...]
 """The outputs of a step, in order."""
@@ -152,7 +152,7 @@ class BlockRunner:
             BuildError: if Keras rejects its arguments.
         """
         if node.operation in self.networks:
-            return partial(_call_network, node.operation, self.networks[node.operation])
+            return partial(_call_network, node, self.networks[node.operation])
         if node.operation == GRADIENT:
             return partial(_gradient, self.networks[str(node.argument("of"))])
         if node.operation.startswith(LOSS_PREFIX):
@@ -208,10 +208,12 @@ def _flatten(result: object) -> Tensors:
     return (result,)
 
 
-def _call_network(name: str, network: Network, call: Call) -> Tensors:
+def _call_network(node: Node, network: Network, call: Call) -> Tensors:
     tensors = dict(zip(network.inputs, call.positional, strict=False)) | call.keywords
-    outputs = network(tensors, training=call.context.training)
-    call.context.added_losses[name] += _added_losses(network.model)
+    constants = {each.name: to_plain(each.value) for each in node.call_constants}
+    training = bool(constants.get("training", call.context.training))
+    outputs = network(tensors, training=training)
+    call.context.added_losses[node.operation] += _added_losses(network.model)
     return outputs
 
 

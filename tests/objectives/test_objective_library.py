@@ -1,0 +1,313 @@
+"""Every objective of the library: one step has the gradient of the equations of its paper.
+
+The references are written from the papers with TensorFlow alone, on the same batch, views and
+random numbers, and with the same initial weights. Steps of SGD with a rate of 1 show the gradients.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import archbuilder
+from archbuilder import zoo
+from archbuilder.cli import main
+from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.data.augmentation import Augmentation
+from archbuilder.data.batch_share import BatchShare
+from archbuilder.keras_backend import build
+from archbuilder.objectives.block_batches import draw_seed
+from archbuilder.yaml.reader import parse_yaml
+
+ROWS = 12
+RNG = np.random.default_rng(1)
+IMAGES = RNG.uniform(size=(ROWS, 6, 6, 1)).astype(np.float32)
+TEXTS = RNG.normal(size=(ROWS, 5)).astype(np.float32)
+LABELS = np.arange(ROWS) % 4
+AUGMENT = "{RandomRotation: 0.1}"
+VECTORS = "encoder: {inputs: {image: [6, 6, 1]}, layers: [Flatten, {Dense: 5}]}"
+GAN = """
+  generator: {inputs: {noise: [3]}, layers: [{Dense: 36}, {Reshape: [6, 6, 1]}]}
+  discriminator:
+    inputs: {image: [6, 6, 1]}
+    layers: [Flatten, {Dense: {units: 4, activation: tanh}}, {Dense: 1}]
+"""
+"""Networks as text, of which the last layer of the discriminator returns logits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The batch of the only step of a run, with what the objective draws for it."""
+
+    images: tf.Tensor = field(default_factory=lambda: tf.constant(IMAGES))
+    texts: tf.Tensor = field(default_factory=lambda: tf.constant(TEXTS))
+    labels: tf.Tensor = field(default_factory=lambda: tf.constant(LABELS, tf.int32))
+
+    def view(self, number: int) -> tf.Tensor:
+        """Return a view of the images."""
+        layer = parse_yaml(AUGMENT.encode(), "augment", archbuilder.Limits())
+        augmentation = Augmentation([KerasObject.from_tree("layer", layer)], 0, None)
+        rows = tf.range(ROWS, dtype=tf.int64)
+        return augmentation(self.images, BatchShare(tf.constant(0, tf.int64), rows), number)
+
+    def normal(self, name: str, *shape: int) -> tf.Tensor:
+        """Return the normally distributed numbers of a step, as `UPDATE/STEP`."""
+        seed = draw_seed(0, tf.constant(0), name)
+        return tf.random.stateless_normal([ROWS, *shape], seed)
+
+    def uniform(self, name: str) -> tf.Tensor:
+        """Return the uniformly distributed numbers of a step, one for each example."""
+        return tf.random.stateless_uniform([ROWS], draw_seed(0, tf.constant(0), name))
+
+
+def unit(vectors: tf.Tensor) -> tf.Tensor:
+    return vectors / tf.norm(vectors, axis=-1, keepdims=True)
+
+
+def crossentropy(label: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels=label, logits=logits)
+    )
+
+
+def vae(batch: Batch, encoder: keras.Model, decoder: keras.Model) -> tf.Tensor:
+    latent = encoder(batch.images)
+    mean, log_variance = latent["mean"], latent["log_variance"]
+    code = mean + tf.exp(0.5 * log_variance) * batch.normal("/noise", 2)
+    x, p = tf.reshape(batch.images, [ROWS, -1]), tf.reshape(decoder(code), [ROWS, -1])
+    likelihood = tf.reduce_sum(x * tf.math.log(p) + (1 - x) * tf.math.log(1 - p), axis=1)
+    divergence = -0.5 * tf.reduce_sum(1 + log_variance - mean**2 - tf.exp(log_variance), axis=1)
+    return tf.reduce_mean(4 * divergence - likelihood)
+
+
+def gan_discriminator(batch: Batch, generator: keras.Model, network: keras.Model) -> tf.Tensor:
+    fake = generator(batch.normal("discriminator/noise", 3))
+    real_loss = tf.math.softplus(-network(batch.images))
+    return tf.reduce_mean(real_loss + tf.math.softplus(network(fake)))
+
+
+def gan_generator(batch: Batch, generator: keras.Model, network: keras.Model) -> tf.Tensor:
+    fake = generator(batch.normal("generator/noise", 3))
+    return tf.reduce_mean(tf.math.softplus(-network(fake)))
+
+
+def lsgan_discriminator(batch: Batch, generator: keras.Model, network: keras.Model) -> tf.Tensor:
+    fake = generator(batch.normal("discriminator/noise", 3))
+    return tf.reduce_mean((network(batch.images) - 1) ** 2 + network(fake) ** 2) / 2
+
+
+def lsgan_generator(batch: Batch, generator: keras.Model, network: keras.Model) -> tf.Tensor:
+    return tf.reduce_mean((network(generator(batch.normal("generator/noise", 3))) - 1) ** 2) / 2
+
+
+def wgan_discriminator(batch: Batch, generator: keras.Model, network: keras.Model) -> tf.Tensor:
+    fake = generator(batch.normal("discriminator/noise", 3))
+    t = batch.uniform("discriminator/t")[:, None, None, None]
+    mixed = t * batch.images + (1 - t) * fake
+    with tf.GradientTape() as tape:
+        tape.watch(mixed)
+        scores = network(mixed)
+    slope = tf.norm(tf.reshape(tape.gradient(scores, mixed), [ROWS, -1]), axis=1)
+    difference = tf.reduce_mean(network(fake)) - tf.reduce_mean(network(batch.images))
+    return difference + 10 * tf.reduce_mean((slope - 1) ** 2)
+
+
+def wgan_generator(batch: Batch, generator: keras.Model, network: keras.Model) -> tf.Tensor:
+    return -tf.reduce_mean(network(generator(batch.normal("generator/noise", 3))))
+
+
+def byol(batch: Batch, encoder: keras.Model) -> tf.Tensor:
+    a, b = (unit(encoder(batch.view(number))) for number in range(2))
+    first = tf.reduce_sum((a - tf.stop_gradient(b)) ** 2, axis=1)
+    second = tf.reduce_sum((b - tf.stop_gradient(a)) ** 2, axis=1)
+    return tf.reduce_mean(first + second)
+
+
+def simsiam(batch: Batch, encoder: keras.Model) -> tf.Tensor:
+    a, b = (unit(encoder(batch.view(number))) for number in range(2))
+    first = -tf.reduce_sum(a * tf.stop_gradient(b), axis=1)
+    second = -tf.reduce_sum(b * tf.stop_gradient(a), axis=1)
+    return tf.reduce_mean(first / 2 + second / 2)
+
+
+def barlow_twins(batch: Batch, encoder: keras.Model) -> tf.Tensor:
+    def standardized(z: tf.Tensor) -> tf.Tensor:
+        mean, variance = tf.nn.moments(z, axes=[0])
+        return (z - mean) / tf.sqrt(variance + 1e-5)
+
+    a, b = (standardized(encoder(batch.view(number))) for number in range(2))
+    correlation = tf.einsum("bi,bj->ij", a, b) / ROWS
+    invariance = tf.reduce_sum((1 - tf.linalg.diag_part(correlation)) ** 2)
+    redundancy = tf.reduce_sum(tf.linalg.set_diag(correlation, tf.zeros(5)) ** 2)
+    return invariance + 5e-3 * redundancy
+
+
+def supervised_contrastive(batch: Batch, encoder: keras.Model) -> tf.Tensor:
+    """Return equation 2 with its sums over each anchor i, positive p and all others a."""
+    vectors = unit(encoder(tf.concat([batch.view(0), batch.view(1)], axis=0)))
+    labels = [*LABELS, *LABELS]
+    losses = []
+    for i in range(2 * ROWS):
+        others = [a for a in range(2 * ROWS) if a != i]
+        products = {a: tf.tensordot(vectors[i], vectors[a], 1) / 0.1 for a in others}
+        total = tf.reduce_logsumexp(tf.stack([*products.values()]))
+        positive = [products[p] - total for p in others if labels[p] == labels[i]]
+        losses.append(-tf.reduce_mean(tf.stack(positive)))
+    return tf.reduce_mean(tf.stack(losses))
+
+
+def clip(batch: Batch, images: keras.Model, texts: keras.Model) -> tf.Tensor:
+    logits = unit(images(batch.images)) @ tf.transpose(unit(texts(batch.texts))) / 0.07
+    rows = tf.range(ROWS)
+    return (crossentropy(rows, logits) + crossentropy(rows, tf.transpose(logits))) / 2
+
+
+def distillation(batch: Batch, student: keras.Model, teacher: keras.Model) -> tf.Tensor:
+    logits, taught = student(batch.images), teacher(batch.images)
+    soft = tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(taught / 3), logits / 3)
+    return 0.1 * crossentropy(batch.labels, logits) + 0.9 * 9 * tf.reduce_mean(soft)
+
+
+def ddpm(batch: Batch, denoiser: keras.Model) -> tf.Tensor:
+    seed = draw_seed(0, tf.constant(0), "/step")
+    step = tf.random.stateless_uniform([ROWS], seed, 0, 1000, tf.int32)
+    time = (tf.cast(step, tf.float32) + 1) / 1000
+    signal = tf.cos((time + 0.008) / 1.008 * np.pi / 2)[:, None, None, None] ** 2
+    noise = batch.normal("/noise", 6, 6, 1)
+    noisy = tf.sqrt(signal) * (2 * batch.images - 1) + tf.sqrt(1 - signal) * noise
+    predicted = denoiser({"image": noisy, "time": time[:, None]})
+    return tf.reduce_mean((noise - predicted) ** 2)
+
+
+Reference = Callable[..., tf.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An objective: networks, its arguments, and the loss of each update with what it trains."""
+
+    networks: str
+    updates: Sequence[tuple[Reference, tuple[int, ...]]]
+    """Each loss, and the positions of the networks that it trains."""
+    arguments: str = "{}"
+    inputs: str = "{image: images}"
+    targets: str = "{}"
+    augment: bool = False
+
+
+CASES = {
+    "vae": Case(
+        """
+  encoder:
+    inputs: {image: [6, 6, 1]}
+    layers:
+      - Flatten
+      - {Dense: 4, name: hidden}
+      - {Dense: 2, name: mean}
+      - {Dense: 2, from: hidden, name: log_variance}
+    outputs: [mean, log_variance]
+  decoder:
+    inputs: {code: [2]}
+    layers: [{Dense: {units: 36, activation: sigmoid}}, {Reshape: [6, 6, 1]}]
+""",
+        [(vae, (0, 1))],
+        "{beta: 4}",
+    ),
+    "gan": Case(GAN, [(gan_discriminator, (1,)), (gan_generator, (0,))], "{logits: true}"),
+    "lsgan": Case(GAN, [(lsgan_discriminator, (1,)), (lsgan_generator, (0,))]),
+    "wgan_gp": Case(GAN, [(wgan_discriminator, (1,)), (wgan_generator, (0,))], "{critic_steps: 1}"),
+    "byol": Case(VECTORS, [(byol, (0,))], "{predictor: []}", augment=True),
+    "simsiam": Case(VECTORS, [(simsiam, (0,))], "{predictor: []}", augment=True),
+    "barlow_twins": Case(VECTORS, [(barlow_twins, (0,))], "{projection: []}", augment=True),
+    "supervised_contrastive": Case(
+        VECTORS,
+        [(supervised_contrastive, (0,))],
+        "{projection: []}",
+        targets="{label: labels}",
+        augment=True,
+    ),
+    "clip": Case(
+        """
+  image_encoder: {inputs: {image: [6, 6, 1]}, layers: [Flatten, {Dense: 4}]}
+  text_encoder: {inputs: {text: [5]}, layers: [{Dense: 4}]}
+""",
+        [(clip, (0, 1))],
+        inputs="{image: images, text: texts}",
+    ),
+    "distillation": Case(
+        """
+  student: {inputs: {image: [6, 6, 1]}, layers: [Flatten, {Dense: 4}]}
+  teacher: {inputs: {image: [6, 6, 1]}, layers: [Flatten, {Dropout: 0.5}, {Dense: 4}]}
+""",
+        [(distillation, (0,))],
+        targets="{label: labels}",
+    ),
+    "ddpm": Case(
+        """
+  denoiser:
+    inputs: {image: [6, 6, 1], time: [1]}
+    layers:
+      - {Flatten: , from: image, name: pixels}
+      - {Concatenate: , from: [pixels, time]}
+      - Dense: 36
+      - Reshape: [6, 6, 1]
+""",
+        [(ddpm, (0,))],
+    ),
+}
+
+
+def test_every_objective_has_a_reference():
+    """None is in the library without its equations here."""
+    assert {*CASES} == {*zoo.objective_names()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_step_equals_the_equations_of_the_paper(name: str, tmp_path: Path):
+    """The loss, and the change of every weight in a step of each update."""
+    case = CASES[name]
+    np.savez(tmp_path / "data.npz", images=IMAGES, texts=TEXTS, labels=LABELS)
+    augment = f"  augment: [{AUGMENT}]\n" if case.augment else ""
+    (tmp_path / "net.yaml").write_text(
+        f"archbuilder: 1\nname: net\nnetworks:\n  {case.networks.strip()}\n"
+        f"data: {{npz: {{file: data.npz, inputs: {case.inputs}, targets: {case.targets}}}}}\n"
+        f"training:\n  objective: {{{name}: {case.arguments}}}\n{augment}"
+        f"  optimizer: {{SGD: 1.0}}\n  epochs: 1\n  batch_size: {ROWS}\n  shuffle: false\n"
+        "  validation_split: 0\n"
+    )
+    run = tmp_path / "run"
+    assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)]) == 0
+    graphs = archbuilder.load(run / "blueprint.yaml").graphs()
+    keras.utils.set_random_seed(0)
+    networks = [build(graph) for graph in graphs.values()]
+    losses = []
+    for loss_fn, trained in case.updates:
+        variables = [v for index in trained for v in networks[index].trainable_variables]
+        with tf.GradientTape() as tape:
+            loss = loss_fn(Batch(), *networks)
+        for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+            variable.assign_sub(gradient)
+        losses.append(float(loss))
+    row = json.loads((run / "history.jsonl").read_text())
+    logged = [row[key] for key in row if key == "loss" or key in ("generator_loss", "student_loss")]
+    logged += [row["discriminator_loss"]] if "discriminator_loss" in row else []
+    assert sorted(logged) == pytest.approx(sorted(losses), rel=1e-4)
+    for network_name, network in zip(graphs, networks, strict=True):
+        trained_model = keras.saving.load_model(run / f"{network_name}.keras")
+        for value, expected in zip(trained_model.get_weights(), network.get_weights(), strict=True):
+            np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_docs_list_the_library():
+    """The page names each objective."""
+    page = (Path(__file__).parents[2] / "docs" / "objectives.md").read_text(encoding="utf-8")
+    table = page[page.index("## The library") :]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == [*zoo.objective_names()]
