@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeGuard
+from typing import TYPE_CHECKING, Literal
 
 from archbuilder import zoo
+from archbuilder.argument_trees import argument_tree
 from archbuilder.argument_types import LIMITS, PATH, STRING, path_list
 from archbuilder.compiler.expand.objectives import ObjectiveScope
 from archbuilder.compiler.ir import Graph
@@ -39,7 +39,6 @@ from archbuilder.diagnostics.errors import (
     closest_match,
     quote,
 )
-from archbuilder.diagnostics.span import NO_FILE
 from archbuilder.expectations import check_expectations
 from archbuilder.files import path_status
 from archbuilder.files.array_files import ArrayFile
@@ -50,7 +49,7 @@ from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
 from archbuilder.shape_oracle import make_shape_oracle
 from archbuilder.silence_tensorflow import import_tensorflow
-from archbuilder.yaml.nodes import Tree, from_plain
+from archbuilder.yaml.nodes import Tree
 
 if TYPE_CHECKING:
     import keras
@@ -122,7 +121,7 @@ class Blueprint:
         """Check the blueprint by expanding it, and return the warnings. Does not need Keras.
 
         Without a variant and parameters, it is expanded with its defaults and with every variant.
-        What depends on shapes of tensors is not checked; see `reads_shapes`.
+        What depends on shapes (`reads_shapes`) is not checked.
 
         Raises:
             BlueprintError: with all errors.
@@ -400,40 +399,3 @@ def _is_path(text: str) -> bool:
     """Return whether a text is the path of a file, rather than a name in the library."""
     # By suffix too: a missing file should be reported as missing, not as an unknown name.
     return text.endswith(YAML_SUFFIXES) or path_status.exists(text)
-
-
-def argument_tree(name: str, value: object) -> Tree:
-    """Convert an argument of a function to a tree without a location.
-
-    Raises:
-        UsageError: if the value is not plain data.
-    """
-    value = _to_python_integers(value)
-    if not _is_plain(value):
-        raise UsageError(
-            f"{name} must be a number, a string, a boolean, None or a list or mapping of them, not"
-            f" {quote(value)}"
-        )
-    return from_plain(value, NO_FILE)
-
-
-def _to_python_integers(value: object) -> object:
-    """Return a value with integers of Python in place of those of NumPy, also within it."""
-    if isinstance(value, dict):
-        return {key: _to_python_integers(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_to_python_integers(item) for item in value]
-    # NumPy registers its integers, but not its booleans, as `Integral`. An enum of Python stays.
-    if isinstance(value, int):
-        return value
-    return int(value) if isinstance(value, Integral) else value
-
-
-def _is_plain(value: object) -> TypeGuard[PlainData]:
-    """Return whether a value is a scalar, or a list, tuple or mapping of plain values."""
-    if isinstance(value, dict):
-        return all(type(key) is str and _is_plain(item) for key, item in value.items())
-    # Exact types: a numpy scalar or an enum may be a subclass of float, int or str.
-    if isinstance(value, list | tuple):
-        return all(_is_plain(item) for item in value)
-    return value is None or type(value) in (bool, int, float, str)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 
-from archbuilder.blueprint import argument_tree
+from archbuilder.argument_trees import argument_tree
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.settings import settings_of
 from archbuilder.config.training import TrainingConfig

@@ -35,7 +35,7 @@ class Shapes:
 
     def find_shape(self, name: str, span: Span) -> list[int | None]:  # noqa: ARG002
         """Return the shape of an input."""
-        return {"image": [224, 224, 3], "tokens": [None, 64]}[name]
+        return {"image": [224, 224, 3], "tokens": [None, 64]}.get(name, [])
 
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "expressions.md"
@@ -442,3 +442,31 @@ def test_examples_of_the_documentation():
         value, codes = run(text)
         assert codes == [], text
         assert repr(value) == shown, text
+
+
+@given(st.text("ab.$()[]'\" 01_iµ,+", max_size=30))
+def test_names_of_tensors_are_read_or_refused(name: str):
+    """What stands in the brackets of `shape` is a name, or an error within the text."""
+    value, codes = run(f"$(shape({name}))")
+    if value is EVALUATION_FAILED:
+        (code,) = codes
+        assert 1 <= int(code.partition(" ")[2]) <= len(name) + 11
+    else:
+        assert re.fullmatch(r"\$\(shape\( *[a-z_$][a-z0-9_.$]* *\)\).*", f"$(shape({name}))")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("$(shape( image ))", [224, 224, 3]),
+        ("$(shape(image)[:2] + [channels(image)])", [224, 224, 3]),
+        ("$([2 * size for size in shape(image)])", [448, 448, 6]),
+        ("size$(channels(tokens))", "size64"),
+        ("$(channels(image$(a)))", None),
+        ("$(channels(im$word))", None),
+        ("$(channels(nothing))", None),
+    ],
+)
+def test_shapes(text: str, value: PlainData):
+    """Shapes are lists, and the name of a tensor may contain the value of a parameter."""
+    assert run(text)[0] == (EVALUATION_FAILED if value is None else value)
