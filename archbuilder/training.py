@@ -20,6 +20,7 @@ from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.position_inputs import unchecked_positions
 from archbuilder.data.sizes import measure
 from archbuilder.data.source_dataset import FittedPreprocessing, SourceDatasets
 from archbuilder.data.sources import load_datasets
@@ -219,6 +220,9 @@ class _Run:
             f"Device{'s' if self.devices.num_replicas > 1 else ''}: {self.devices.description}"
         )
         self.log(f"Run directory: {self.run_dir.path}")
+        for graph in self.graphs.values():
+            for sentence in unchecked_positions(graph, self.data.train):
+                self.log(f"warning: {sentence}")
         if self.provenance.blueprint:
             # Before run.json, whose presence means that the run can be resumed.
             for graph in self.graphs.values():

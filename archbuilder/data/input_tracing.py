@@ -43,6 +43,8 @@ _REORDERING_OPS: Final = frozenset(
 """Operations that output all input values unchanged, in any order."""
 _SLICING_OPS: Final = frozenset(("ops.slice", "ops.split", "ops.take", "ops.unstack"))
 """Operations that output some of the input values unchanged."""
+_MAX_OUTPUTS: Final = 1024
+"""How many outputs are followed whose values are not known."""
 
 _Positions: TypeAlias = NDArray[np.int64]
 
@@ -62,6 +64,8 @@ class InputValues:
     """
     truncated: bool = False
     """Whether they were cast to integers."""
+    is_part: bool = False
+    """Whether they are only some of the values of such an input, of unknown positions."""
 
     def flat_positions(self) -> tuple[int, ...] | None:
         """Return the positions in ascending order, or None for all of them."""
@@ -75,8 +79,11 @@ _NodeOutputs: TypeAlias = list[list[InputValues]]
 """The values in every output of a node; empty if the node computes new values."""
 
 
-def trace_input_values(graph: Graph) -> Iterator[tuple[Node, list[InputValues]]]:
-    """Yield every node with the unchanged values of the graph's inputs that it receives."""
+def trace_input_values(graph: Graph) -> Iterator[tuple[Node, list[list[InputValues]]]]:
+    """Yield every node with the unchanged values of the graph's inputs that it receives.
+
+    There is a list for each of the `input_refs` of the node.
+    """
     outputs: dict[str, _NodeOutputs] = {}
     for graph_input in graph.inputs:
         sizes = [size for size in graph_input.shape if size is not None]
@@ -85,11 +92,12 @@ def trace_input_values(graph: Graph) -> Iterator[tuple[Node, list[InputValues]]]
         positions = np.arange(count).reshape(1, *sizes) if has_static_shape else None
         outputs[graph_input.name] = [[InputValues(graph_input.name, count, positions)]]
     for node in graph.nodes:
-        values: list[InputValues] = []
-        for ref in node.inputs:
+        values_by_ref: list[list[InputValues]] = []
+        for ref in node.input_refs():
             # Slices, since the outputs are an empty list where nothing is passed on.
             output = slice(None) if ref.output is None else slice(ref.output, ref.output + 1)
-            values += chain.from_iterable(outputs[ref.node][output])
+            values_by_ref.append([*chain.from_iterable(outputs[ref.node][output])])
+        values = [*chain.from_iterable(values_by_ref)]
         arguments = {each.name: to_plain(each.value) for each in node.arguments}
         outputs[node.name] = []
         if node.operation in _REORDERING_OPS:
@@ -106,22 +114,32 @@ def trace_input_values(graph: Graph) -> Iterator[tuple[Node, list[InputValues]]]
             outputs[node.name] = [
                 [replace(each, truncated=each.truncated or truncates) for each in values]
             ]
-        elif (
-            node.operation in _SLICING_OPS and len(values) == 1 and values[0].positions is not None
-        ):
-            outputs[node.name] = [
-                [replace(values[0], positions=each)]
+        elif node.operation in _SLICING_OPS and len(values) == len(values_by_ref) == 1:
+            parts = [
+                replace(values[0], positions=each)
                 for each in _output_positions(node.operation, arguments, values[0].positions)
             ]
-        yield node, values
+            unknown = [replace(values[0], positions=None, is_part=True)]
+            outputs[node.name] = [
+                [each] for each in parts or unknown * _num_outputs(node.operation, arguments)
+            ]
+        yield node, values_by_ref
+
+
+def _num_outputs(operation: str, arguments: Mapping[str, PlainData]) -> int:
+    """Return how many outputs a slicing operation has, or 1 if its arguments do not say it."""
+    count = arguments.get({"ops.split": "indices_or_sections"}.get(operation, "num"))
+    if isinstance(count, list):
+        return len(count) + 1
+    return min(count, _MAX_OUTPUTS) if isinstance(count, int) else 1
 
 
 def _output_positions(
-    operation: str, arguments: Mapping[str, PlainData], positions: _Positions
+    operation: str, arguments: Mapping[str, PlainData], positions: _Positions | None
 ) -> list[_Positions]:
     """Return the positions in every output of a slicing operation, or nothing if not known."""
     # One axis: the shape was lost on the way.
-    if positions.ndim < 2:
+    if positions is None or positions.ndim < 2:
         return []
     if operation == "ops.slice":
         starts = [each or 0 for each in _int_list(arguments["start_indices"])]

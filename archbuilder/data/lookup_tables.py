@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 from archbuilder.compiler.ir import Graph, Node
@@ -45,11 +46,14 @@ def lookup_tables_by_input(graph: Graph) -> Mapping[str, tuple[LookupTable, ...]
     """
     tables_by_input: dict[str, dict[tuple[object, bool], LookupTable]] = {}
     nodes = {node.name: node for node in graph.nodes}
-    for node, values in trace_input_values(graph):
+    for node, values_by_ref in trace_input_values(graph):
         table = _lookup_table(node, nodes)
         if table is None:
             continue
-        for input_values in values:
+        for input_values in chain.from_iterable(values_by_ref):
+            # Other values of the input may be quantities.
+            if input_values.is_part:
+                continue
             input_table = replace(
                 table, positions=input_values.flat_positions(), truncated=input_values.truncated
             )

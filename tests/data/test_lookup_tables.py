@@ -10,7 +10,9 @@ from helpers.blueprints import expand
 from trainer.test_execution import trained, weights
 
 from archbuilder.cli import main
+from archbuilder.config.sources import DataPath, FeatureConfig, Jsonl
 from archbuilder.data.lookup_tables import lookup_tables_by_input
+from archbuilder.data.position_inputs import unchecked_positions
 
 
 def sizes(folder: Path, text: str) -> dict[str, int]:
@@ -77,6 +79,34 @@ def test_lookup_tables_of_input_slices(tmp_path: Path):
     (tables,) = lookup_tables_by_input(expand(tmp_path, PARTS)).values()
     sizes = {(each.positions, each.truncated): each.size for each in tables}
     assert sizes == {((0,), False): 9, ((3,), True): 7, ((3,), False): 5, ((2,), False): 3}
+
+
+GRAPH = """
+inputs:
+  nodes: [null, 3]
+  edges: {shape: [null, 2], dtype: int32}
+  ends: {shape: [6], dtype: int32}
+layers:
+  - {ops.split: {indices_or_sections: 2, axis: 2}, from: edges, name: cut}
+  - {ops.take_along_axis: {axis: 1}, from: {x: nodes, indices: cut.1}, name: sent}
+  - {Reshape: [-1], from: ends, name: segments}
+  - {SegmentSum: , from: [sent, segments, nodes], name: sums}
+"""
+
+
+def test_positions_without_lists(tmp_path: Path):
+    """Inputs that reach the positions of an operation, unless their feature says of what."""
+    graph = expand(tmp_path, GRAPH)
+    columns = {"nodes": "nodes", "edges": "edges", "ends": "ends"}
+    source = Jsonl(DataPath("t.jsonl"), inputs=columns)
+    assert [*unchecked_positions(graph, source)] == [
+        f"the input '{name}' has positions for '{node}, of which wrong ones take other values:"
+        " 'positions_of' in its feature checks them"
+        for name, node in (("edges", "sent' (ops.take_along_axis)"), ("ends", "sums' (SegmentSum)"))
+    ]
+    features = {name: FeatureConfig(name, positions_of=9) for name in ("edges", "ends")}
+    checked = Jsonl(DataPath("t.jsonl"), inputs={**columns, **features})
+    assert not [*unchecked_positions(graph, checked)]
 
 
 def test_negative_index_in_a_slice(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
