@@ -162,7 +162,9 @@ class GraphBuilder:
             raise InternalError(f"'{node.operation}' is not in the registry")
         # Created even if an input failed, so that errors in its own arguments are reported too.
         operation = self._resolve_operation(node, signature)
-        if operation is None or not all(self._is_built(ref) for ref in node.input_refs()):
+        # A layer of Keras cannot be without an input.
+        refs = node.input_refs() or (self._companion(node),)
+        if operation is None or not all(self._is_built(ref) for ref in refs):
             return
         adapter = self._make_adapter(node, signature)
         call_tensors, positional, keywords = self._call_arguments(node, signature, adapter)
@@ -242,9 +244,7 @@ class GraphBuilder:
 
         keywords: dict[str, object] = {}
         if not node.input_refs():
-            # A layer of Keras cannot be without an input.
-            companion = self._companions.get(node.name, next(iter(self._inputs)))
-            return [], [self._inputs[companion]], {}
+            return [], [self._inputs[self._companion(node).node]], {}
         if signature.accepts_list:
             argument = signature.tensor_arguments[0]
             call_tensors = [
@@ -272,6 +272,10 @@ class GraphBuilder:
             tensors = [each.tensor for each in named]
             keywords[name] = tensors if isinstance(value, tuple) else tensors[0]
         return call_tensors, positional, keywords
+
+    def _companion(self, node: Node) -> TensorRef:
+        """Return the input of the network on which the layer of a node without inputs is called."""
+        return TensorRef(self._companions.get(node.name) or next(iter(self._inputs), ""))
 
     def _is_built(self, ref: TensorRef) -> bool:
         return ref.node in self._built_nodes or ref.node in self._inputs

@@ -9,9 +9,11 @@ import keras
 import numpy as np
 import pytest
 from helpers.blueprints import write
+from helpers.graphs import network, step
 
 import archbuilder
 from archbuilder.diagnostics.errors import BlueprintError
+from archbuilder.keras_backend import build_symbolic
 
 ROWS = np.random.default_rng(0).normal(size=(3, 4, 6)).astype("float32")
 RELATIVE_BIAS = """
@@ -173,8 +175,8 @@ layers:
         keras.config.set_dtype_policy("float32")
     again = keras.models.model_from_json(model.to_json())
     outputs = []
-    for network in (model, again):
-        layer = network.get_layer("made")
+    for each_model in (model, again):
+        layer = each_model.get_layer("made")
         outputs.append(layer(np.zeros(2)))
         assert keras.backend.standardize_dtype(outputs[-1].dtype) == layer.output.dtype == dtype
     assert np.array_equal(*(keras.ops.cast(output, "float64") for output in outputs))
@@ -238,8 +240,8 @@ layers:
     model.save(tmp_path / "model.keras")
     (tmp_path / "data" / "a.npy").unlink()
     expected_dtype = {"f": "float32", "i": "int32", "u": "int32", "b": "bool"}[array.dtype.kind]
-    for network in (model, keras.saving.load_model(tmp_path / "model.keras")):
-        (output,) = network(np.zeros((1, 1)))
+    for each_model in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        (output,) = each_model(np.zeros((1, 1)))
         assert keras.backend.standardize_dtype(output.dtype) == expected_dtype
         assert np.array_equal(output, array)
 
@@ -275,3 +277,15 @@ layers: [Constant: {{file: a.npy, dtype: {dtype}}}, {{BroadcastToBatch: , from: 
             f"{each.code} {each.span.line}:{each.span.column}" for each in error.diagnostics
         ]
     assert blueprint_codes == ([code] if code else [])
+
+
+def test_error_in_the_input_is_reported_alone():
+    """A tensor that goes with an input that Keras rejects has no error of its own."""
+    graph = network(
+        {"x": ((4,), "float33")},
+        step("scale", "Parameter", shape=[4]),
+        step("y", "ops.multiply", ["x", "scale"]),
+    )
+    with pytest.raises(BlueprintError) as raised:
+        build_symbolic(graph)
+    assert [each.code for each in raised.value.diagnostics] == ["keras-rejected"]
