@@ -175,7 +175,13 @@ class _TreeBuilder:
                             "directives ('%') are not supported in a blueprint", event
                         )
         except yaml.MarkedYAMLError as error:
-            self._diagnostics.add(scalars.yaml_syntax_error(error, self._source))
+            diagnostic = scalars.yaml_syntax_error(error, self._source)
+            # What is left of an expression that a comma or a bracket has cut in two is not YAML.
+            if not any(
+                each.code == "expression-syntax" and each.location[1] == diagnostic.location[1]
+                for each in self._diagnostics.errors
+            ):
+                self._diagnostics.add(diagnostic)
         # ReaderError, which has no mark: for characters that `_decode_source` reports before PyYAML
         # sees them.
         except yaml.YAMLError:
