@@ -22,7 +22,15 @@ from archbuilder.keras_ext import layers
 from archbuilder.yaml.nodes import to_plain
 
 SIMILAR = {
-    *("densenet", "efficientnet", "inception_v3", "mobilenet", "mobilenet_v2", "resnet_basic"),
+    *(
+        "densenet",
+        "efficientnet",
+        "inception_v3",
+        "inception_resnet_v2",
+        "mobilenet",
+        "mobilenet_v2",
+        "resnet_basic",
+    ),
     *("resnet_v2", "vgg", "xception", "bert", "gpt1", "gpt3", "gru", "deconvnet"),
 }
 """Families with the same layers and branches as another one: `make thorough` trains them."""
