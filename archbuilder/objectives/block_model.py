@@ -122,7 +122,12 @@ class BlockModel(DistributedModel):
         return total * microbatch.fraction
 
     def test_step(self, data: Batch, is_duplicate: tf.Tensor | None = None) -> Logs:
-        """Update the losses and metrics with a batch, without training."""
+        """Update the losses and metrics with a batch, without training.
+
+        It may be one for training: a run evaluates such a batch to create its metrics.
+        """
+        if EVALUATION not in data:
+            data = {**data, EVALUATION: data[DRAWS + self.graph.updates[-1].name]}
         refs = [term.value for update in self.graph.updates for term in update.losses]
         refs += [ref for _, ref in self.graph.metrics]
         context = StepContext(training=False, is_duplicate=is_duplicate)

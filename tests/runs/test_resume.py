@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from helpers.objectives import MOCO
+from helpers.objectives import BLOCKS, MOCO
 from helpers.subprocesses import CommandProcess, finish, start
 from safetensors.numpy import load_file
 from trainer.test_execution import with_key
@@ -57,7 +57,7 @@ def uninterrupted(blueprint: Path) -> Path:
     return folder
 
 
-def assert_same(run: Path, second_run: Path) -> None:
+def assert_same(run: Path, second_run: Path, *networks: str) -> None:
     """Both runs have come to the same numbers, bit by bit."""
     newest = max((run / "checkpoints").iterdir()).name
     arrays, others = (
@@ -68,7 +68,8 @@ def assert_same(run: Path, second_run: Path) -> None:
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, others[name], err_msg=name)
     assert rows(run) == rows(second_run)
-    assert (run / "net.keras").is_file()
+    for network in networks or ("net",):
+        assert (run / f"{network}.keras").is_file()
 
 
 def rows(run: Path) -> list[dict[str, float]]:
@@ -121,6 +122,20 @@ def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: 
     """Killed many times, in its steps and before the first, a run comes to the same weights."""
     kill_and_go_on(blueprint, tmp_path / "run", kills=kills, of_epoch=30, last=120)
     assert_same(tmp_path / "run", uninterrupted)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("objective", ["block_gan", "block_moco"])
+def test_kill_with_objectives_as_steps(tmp_path: Path, objective: str):
+    """Random numbers, copies, memories and the optimizer of each update continue as they were."""
+    text = BLOCKS[objective].replace("  batch_size: 70", "  batch_size: 50")
+    blueprint = tmp_path / "net.yaml"
+    blueprint.write_text(f"{text}  distribute: none\n  checkpoint_every_seconds: 0\n")
+    assert finish("train", blueprint, "--run-dir", tmp_path / "whole") == 0
+    steps = {"block_gan": 11, "block_moco": 28}[objective]
+    kill_and_go_on(blueprint, tmp_path / "run", kills=4, of_epoch=steps, last=steps)
+    networks = {"block_gan": ("generator", "discriminator"), "block_moco": ("net",)}[objective]
+    assert_same(tmp_path / "run", tmp_path / "whole", *networks)
 
 
 SCHEDULE = "{CosineDecay: {initial_learning_rate: 0.01, decay_steps: 180}}"
