@@ -64,15 +64,15 @@ ORDER: Mapping[str, str] = {
         pipeline
     """,
     "archbuilder.compiler.expand": """
-        iteration single_inputs tensors
+        dead_nodes iteration single_inputs tensors
         scope
         environment
         block_values
         blocks inputs step_names
         shapes
         layer_calls size_limit
-        calls formula_nodes
-        formula_subscripts
+        wrapped_blocks formula_nodes
+        calls formula_subscripts
         formula_lowering
         lowering
         networks objective_checks
@@ -174,7 +174,7 @@ ORDER: Mapping[str, str] = {
         shape_format state_scope tracing
         array_values
         analysis batch_axis batch_mixing call_errors instantiate node_checks regularization saving
-        operation_constants
+        operation_constants output_checks
         functional memory_check
         shape_oracle trial_call
         build

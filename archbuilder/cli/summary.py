@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from archbuilder.compiler.ir import Graph, Shape
+from archbuilder.compiler.ir import Graph, Node, Shape
 from archbuilder.formatting import TableColumn, format_bytes, format_count, format_table, plural
 from archbuilder.plain_data import PlainData
 
 if TYPE_CHECKING:
-    from archbuilder.keras_backend.analysis import Analysis
+    from archbuilder.keras_backend.analysis import Analysis, NodeAnalysis
 
 SCREEN_ROWS: Final = 40
 """Row limit when `--depth` is not given."""
@@ -124,19 +124,24 @@ def analysis_to_dict(analysis: Analysis) -> dict[str, PlainData]:
         "activation_bytes": analysis.activation_bytes,
         "peak_activation_bytes": analysis.peak_activation_bytes,
         "static_shapes": analysis.is_static,
-        "steps": [
-            {
-                "name": node.name,
-                "operation": node.operation,
-                "outputs": [list(shape) for shape in node.shapes],
-                "parameters": node.parameters,
-                "trainable_parameters": node.trainable_parameters,
-                "multiply_adds": node.multiply_adds,
-                "activation_bytes": node.activation_bytes,
-            }
-            for node in analysis.nodes
-        ],
+        "steps": [_node_to_dict(node) for node in analysis.nodes],
     }
+
+
+def _node_to_dict(node: NodeAnalysis) -> dict[str, PlainData]:
+    """Convert the analysis of a node; `layers` are those of the block that it wraps."""
+    data: dict[str, PlainData] = {
+        "name": node.name,
+        "operation": node.operation,
+        "outputs": [list(shape) for shape in node.shapes],
+        "parameters": node.parameters,
+        "trainable_parameters": node.trainable_parameters,
+        "multiply_adds": node.multiply_adds,
+        "activation_bytes": node.activation_bytes,
+    }
+    if node.layers:
+        data["layers"] = [_node_to_dict(each) for each in node.layers]
+    return data
 
 
 def format_shape(shape: Shape) -> str:
@@ -146,17 +151,39 @@ def format_shape(shape: Shape) -> str:
 
 def _rows(analysis: Analysis, graph: Graph) -> Iterator[_SummaryRow]:
     for node, node_analysis in zip(graph.nodes, analysis.nodes, strict=True):
-        frames = () if node.frame is None else node.frame.chain()
-        blocks = [frame.name for frame in frames if frame.kind == "block"]
-        yield _SummaryRow(
-            name=node.name,
-            operation=node.operation if node.weight_owner is None else f"{node.operation} (shared)",
-            blocks=tuple(reversed(blocks)),
-            shapes=node_analysis.shapes,
-            parameters=node_analysis.parameters,
-            multiply_adds=node_analysis.multiply_adds,
-            activation_bytes=node_analysis.activation_bytes,
-        )
+        yield from _node_rows(node, node_analysis, (), 1)
+
+
+def _node_rows(
+    node: Node, node_analysis: NodeAnalysis, wrappers: tuple[tuple[int, str], ...], steps: int
+) -> Iterator[_SummaryRow]:
+    """Yield the row of a node, after those of the block that it wraps.
+
+    `wrappers` are the layers around the node that wrap blocks, each with the number of the blocks
+    around it. All counts are those of `steps` calls of the node.
+    """
+    frames = () if node.frame is None else node.frame.chain()
+    blocks = [frame.name for frame in frames if frame.kind == "block"][::-1]
+    layers = node_analysis.layers
+    if node.wrapped is not None:
+        inner_wrappers = (*wrappers, (len(blocks), node.operation))
+        inner_steps = steps * node_analysis.steps
+        for inner, inner_analysis in zip(node.wrapped.graph.nodes, layers, strict=True):
+            yield from _node_rows(inner, inner_analysis, inner_wrappers, inner_steps)
+    # In paths, a layer that wraps a block is a level as a block is.
+    for count, operation in reversed(wrappers):
+        blocks.insert(count, operation)
+    inner_cost = node_analysis.steps * sum(each.multiply_adds for each in layers)
+    inner_bytes = node_analysis.steps * sum(each.activation_bytes for each in layers)
+    yield _SummaryRow(
+        name=node.name,
+        operation=node.operation if node.weight_owner is None else f"{node.operation} (shared)",
+        blocks=tuple(blocks),
+        shapes=node_analysis.shapes,
+        parameters=node_analysis.parameters - sum(each.parameters for each in layers),
+        multiply_adds=steps * (node_analysis.multiply_adds - inner_cost),
+        activation_bytes=steps * (node_analysis.activation_bytes - inner_bytes),
+    )
 
 
 def _collapse(rows: Iterable[_SummaryRow], depth: int) -> Sequence[_SummaryRow]:

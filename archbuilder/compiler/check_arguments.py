@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -75,7 +75,7 @@ def check_arguments(
     diagnostics: Diagnostics,
     *,
     allow_expressions: bool,
-    require_all: bool = True,
+    may_lack: Collection[str] = (),
     describe_block: BlockDescriber = lambda _: None,
 ) -> tuple[Argument, ...]:
     """Check the arguments of a layer; return the valid ones.
@@ -86,11 +86,11 @@ def check_arguments(
         span: The location of the layer's name, for missing arguments.
         diagnostics: Receives the errors.
         allow_expressions: Whether to accept a text with `$` as any value.
-        require_all: Whether to report required arguments that are missing.
+        may_lack: Required arguments that are given elsewhere.
         describe_block: Describes the block of a name, for errors about a block used as a layer.
     """
     arguments = _ArgumentChecker(diagnostics, allow_expressions, describe_block).check_arguments(
-        signature, tree, span, require_all=require_all
+        signature, tree, span, may_lack=may_lack
     )
     if signature.name == CONSTANT and not any(_is_deferred(each.value) for each in arguments):
         check_constant(arguments, diagnostics)
@@ -146,7 +146,12 @@ class _ArgumentChecker:
     describe_block: BlockDescriber = lambda _: None
 
     def check_arguments(
-        self, signature: Signature, tree: Tree | None, span: Span, *, require_all: bool = True
+        self,
+        signature: Signature,
+        tree: Tree | None,
+        span: Span,
+        *,
+        may_lack: Collection[str] = (),
     ) -> tuple[Argument, ...]:
         """Check the arguments of a layer or object; return the valid ones."""
         if self.allow_expressions and isinstance(tree, ScalarNode) and "$" in str(tree.value):
@@ -188,9 +193,9 @@ class _ArgumentChecker:
         missing = [
             spec
             for spec in signature.arguments.values()
-            if spec.required and spec.name not in {*present, *replaced}
+            if spec.required and spec.name not in {*present, *replaced, *may_lack}
         ]
-        if missing and require_all:
+        if missing:
             names = ", ".join(f"'{spec.name}'" for spec in missing)
             notes = tuple(f"{spec.name}: {spec.reason}" for spec in missing if spec.reason)
             message = f"{signature.name} needs {names}"
@@ -331,8 +336,6 @@ class _ArgumentChecker:
             # Where Keras takes only a layer, as in a wrapper.
             code, message = "type-mismatch", f"{quote(name)} is {block}, not {article_and_noun}"
             note = f"write {article_and_noun}, such as {_EXAMPLES[object_kind]}"
-            if object_kind != "cell":
-                note += "; to wrap a block, wrap each of its layers in its own step"
             notes = (note,)
         elif name in unsupported:
             code = "unsupported-layer" if is_layer else "unknown-keras-object"

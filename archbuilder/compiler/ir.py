@@ -73,6 +73,7 @@ class Node:
         weight_owner: The earlier node whose weights this one uses, or None if it has its own.
         span: The location of the call.
         frame: The chain of blocks and variants that the call was expanded from.
+        wrapped: The block that the layer calls on a part of its input, if it is one that does.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Node:
     weight_owner: str | None
     span: Span
     frame: ExpansionFrame | None
+    wrapped: WrappedBlock | None = None
 
     @property
     def is_unadapted(self) -> bool:
@@ -106,6 +108,30 @@ class Node:
         return tuple(refs)
 
 
+WRAPPED_INPUT: Final = "input"
+"""The name of the input of a wrapped block, within the block."""
+WRAPPED_OUTPUT: Final = "output"
+"""The name of the output of a wrapped block."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedBlock:
+    """A block in the argument of a layer, such as that which `TimeDistributed` calls on each step.
+
+    `graph` is a network of its own, with one output and one input. The shape of the input depends
+    on that of the layer, so that in `graph` is empty. The names of the input and of the nodes begin
+    with `prefix`.
+    """
+
+    argument: str
+    graph: Graph
+
+    @property
+    def prefix(self) -> str:
+        """The path of the block, with a dot."""
+        return f"{self.graph.name}."
+
+
 @dataclass(frozen=True, slots=True)
 class Graph:
     """A network. `outputs` pairs the name of each output with its tensor."""
@@ -117,9 +143,12 @@ class Graph:
     span: Span
 
     def array_files(self) -> tuple[ArrayFile, ...]:
-        """Return the files of its constants."""
-        arguments = (argument for node in self.nodes for argument in node.arguments)
-        return tuple(each.array for each in arguments if each.array is not None)
+        """Return the files of its constants, also of those in wrapped blocks."""
+        files: list[ArrayFile] = []
+        for node in self.nodes:
+            files += [each.array for each in node.arguments if each.array is not None]
+            files += () if node.wrapped is None else node.wrapped.graph.array_files()
+        return tuple(files)
 
     def subgraph_for(self, outputs: Iterable[tuple[str, TensorRef]]) -> Graph:
         """Return the graph that some outputs need, with the nodes whose weights it uses.

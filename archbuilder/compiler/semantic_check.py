@@ -38,7 +38,7 @@ from archbuilder.language.ast import (
     call_of,
     inner_steps,
 )
-from archbuilder.language.block_arguments import may_have_steps
+from archbuilder.language.block_arguments import may_have_steps, wraps_block
 from archbuilder.language.call_graph import find_cycles, unused_roots
 from archbuilder.language.deferred_values import DeferredValue
 from archbuilder.language.formulas import Formula
@@ -55,6 +55,7 @@ from archbuilder.language.objective_operations import objective_program
 from archbuilder.language.parser.fields import FieldReader
 from archbuilder.language.parser.steps import decode_block_argument
 from archbuilder.limits import Limits
+from archbuilder.registry.signatures import Signature
 from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, to_plain
 
 
@@ -301,14 +302,24 @@ class _ProgramChecker:
             if not has_reported_error(self._program, call.callee):
                 report_unknown_callee(self._program, call, self._diagnostics)
         elif isinstance(callee, LayerCallee):
-            self._check_names(call.arguments, scope)
+            signature = callee.signature
+            wrapped = self._wrapped_argument(signature, call, scope)
+            split = self._program.block_arguments.split(
+                call.arguments,
+                () if wrapped is None else (wrapped,),
+                signature.bare_argument,
+                self._reader,
+            )
+            self._check_names(split.values, scope)
+            for named in split.blocks:
+                self._check_block_argument(named.block, scope)
             check_arguments(
-                callee.signature,
-                None if call.arguments is None else call.arguments.tree,
+                signature,
+                None if split.values is None else split.values.tree,
                 call.span,
                 self._diagnostics,
                 allow_expressions=True,
-                require_all=is_complete,
+                may_lack=[*signature.arguments] if not is_complete else [*filter(None, [wrapped])],
                 describe_block=partial(describe_block, self._program),
             )
             if constants is not None:
@@ -322,6 +333,19 @@ class _ProgramChecker:
             else:
                 self._imported_blocks.add(callee.block)
             self._check_block_arguments(callee, call, scope, is_complete=is_complete)
+
+    def _wrapped_argument(
+        self, signature: Signature, call: StepCall, scope: VisibleNames
+    ) -> str | None:
+        """Return the argument of a layer that is a block where it could be a layer, if any."""
+
+        def is_block(text: str) -> bool:
+            if text.startswith("$"):
+                return text[1:] in scope.holders
+            return isinstance(resolve_callee(self._program, text), BlockCallee)
+
+        name = signature.block_argument
+        return name if name and wraps_block(call.arguments, name, is_block) else None
 
     def _check_block_arguments(
         self, callee: BlockCallee, call: StepCall, scope: VisibleNames, *, is_complete: bool

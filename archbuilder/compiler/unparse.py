@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from archbuilder.compiler.ir import Argument, Graph, TensorRef
+from archbuilder.compiler.ir import Graph, Node, TensorRef
 from archbuilder.files.array_files import ArrayFile
 from archbuilder.plain_data import PlainData, ScalarValue
 from archbuilder.yaml.nodes import to_plain
@@ -61,26 +61,10 @@ def _network_lines(graph: Graph, array_path: Callable[[ArrayFile], str]) -> Iter
         yield f"  {_scalar_to_yaml(graph_input.name)}: {to_flow_yaml(declaration)}"
     yield "layers:"
     for node in graph.nodes:
-        if node.weight_owner is not None:
-            body = f"reuse: {_scalar_to_yaml(node.weight_owner)}"
-        elif node.arguments:
-            body = f"{node.operation}: {_unparse_arguments(node.arguments, array_path)}"
-        else:
-            body = f"{node.operation}:"
-        yield f"  - {body}"
-        # The name of a step may be a number or a keyword: 'true', '12'.
-        yield f"    name: {_scalar_to_yaml(node.name)}"
-        # The inputs of a step are all positional or all by name, see `expand.inputs`.
-        refs: list[PlainData] = [str(ref) for ref in node.inputs]
-        refs_by_name: dict[str, PlainData] = {
-            name: str(value) if isinstance(value, TensorRef) else [str(ref) for ref in value]
-            for name, value in node.keywords
-        }
-        # A layer without inputs, such as `Parameter`, takes no `from`.
-        if refs or refs_by_name:
-            yield f"    from: {to_flow_yaml(refs_by_name or (refs if len(refs) > 1 else refs[0]))}"
-        if node.call_constants:
-            yield f"    call: {_unparse_arguments(node.call_constants, array_path)}"
+        first, *others = _step(node, array_path).items()
+        yield f"  - {_entry(*first)}"
+        for entry in others:
+            yield f"    {_entry(*entry)}"
     if not graph.nodes:
         # An output may be an input. Without the empty list, 'layers' would be null.
         yield "  []"
@@ -89,15 +73,48 @@ def _network_lines(graph: Graph, array_path: Callable[[ArrayFile], str]) -> Iter
         yield f"  {_scalar_to_yaml(name)}: {_scalar_to_yaml(str(ref))}"
 
 
-def _unparse_arguments(
-    arguments: tuple[Argument, ...], array_path: Callable[[ArrayFile], str]
-) -> str:
-    return to_flow_yaml(
-        {
-            each.name: to_plain(each.value) if each.array is None else array_path(each.array)
-            for each in arguments
-        }
-    )
+def _entry(key: str, value: PlainData) -> str:
+    # `ReLU:` is a layer without arguments.
+    return f"{key}:" if value is None else f"{key}: {to_flow_yaml(value)}"
+
+
+def _step(
+    node: Node, array_path: Callable[[ArrayFile], str], prefix: str = ""
+) -> dict[str, PlainData]:
+    """Return the step of a node; `prefix` is left out of the names of steps."""
+    step: dict[str, PlainData] = {}
+    if node.weight_owner is not None:
+        step["reuse"] = node.weight_owner.removeprefix(prefix)
+    else:
+        step[node.operation] = _arguments(node, array_path) or None
+    step["name"] = node.name.removeprefix(prefix)
+    # The inputs of a step are all positional or all by name, see `expand.inputs`.
+    refs: list[PlainData] = [str(ref).removeprefix(prefix) for ref in node.inputs]
+    refs_by_name: dict[str, PlainData] = {
+        name: str(value).removeprefix(prefix)
+        if isinstance(value, TensorRef)
+        else [str(ref).removeprefix(prefix) for ref in value]
+        for name, value in node.keywords
+    }
+    # A layer without inputs, such as `Parameter`, takes no `from`.
+    if refs or refs_by_name:
+        step["from"] = refs_by_name or (refs if len(refs) > 1 else refs[0])
+    if node.call_constants:
+        step["call"] = {each.name: to_plain(each.value) for each in node.call_constants}
+    return step
+
+
+def _arguments(node: Node, array_path: Callable[[ArrayFile], str]) -> dict[str, PlainData]:
+    arguments = {
+        each.name: to_plain(each.value) if each.array is None else array_path(each.array)
+        for each in node.arguments
+    }
+    if node.wrapped is not None:
+        wrapped = node.wrapped
+        arguments[wrapped.argument] = [
+            _step(each, array_path, wrapped.prefix) for each in wrapped.graph.nodes
+        ]
+    return arguments
 
 
 def to_flow_yaml(value: PlainData) -> str:

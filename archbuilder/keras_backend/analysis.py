@@ -52,6 +52,9 @@ class NodeAnalysis:
         multiply_adds: Multiply-adds for one example, see `flops`.
         weight_bytes: Memory of all its weights.
         largest_weight_bytes: Memory of its largest single weight.
+        layers: The nodes of the block that it wraps, called on one step. Its own counts include
+            those of its layers for all steps.
+        steps: The number of steps on which the block is called.
     """
 
     name: str
@@ -63,6 +66,8 @@ class NodeAnalysis:
     multiply_adds: int
     weight_bytes: int
     largest_weight_bytes: int
+    layers: tuple[NodeAnalysis, ...] = ()
+    steps: int = 1
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
@@ -72,7 +77,9 @@ class NodeAnalysis:
     @property
     def activation_bytes(self) -> int:
         """Memory of the outputs for one example."""
-        return sum(output.bytes for output in self.outputs) if self.used else 0
+        own_bytes = sum(output.bytes for output in self.outputs)
+        inner_bytes = sum(each.activation_bytes for each in self.layers)
+        return own_bytes + self.steps * inner_bytes if self.used else 0
 
     @property
     def init_peak_bytes(self) -> int:

@@ -187,6 +187,9 @@ def _analyze_node(node: Node, built_node: BuiltNode, seen: set[int], *, used: bo
         if used and layer is not None
         else 0
     )
+    layers = _analyze_wrapped(node, built_node) if used else ()
+    # An unknown number of steps counts as one.
+    steps = (next(iter(input_shapes.values()))[0] or 1) if layers else 1
     return NodeAnalysis(
         name=node.name,
         operation=node.operation,
@@ -196,9 +199,22 @@ def _analyze_node(node: Node, built_node: BuiltNode, seen: set[int], *, used: bo
         trainable_parameters=sum(
             size for size, weight in zip(sizes, weights, strict=True) if id(weight) in trainable
         ),
-        multiply_adds=cost,
+        multiply_adds=cost + steps * sum(each.multiply_adds for each in layers),
         weight_bytes=sum(sizes_in_bytes),
         largest_weight_bytes=max(sizes_in_bytes, default=0),
+        layers=layers,
+        steps=steps,
+    )
+
+
+def _analyze_wrapped(node: Node, built_node: BuiltNode) -> tuple[NodeAnalysis, ...]:
+    """Analyze the block that a node wraps, called on one step."""
+    if node.wrapped is None or built_node.wrapped is None:
+        return ()
+    built_nodes, seen = built_node.wrapped.nodes, set[int]()
+    return tuple(
+        _analyze_node(each, built_nodes[each.name], seen, used=True)
+        for each in node.wrapped.graph.nodes
     )
 
 

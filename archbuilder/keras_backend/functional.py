@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import keras
 
 from archbuilder import registry
 from archbuilder.compiler.batch_axis import find_batch_axes
-from archbuilder.compiler.ir import Graph, GraphInput, Node, Shape, TensorRef
-from archbuilder.diagnostics.errors import Diagnostics, InternalError
+from archbuilder.compiler.ir import Graph, GraphInput, Node, Shape, TensorRef, WrappedBlock
+from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, InternalError
 from archbuilder.diagnostics.span import Span
 from archbuilder.keras_backend.batch_axis import BROADCAST, BatchAxisAdapter, check_broadcast
 from archbuilder.keras_backend.batch_mixing import check_batch_mixing
 from archbuilder.keras_backend.broadcast_add import ADDING_LAYERS
-from archbuilder.keras_backend.call_errors import empty_output_error, shape_error
+from archbuilder.keras_backend.call_errors import shape_error
 from archbuilder.keras_backend.instantiate import build_layer, convert_arguments
 from archbuilder.keras_backend.keras_errors import (
     BuildError,
@@ -25,9 +25,7 @@ from archbuilder.keras_backend.keras_errors import (
     translate_keras_errors,
 )
 from archbuilder.keras_backend.node_checks import (
-    check_bias,
     check_input_count,
-    check_learned_size,
     check_slice,
     check_traced_shapes,
     order_tensors_safely,
@@ -35,12 +33,15 @@ from archbuilder.keras_backend.node_checks import (
 )
 from archbuilder.keras_backend.op_names import name_operations
 from archbuilder.keras_backend.operation_constants import build_function
-from archbuilder.keras_backend.regularization import check_regularizers
+from archbuilder.keras_backend.output_checks import (
+    check_layer_call,
+    check_output_shapes,
+    flatten_outputs,
+)
 from archbuilder.keras_backend.shape_format import (
     CallTensor,
     example_shape,
     format_shape,
-    is_empty,
 )
 from archbuilder.keras_backend.state_scope import recursion_limit
 from archbuilder.keras_backend.tracing import trace
@@ -62,6 +63,8 @@ class BuiltNode:
     constants: Mapping[str, object]
     outputs: Tensors
     has_batch_axis: bool
+    wrapped: BuiltGraph | None = None
+    """The model that the layer calls on a part of its input, if the node wraps a block."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +97,7 @@ class GraphBuilder:
         self._inputs: dict[str, keras.KerasTensor] = {}
         self._layers: dict[str, keras.layers.Layer] = {}
         self._built_nodes: dict[str, BuiltNode] = {}
+        self._wrapped_graphs: dict[str, BuiltGraph] = {}
         # The nodes so far without a batch axis, and inputs for those that read no tensor; without
         # one, the first is taken, which has the same effect on shapes. See `BatchAxes`.
         self._unbatched: set[str] = set()
@@ -180,14 +184,14 @@ class GraphBuilder:
             operation, keywords = safe_add(operation, call_tensors)
         with translate_keras_errors(lambda error: shape_error(node, call_tensors, error)):
             result = operation(*positional, **keywords, **constants)
-        outputs = call_outputs = _flatten_outputs(result, node)
+        outputs = call_outputs = flatten_outputs(result, node)
         has_batch_axis = node.name not in self._unbatched
         if adapter is not None and not has_batch_axis:
             outputs = adapter.remove_axis(call_outputs)
-        _check_output_shapes(node, call_tensors, outputs, has_batch_axis=has_batch_axis)
+        check_output_shapes(node, call_tensors, outputs, has_batch_axis=has_batch_axis)
         layer = operation if isinstance(operation, keras.layers.Layer) else None
         if layer is not None:
-            _check_layer_call(node, layer, call_tensors, call_outputs)
+            check_layer_call(node, layer, call_tensors, call_outputs)
         else:
             # Only functions are traced, which takes milliseconds. `check_forward_pass` calls the
             # layers of small models.
@@ -199,7 +203,12 @@ class GraphBuilder:
                 check_batch_mixing(node, signature, operation, arguments, call_tensors)
             name_operations(outputs, [each.tensor for each in call_tensors], node.name)
         self._built_nodes[node.name] = BuiltNode(
-            layer, tuple(call_tensors), constants, outputs, has_batch_axis
+            layer,
+            tuple(call_tensors),
+            constants,
+            outputs,
+            has_batch_axis,
+            self._wrapped_graphs.get(node.name),
         )
 
     def _resolve_operation(self, node: Node, signature: Signature) -> Operation | None:
@@ -210,13 +219,46 @@ class GraphBuilder:
         if node.operation.startswith("ops."):
             return build_function(node, signature)
         if node.weight_owner is None:
-            layer = build_layer(signature, node.arguments, node.name, node.span)
+            layers: dict[str, keras.layers.Layer] = {}
+            if node.wrapped is not None:
+                built_graph = self._build_wrapped(node, node.wrapped)
+                if built_graph is None:
+                    return None
+                layers[node.wrapped.argument] = built_graph.model
+            layer = build_layer(signature, node.arguments, node.name, node.span, layers)
         elif node.weight_owner in self._layers:
             layer = self._layers[node.weight_owner]
         else:
             return None
         self._layers[node.name] = layer
         return layer
+
+    def _build_wrapped(self, node: Node, wrapped: WrappedBlock) -> BuiltGraph | None:
+        """Build the model that a layer calls on each step of its input.
+
+        Returns None after an error in the model, or if the input failed.
+        """
+        (ref, *_) = node.input_refs()
+        if not self._is_built(ref):
+            return None
+        tensor = self._single_output(ref, node.span)
+        shape = example_shape(tensor, has_batch_axis=ref.node not in self._unbatched)
+        if len(shape) < 2:
+            message = (
+                f"'{node.name}' ({node.operation}) needs an input of steps, each of at least one"
+                f" axis, not {format_shape(shape)}"
+            )
+            raise BuildError("shape-mismatch", message, node.span)
+        (declared,) = wrapped.graph.inputs
+        block_input = replace(declared, shape=shape[1:], dtype=tensor.dtype)
+        diagnostics = Diagnostics()
+        try:
+            graph = replace(wrapped.graph, inputs=(block_input,))
+            self._wrapped_graphs[node.name] = GraphBuilder(diagnostics).build(graph)
+        except BlueprintError as error:
+            for diagnostic in error.diagnostics:
+                self._diagnostics.add(diagnostic)
+        return self._wrapped_graphs.get(node.name)
 
     def _make_adapter(self, node: Node, signature: Signature) -> BatchAxisAdapter | None:
         """Return what adapts tensors without a batch axis to a layer; None where they stay."""
@@ -323,52 +365,3 @@ def _make_input(graph_input: GraphInput) -> keras.KerasTensor:
 
     with translate_keras_errors(make_error):
         return keras.Input(graph_input.shape, dtype=graph_input.dtype, name=graph_input.name)
-
-
-def _flatten_outputs(result: object, node: Node) -> Tensors:
-    """Return the output tensors of a call in order; Keras nests them in lists and dictionaries."""
-    if isinstance(result, keras.KerasTensor):
-        return (result,)
-    if isinstance(result, Mapping):
-        result = list(result.values())
-    if not isinstance(result, Sequence) or not result:
-        message = f"'{node.name}' ({node.operation}) does not return a tensor with these arguments"
-        raise BuildError("keras-rejected", message, node.span)
-    return tuple(tensor for item in result for tensor in _flatten_outputs(item, node))
-
-
-def _check_layer_call(
-    node: Node, layer: keras.layers.Layer, call_tensors: Sequence[CallTensor], outputs: Tensors
-) -> None:
-    """Check what a layer returned for these tensors."""
-    if any(tensor is each.tensor for tensor in outputs for each in call_tensors):
-        # Keras 3.15.1 reports a cycle for a model with such a layer, for example Equalization.
-        message = f"'{node.name}' ({node.operation}) returns its input unchanged"
-        notes = ("Keras cannot use such a layer in a model; write it under 'augment'",)
-        raise BuildError("keras-rejected", message, node.span, notes)
-    check_learned_size(node, call_tensors, outputs[0])
-    check_bias(node, layer, call_tensors, outputs[0])
-    check_regularizers(node, layer)
-
-
-def _check_output_shapes(
-    node: Node, call_tensors: Sequence[CallTensor], outputs: Tensors, *, has_batch_axis: bool
-) -> None:
-    """Check that no output is empty, and that a batch axis comes first."""
-    for tensor in outputs:
-        shape = example_shape(tensor, has_batch_axis=has_batch_axis)
-        if is_empty(shape):
-            raise empty_output_error(node, call_tensors, (f"its output is {format_shape(shape)}",))
-        # Inputs have an unknown batch size: a known first size means that the axis was lost.
-        if has_batch_axis and (not tensor.shape or tensor.shape[0] is not None):
-            message = (
-                f"'{node.name}' ({node.operation}) loses the batch axis: its output is"
-                f" {tensor.shape}"
-            )
-            notes = ["the first axis is the batch axis, whose size is unknown"]
-            notes += [
-                f"{each} has no batch axis; BroadcastToBatch adds one"
-                for each in call_tensors
-                if not each.has_batch_axis
-            ]
-            raise BuildError("shape-mismatch", message, node.span, tuple(notes))

@@ -58,6 +58,7 @@ _FLOAT_KINDS: Final = ("schedule", "optimizer")
 _ACCURACY: Final = "accuracy"
 """The metric for which Keras chooses binary, categorical or sparse accuracy by the shapes."""
 _NO_DEFAULTS: Final[Mapping[str, object]] = {}
+_NO_LAYERS: Final[Mapping[str, keras.layers.Layer]] = {}
 
 
 def build_object(
@@ -80,17 +81,22 @@ def build_object(
 
 
 def build_layer(
-    signature: Signature, arguments: Iterable[Argument], name: str, span: Span
+    signature: Signature,
+    arguments: Iterable[Argument],
+    name: str,
+    span: Span,
+    layers: Mapping[str, keras.layers.Layer] = _NO_LAYERS,
 ) -> keras.layers.Layer:
     """Create a layer named `name`. The names of layers inside it begin with `name`.
 
-    With the argument `adapt`, its shapes are right, but it has not learned its state.
+    `layers` are arguments that have been created already. With the argument `adapt`, the shapes of
+    the layer are right, but it has not learned its state.
 
     Raises:
         BuildError: if the installed Keras lacks the layer or an argument, or rejects a value.
     """
     constructor = lookup(signature, span)
-    values = convert_arguments(arguments, signature.arguments, name)
+    values = {**convert_arguments(arguments, signature.arguments, name), **layers}
     values.pop(ADAPT_ARGUMENT, None)
     return _construct(constructor, {"name": name, **values}, signature.name, span)
 

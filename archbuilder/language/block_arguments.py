@@ -7,7 +7,7 @@ them here.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -107,6 +107,28 @@ def _split_tree(
 
 def _decode_named(name: str, tree: Tree, span: Span, reader: FieldReader) -> NamedBlock:
     return NamedBlock(name, decode_block_argument(reader, tree, f"the block {quote(name)}"), span)
+
+
+def wraps_block(
+    arguments: DeferredValue | None, argument: str, is_block: Callable[[str], bool]
+) -> bool:
+    """Return whether the argument of a layer is a block, rather than a layer with arguments.
+
+    `is_block` returns whether a name is that of a block, or `$name` that of a parameter with one.
+    """
+    if arguments is None:
+        return False
+    tree = arguments.tree
+    if isinstance(tree, MappingNode):
+        entry = tree.get(argument)
+        if entry is None:
+            return False
+        tree = entry.value
+    if isinstance(tree, SequenceNode):
+        return True
+    if isinstance(tree, MappingNode):
+        return len(tree.entries) == 1 and is_block(tree.entries[0].key)
+    return isinstance(tree.value, str) and is_block(tree.value)
 
 
 def may_have_steps(tree: Tree) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, get_args
 from archbuilder.language.keyword_schemas import (
     ANY,
     BLOCK,
+    BLOCK_CALL,
     BLOCK_USE,
     EXPRESSION,
     FILE_PROPERTIES,
@@ -192,6 +193,8 @@ def _arguments(signature: Signature) -> Schema:
             kinds.append(
                 {"type": "array", "items": kind, "minItems": 1} if spec.type.is_list else kind
             )
+            if name == signature.block_argument:
+                kinds += [{"$ref": "#/definitions/steps"}, BLOCK_CALL]
             if spec.type.is_optional:
                 kinds.append(NULL)
         if spec.type.schema is not None:

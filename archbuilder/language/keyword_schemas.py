@@ -38,6 +38,17 @@ def mapping_schema(values: Schema, pattern: str = _NAME) -> Schema:
     return {"type": "object", "patternProperties": {pattern: values}, "additionalProperties": False}
 
 
+BLOCK_CALL: Final = any_of(
+    {"type": "string", "pattern": BLOCK_USE},
+    {
+        "type": "object",
+        "patternProperties": {BLOCK_USE: ANY},
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+    },
+)
+"""A block as a value: a name, or a name with arguments."""
 NUMBER: Final[Schema] = {"type": "number"}
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _SHAPE: Final[Schema] = {"type": "array", "items": {"type": ["integer", "null"]}}

@@ -24,6 +24,10 @@ ObjectKind: TypeAlias = Literal[
 ]
 """Kinds of objects that an argument may take. A cell computes one time step of an `RNN` layer."""
 
+_BLOCK_ARGUMENTS: Final[Mapping[str, str]] = {"TimeDistributed": "layer"}
+"""Arguments that take any layer, by the layer that calls it on a part of its input. Other wrappers
+need attributes of the layer: `Bidirectional` its direction, `RNN` the states of its cell."""
+
 LAYER_KINDS: Final = ("layer", "recurrent layer", "cell")
 """The kinds that are layers: all layers, those that `Bidirectional` can wrap, and cells."""
 
@@ -93,6 +97,11 @@ class Signature:
     unsupported: Mapping[str, str]
     is_source: bool = False
     """Whether a step without `from` has no input, rather than the output of the previous step."""
+
+    @property
+    def block_argument(self) -> str | None:
+        """Name of the argument that takes a block as well as a layer; None if there is none."""
+        return _BLOCK_ARGUMENTS.get(self.name)
 
     @property
     def bare_argument(self) -> str | None:

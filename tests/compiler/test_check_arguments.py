@@ -232,14 +232,18 @@ def test_ctc_loss():
 @pytest.mark.parametrize(
     ("kind", "note"),
     [
-        ("layer", "write a layer, .*; to wrap a block, wrap each of its layers"),
-        ("recurrent layer", "write a recurrent layer, such as {LSTM: 64}; to wrap"),
+        ("layer", "write a layer, such as {LSTM: 64}$"),
+        ("recurrent layer", "write a recurrent layer, such as {LSTM: 64}$"),
         ("cell", "write a recurrent cell, such as {LSTMCell: 64}$"),
     ],
 )
 def test_block_in_a_layer(kind: ObjectKind, note: str):
     """A block inside a wrapper is called one, with its place and what belongs there instead."""
-    arguments = {"layer": "TimeDistributed", "recurrent layer": "Bidirectional", "cell": "RNN"}
+    arguments = {
+        "layer": "SpectralNormalization",
+        "recurrent layer": "Bidirectional",
+        "cell": "RNN",
+    }
     signature = registry.load().signature(arguments[kind])
     assert signature is not None
     mapping = tree("{cell: encoder}" if kind == "cell" else "{layer: encoder}")

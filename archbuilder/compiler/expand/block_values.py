@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -18,11 +18,13 @@ from archbuilder.compiler.parameters import ExplicitValues, ParameterValue, reso
 from archbuilder.diagnostics.errors import Diagnostics, quote
 from archbuilder.diagnostics.span import NO_FILE, Span
 from archbuilder.language.ast import BlockArgument, ErrorNode, Import, Param, StepCall
+from archbuilder.language.block_arguments import wraps_block
 from archbuilder.language.deferred_values import Value, ValueEvaluator, Variables
-from archbuilder.language.modules import Program
+from archbuilder.language.modules import BlockCallee, Program, resolve_callee
 from archbuilder.language.parser.fields import FieldReader
 from archbuilder.language.parser.steps import decode_block_argument
 from archbuilder.limits import Limits
+from archbuilder.registry.signatures import Signature
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, Tree, to_plain
 from archbuilder.yaml.reader import parse_yaml
 
@@ -92,17 +94,38 @@ def check_call_of_steps(
     return False
 
 
+def wrapped_argument(signature: Signature, bound: BoundCall) -> str | None:
+    """Return the argument of a call that is a block where a layer could be; None if there is none.
+
+    A parameter that holds null counts as such a block, too.
+    """
+    name = signature.block_argument
+    if name is None:
+        return None
+    sources = [(bound.call.arguments, bound.environment)]
+    sources += [(each.arguments, each.environment) for each in bound.added]
+    for arguments, environment in sources:
+        if wraps_block(arguments, name, partial(_is_block, environment=environment)):
+            return name
+    return None
+
+
+def _is_block(text: str, environment: Environment) -> bool:
+    if text.startswith("$"):
+        return isinstance(environment.variables.get(text[1:]), BlockValue)
+    return isinstance(resolve_callee(environment.file.program, text), BlockCallee)
+
+
 def evaluate_arguments(
-    bound: BoundCall, params: Mapping[str, Param], first: str | None, evaluator: ValueEvaluator
+    bound: BoundCall, block_params: Collection[str], first: str | None, evaluator: ValueEvaluator
 ) -> EvaluatedArguments | None:
     """Evaluate the arguments of a call; report an error and return None.
 
-    `params` are the parameters of the callee if it is a block, and `first` is the one that a value
-    without a name stands for.
+    `block_params` are those that take blocks, and `first` is the one that a value without a name
+    stands for.
     """
     diagnostics = evaluator.diagnostics
     tracker = diagnostics.track_errors()
-    block_params = [name for name, param in params.items() if param.is_block]
     trees: list[Tree] = []
     blocks: dict[str, BlockValue | None] = {}
     sources = [(bound.call.arguments, bound.environment)]

@@ -24,6 +24,7 @@ from archbuilder.compiler.parameters import (
     check_required,
     resolve_parameters,
 )
+from archbuilder.compiler.visible_names import block_params
 from archbuilder.diagnostics.errors import closest_match, quote
 from archbuilder.expressions import ShapeLookup
 from archbuilder.language.ast import Block, InputDeclaration, StepCall
@@ -47,7 +48,7 @@ def bind_block_parameters(
     diagnostics = evaluator.diagnostics
     tracker = diagnostics.track_errors()
     params, call, caller = callee.params, bound.call, bound.environment.file
-    arguments = evaluate_arguments(bound, params, next(iter(params), None), evaluator)
+    arguments = evaluate_arguments(bound, block_params(params), next(iter(params), None), evaluator)
     if arguments is None:
         return None
     owner = ParameterOwner(f"block '{call.callee}'", "argument")

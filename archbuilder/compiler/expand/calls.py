@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol
 
-from archbuilder.compiler.expand.block_values import check_call_of_steps, held_block
+from archbuilder.compiler.expand.block_values import (
+    check_call_of_steps,
+    held_block,
+    wrapped_argument,
+)
 from archbuilder.compiler.expand.blocks import (
     bind_block_inputs,
     bind_block_parameters,
@@ -17,6 +20,10 @@ from archbuilder.compiler.expand.scope import CallSite, Scope, Symbol
 from archbuilder.compiler.expand.shapes import InputShapes, NetworkShapes
 from archbuilder.compiler.expand.step_names import assign_step_name
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
+from archbuilder.compiler.expand.wrapped_blocks import (
+    StepExpander,
+    WrapperExpander,
+)
 from archbuilder.diagnostics.errors import ExpansionFrame, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import (
@@ -40,18 +47,6 @@ from archbuilder.plain_data import UnknownValue
 from archbuilder.yaml.nodes import ScalarNode
 
 
-class StepExpander(Protocol):
-    """Expands lists of steps, such as those of the blocks that are called."""
-
-    def expand_steps(
-        self, steps: tuple[Step, ...], scope: Scope, tensors: TensorRefs, variables: Variables
-    ) -> TensorRefs:
-        """Expand a chain of steps that starts from `tensors`; return the output of the last one."""
-
-    def evaluator_at(self, scope: Scope, previous: TensorRefs) -> ValueEvaluator:
-        """Return the evaluator of a step, which knows the shapes of the steps before it."""
-
-
 class CallExpander:
     """Expands the calls in the steps of one network."""
 
@@ -64,6 +59,7 @@ class CallExpander:
     ) -> None:
         self._steps = steps
         self._layers = layers
+        self._wrappers = WrapperExpander(steps, layers, shapes, evaluator)
         self._shapes = shapes
         self._evaluator = evaluator
         self._diagnostics = evaluator.diagnostics
@@ -111,7 +107,10 @@ class CallExpander:
         call, program = bound.call, bound.environment.file.program
         callee = resolve_callee(program, call.callee)
         if isinstance(callee, LayerCallee):
-            return self._layers.add(callee, bound, call_site, frame)
+            wrapped = wrapped_argument(callee.signature, bound)
+            if wrapped is None:
+                return self._layers.add(callee, bound, call_site, frame)
+            return self._wrappers.expand(callee, wrapped, bound, call_site, frame, depth)
         if callee is not None:
             return self._expand_block_call(callee, bound, call_site, frame, depth)
         if not has_reported_error(program, call.callee):

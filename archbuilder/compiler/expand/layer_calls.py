@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +14,7 @@ from archbuilder.compiler.expand.environment import BoundCall
 from archbuilder.compiler.expand.inputs import check_inputs
 from archbuilder.compiler.expand.scope import CallSite, Symbol
 from archbuilder.compiler.expand.tensors import ERROR_REFS, NO_INPUTS, TensorRefs
-from archbuilder.compiler.ir import Argument, Node, TensorRef
+from archbuilder.compiler.ir import Argument, Node, TensorRef, WrappedBlock
 from archbuilder.diagnostics.errors import BlueprintError, ExpansionFrame
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.deferred_values import ValueEvaluator
@@ -48,6 +49,29 @@ class LayerCalls:
         After an error the output is `ERROR_REFS`.
         """
         arguments = self._evaluate_arguments(callee.signature, bound)
+        return self.add_node(callee, arguments, call_site, frame)
+
+    @contextmanager
+    def separate_nodes(self) -> Iterator[dict[str, Node]]:
+        """Collect the nodes that are added within this context in a graph of their own."""
+        outer, self.nodes = self.nodes, {}
+        try:
+            yield self.nodes
+        finally:
+            self.nodes = outer
+
+    def add_node(
+        self,
+        callee: LayerCallee,
+        arguments: tuple[Argument, ...] | None,
+        call_site: CallSite,
+        frame: ExpansionFrame | None,
+        wrapped: WrappedBlock | None = None,
+    ) -> Symbol:
+        """Add the node of a call with these arguments, which are None after an error.
+
+        Returns its output and a function that calls the layer again.
+        """
         owner = call_site.path
         if call_site.weight_owner is not None:
             # In a block that is used again, the node of the first use may itself share weights.
@@ -59,8 +83,8 @@ class LayerCalls:
                 else first_use.weight_owner
             )
 
-        def emit(site: CallSite) -> TensorRefs:
-            outputs = self.emit(callee.signature, arguments, site, frame)
+        def emit(site: CallSite, wrapped: WrappedBlock | None = None) -> TensorRefs:
+            outputs = self.emit(callee.signature, arguments, site, frame, wrapped)
             return outputs.named(callee.outputs) if callee.outputs else outputs
 
         # `reuse` calls the layer with the arguments of its first call.
@@ -70,7 +94,7 @@ class LayerCalls:
         first_site = (
             call_site if call_site.weight_owner is None else replace(call_site, weight_owner=owner)
         )
-        return Symbol(emit(first_site), call_site.span, reuse)
+        return Symbol(emit(first_site, wrapped), call_site.span, reuse)
 
     def emit(
         self,
@@ -78,6 +102,7 @@ class LayerCalls:
         arguments: tuple[Argument, ...] | None,
         call_site: CallSite,
         frame: ExpansionFrame | None,
+        wrapped: WrappedBlock | None = None,
     ) -> TensorRefs:
         """Add a node to the graph and return its output; return `ERROR_REFS` after an error."""
         takes_previous = bool(signature.tensor_arguments) and not signature.is_source
@@ -121,6 +146,7 @@ class LayerCalls:
             weight_owner=call_site.weight_owner,
             span=call_site.span,
             frame=frame,
+            wrapped=wrapped,
         )
         self.nodes[node.name] = node
         if all(ref.node in self.unbatched for ref in node.input_refs()):
@@ -153,7 +179,7 @@ class LayerCalls:
         if cached_arguments is not None:
             return cached_arguments
         tracker = self._diagnostics.track_errors()
-        evaluated = evaluate_arguments(bound, {}, signature.bare_argument, self._evaluator)
+        evaluated = evaluate_arguments(bound, (), signature.bare_argument, self._evaluator)
         if evaluated is None:
             return None
         arguments = check_arguments(

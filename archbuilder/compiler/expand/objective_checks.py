@@ -95,3 +95,16 @@ def check_memories(
                 f"the rows of '{memory.name}' depend on '{min(needed & names)}', a memory",
                 memory.span,
             )
+
+
+def check_wrapped_blocks(nodes: Iterable[Node], diagnostics: Diagnostics) -> None:
+    """Report layers that wrap blocks: their models need shapes, which objectives do not know."""
+    for node in nodes:
+        if node.wrapped is not None:
+            with diagnostics.within(node.frame):
+                diagnostics.error(
+                    "invalid-choice",
+                    f"the {node.operation} of an objective cannot wrap a block",
+                    node.span,
+                    notes=("put the step into a network, and use the network as a step",),
+                )

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from archbuilder.compiler.expand.dead_nodes import eliminate_dead_nodes
 from archbuilder.compiler.expand.lowering import Expander
-from archbuilder.compiler.expand.networks import eliminate_dead_nodes
 from archbuilder.compiler.expand.objective_checks import (
     called_network,
     check_constants,
@@ -15,6 +15,7 @@ from archbuilder.compiler.expand.objective_checks import (
     check_memories,
     check_network_names,
     check_views,
+    check_wrapped_blocks,
 )
 from archbuilder.compiler.expand.scope import FileScope, Scope, Symbol
 from archbuilder.compiler.expand.size_limit import check_step_count
@@ -127,6 +128,7 @@ class _ObjectiveExpansion:
         check_views(expander.nodes, [each.name for each in columns], self._diagnostics)
         check_memories(memories, expander.nodes, self._diagnostics)
         check_constants(expander.nodes, self._diagnostics)
+        check_wrapped_blocks(expander.nodes, self._diagnostics)
         if expander.shapes.has_unknown and not self._tracker.has_errors():
             self._diagnostics.error(
                 "invalid-choice",

@@ -45,6 +45,8 @@ class NetworkShapes:
 
     Attributes:
         has_unknown: Whether a shape was unknown, so that the nodes may be incomplete.
+        is_readable: Whether shapes can be read: not within a block that a layer wraps, whose input
+            has a shape only when the layer is built.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class NetworkShapes:
         diagnostics: Diagnostics,
     ) -> None:
         self.has_unknown = False
+        self.is_readable = True
         self._make_oracle = make_oracle
         self._inputs = inputs
         self._nodes = nodes
@@ -64,7 +67,9 @@ class NetworkShapes:
     def find_shape(self, name: str, tensors: TensorRefs, span: Span) -> Shape | UnknownValue:
         """Return the shape of a tensor of this name; it is unknown after an error."""
         shape = None
-        if len(tensors.refs) > 1:
+        if not self.is_readable:
+            report_unreadable_shape(span, self._diagnostics)
+        elif len(tensors.refs) > 1:
             first = f"{name}.{tensors.names[0] if tensors.names else 0}"
             self._diagnostics.error(
                 "unknown-output",

@@ -14,9 +14,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from archbuilder.compiler.expand.block_values import held_block
+from archbuilder.compiler.expand.block_values import (
+    evaluate_arguments,
+    held_block,
+    wrapped_argument,
+)
 from archbuilder.compiler.expand.blocks import bind_block_parameters
-from archbuilder.compiler.expand.environment import BoundCall, Environment
+from archbuilder.compiler.expand.environment import BlockValue, BoundCall, Environment
 from archbuilder.compiler.expand.iteration import evaluate_when, iterations
 from archbuilder.compiler.expand.scope import FileScope
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
@@ -33,8 +37,9 @@ from archbuilder.language.ast import (
 )
 from archbuilder.language.deferred_values import DeferredValue, Value, ValueEvaluator, Variables
 from archbuilder.language.formulas import Formula
-from archbuilder.language.modules import BlockCallee, resolve_callee
+from archbuilder.language.modules import LayerCallee, resolve_callee
 from archbuilder.plain_data import UnknownValue
+from archbuilder.registry.signatures import Signature
 
 MAX_STEP_NESTING: Final = 100
 """How deep steps can be nested, those of blocks within the steps that call them included. The
@@ -166,17 +171,15 @@ class _StepCounter:
         if call.parameter is None:
             return count + self._count_call(BoundCall(call, environment))
         block = held_block(call, environment, self._evaluator.diagnostics)
-        if block is not None and isinstance(block.body, Sequential):
-            return count + self._count_inner(block.body.steps, block.environment)
-        if block is not None and isinstance(block.body, StepCall):
-            return count + self._count_call(BoundCall(block.body, block.environment, block.added))
-        return count
+        return count + self._count_held(block)
 
     def _count_call(self, bound: BoundCall) -> int:
         """Count the steps within a called block; 0 for a layer."""
         file = bound.environment.file
         callee = resolve_callee(file.program, bound.call.callee)
-        if not isinstance(callee, BlockCallee):
+        if isinstance(callee, LayerCallee):
+            return self._count_wrapped(callee.signature, bound)
+        if callee is None:
             return 0
         binding = bind_block_parameters(callee, bound, self._evaluator)
         if binding is None:
@@ -188,6 +191,22 @@ class _StepCounter:
         return self.count_block(
             callee.block, Environment(inner, variables, None, bound.environment.enclosing)
         )
+
+    def _count_held(self, block: BlockValue | None) -> int:
+        """Count the steps of a block that a parameter holds."""
+        if block is not None and isinstance(block.body, Sequential):
+            return self._count_inner(block.body.steps, block.environment)
+        if block is not None and isinstance(block.body, StepCall):
+            return self._count_call(BoundCall(block.body, block.environment, block.added))
+        return 0
+
+    def _count_wrapped(self, signature: Signature, bound: BoundCall) -> int:
+        """Count the steps of the block that a layer wraps; 0 if it wraps none."""
+        name = wrapped_argument(signature, bound)
+        if name is None:
+            return 0
+        evaluated = evaluate_arguments(bound, (name,), name, self._evaluator)
+        return 0 if evaluated is None else self._count_held(evaluated.blocks.get(name))
 
     def _variables_of_step(self, step: Step) -> frozenset[str]:
         """Return the variables that determine the expansion of a step, including its loop."""
