@@ -12,9 +12,9 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from archbuilder import zoo
 from archbuilder.argument_trees import argument_tree
 from archbuilder.argument_types import LIMITS, PATH, STRING, path_list
+from archbuilder.blueprint_names import resolve_blueprint
 from archbuilder.compiler.expand.objectives import ObjectiveScope
 from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.parameters import ParameterValue
@@ -36,13 +36,10 @@ from archbuilder.diagnostics.errors import (
     Diagnostic,
     ExpansionFrame,
     UsageError,
-    closest_match,
     quote,
 )
 from archbuilder.expectations import check_expectations
-from archbuilder.files import path_status
 from archbuilder.files.array_files import ArrayFile
-from archbuilder.files.blueprint_files import YAML_SUFFIXES, check_exists
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.language.ast import DataSize
 from archbuilder.limits import Limits
@@ -151,6 +148,20 @@ class Blueprint:
             BlueprintError: with all errors.
         """
         return self._expand(self._build_options(variant, params)).graphs
+
+    def outline(
+        self, /, *, variant: str | None = None, **params: PlainData
+    ) -> Mapping[str, Graph] | None:
+        """Return the graphs for checks without Keras, in which some arguments may be unknown.
+
+        The result is None if the steps of a network depend on shapes.
+
+        Raises:
+            BlueprintError: with all errors.
+        """
+        options = self._build_options(variant, params)
+        graphs = expand_program(self._program, options, self._limits).graphs
+        return graphs if len(graphs) == len(self._program.document.networks) else None
 
     def expand(self, /, *, variant: str | None = None, **params: PlainData) -> str:
         """Return the text of an equivalent blueprint without parameters, blocks and loops.
@@ -361,41 +372,3 @@ class BlueprintRequest:
                 f" {quote(self.variant)}"
             )
         return self.variant
-
-
-def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
-    """Return the path and the variant of `squeezenet`, `resnet:50` or `nets/my.yaml:tiny`.
-
-    The variant is None if none is named.
-
-    Raises:
-        UsageError: if there is neither such a file nor a blueprint of that name in the library, or
-            if nothing follows after the colon.
-    """
-    if not blueprint:
-        raise UsageError(
-            "a blueprint must be a file or the name of one in the library, not an empty string"
-        )
-    head, colon, tail = blueprint.rpartition(":")
-    # The name of an existing file may itself contain a colon.
-    if _is_path(blueprint) or not colon:
-        head, variant = blueprint, None
-    else:
-        variant = tail
-    if variant == "":
-        raise UsageError(f"the variant is missing after the colon in {quote(blueprint)}")
-    if _is_path(head):
-        return Path(head), variant
-    if head in zoo.names() or head in zoo.example_names():
-        return zoo.path(head), variant
-    near = closest_match(head, (*zoo.names(), *zoo.example_names()))
-    if near is None and os.sep in head:
-        check_exists(Path(head))
-    hint = f"did you mean '{near}'?" if near else "to see the library, run 'archbuilder list'"
-    raise UsageError(f"{quote(head)} is neither a file nor a blueprint in the library; {hint}")
-
-
-def _is_path(text: str) -> bool:
-    """Return whether a text is the path of a file, rather than a name in the library."""
-    # By suffix too: a missing file should be reported as missing, not as an unknown name.
-    return text.endswith(YAML_SUFFIXES) or path_status.exists(text)

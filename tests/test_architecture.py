@@ -32,7 +32,7 @@ ORDER: Mapping[str, str] = {
         keras_ext
         keras_registration
         keras_backend
-        argument_trees expectations shape_oracle weights
+        argument_trees blueprint_names expectations shape_oracle weights
         blueprint
         config
         data

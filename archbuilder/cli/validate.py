@@ -126,20 +126,22 @@ def _diagnose(
     except BlueprintError as error:
         return error.diagnostics, ()
     diagnostics = list(warnings)
-    # Without Keras there are no graphs, whose inputs and layers a recipe refers to.
-    has_graphs = shapes or not blueprint.reads_shapes
-    unchecked: tuple[str, ...] = () if has_graphs else ("what depends on a shape",)
+    unchecked: tuple[str, ...] = ()
+    if blueprint.reads_shapes and not shapes:
+        unchecked = ("what depends on a shape",)
     for variant_name in (variant, *blueprint.variants) if all_variants else (variant,):
         # Without a recipe, the expansion below would only repeat that of Blueprint.validate.
         if not shapes and not _has_recipe(blueprint, variant_name, request):
             continue
-        if not has_graphs:
-            unchecked += ("'data'", "'training'")
-            continue
+        expand = blueprint.graphs if shapes else blueprint.outline
         try:
-            blueprint.graphs(variant=variant_name, **request.params)
+            graphs = expand(variant=variant_name, **request.params)
         except BlueprintError:
             # A file of blocks, or one whose parameters have no defaults, has nothing to build.
+            continue
+        # A recipe refers to the outputs and layers of the graphs.
+        if graphs is None:
+            unchecked += ("'data'", "'training'")
             continue
         try:
             # Imported here: most blueprints have no recipe, and a fifth of the time would go into
@@ -147,7 +149,11 @@ def _diagnose(
             from archbuilder.config import read_recipe  # noqa: PLC0415
 
             recipe = read_recipe(
-                blueprint, variant=variant_name, params=request.params, limits=request.limits
+                blueprint,
+                variant=variant_name,
+                params=request.params,
+                limits=request.limits,
+                graphs=graphs,
             )
             diagnostics += [each for each in recipe.warnings if each not in diagnostics]
             drafts = (

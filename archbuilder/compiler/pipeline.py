@@ -101,7 +101,8 @@ def expand_program(
 ) -> ExpansionResult:
     """Expand a program into graphs: bind parameters, inline blocks and unroll loops.
 
-    Without `make_oracle`, a network whose expressions read shapes is only checked and has no graph.
+    Without `make_oracle`, the graphs are only for checks: arguments that depend on shapes are
+    unknown, and a network whose steps do is left out.
 
     Raises:
         BlueprintError: with all errors in the options and in the expansion.

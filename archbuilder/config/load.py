@@ -34,14 +34,18 @@ def read_recipe(
     variant: str | None = None,
     params: Mapping[str, PlainData] | None = None,
     limits: Limits | None = None,
+    graphs: Mapping[str, Graph] | None = None,
 ) -> Recipe:
     """Load the recipe of a blueprint; a section that the blueprint lacks is None.
+
+    For a check without Keras, `graphs` is the outline of the blueprint.
 
     Raises:
         BlueprintError: with all errors in the two sections, or in the blueprint.
     """
     values = params or {}
-    graphs = blueprint.graphs(variant=variant, **values)
+    if graphs is None:
+        graphs = blueprint.graphs(variant=variant, **values)
     data = blueprint.evaluate_section("data", variant=variant, **values)
     training = blueprint.evaluate_section("training", variant=variant, **values)
     objective = blueprint.objective(variant=variant, **values)

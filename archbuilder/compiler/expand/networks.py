@@ -42,8 +42,8 @@ def expand(
 ) -> dict[str, Graph]:
     """Expand all networks of a program into graphs, by name.
 
-    Errors are added to the diagnostics of `evaluator`; a network with errors is left out. So is one
-    that depends on shapes, without `make_oracle`.
+    Errors are added to the diagnostics of `evaluator`; a network with errors is left out. Without
+    `make_oracle`, so is one whose steps depend on shapes, and arguments that do are unknown.
 
     Args:
         program: The program.
@@ -91,7 +91,7 @@ def _expand_network(
     frame: ExpansionFrame | None,
     make_oracle: OracleFactory | None,
 ) -> Graph | None:
-    """Expand one network; return None after an error, or if it depends on unknown shapes."""
+    """Expand one network; return None after an error, or if its steps depend on unknown shapes."""
     tracker = evaluator.diagnostics.track_errors()
     scope = Scope(
         file=file,
@@ -135,8 +135,6 @@ def _expand_network(
     pruned = remove_dead_nodes(graph, evaluator.diagnostics)
     # After the elimination: a dead node has its own warning.
     warn_single_inputs(pruned, evaluator.diagnostics)
-    if expander.shapes.has_unknown:
-        return None
     pruned.check()
     _check_batch_axes(pruned, block, evaluator.diagnostics)
     return None if tracker.has_errors() else pruned
