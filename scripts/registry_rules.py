@@ -389,7 +389,7 @@ NOT_ADAPTABLE = {
 """Layers whose `adapt` would need inputs of strings, with what learns a vocabulary instead."""
 
 UNSUPPORTED_LAYERS = {
-    "Lambda": "it runs a Python function; use a layer or a function of keras.ops",
+    "Lambda": "it runs a Python function; write a formula, as in formula: x * 0.5",
     "TFSMLayer": "it loads a SavedModel, which can run code, from a path",
     "TorchModuleWrapper": "it holds a pickled PyTorch module, which can run code",
     "JaxLayer": "it takes Python functions",

@@ -190,8 +190,13 @@ def check_formula(formula: Formula, diagnostics: Diagnostics) -> None:
             for each in bound
             if not each.is_list
             and not reads_tensor(each.values[0])
-            # A constant in place of a tensor that cannot be one is reported by the expansion.
+            # A constant in place of a tensor that cannot be one is reported by the expansion, and a
+            # list in place of a tensor becomes a `Constant`.
             and each.name in signature.arguments
+            and not (
+                each.name in signature.tensor_arguments
+                and isinstance(each.values[0], nodes.ListExpr)
+            )
         )
         span = formula.span_of(node)
         arguments = MappingNode(entries, span)

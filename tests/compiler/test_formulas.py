@@ -191,6 +191,20 @@ def test_parts_of_tensors_without_a_batch_axis(tmp_path: Path):
     assert error_codes(tmp_path, text + "  - formula: (x + bias)[0]") == ["invalid-inputs 9:24"]
 
 
+def test_lists_of_numbers_are_constants(tmp_path: Path):
+    """They have no batch axis, and are used as they are."""
+    graph = expand(tmp_path, f"{NETWORK}  - {{name: z, formula: 'x[..., :2] * $sizes + [0.5]'}}")
+    assert operations(graph) == {
+        "z.get_item0": "ops.get_item",
+        "z.constant0": "Constant",
+        "z.multiply0": "ops.multiply",
+        "z.constant1": "Constant",
+        "z": "ops.add",
+    }
+    assert edges(graph)["z.multiply0"] == ["z.get_item0", "z.constant0"]
+    assert arguments(graph.nodes[1]) == {"value": [1, 2]}
+
+
 def test_formulas_in_loops_and_blocks(tmp_path: Path):
     """Names may have loop variables in them, and `previous` is the round before."""
     text = f"""
@@ -276,7 +290,7 @@ def test_all_mistakes_of_a_formula_are_reported(tmp_path: Path):
         ("x[:, y]", "invalid-inputs 19"),
         ("x[:, ::0]", "out-of-range 21"),
         ("x[..., ...]", "invalid-inputs 15"),
-        ("x + $sizes", "type-mismatch 18"),
+        ("x + [1, 'a']", "type-mismatch 22"),
         ("x + 'a'", "type-mismatch 18"),
         ("x + $sizes[2]", "expression-error 25"),
         ("$sizes[0, 1] + x", "invalid-inputs 20"),

@@ -37,7 +37,7 @@ def mistakes(folder: Path, text: str) -> tuple[Diagnostic, ...]:
         ("Dense: {units: 4, from: image}", "write it beside the layer: {Dense: ..., from: ...}"),
         ("Concatenate: [a, b]", "inputs are under 'from', as in {Concatenate: , from: [a, b]}"),
         ("BatchNorm", "write 'BatchNormalization'"),
-        ("Lambda: x", "use a layer or a function of keras.ops"),
+        ("Lambda: x", "write a formula"),
         # Expressions of other tools
         ("Dense: filters", "to use a parameter, write $filters"),
         ("Dense: '{{ filters }}'", "to use a parameter, write $filters"),

@@ -128,6 +128,19 @@ def test_operations_are_named_after_their_step(tmp_path: Path):
     assert [operation.name for operation in model.operations] == ["x", "a", "z.multiply0", "z"]
 
 
+def test_lists_are_tensors_of_each_example(tmp_path: Path):
+    """A mean and a scale of each channel; a choice of rows."""
+    text = """
+params: {mean: [0.5, 1, 2, 3]}
+inputs: {x: [6, 4]}
+layers: [{formula: "take((x - $mean) / [1, 2, 4, 8], [4, 0], axis=1)"}]
+"""
+    model = archbuilder.load(write(tmp_path, text)).compile()
+    x = example()["x"]
+    expected = ((x - np.array([0.5, 1, 2, 3])) / np.array([1, 2, 4, 8]))[:, [4, 0]]
+    np.testing.assert_allclose(model(x), expected, 1e-5, 1e-6)
+
+
 def test_gradients_stop(tmp_path: Path):
     """`stop_gradient` makes a tensor a constant."""
     text = "inputs: {x: [4]}\nlayers: [{formula: x * stop_gradient(x)}]"

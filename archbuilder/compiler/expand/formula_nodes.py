@@ -10,9 +10,11 @@ from typing import Final, TypeAlias, Union
 
 from archbuilder import registry
 from archbuilder.compiler.check_arguments import check_arguments
+from archbuilder.compiler.constants import CONSTANT
 from archbuilder.compiler.expand.layer_calls import LayerCalls
 from archbuilder.compiler.expand.scope import CallSite, Scope, name_prefix
-from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
+from archbuilder.compiler.expand.tensors import ERROR_REFS, NO_INPUTS, CallInputs, TensorRefs
+from archbuilder.compiler.ir import Argument
 from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.span import Span
 from archbuilder.expressions import nodes
@@ -101,6 +103,12 @@ class FormulaNodes:
             argument_spans: Locations of the arguments, for messages.
         """
         signature = registry.load().operations[operation]
+        operands = {
+            name: self._add_constant(each)
+            if isinstance(each, SequenceNode) and name in signature.tensor_arguments
+            else each
+            for name, each in operands.items()
+        }
         tensors = {name: each for name, each in operands.items() if isinstance(each, TensorRefs)}
         entries = tuple(
             MappingEntry(name, each, argument_spans.get(name, each.span))
@@ -122,11 +130,38 @@ class FormulaNodes:
         inputs = self._call_inputs(signature, tensors, {entry.key for entry in entries}, spans)
         if tracker.has_errors() or inputs is None:
             return ERROR_REFS
-        path = self.path
-        if not is_root:
-            prefix = name_prefix(operation)
-            path += f".{prefix}{self._name_counters[prefix]}"
-            self._name_counters[prefix] += 1
+        path = self.path if is_root else self._inner_path(operation)
+        return self._emit(signature, arguments, inputs, span, path)
+
+    def _add_constant(self, value: SequenceNode) -> TensorRefs:
+        """Add a list of numbers as a tensor without a batch axis."""
+        signature = registry.load().layers[CONSTANT]
+        diagnostics = self.evaluator.diagnostics
+        tracker = diagnostics.track_errors()
+        values = MappingNode((MappingEntry("value", value, value.span),), value.span)
+        arguments = check_arguments(
+            signature, values, value.span, diagnostics, allow_expressions=False
+        )
+        if tracker.has_errors():
+            return ERROR_REFS
+        path = self._inner_path(CONSTANT)
+        return self._emit(signature, arguments, NO_INPUTS, value.span, path)
+
+    def _inner_path(self, operation: str) -> str:
+        """Return the next path for an operation other than the last one."""
+        prefix = name_prefix(operation)
+        number = self._name_counters[prefix]
+        self._name_counters[prefix] += 1
+        return f"{self.path}.{prefix}{number}"
+
+    def _emit(
+        self,
+        signature: Signature,
+        arguments: tuple[Argument, ...],
+        inputs: CallInputs,
+        span: Span,
+        path: str,
+    ) -> TensorRefs:
         site = CallSite(
             path=path,
             inputs=inputs,
