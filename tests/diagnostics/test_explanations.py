@@ -84,6 +84,10 @@ def test_fixed_example_is_valid(code: str, tmp_path: Path) -> None:
     assert diagnose(tmp_path, EXPLANATIONS[code], "Fixed") == ()
 
 
+GAP = "[a-z]+"
+"""What an f-string fills in, as a regular expression."""
+
+
 def sources() -> Iterator[ast.Module]:
     """Yield the modules of the package, without the list of all codes."""
     for path in set(PACKAGE.rglob("*.py")) - {PACKAGE / "diagnostics" / "code.py"}:
@@ -97,7 +101,7 @@ def texts(node: ast.AST) -> Iterator[str]:
             yield re.escape(child.value)
         elif isinstance(child, ast.JoinedStr):
             yield "".join(
-                re.escape(str(piece.value)) if isinstance(piece, ast.Constant) else "[a-z]+"
+                re.escape(str(piece.value)) if isinstance(piece, ast.Constant) else GAP
                 for piece in child.values
             )
 
@@ -131,7 +135,13 @@ def test_every_code_that_is_reported_is_explained() -> None:
 def test_every_code_that_is_explained_is_reported() -> None:
     """No explanation outlives its code."""
     codes = {text for tree in sources() for text in texts(tree)}
-    unused = [code for code in EXPLANATIONS if not any(re.fullmatch(each, code) for each in codes)]
+    # A text without a gap is found by itself: to compile one expression per text takes seconds.
+    with_gaps = [re.compile(each) for each in codes if GAP in each]
+    unused = [
+        code
+        for code in EXPLANATIONS
+        if re.escape(code) not in codes and not any(each.fullmatch(code) for each in with_gaps)
+    ]
     assert unused == []
 
 
