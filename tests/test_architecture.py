@@ -10,6 +10,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -277,16 +278,10 @@ a source, and only training needs the half with TensorFlow, which the declaratio
 HEAVY = {"keras", "tensorflow", "numpy"}
 
 
-def parse_modules() -> dict[str, ast.Module]:
-    return {
-        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(
-            ".__init__"
-        ): ast.parse(path.read_text())
-        for path in sorted(PACKAGE.rglob("*.py"))
-    }
-
-
-MODULES = parse_modules()
+MODULES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
 
 
 def layers(package: str) -> dict[str, int]:
@@ -295,8 +290,14 @@ def layers(package: str) -> dict[str, int]:
     return {name: layer for layer, line in enumerate(lines) for name in line.split()}
 
 
-def imports(tree: ast.AST, *, top_level_only: bool = False) -> Iterator[str]:
-    """Yield the modules that a module imports, without those under TYPE_CHECKING."""
+@cache
+def imports(module: str, *, top_level_only: bool = False) -> frozenset[str]:
+    """Return the modules that a module imports, without those under TYPE_CHECKING."""
+    tree = ast.parse(MODULES[module].read_text())
+    return frozenset(imported_names(tree, top_level_only=top_level_only))
+
+
+def imported_names(tree: ast.AST, *, top_level_only: bool) -> Iterator[str]:
     nodes = list(ast.iter_child_nodes(tree))
     while nodes:
         node = nodes.pop()
@@ -329,9 +330,9 @@ def test_imports_point_downwards(package: str):
     order = layers(package)
     wrong = [
         f"{module} imports {imported}"
-        for module, tree in MODULES.items()
+        for module in MODULES
         if module.startswith(f"{package}.") and (source_package := member(module, package)) in order
-        for imported in imports(tree)
+        for imported in sorted(imports(module))
         if imported.startswith(f"{package}.")
         and (name := member(imported, package)) != source_package
         and order[name] >= order[source_package]
@@ -345,15 +346,14 @@ def test_keras_is_imported_late(module: str):
     """Only the packages that are built on Keras, TensorFlow and numpy import them at the top."""
     if member(module, "archbuilder") in IMPORT_KERAS:
         return
-    names = {name.partition(".")[0] for name in imports(MODULES[module], top_level_only=True)}
+    names = {name.partition(".")[0] for name in imports(module, top_level_only=True)}
     assert not names & HEAVY
 
 
 def test_imports_have_no_cycles():
     """No two modules need each other to be imported."""
     graph = {
-        name: {each for each in imports(tree, top_level_only=True) if each in MODULES} - {name}
-        for name, tree in MODULES.items()
+        name: (imports(name, top_level_only=True) & MODULES.keys()) - {name} for name in MODULES
     }
     done: set[str] = set()
 
