@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
+from helpers.plain_yaml import load_plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 GOOD = sorted((ROOT / "tests" / "cases" / "good").glob("*.yaml"))
 LIBRARY = sorted((ROOT / "blueprints").glob("*.yaml"))
 TEXTS = [path.read_text(encoding="utf-8") for path in (*GOOD, *LIBRARY)]
-TREES = [yaml.safe_load(text) for text in TEXTS]
+TREES = [load_plain(text) for text in TEXTS]
 BOUNDS = Limits(expanded_steps=2_000)
 
 Location = tuple[Any, Any]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from helpers.keras_io_examples import EXAMPLES, FOLDER, Example
+from helpers.plain_yaml import load_plain
 from safetensors.numpy import save_file
 
 import archbuilder
@@ -58,7 +58,7 @@ def test_example_by_name():
 def test_example_file(name: str):
     """It helps editors, fits into 120 columns, names its page and has no warnings."""
     lines = FILES[name].read_text(encoding="utf-8").splitlines()
-    document = yaml.safe_load("\n".join(lines))
+    document = load_plain("\n".join(lines))
     assert lines[0] == SCHEMA
     assert [line for line in lines if len(line) > 120 or line != line.rstrip()] == []
     assert document["name"] == RENAMED.get(Path(name).name, Path(name).name.replace("-", "_"))
@@ -76,7 +76,7 @@ def test_published_size(name: str):
 def copy_with_imports(file: Path, folder: Path) -> None:
     """Copy a blueprint, and the files beside it that it imports."""
     shutil.copy(file, folder)
-    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    document = load_plain(file.read_text(encoding="utf-8"))
     for imported in document.get("imports", {}).values():
         shutil.copy(file.parent / imported["file"], folder)
 

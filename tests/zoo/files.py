@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
-import yaml
+from helpers.plain_yaml import load_plain
 
 from archbuilder import zoo
 
 
 def document(name: str) -> dict[str, object]:
     """What a file of the library says, as plain data."""
-    loaded = yaml.safe_load(zoo.path(name).read_text(encoding="utf-8"))
+    loaded = load_plain(zoo.path(name).read_text(encoding="utf-8"))
     assert isinstance(loaded, dict)
     return loaded
 
 
+@cache
 def every_variant() -> list[tuple[str, str]]:
     """All blueprints of the library with all their variants and the default."""
     return [
