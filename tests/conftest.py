@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
@@ -13,6 +14,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+# The networks of tests are so small that threads which wait for parts of one operation spend more
+# time than they save, and pytest-xdist keeps the other cores busy.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 # A shell starts background jobs with SIGINT ignored, which the commands that tests start would
 # inherit: Ctrl-C would not reach them.
@@ -46,3 +50,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long files in front; the others keep their order."""
     places = {name: rank for rank, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let the garbage collector leave out what stays until the end: TensorFlow and the tests."""
+    gc.collect()
+    gc.freeze()

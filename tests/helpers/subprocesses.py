@@ -6,6 +6,7 @@ They are forked from a process that has imported TensorFlow already, which takes
 from __future__ import annotations
 
 import atexit
+import gc
 import multiprocessing
 import os
 import shutil
@@ -168,6 +169,7 @@ def _carry_out(
     files: tuple[Path, Path],
     prepare: Callable[[], None] | None,
 ) -> None:
+    gc.freeze()  # the modules that are imported already stay
     for number, path in enumerate(files, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)
     os.environ.pop(TF_CONFIG_VAR, None)
