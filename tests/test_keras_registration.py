@@ -35,8 +35,9 @@ ASKED_FIRST = f"{REGISTER}\n{REGISTER}\nimport importlib.util\nimportlib.util.fi
 @pytest.mark.parametrize(
     "code",
     [
-        f"{REGISTER}\nimport keras",
-        f"import keras\n{REGISTER}",
+        # Programs that open saved models, in `zoo.test_small_forms` and `test_contract`, do so.
+        pytest.param(f"{REGISTER}\nimport keras", marks=pytest.mark.thorough),
+        pytest.param(f"import keras\n{REGISTER}", marks=pytest.mark.thorough),
         f"{ASKED_FIRST}\nfrom keras import layers\nimport keras",
         f"{REGISTER}\nimport tensorflow as tf\ntf.keras.layers\nimport keras",
     ],

@@ -31,12 +31,18 @@ CORE_SUITES = (
     "tests/weights/test_load.py",
     "tests/test_training.py::test_digits_accuracy",
     "tests/test_training.py::test_mirrored_training_on_one_device",
-    "tests/distribution/test_strategy.py::test_workers_option",
 )
+"""Two processes take the same path through Keras as replicas: `make keras-versions` starts them."""
 LEFT_OUT = "not applications and not thousand_units"
 """The tests that download weights, and one that measures the time of numpy."""
-REPETITIONS = "not xla and not gradients and not training_step and not long_chains"
-"""Long tests that differ from the others in the path through TensorFlow, hardly in Keras."""
+REPETITIONS = (
+    "not xla and not gradients and not training_step and not long_chains"
+    " and not another_process and not two_builds and not spectral_radius"
+)
+"""Long tests that differ from the others in the path through TensorFlow or numpy, hardly in Keras.
+
+Those of another process import TensorFlow once more.
+"""
 PROGRAM = """
 import sys
 import keras
@@ -70,7 +76,7 @@ sys.exit(pytest.main(["-q", "-k", names, *plugins, *suites]))
 def test_suites_with_an_older_keras(version: str, names: str, suites: tuple[str, ...]):
     """The library keeps its promises; the layers of archbuilder, the builder, and weights pass.
 
-    So does training, in one process and in two.
+    So does training, on one device and in replicas or, with every version, in two processes.
     """
     folder = ROOT / ".venv" / f"keras-{version}"
     if not folder.is_dir():

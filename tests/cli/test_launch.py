@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -24,15 +23,41 @@ layers: [{Dense: {units: 10, activation: softmax}}]
 data: digits
 training: {loss: SparseCategoricalCrossentropy, epochs: 1, batch_size: 128, seed: 4}
 """
-SRUN = """#!/bin/bash
-# Starts two tasks of this machine with the variables that Slurm's own srun sets.
-while [[ $1 == --* ]]; do shift; done
-export SLURM_JOB_ID=42 SLURM_STEP_ID=$$
-export SLURM_STEP_NUM_TASKS=2 SLURM_STEP_NODELIST=127.0.0.1 SLURM_STEP_TASKS_PER_NODE=2
-SLURM_PROCID=1 "$@" > /dev/null &
-SLURM_PROCID=0 "$@"
-code=$?
-wait $! && exit $code
+SRUN = """
+# Starts two tasks of this machine with the variables that Slurm's own srun sets. They are forked
+# from one process, which imports TensorFlow once.
+import multiprocessing
+import os
+import sys
+from archbuilder import training
+from archbuilder.cli.application import run_command
+
+
+def carry_out(index):
+    os.environ["SLURM_PROCID"] = str(index)
+    if index:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    run_command()
+
+
+words = sys.argv[1:]
+while words[0].startswith("--"):
+    words = words[1:]
+assert words[0] == "archbuilder", words
+sys.argv = words
+os.environ |= dict(
+    SLURM_JOB_ID="42",
+    SLURM_STEP_ID=str(os.getpid()),
+    SLURM_STEP_NUM_TASKS="2",
+    SLURM_STEP_NODELIST="127.0.0.1",
+    SLURM_STEP_TASKS_PER_NODE="2",
+)
+tasks = [multiprocessing.get_context("fork").Process(target=carry_out, args=[i]) for i in range(2)]
+for task in tasks:
+    task.start()
+for task in tasks:
+    task.join()
+sys.exit(max(task.exitcode for task in tasks))
 """
 KUBERNETES = ("--kubernetes", "--image", "registry.io/team/archbuilder:1", "--pvc", "work")
 
@@ -44,12 +69,10 @@ def launched(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def programs(folder: Path) -> dict[str, str]:
-    """An environment in which `srun` is ours, and `archbuilder` the one that is tested."""
+    """An environment in which `srun` is ours, and carries out what is tested."""
     folder.mkdir()
-    archbuilder_script = f'#!/bin/bash\nexec {shlex.quote(sys.executable)} -m archbuilder "$@"\n'
-    for name, text in (("srun", SRUN), ("archbuilder", archbuilder_script)):
-        (folder / name).write_text(text)
-        (folder / name).chmod(0o755)
+    (folder / "srun").write_text(f"#!{sys.executable}\n{SRUN}")
+    (folder / "srun").chmod(0o755)
     environment = {key: value for key, value in os.environ.items() if key != "TF_CONFIG"}
     return {**environment, "PATH": f"{folder}:{os.environ['PATH']}"}
 

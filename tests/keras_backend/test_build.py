@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,10 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.graphs import chain, network, step
+from helpers.subprocesses import CommandProcess
 
 from archbuilder.keras_backend import analyze, build, build_symbolic
-
-TESTS = Path(__file__).parent.parent
 
 
 def names(model: keras.Model) -> list[str]:
@@ -196,25 +192,21 @@ def test_lists_are_converted_to_tuples():
 GRAPH: dict[str, Any] = {"units": 4, "kernel_initializer": "he_normal"}
 
 
-def test_two_builds_have_equal_configs():
+def write_configs() -> None:
+    """Build a model twice."""
+    graph = chain((4,), ("Dense", GRAPH), ("Dropout", {"rate": 0.5}), ("ops.relu", {}))
+    for _ in range(2):
+        sys.stdout.write(f"{build(graph).to_json()}\n")
+
+
+def test_two_builds_have_equal_configs(capsys: pytest.CaptureFixture[str]):
     """Nothing in a config tells how often something was built before, here or elsewhere."""
-    code = (
-        "from helpers.graphs import chain\nfrom archbuilder.keras_backend import build\n"
-        f"graph = chain((4,), ('Dense', {GRAPH}), ('Dropout', {{'rate': 0.5}}),"
-        " ('ops.relu', {}))\n"
-    )
-    scope: dict[str, Any] = {}
-    exec(code + "texts = [build(graph).to_json() for _ in range(2)]", scope)  # noqa: S102
-    assert scope["texts"][0] == scope["texts"][1]
-    elsewhere = subprocess.run(
-        [sys.executable, "-c", code + "print(build(graph).to_json())"],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=TESTS.parent,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS.parent), *sys.path])},
-    )
-    assert elsewhere.stdout.strip() == scope["texts"][0]
+    write_configs()
+    elsewhere = CommandProcess((), prepare=write_configs)
+    assert elsewhere.wait() == 0, elsewhere.log
+    texts = [*capsys.readouterr().out.splitlines(), *elsewhere.output.splitlines()]
+    assert len(texts) == 4
+    assert len(set(texts)) == 1
 
 
 def test_initial_weights_equal_those_of_keras():
