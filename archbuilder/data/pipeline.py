@@ -190,6 +190,8 @@ class BatchPipeline:
     def dataset(self, share_bounds: ShareBounds | None = None) -> tf.data.Dataset:
         """Return the prepared batches, or of each the share that a function gives."""
 
+        # What prepares a batch needs no AutoGraph, which takes long to convert it.
+        @tf.autograph.experimental.do_not_convert
         def prepare(step: tf.Tensor, rows: tf.Tensor) -> Any:
             share = BatchShare(step, rows)
             if share_bounds is not None:
@@ -234,6 +236,7 @@ def train_batches(
         )
         return rows[order]
 
+    @tf.autograph.experimental.do_not_convert
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
         # numpy_function loses the shape, and from_tensor_slices needs it.
         rows = tf.ensure_shape(

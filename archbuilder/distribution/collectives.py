@@ -159,7 +159,7 @@ class WorkerGroup:
             ]
 
         # The sizes of contents vary. Without reduce_retracing, each new shape is traced again.
-        return tf.function(reduce_everywhere, reduce_retracing=True)
+        return tf.function(reduce_everywhere, autograph=False, reduce_retracing=True)
 
 
 SINGLE_WORKER: Final = WorkerGroup(tf.distribute.get_strategy())

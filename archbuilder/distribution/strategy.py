@@ -108,6 +108,7 @@ def slice_for_replicas(
     def add_size(share: BatchShare, batch: object) -> tuple[tf.Tensor, object]:
         return tf.cast(share.batch_size, tf.int64), batch
 
+    @tf.autograph.experimental.do_not_convert
     def replica_slices(count: tf.Tensor, batch: object) -> tf.data.Dataset:
         num_local_replicas = num_replicas // num_workers
         first_replica = worker * num_local_replicas

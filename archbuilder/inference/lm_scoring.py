@@ -64,7 +64,7 @@ class _TracedModel:
             graph, model, graph.outputs[0][0], "softmax"
         )
         # `model(...)` in eager mode is slow, and is called once per generated token.
-        self._call = tf.function(lambda inputs: model(inputs, training=False))
+        self._call = tf.function(lambda inputs: model(inputs, training=False), autograph=False)
 
     def __call__(self, arrays: dict[str, TokenIds], position: int) -> NDArray[np.float64]:
         """Return the log-probabilities of the token after a position: `(sequences, tokens)`."""

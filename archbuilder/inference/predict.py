@@ -230,7 +230,7 @@ class _Predictor:
                 for name, each in outputs.items()
             }
 
-        self._call = tf.function(call, reduce_retracing=True)
+        self._call = tf.function(call, autograph=False, reduce_retracing=True)
         strategy = devices.strategy
         if strategy is not None:
 
@@ -242,7 +242,9 @@ class _Predictor:
                     for name, each in replica_outputs.items()
                 }
 
-            self._call_on_replicas = tf.function(call_on_replicas, reduce_retracing=True)
+            self._call_on_replicas = tf.function(
+                call_on_replicas, autograph=False, reduce_retracing=True
+            )
 
     def predict(self, source: _PredictionInputs, batch_size: int) -> Iterator[Mapping[str, Values]]:
         """Yield the outputs for each example, in order."""

@@ -51,7 +51,9 @@ class LinearProbe:
         val_labels = _labels(validation_dataset, datasets.validation.rows)
         if labels is None or val_labels is None:
             return None
-        extract_features = tf.function(partial(features, training=False), reduce_retracing=True)
+        extract_features = tf.function(
+            partial(features, training=False), autograph=False, reduce_retracing=True
+        )
         return cls(
             extract_features,
             datasets.train,

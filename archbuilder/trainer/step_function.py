@@ -27,8 +27,11 @@ def make_step_function(
     """
     strategy = model.distribute_strategy
     if model.jit_compile:
-        step = tf.function(step, jit_compile=True, reduce_retracing=True)
+        step = tf.function(step, autograph=False, jit_compile=True, reduce_retracing=True)
 
+    # Nothing in a step needs AutoGraph, which takes one to two seconds of a run to convert it.
+    # `run_steps` needs it, but for nothing that it calls.
+    @tf.autograph.experimental.do_not_convert
     def run_step(batches: Iterator[Any]) -> Logs:
         batch = next(batches)
         # `DeviceSetup.distribute_batches` gives each replica its part of a batch, and whether the
