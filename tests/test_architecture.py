@@ -237,8 +237,8 @@ ORDER: Mapping[str, str] = {
     "archbuilder.cli": """
         console key_value numbers path_type summary usage_errors
         application command setting_option
-        common_options device_options explain new weights_options
-        compile expand list recipe_options schema show validate
+        common_options device_options explain weights_options
+        compile expand list new recipe_options schema show validate
         inspect_data train trained_run
         evaluate generate launch predict sample
     """,

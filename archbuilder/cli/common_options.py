@@ -14,6 +14,7 @@ from archbuilder.cli.key_value import parse_assignments, parse_limits
 from archbuilder.cli.path_type import PathType
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
+from archbuilder.files.sandbox import SandboxPath
 
 _Result = TypeVar("_Result")
 _Function = Callable[..., _Result]
@@ -29,6 +30,16 @@ def check_not_overwriting_source(blueprint: Blueprint, output: Path) -> None:
     # Not a comparison of paths: the output may be a hard link, or be spelled differently.
     if any(path_status.same_file(output, each) for each in blueprint.files):
         raise UsageError(f"{quote(str(output))} is the blueprint itself; choose another output")
+
+
+def check_not_replacing(path: Path, *, force: bool) -> None:
+    """Check that a blueprint to write does not exist, which a person may have written.
+
+    Raises:
+        UsageError: if it exists, without --force.
+    """
+    if not force and SandboxPath.from_path(path).status() is not None:
+        raise UsageError(f"{quote(str(path))} exists; pass --force to overwrite it")
 
 
 def blueprint_argument_and_options(function: _Function[_Result]) -> _Function[_Result]:

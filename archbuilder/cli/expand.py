@@ -11,10 +11,11 @@ from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import (
     blueprint_argument_and_options,
     check_not_overwriting_source,
+    check_not_replacing,
     output_option,
 )
 from archbuilder.cli.console import Console
-from archbuilder.files.atomic_write import write_text
+from archbuilder.files.atomic_write import check_writable, write_text
 
 
 @click.command(
@@ -26,10 +27,16 @@ from archbuilder.files.atomic_write import write_text
     ),
 )
 @output_option("Write to this file instead of standard output.")
+@click.option("--force", is_flag=True, help="Overwrite the file of -o if it exists.")
 @blueprint_argument_and_options
 @click.pass_obj
 def expand_command(
-    console: Console, *, request: BlueprintRequest, blueprint: str, output: Path | None
+    console: Console,
+    *,
+    request: BlueprintRequest,
+    blueprint: str,
+    output: Path | None,
+    force: bool,
 ) -> None:
     """Expand a blueprint into a flat one.
 
@@ -42,5 +49,7 @@ def expand_command(
         console.print(text.removesuffix("\n"))
     else:
         check_not_overwriting_source(loaded, output)
+        check_writable(output)
+        check_not_replacing(output, force=force)
         write_text(output, text)
         console.print_saved(output)

@@ -13,6 +13,7 @@ import click
 from archbuilder import zoo
 from archbuilder.blueprint import load
 from archbuilder.cli.command import Command
+from archbuilder.cli.common_options import check_not_replacing
 from archbuilder.cli.console import Console
 from archbuilder.cli.path_type import PathType
 from archbuilder.diagnostics.errors import UsageError, quote
@@ -162,23 +163,20 @@ def _write_files(files: Mapping[Path, str], named_file: Path, *, force: bool) ->
     """Write all files, or none of them if one exists that was not to be overwritten."""
     for path, text in files.items():
         check_writable(path)
-        if not force and _would_overwrite(path, text, named_by_user=path == named_file):
-            raise UsageError(f"{quote(str(path))} exists; pass --force to overwrite it")
+        if path == named_file or _differs(path, text):
+            check_not_replacing(path, force=force)
     for path, text in files.items():
         write_text(path, text)
 
 
-def _would_overwrite(path: Path, text: str, *, named_by_user: bool) -> bool:
-    """Return whether writing a file would lose another one.
+def _differs(path: Path, text: str) -> bool:
+    """Return whether a file does not have this text.
 
     An import beside the named file may exist already, from an earlier `new`: it does no harm if
     it has the same text.
     """
-    target = SandboxPath.from_path(path)
-    if target.status() is None:
-        return False
     try:
-        return named_by_user or target.read(len(text.encode())) != text.encode()
+        return SandboxPath.from_path(path).read(len(text.encode())) != text.encode()
     # It cannot be read, or is longer than the text: then it differs.
     except OSError:
         return True

@@ -21,6 +21,18 @@ def test_expanded_blueprint_has_no_blocks(run: Run, lenet: Path, tmp_path: Path)
     assert run("expand", again).out == result.out
 
 
+def test_existing_file(run: Run, lenet: Path, tmp_path: Path) -> None:
+    """A blueprint that someone may have written is replaced with --force only, as by `new`."""
+    output = tmp_path / "mine.yaml"
+    output.write_text("mine")
+    result = run("expand", lenet, "-o", output)
+    assert result.code == 2
+    assert "exists; pass --force to overwrite it" in result.err
+    assert output.read_text() == "mine"
+    assert run("expand", lenet, "-o", output, "--force").out == f"Saved {output}\n"
+    assert output.read_text() == run("expand", lenet).out
+
+
 def test_variant_by_colon_or_option(run: Run, lenet: Path) -> None:
     """Behind a colon or as an option, it is the same."""
     assert run("expand", f"{lenet}:large") == run("expand", lenet, "--variant", "large")
