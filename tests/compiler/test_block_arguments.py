@@ -386,3 +386,12 @@ layers:
         "residual1.body0.dense0": ["residual", "unit"],
         "residual1.add0": ["residual"],
     }
+
+
+def test_steps_of_wrapped_blocks_count(tmp_path: Path):
+    """Also wrappers in wrappers are counted before they are expanded."""
+    text = """
+inputs: {x: [4, 4, 4, 4]}
+layers: [{TimeDistributed: [{TimeDistributed: [{ReLU: , repeat: 99}], repeat: 99}], repeat: 99}]
+"""
+    assert error_codes(tmp_path, text)[0].startswith("limit-exceeded")

@@ -65,6 +65,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("from: prediction,", "from: predictions,", "net.yaml:14:26: there is no earlier step"),
         ("{other: other}", "{other: others}", "net.yaml:15:22: there is no earlier step 'others'"),
         ("    inputs: [x, y]", "    inputs: []", "net.yaml:10:13: 'inputs' must be at least one"),
+        (
+            "{second: , from",
+            "{TimeDistributed: [ReLU], from",
+            "net.yaml:14:10: the TimeDistributed of an objective cannot wrap a block",
+        ),
         ("[x, y]", "{x: net.z, y: }", "net.yaml:10:17: the network 'net' has no input 'z'"),
         ("[x, y]", "{x: nett, y: }", "net.yaml:10:17: there is no network 'nett'"),
         (
