@@ -132,12 +132,15 @@ def _expand_network(
         tuple(zip(names, outputs.refs, strict=True)),
         block.span,
     )
+    _check_batch_axes(graph, block, evaluator.diagnostics)
+    # The inputs that such an output should depend on may have no other use.
+    if tracker.has_errors():
+        return None
     pruned = remove_dead_nodes(graph, evaluator.diagnostics)
     # After the elimination: a dead node has its own warning.
     warn_single_inputs(pruned, evaluator.diagnostics)
     pruned.check()
-    _check_batch_axes(pruned, block, evaluator.diagnostics)
-    return None if tracker.has_errors() else pruned
+    return pruned
 
 
 def _check_batch_axes(graph: Graph, block: Block, diagnostics: Diagnostics) -> None:
