@@ -40,8 +40,10 @@ class Limits:
     """Steps of a network after blocks, repeats and loops are expanded."""
     expression_tokens: int = 200
     """Names, numbers and operators of one expression."""
-    expression_operations: int = 1_000
+    expression_operations: int = 10_000
     """Operations of one evaluation of an expression."""
+    total_operations: int = 5_000_000
+    """Operations of all evaluations, each with the items of its value."""
     list_items: int = 10_000
     """Items of a list, and characters of a string, that an expression creates."""
     constant_values: int = 10_000_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -178,7 +179,7 @@ class _DefaultResolver:
         }
         self._bind_block = bind_block
         self._params = params
-        self._outer = outer
+        self._outer = dict(outer)
         self._evaluator = evaluator
         self._pending: list[str] = []
 
@@ -213,12 +214,12 @@ class _DefaultResolver:
         self._pending.pop()
         if not resolved:
             return False
-        variables = {**self._outer, **self.values}
         block = self._params[name].default_block
         if block is not None:
-            self.values[name] = self._bind_block(block, variables)
+            self.values[name] = self._bind_block(block, {**self._outer, **self.values})
             return True
-        tree = self._evaluator.evaluate(default, variables)
+        # Not a copy: there may be thousands of parameters.
+        tree = self._evaluator.evaluate(default, ChainMap(self.values, self._outer))
         # A constant default is checked with the file; that of an expression has a type only now.
         if tree is None or not check_type(
             self._params[name], tree, diagnostics, allow_expressions=False

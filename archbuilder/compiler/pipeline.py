@@ -32,7 +32,7 @@ from archbuilder.diagnostics.errors import (
     closest_match,
     quote,
 )
-from archbuilder.expressions import OpaqueValue
+from archbuilder.expressions import OpaqueValue, TotalBudget
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.language.ast import DataSize
 from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator
@@ -158,7 +158,7 @@ def evaluate_section(
         BlueprintError: with all errors in the options and in the expressions.
     """
     diagnostics = Diagnostics()
-    evaluator = ValueEvaluator(limits, diagnostics)
+    evaluator = ValueEvaluator(limits, diagnostics, total=TotalBudget(limits))
     params = program.document.params
     explicit = _explicit_values(program.document, options, diagnostics)
     # With a value missing, its default would be used and could lead to misleading errors.
@@ -189,7 +189,7 @@ def objective_of(program: Program, options: BuildOptions, limits: Limits) -> Obj
     diagnostics = Diagnostics()
     explicit = _explicit_values(program.document, options, diagnostics)
     diagnostics.raise_errors()
-    evaluator = ValueEvaluator(limits, diagnostics)
+    evaluator = ValueEvaluator(limits, diagnostics, total=TotalBudget(limits))
     file = resolve_file_parameters(program, ExplicitValues(explicit), evaluator)
     diagnostics.raise_errors()
     return None if file is None else ObjectiveScope(declared, file)
@@ -235,7 +235,8 @@ def _expand_variant(
                 owner = ParameterOwner(f"the blueprint '{document.name}'", "parameter")
                 check_required(document.params, explicit, owner, document.span, diagnostics)
             return {}
-        return expand(program, explicit, ValueEvaluator(limits, diagnostics), frame, make_oracle)
+        evaluator = ValueEvaluator(limits, diagnostics, total=TotalBudget(limits))
+        return expand(program, explicit, evaluator, frame, make_oracle)
 
 
 def variant_frame(document: Document, variant: str) -> ExpansionFrame | None:

@@ -22,7 +22,7 @@ from archbuilder.compiler.semantic_check import check_program
 from archbuilder.config.objectives import OBJECTIVES
 from archbuilder.diagnostics.errors import Diagnostics, quote, quote_list
 from archbuilder.diagnostics.span import Span
-from archbuilder.expressions import NO_FUNCTIONS
+from archbuilder.expressions import NO_FUNCTIONS, TotalBudget
 from archbuilder.files.blueprint_files import YAML_SUFFIXES, read_within
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.language.deferred_values import ValueEvaluator
@@ -46,7 +46,9 @@ def expand_for_networks(
     """Expand an objective for the networks of a blueprint; report errors and return None."""
     if not _has_networks(objective.declared, graphs, diagnostics):
         return None
-    return expand_objective(objective, graphs, ValueEvaluator(limits, diagnostics))
+    return expand_objective(
+        objective, graphs, ValueEvaluator(limits, diagnostics, total=TotalBudget(limits))
+    )
 
 
 def _has_networks(
@@ -182,6 +184,6 @@ def _load_objective(
     check_required(document.params, values, owner, span, diagnostics)
     if tracker.has_errors():
         return None
-    evaluator = ValueEvaluator(limits, diagnostics)
+    evaluator = ValueEvaluator(limits, diagnostics, total=TotalBudget(limits))
     file_scope = resolve_file_parameters(program, ExplicitValues(values), evaluator)
     return None if file_scope is None else ObjectiveScope(document.objective, file_scope)

@@ -7,6 +7,7 @@ declares.
 
 from __future__ import annotations
 
+from archbuilder.expressions.budget import TotalBudget
 from archbuilder.expressions.evaluator import EVALUATION_FAILED, EvaluationFailed, evaluate
 from archbuilder.expressions.formulas import parse_formula, reads_tensor
 from archbuilder.expressions.interpolation import has_expression, parse
@@ -18,17 +19,19 @@ from archbuilder.expressions.template import (
     FunctionSignature,
     Template,
 )
-from archbuilder.expressions.values import count_items
+from archbuilder.expressions.values import ExpressionValueError, count_items
 
 __all__ = [
     "EVALUATION_FAILED",
     "NO_FUNCTIONS",
     "EvaluationFailed",
+    "ExpressionValueError",
     "FileFunctions",
     "FunctionSignature",
     "OpaqueValue",
     "ShapeLookup",
     "Template",
+    "TotalBudget",
     "count_items",
     "evaluate",
     "has_expression",

@@ -1,4 +1,4 @@
-"""Limits of one evaluation: its operations, and the size of every value."""
+"""Limits of evaluations: their operations, and the size of every value."""
 
 from __future__ import annotations
 
@@ -10,8 +10,36 @@ from archbuilder.expressions.values import ExpressionValueError, count_items, it
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
 
-ITEMS_PER_OPERATION: Final = 100
+ITEMS_PER_OPERATION: Final = 10
 """Visiting or creating this many items of a list takes about as long as an operation."""
+
+
+class TotalBudget:
+    """The operations that all evaluations together have left.
+
+    Each evaluation has a limit of its own, but a page of text can have thousands of them, and a
+    loop a hundred thousand.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.maximum = limits.total_operations
+        self.remaining_operations = limits.total_operations
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether more operations were charged than there are."""
+        return self.remaining_operations < 0
+
+    def charge(self, operations: int) -> None:
+        """Charge for operations.
+
+        Raises:
+            ExpressionValueError: if there are no more.
+        """
+        self.remaining_operations -= operations
+        if self.is_exhausted:
+            message = f"all expressions together need more than {self.maximum:,} operations"
+            raise ExpressionValueError(message, "limit-exceeded")
 
 
 class EvaluationBudget:
@@ -23,12 +51,14 @@ class EvaluationBudget:
         remaining_operations: The operations that are left; below 0 after one too many.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, total: TotalBudget) -> None:
         self._limits = limits
+        self._total = total
         self.remaining_operations = limits.expression_operations
 
     def charge(self, operations: int) -> None:
         """Charge for operations."""
+        self._total.charge(operations)
         self.remaining_operations -= operations
         if self.remaining_operations < 0:
             maximum = self._limits.expression_operations

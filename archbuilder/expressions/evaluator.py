@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import (
     Diagnostics,
     ExpansionFrame,
     closest_match,
-    quote,
-    quote_list,
 )
-from archbuilder.diagnostics.span import Span
 from archbuilder.expressions import nodes
-from archbuilder.expressions.budget import EvaluationBudget
+from archbuilder.expressions.budget import EvaluationBudget, TotalBudget
+from archbuilder.expressions.failures import (
+    EvaluationError,
+    ReportedError,
+    UnknownOperandError,
+    bind_targets,
+    item_of_mapping,
+)
 from archbuilder.expressions.functions import FUNCTIONS
 from archbuilder.expressions.nodes import Expression
 from archbuilder.expressions.opaque import OpaqueValue
@@ -51,36 +54,13 @@ calls. The evaluator recurses with up to three frames a level, on top of those o
 Python's recursion limit is 1000."""
 
 
-class _ReportedError(Exception):
-    """A call of a function whose value has an error, which is already reported."""
-
-
-class _EvaluationError(Exception):
-    def __init__(
-        self,
-        message: str,
-        node: Expression,
-        code: Code = "expression-error",
-        suggestion: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.message, self.node, self.code, self.suggestion = message, node, code, suggestion
-        # The template of the node, if it is that of a function, and the calls that led there, the
-        # innermost first, each with its location.
-        self.template: Template | None = None
-        self.calls: list[tuple[str, Span]] = []
-
-
-class _UnknownOperandError(Exception):
-    """An operand is unknown, and so is the value of the whole template."""
-
-
 def evaluate(
     template: Template,
     variables: Mapping[str, PlainData | OpaqueValue],
     limits: Limits,
     diagnostics: Diagnostics,
     shapes: ShapeLookup | None = None,
+    total: TotalBudget | None = None,
 ) -> PlainData | EvaluationFailed:
     """Return the value of a template, or `EVALUATION_FAILED` after reporting an error.
 
@@ -98,14 +78,15 @@ def evaluate(
         value = variables[first_piece.name]
         if not isinstance(value, OpaqueValue):
             return value
-    evaluator = _ExpressionEvaluator(template, variables, limits, shapes)
+    total = total or TotalBudget(limits)
+    evaluator = _ExpressionEvaluator(template, variables, EvaluationBudget(limits, total), shapes)
     try:
         value = evaluator.evaluate_template(template)
-    except _UnknownOperandError:
+    except UnknownOperandError:
         return UNKNOWN
-    except _ReportedError:
+    except ReportedError:
         return EVALUATION_FAILED
-    except _EvaluationError as error:
+    except EvaluationError as error:
         frame = diagnostics.frame
         for name, span in reversed(error.calls):
             frame = ExpansionFrame("function", name, span, frame)
@@ -129,7 +110,7 @@ class _ExpressionEvaluator:
         self,
         template: Template,
         variables: Mapping[str, PlainData | OpaqueValue],
-        limits: Limits,
+        budget: EvaluationBudget,
         shapes: ShapeLookup | None,
     ) -> None:
         self.shape_notes: dict[str, None] = {}
@@ -140,7 +121,7 @@ class _ExpressionEvaluator:
         self._variables = variables
         # The names that comprehensions bind, which hide variables.
         self._bound: Mapping[str, PlainData] = {}
-        self._budget = EvaluationBudget(limits)
+        self._budget = budget
         self._nesting = 0
 
     def evaluate_template(self, template: Template) -> PlainData:
@@ -162,7 +143,7 @@ class _ExpressionEvaluator:
                 # limit, but a template may repeat one.
                 self._budget.check_bounds(text)
             except ExpressionValueError as error:
-                raise _EvaluationError(str(error), piece, error.code) from None
+                raise EvaluationError(str(error), piece, error.code) from None
         return text
 
     def evaluate(self, expression: Expression) -> PlainData:
@@ -177,22 +158,23 @@ class _ExpressionEvaluator:
         try:
             self._budget.charge(len(chain))
         except ExpressionValueError as error:
-            # At the first operation beyond the limit: `remaining_operations` is below 0.
-            node = chain[self._budget.remaining_operations]
-            raise _EvaluationError(str(error), node, error.code) from None
+            # At the first operation beyond the limit: `remaining_operations` is below 0, unless the
+            # limit is that of all expressions.
+            node = chain[min(self._budget.remaining_operations, -1)]
+            raise EvaluationError(str(error), node, error.code) from None
         if self._nesting >= MAX_NESTING:
             message = f"expressions and functions can be nested at most {MAX_NESTING} deep"
-            raise _EvaluationError(message, expression, "limit-exceeded")
+            raise EvaluationError(message, expression, "limit-exceeded")
         self._nesting += 1
         operands: tuple[PlainData, ...] = ()
         for node in reversed(chain):
             try:
                 value = _RULES[type(node)](self, node, *operands)
                 if value is UNKNOWN:
-                    raise _UnknownOperandError
+                    raise UnknownOperandError
                 operands = (self._budget.check_bounds(value),)
             except ExpressionValueError as error:
-                raise _EvaluationError(str(error), node, error.code) from None
+                raise EvaluationError(str(error), node, error.code) from None
         self._nesting -= 1
         return operands[0]
 
@@ -209,7 +191,7 @@ class _ExpressionEvaluator:
                         f" {expression.name} != null"
                     )
                 return value
-        raise _EvaluationError(
+        raise EvaluationError(
             f"there is no parameter '{expression.name[:60]}' here",
             expression,
             "unknown-parameter",
@@ -222,7 +204,7 @@ class _ExpressionEvaluator:
         start = expression.start + expression.length
         while keys and isinstance(value, dict):
             key = keys.pop(0)
-            value = _item_of_mapping(value, key, nodes.Literal(key, start + 1, len(key)))
+            value = item_of_mapping(value, key, nodes.Literal(key, start + 1, len(key)))
             start += 1 + len(key)
         return ".".join([to_text(value), *keys]) if keys else value
 
@@ -234,7 +216,7 @@ class _ExpressionEvaluator:
         outer = self._bound
         elements: list[PlainData] = []
         for value in require_list(values, "'for'"):
-            self._bound = {**outer, **_bind_targets(expression.targets, value)}
+            self._bound = {**outer, **bind_targets(expression.targets, value)}
             condition = expression.condition
             if condition is None or require_boolean(self.evaluate(condition), "'if'"):
                 elements.append(self.evaluate(expression.element))
@@ -317,12 +299,12 @@ class _ExpressionEvaluator:
     def index(self, expression: nodes.Index, operand: PlainData) -> PlainData:
         key = self.evaluate(expression.index)
         if isinstance(operand, dict) or isinstance(key, str):
-            return _item_of_mapping(operand, key, expression.index)
+            return item_of_mapping(operand, key, expression.index)
         values = require_list(operand, "an index")
         position = require_integer(key, "an index")
         if not -len(values) <= position < len(values):
             message = f"index {position} is out of range for a list of {len(values)}"
-            raise _EvaluationError(message, expression.index)
+            raise EvaluationError(message, expression.index)
         return values[position]
 
     def slice(self, expression: nodes.SliceExpr, operand: PlainData) -> PlainData:
@@ -352,7 +334,7 @@ class _ExpressionEvaluator:
         span = self._template.subspan(tensor.start, tensor.length)
         shape = UNKNOWN if self._shapes is None else self._shapes.find_shape(name, span)
         if isinstance(shape, UnknownValue):
-            raise _UnknownOperandError
+            raise UnknownOperandError
         self.shape_notes[describe_shape(name, shape)] = None
         return SHAPE_FUNCTIONS[expression.function](name, shape)
 
@@ -363,7 +345,7 @@ class _ExpressionEvaluator:
         signature = functions.signatures[expression.function]
         body = functions.values.get(signature.name)
         if body is None:
-            raise _ReportedError
+            raise ReportedError
         caller, caller_scope = self._template, (self._variables, self._bound)
         self._template = body
         self._variables, self._bound = dict(zip(signature.arguments, arguments, strict=True)), {}
@@ -371,7 +353,7 @@ class _ExpressionEvaluator:
         self._nesting += 1
         try:
             value = self.evaluate_template(body)
-        except _EvaluationError as error:
+        except EvaluationError as error:
             if error.template is None:
                 error.template = body
             call = caller.subspan(expression.start, expression.length)
@@ -388,32 +370,6 @@ class _ExpressionEvaluator:
         for expression in expressions:
             values.append(self.evaluate(expression))  # noqa: PERF401
         return values
-
-
-def _item_of_mapping(mapping: PlainData, key: PlainData, node: Expression) -> PlainData:
-    """Return a value of a mapping; `node` is that of the key."""
-    if not isinstance(mapping, dict):
-        raise ExpressionValueError(f"only a mapping has keys, not {describe(mapping)}")
-    if isinstance(key, str) and key in mapping:
-        return mapping[key]
-    if not isinstance(key, str):
-        raise _EvaluationError(f"a mapping is indexed by strings, not by {describe(key)}", node)
-    suggestion = closest_match(key, mapping)
-    message = f"the mapping has no key {quote(key)}"
-    if suggestion is None:
-        message += f"; its keys are: {quote_list(mapping)}"
-    raise _EvaluationError(message, node, "unknown-key", suggestion)
-
-
-def _bind_targets(targets: tuple[str, ...], value: PlainData) -> dict[str, PlainData]:
-    """Return the values of the names after `for` of a comprehension."""
-    if len(targets) == 1:
-        return {targets[0]: value}
-    if not isinstance(value, list) or len(value) != len(targets):
-        content = f"a list of {len(value)}" if isinstance(value, list) else describe(value)
-        names = ", ".join(targets)
-        raise ExpressionValueError(f"'for {names}' needs lists of {len(targets)}, not {content}")
-    return dict(zip(targets, value, strict=True))
 
 
 # The rules of binary operators, indices and slices also take the value of the first operand, which

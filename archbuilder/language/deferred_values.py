@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from archbuilder import expressions
-from archbuilder.diagnostics.errors import Diagnostics
+from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 from archbuilder.diagnostics.span import Span
 from archbuilder.expressions import (
     EvaluationFailed,
+    ExpressionValueError,
     FileFunctions,
     OpaqueValue,
     ShapeLookup,
     Template,
+    TotalBudget,
     count_items,
 )
 from archbuilder.limits import Limits
@@ -124,9 +126,15 @@ class ValueEvaluator:
     limits: Limits
     diagnostics: Diagnostics
     shapes: ShapeLookup | None = None
+    total: TotalBudget = field(kw_only=True)
+    """The operations that all evaluations together have left."""
 
     def evaluate(self, value: DeferredValue, variables: Variables) -> Tree | None:
-        """Return the tree of a value with the results of its expressions; None after an error."""
+        """Return the tree of a value with the results of its expressions; None after an error.
+
+        Raises:
+            BlueprintError: if all evaluations together need more operations than the limits allow.
+        """
         if value.invalid:
             # The syntax error was reported when the value was decoded.
             return None
@@ -148,6 +156,7 @@ class _ValueEvaluation:
         self._limits = evaluator.limits
         self._diagnostics = evaluator.diagnostics
         self._shapes = evaluator.shapes
+        self._total = evaluator.total
         self._templates = templates
         self._variables = variables
         self._remaining_items = evaluator.limits.list_items
@@ -158,15 +167,24 @@ class _ValueEvaluation:
             if template is None:
                 return tree
             result = expressions.evaluate(
-                template, self._variables, self._limits, self._diagnostics, self._shapes
+                template,
+                self._variables,
+                self._limits,
+                self._diagnostics,
+                self._shapes,
+                self._total,
             )
+            if self._total.is_exhausted:
+                raise BlueprintError(self._diagnostics)
             if isinstance(result, EvaluationFailed):
                 return None
             if isinstance(result, list | dict):
                 if self._remaining_items < 0:
                     # An earlier list of this value exceeded the limit and was reported.
                     return None
-                self._remaining_items -= count_items(result, self._remaining_items)
+                count = count_items(result, self._remaining_items)
+                self._remaining_items -= count
+                self._charge(count, tree)
                 if self._remaining_items < 0:
                     self._diagnostics.error(
                         "limit-exceeded",
@@ -190,6 +208,15 @@ class _ValueEvaluation:
                 entries.append(MappingEntry(entry.key, value, entry.key_span))
         complete = len(entries) == len(tree.entries)
         return MappingNode(tuple(entries), tree.span) if complete else None
+
+    def _charge(self, item_count: int, tree: Tree) -> None:
+        """Charge for the nodes of a value, which are kept, unlike what an evaluation computes."""
+        try:
+            self._total.charge(item_count)
+        except ExpressionValueError as error:
+            note = "raise it with --limit total_operations=N"
+            self._diagnostics.error("limit-exceeded", str(error), tree.span, notes=(note,))
+            raise BlueprintError(self._diagnostics) from None
 
 
 def _scalars_with_expressions(tree: Tree) -> Iterator[ScalarNode]:

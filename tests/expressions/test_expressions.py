@@ -220,7 +220,7 @@ def test_expression_values(text: str, value: PlainData):
         ("$(index(sizes, 5))", "expression-error 3"),
         ("$(zip(sizes, [1]))", "expression-error 3"),
         ("$(all([1]))", "expression-error 3"),
-        ("$([[range(99) for x in range(99)] for y in range(99)])", "limit-exceeded 5"),
+        ("$([[range(99) for x in range(99)] for y in range(99)])", "limit-exceeded 15"),
         ("$([range(999) for x in range(99)])", "limit-exceeded 4"),
         ("$(sizes[0:1:2])", "expression-syntax 12"),
         ("$(sizes[])", "expression-syntax 9"),

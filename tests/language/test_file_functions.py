@@ -79,7 +79,7 @@ def test_calls_cost_their_operations(tmp_path: Path):
     )
     file = write_file(tmp_path, f"{functions}\n  f40: {{args: [x], value: $(x)}}", "$(f0(1))")
     start = time.thread_time()
-    with pytest.raises(BlueprintError, match=r"limit-exceeded.*more than 1000 operations"):
+    with pytest.raises(BlueprintError, match=r"limit-exceeded.*more than 10000 operations"):
         units_of(file)
     assert time.thread_time() - start < 1
 

@@ -25,7 +25,7 @@ from archbuilder.compiler.expand.iteration import evaluate_when, iterations
 from archbuilder.compiler.expand.scope import FileScope
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 from archbuilder.diagnostics.span import Span
-from archbuilder.expressions import OpaqueValue
+from archbuilder.expressions import OpaqueValue, TotalBudget
 from archbuilder.language.ast import (
     Block,
     Sequential,
@@ -58,7 +58,11 @@ def check_step_count(
     """
     # Other errors are reported by the expansion itself. Collecting them must not raise, as it does
     # at 100 errors by default: that would look like the limit.
-    silent_evaluator = ValueEvaluator(evaluator.limits, Diagnostics(maximum=_UNLIMITED))
+    silent_evaluator = ValueEvaluator(
+        evaluator.limits,
+        Diagnostics(maximum=_UNLIMITED),
+        total=TotalBudget(evaluator.limits),
+    )
     try:
         _StepCounter(silent_evaluator).count_block(block, Environment(file, variables))
     except BlueprintError as error:
