@@ -47,7 +47,8 @@ def check_value(
     notes: tuple[str, ...] = (hint,) if hint else ()
     name = _NAME_OF_VALUE.fullmatch(value) if isinstance(value, str) else None
     is_written = tree.span is not NO_FILE and "$" not in tree.span.text
-    if name and is_written and not notes and violation.code == "type-mismatch":
+    expects_number = violation.expected.startswith(("an integer", "a number"))
+    if name and is_written and not notes and expects_number:
         notes = (f"to use a parameter, write ${name[1]}",)
     if is_integral_float and "integer" in violation.expected:
         # A number that is written there was not divided.

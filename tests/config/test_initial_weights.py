@@ -54,7 +54,7 @@ def test_forms_of_patterns(tmp_path: Path):
         ("weights: {file: a.h5, match: names}", "invalid-choice", "'match' must be"),
         ("weights: {file: a.h5, of: heads}", "unknown-name", "no layer of the network"),
         (f"weights: [{', '.join(['a.h5'] * 17)}]", "invalid-structure", "at most 16 files"),
-        ("frozen: []", "out-of-range", "'frozen' must be"),
+        ("frozen: []", "out-of-range", "'frozen' names no layer"),
         ("frozen: 3", "type-mismatch", "'frozen' must be"),
         ("trainable: {head: true}", "type-mismatch", "'trainable' must be"),
         ("trainable: [head, 'x.*']", "unknown-name", "matches 'x.*'"),

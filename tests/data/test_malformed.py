@@ -666,7 +666,7 @@ FEATURES = (
         ),
         message=(
             "error[invalid-structure]: 'type' must be one of integer, number, boolean,"
-            " string, array, object, null, not a string 'int'"
+            " string, array, object, null, or for a parameter block, not a string 'int'"
         ),
         at="int",
     ),
