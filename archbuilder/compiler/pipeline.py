@@ -112,11 +112,14 @@ def expand_program(
         program, options, limits, diagnostics, require_all=True, make_oracle=make_oracle
     )
     if not program.document.networks and not diagnostics.error_count:
+        parts, hint = "blocks", "import its blocks into another file, or add 'inputs' and 'layers'"
+        if program.document.objective is not None:
+            parts, hint = "an objective", "name the file as the 'objective' of another's 'training'"
         diagnostics.error(
             "missing-key",
-            f"the blueprint '{program.document.name}' has blocks but no network",
+            f"the blueprint '{program.document.name}' has {parts} but no network",
             program.document.span,
-            notes=("import its blocks into another file, or add 'inputs' and 'layers'",),
+            notes=(hint,),
         )
     diagnostics.raise_errors()
     return ExpansionResult(graphs, diagnostics.warnings)

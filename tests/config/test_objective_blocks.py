@@ -92,6 +92,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             MINIMIZE + "\n    memories: {rows: {of: other}}",
             "net.yaml:17:16: the memory 'rows' has no 'length'",
         ),
+        (
+            "training:\n",
+            "objective: {layers: [], minimize: x}\ntraining:\n",
+            "net.yaml:8:1: the objective of a blueprint stands under 'training'",
+        ),
         ("{second: ,", "{gradient: third,", "net.yaml:14:20: there is no network 'third'"),
         ("{second: ,", "{gradient: ,", "net.yaml:14:10: gradient needs 'of'"),
         ("{second: ,", "{Bernoulli: 2,", "net.yaml:14:21: 'probability' of Bernoulli"),

@@ -80,14 +80,15 @@ def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Doc
     networks, invalid_networks = _decode_networks(reader, file, name, entries)
     _check_unique_names(reader, entries)
     objective = entries.get("objective")
+    if objective is not None and networks:
+        reader.diagnostics.error(
+            "invalid-structure",
+            "the objective of a blueprint stands under 'training', and one for several blueprints"
+            " in a file of its own",
+            objective.key_span,
+        )
     if "training" in values:
         values["training"], inline_objective = split_objective(values["training"])
-        if inline_objective is not None and objective is not None:
-            reader.diagnostics.error(
-                "invalid-structure",
-                "the file has two objectives, this one and that of 'training'",
-                objective.key_span,
-            )
         objective = inline_objective or objective
     references = values.get("references")
     items = references.items if isinstance(references, SequenceNode) else (references,)
