@@ -49,6 +49,21 @@ class Update:
     steps: int
     span: Span
 
+    @property
+    def log_name(self) -> str:
+        """The name of the sum of its losses in the logs."""
+        return f"{self.name}_loss" if self.name else "loss"
+
+    def term_log_name(self, loss: ObjectiveLoss) -> str:
+        """Return the name of one of several losses in the logs."""
+        name = loss.name.replace(".", "_")
+        return f"{self.name}_{name}" if self.name else name
+
+    @property
+    def logged_terms(self) -> tuple[ObjectiveLoss, ...]:
+        """The losses that the logs have besides their sum."""
+        return self.losses if len(self.losses) > 1 else ()
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkCopy:
@@ -88,6 +103,14 @@ class ObjectiveGraph:
     copies: tuple[NetworkCopy, ...]
     memories: tuple[Memory, ...]
     span: Span
+
+    @property
+    def used_columns(self) -> tuple[tuple[int, ObjectiveColumn], ...]:
+        """The columns that are read, each with its position among all."""
+        used = {each.node for node in self.nodes for each in node.input_refs()}
+        used |= {term.value.node for update in self.updates for term in update.losses}
+        used |= {ref.node for _, ref in self.metrics} | {each.value.node for each in self.memories}
+        return tuple(each for each in enumerate(self.columns) if each[1].name in used)
 
     @property
     def max_steps(self) -> int:

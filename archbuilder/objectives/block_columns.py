@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -27,10 +27,8 @@ def adapt_columns(
         RunError: if a column is missing, or does not fit a network.
     """
     columns = {
-        each.name: _adapt_column(feature, each, graphs)
-        for each, feature in zip(
-            objective.columns, _select_columns(dataset, objective.columns), strict=True
-        )
+        column.name: _adapt_column(_select_column(dataset, column, position), column, graphs)
+        for position, column in objective.used_columns
     }
     notes = [note for each in columns.values() for note in each.adapter.notes]
     return AdaptedDataset(
@@ -43,28 +41,28 @@ def adapt_columns(
     )
 
 
-def _select_columns(dataset: SourceDataset, columns: Sequence[ObjectiveColumn]) -> list[Feature]:
-    """Return the features of the columns.
+def _select_column(dataset: SourceDataset, column: ObjectiveColumn, position: int) -> Feature:
+    """Return the feature of a column.
 
     A source without names, such as a directory of images, has its input in the first column and its
     target in the second.
 
     Raises:
-        RunError: if a column is missing.
+        RunError: if there is none.
     """
     targets = {name: Feature(each) for name, each in dataset.targets.items()}
+    named = dataset.inputs.get(column.name) or targets.get(column.name)
+    if named is not None:
+        return named
     unnamed = [each[UNNAMED] for each in (dataset.inputs, targets) if UNNAMED in each]
-    features = []
-    for column in columns:
-        named = dataset.inputs.get(column.name) or targets.get(column.name)
-        if named is None and not unnamed:
-            names = [name for name in (*dataset.inputs, *targets) if name]
-            raise RunError(
-                f"{dataset.source_name} has no column '{column.name}' for the objective"
-                f" ({column.span}); it has: {quote_list(names) if names else 'one'}"
-            )
-        features.append(unnamed.pop(0) if named is None else named)
-    return features
+    if position < len(unnamed):
+        return unnamed[position]
+    names = [name for name in (*dataset.inputs, *targets) if name]
+    available = f": {quote_list(names)}" if names else f" {len(unnamed)} without names"
+    raise RunError(
+        f"{dataset.source_name} has no column '{column.name}' for the objective ({column.span}); it"
+        f" has{available}"
+    )
 
 
 def _adapt_column(

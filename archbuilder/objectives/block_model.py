@@ -13,7 +13,6 @@ from archbuilder.compiler.expand.objectives import OWN_LAYERS
 from archbuilder.compiler.ir import TensorRef
 from archbuilder.compiler.objective_ir import ObjectiveGraph, Update
 from archbuilder.distribution.slices import BatchSlice, all_gather
-from archbuilder.language.parser.objectives import ONLY_UPDATE
 from archbuilder.objectives.block_runner import BlockRunner, StepContext, Values, select
 from archbuilder.trainer.distributed_model import DistributedModel
 from archbuilder.trainer.execution import ExecutionConfig
@@ -53,7 +52,7 @@ class BlockModel(DistributedModel):
         self.own_layers = runner.layers
         self.memories = dict(memories)
         self.optimizers = [*zip(optimizers, variables, strict=True)]
-        self.loss_names = tuple(_total_name(each) for each in graph.updates)
+        self.loss_names = tuple(each.log_name for each in graph.updates)
         self._means = {name: keras.metrics.Mean(name=name) for name in _logged_names(graph)}
         self.built = True
         self.compile(
@@ -154,10 +153,10 @@ class BlockModel(DistributedModel):
         for term in update.losses:
             value = tf.cast(_tensor(term.value, values), tf.float32)
             if len(update.losses) > 1:
-                self._means[_loss_name(update, term.name)].update_state(value)
+                self._means[update.term_log_name(term)].update_state(value)
             total += term.weight * tf.reduce_mean(value)
         count = tf.cast(_row_count(update, values), tf.float32)
-        self._means[_total_name(update)].update_state(total, sample_weight=count)
+        self._means[update.log_name].update_state(total, sample_weight=count)
         return total
 
     def _update_metrics(self, metrics: Sequence[tuple[str, TensorRef]], values: Values) -> None:
@@ -210,22 +209,8 @@ def _row_count(update: Update, values: Values) -> tf.Tensor:
     return tf.shape(value)[0] if value.shape.rank else tf.constant(1)
 
 
-def _total_name(update: Update) -> str:
-    return "loss" if update.name == ONLY_UPDATE else f"{update.name}_loss"
-
-
-def _loss_name(update: Update, term: str) -> str:
-    name = term.replace(".", "_")
-    return name if update.name == ONLY_UPDATE else f"{update.name}_{name}"
-
-
 def _logged_names(graph: ObjectiveGraph) -> list[str]:
     """Return the names of the logs: totals, the losses of sums, and metrics."""
-    names = [_total_name(each) for each in graph.updates]
-    names += [
-        _loss_name(update, term.name)
-        for update in graph.updates
-        for term in update.losses
-        if len(update.losses) > 1
-    ]
-    return [*dict.fromkeys([*names, *(name for name, _ in graph.metrics)])]
+    names = [each.log_name for each in graph.updates]
+    names += [each.term_log_name(term) for each in graph.updates for term in each.logged_terms]
+    return [*names, *(name for name, _ in graph.metrics)]

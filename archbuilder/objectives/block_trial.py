@@ -12,6 +12,7 @@ import tensorflow as tf
 from archbuilder.compiler.ir import Node, Shape
 from archbuilder.compiler.objective_ir import ObjectiveGraph
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
+from archbuilder.diagnostics.errors import UsageError
 from archbuilder.language.objective_operations import AUGMENT, RANDOM_OPERATIONS
 from archbuilder.objectives.block_batches import draw
 from archbuilder.objectives.block_runner import BlockRunner, StepContext, Tensors, select
@@ -37,6 +38,7 @@ class TrialRun:
 
         Raises:
             BlueprintError: if a step does not take its inputs.
+            UsageError: if a memory is of a step without rows.
         """
         spec = eval_batches(dataset, batch_size=_ROWS).element_spec[0]
         trial = cls(runner, {name: (_zeros(each),) for name, each in spec.items()})
@@ -45,6 +47,11 @@ class TrialRun:
             # Its width is that of the step, which does not depend on a memory.
             trial._run(graph.nodes_for([memory.value]))
             (rows,) = select(memory.value, trial.values)
+            if not rows.shape.rank:
+                raise UsageError(
+                    f"the memory '{memory.name}' ({memory.span}) needs a step with a row for each"
+                    " example, and its step has one number for the batch"
+                )
             trial.values[memory.name] = (tf.zeros([memory.length, *rows.shape[1:]]),)
         trial._run(graph.nodes)
         return trial

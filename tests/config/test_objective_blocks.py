@@ -51,7 +51,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "net.yaml:17:5: the objective has no key 'copy'",
         ),
         (MINIMIZE, "copies: {}", "net.yaml:9:3: the objective has nothing to minimize"),
-        (MINIMIZE, "minimize: error\n    updates: {}", "net.yaml:16:5: 'minimize' stands beside"),
+        (
+            MINIMIZE,
+            "minimize: error\n    updates: {a: {minimize: error}}",
+            "net.yaml:16:5: 'minimize' stands beside",
+        ),
+        (MINIMIZE, "updates: {}", "net.yaml:16:14: 'updates' must be at least one update"),
+        (
+            MINIMIZE,
+            "minimize: {error: 1, loss: {of: other, weight: 2}}",
+            "net.yaml:16:37: the logs would have 'loss' twice",
+        ),
+        ("{other: other}", "{loss: other}", "net.yaml:15:21: the logs would have 'loss' twice"),
+        ("{other: other}", "{val_a: other}", "net.yaml:15:22: the logs have 'val_a' for something"),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    copies: {second: {of: net, momentum: 1}}",
+            "net.yaml:17:14: 'second' is also a network, a column, a copy or a memory",
+        ),
         (MINIMIZE, UPDATE + "networks: nets}}", "net.yaml:16:46: there is no network 'nets'"),
         (
             MINIMIZE,

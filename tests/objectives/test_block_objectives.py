@@ -220,3 +220,41 @@ def test_copies_and_memories_follow_each_step(
             value.shape == expected.shape and np.allclose(value, expected, rtol=1e-5, atol=1e-6)
             for value in state
         )
+
+
+def test_columns_keep_their_places(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """A column that nothing reads has its place; one may be read by a metric or a memory alone."""
+    text = (
+        HEAD
+        + """
+inputs: {image: [8, 8]}
+layers: [Flatten, {Dense: 2}]
+data: digits
+training:
+  objective:
+    inputs: [image, label]
+    layers:
+      - {net: , from: image}
+      - {formula: "previous ** 2", name: size}
+    minimize: size
+    metrics: {digit: label}
+    memories: {digits: {of: label, length: 5}}
+  epochs: 1
+  validation_split: 0
+"""
+    )
+    (row,) = rows(train(tmp_path, text))
+    # The mean digit of the training set, which `net.image` alone does not have.
+    assert row["digit"] == pytest.approx(4.5, abs=0.1)
+    shifted = text.replace("[image, label]", "[image, unread, label]")
+    (tmp_path / "net.yaml").write_text(shifted)
+    assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(tmp_path / "other")]) == 1
+    assert "has no column 'label' for the objective" in capfd.readouterr().err
+    scalar = text.replace("{of: label,", "{of: mean,").replace(
+        "name: size}",
+        """name: size}
+      - {formula: mean(size), name: mean}""",
+    )
+    (tmp_path / "net.yaml").write_text(scalar)
+    assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(tmp_path / "third")]) == 2
+    assert "needs a step with a row for each example" in capfd.readouterr().err

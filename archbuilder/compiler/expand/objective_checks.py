@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
 
 from archbuilder.compiler.ir import Graph, Node
-from archbuilder.compiler.objective_ir import Memory
+from archbuilder.compiler.objective_ir import Memory, Update
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote, quote_list
+from archbuilder.diagnostics.span import Span
 from archbuilder.language.objective_ast import Reference
 from archbuilder.language.objective_operations import AUGMENT, GRADIENT
+
+_RESERVED_LOGS: Final = ("epoch", "seconds", "stage")
 
 
 def called_network(node: Node) -> str:
@@ -77,6 +81,28 @@ def check_constants(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
                         argument.span,
                         notes=("write its values, or make them a column of the data",),
                     )
+
+
+def check_log_names(
+    updates: Sequence[Update], metrics: Sequence[tuple[str, Span]], diagnostics: Diagnostics
+) -> None:
+    """Report losses and metrics that the logs would have under one name."""
+    names = [(each.log_name, each.span) for each in updates]
+    names += [
+        (each.term_log_name(term), term.span) for each in updates for term in each.logged_terms
+    ]
+    seen: set[str] = set()
+    for name, span in (*names, *metrics):
+        if name in seen:
+            diagnostics.error(
+                "duplicate-name",
+                f"the logs would have '{name}' twice",
+                span,
+                notes=("a loss has another name with {NAME: {of: STEP, weight: 1}}",),
+            )
+        elif name in _RESERVED_LOGS or name.startswith(("val_", "learning_rate")):
+            diagnostics.error("invalid-name", f"the logs have '{name}' for something else", span)
+        seen.add(name)
 
 
 def check_memories(

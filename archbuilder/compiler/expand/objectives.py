@@ -12,6 +12,7 @@ from archbuilder.compiler.expand.objective_checks import (
     called_network,
     check_constants,
     check_gradients,
+    check_log_names,
     check_memories,
     check_network_names,
     check_views,
@@ -128,6 +129,8 @@ class _ObjectiveExpansion:
         check_views(expander.nodes, [each.name for each in columns], self._diagnostics)
         check_memories(memories, expander.nodes, self._diagnostics)
         check_constants(expander.nodes, self._diagnostics)
+        metric_spans = [(name, reference.span) for name, reference in declared.metrics]
+        check_log_names(updates, metric_spans, self._diagnostics)
         check_wrapped_blocks(expander.nodes, self._diagnostics)
         if expander.shapes.has_unknown and not self._tracker.has_errors():
             self._diagnostics.error(
@@ -146,11 +149,10 @@ class _ObjectiveExpansion:
         nodes = eliminate_dead_nodes(
             expander.nodes, {each.node for each in outputs}, self._diagnostics
         )
-        used = {ref.node for node in nodes for ref in node.input_refs()}
         return ObjectiveGraph(
             declared.block.name,
             tuple(each.name for each in declared.networks),
-            tuple(each for each in columns if each.name in used),
+            tuple(columns),
             tuple(map(self._with_shape, nodes)),
             tuple(updates),
             tuple(metrics),
@@ -176,6 +178,15 @@ class _ObjectiveExpansion:
     def _check_networks(self) -> None:
         """Report references to networks that the blueprint does not have."""
         declared = self._declared
+        taken = {*self._graphs, *(each.name for each in declared.columns or ())}
+        for name, span in (
+            *((each.name, each.span) for each in declared.copies),
+            *((each.name, each.span) for each in declared.memories),
+        ):
+            if name in taken:
+                message = f"'{name}' is also a network, a column, a copy or a memory"
+                self._diagnostics.error("duplicate-name", message, span)
+            taken.add(name)
         copied = [each.network for each in declared.copies]
         check_network_names(copied, self._graphs, self._diagnostics)
         for update in declared.updates:

@@ -146,6 +146,8 @@ def _decode_updates(
             return ()
         losses = _decode_losses(reader, minimize.value)
         return (UpdateDeclaration(ONLY_UPDATE, losses, (), None, minimize.key_span),)
+    if is_empty(updates.value):
+        reader.report_unexpected(updates.value, "'updates'", "at least one update")
     declarations = []
     for entry in _named_entries(reader, updates.value, "updates", "an update"):
         title = f"the update {quoted(entry.key)}"
