@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from archbuilder.compiler.ir import Node, TensorRef
+from archbuilder.compiler.ir import Graph, Node, TensorRef
 from archbuilder.diagnostics.span import Span
 
 
@@ -119,10 +119,23 @@ class ObjectiveGraph:
 
     def nodes_for(self, refs: Iterable[TensorRef]) -> tuple[Node, ...]:
         """Return the nodes that some tensors need, in order."""
-        needed = {each.node for each in refs}
-        nodes = []
-        for node in reversed(self.nodes):
-            if node.name in needed:
-                nodes.append(node)
-                needed.update(each.node for each in node.input_refs())
-        return tuple(reversed(nodes))
+        return needed_nodes(self.nodes, {each.node for each in refs})
+
+
+def needed_nodes(nodes: Sequence[Node], names: Iterable[str]) -> tuple[Node, ...]:
+    """Return the nodes that some names need, which may be theirs, in order."""
+    needed = {*names}
+    reversed_nodes = []
+    for node in reversed(nodes):
+        if node.name in needed:
+            reversed_nodes.append(node)
+            needed.update(each.node for each in node.input_refs())
+    return tuple(reversed(reversed_nodes))
+
+
+def networks_by_name(names: Sequence[str], graphs: Mapping[str, Graph]) -> Mapping[str, Graph]:
+    """Return the networks by the names that an objective has for them.
+
+    An objective of one network takes the only one of a blueprint, whatever its name.
+    """
+    return {names[0]: next(iter(graphs.values()))} if len(names) == len(graphs) == 1 else graphs

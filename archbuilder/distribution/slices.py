@@ -101,6 +101,18 @@ def all_gather(examples: tf.Tensor, is_duplicate: tf.Tensor | None = None) -> tf
     return tf.boolean_mask(gathered, tf.equal(context.all_gather(local_mask, axis=0), 0))
 
 
+def replica_offset(all_rows: tf.Tensor) -> tf.Tensor:
+    """Return the index of this replica's first row among the rows of all replicas.
+
+    It is 0 outside of a replica, where there is only one part.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tf.constant(0)
+    replica_id = tf.cast(context.replica_id_in_sync_group, tf.int32)
+    return slice_start(tf.shape(all_rows)[0], replica_id, context.num_replicas_in_sync)
+
+
 def all_reduce_sum(values: Tensors) -> Tensors:
     """Sum a tensor, or each tensor of a list, over all replicas; call it in a replica context."""
     context = tf.distribute.get_replica_context()

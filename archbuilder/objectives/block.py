@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import keras
 
 from archbuilder.compiler.expand.objectives import OWN_LAYERS
 from archbuilder.compiler.ir import Graph
-from archbuilder.compiler.objective_ir import ObjectiveGraph
+from archbuilder.compiler.objective_ir import ObjectiveGraph, networks_by_name
 from archbuilder.config.objectives import BlockObjective
-from archbuilder.config.save_best import WeightsChoice
 from archbuilder.data.augmentation import Augmentation
 from archbuilder.data.mixed_labels import refuse_mixing
 from archbuilder.data.pipeline import (
@@ -30,16 +29,9 @@ from archbuilder.objectives.block_columns import adapt_columns
 from archbuilder.objectives.block_model import BlockModel, trained_variables
 from archbuilder.objectives.block_runner import BlockRunner, Network
 from archbuilder.objectives.block_trial import TrialRun, make_memories
-from archbuilder.runs.state_dict import (
-    RESTORE_BEST,
-    SAVE_BEST,
-    Arrays,
-    best_weights,
-    load_network_state,
-)
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import AdaptedDatasets, adapt_sets, log_datasets
-from archbuilder.trainer.train_loop import FitSetup, make_trainable_task
+from archbuilder.trainer.train_loop import FitSetup, make_restore, make_trainable_task
 
 
 def make_block_task(context: TrainingContext, config: BlockObjective) -> TrainableTask:
@@ -52,7 +44,7 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
     """
     objective = config.graph
     _check_settings(context, objective)
-    graphs = _graphs_by_objective_name(context.graphs, objective)
+    graphs = networks_by_name(objective.networks, context.graphs)
     with context.devices.scope():
         models = {name: context.build(graph) for name, graph in graphs.items()}
         copies = _build_copies(context, objective, graphs, models)
@@ -70,7 +62,7 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
     fit_setup = _make_fit_setup(context, objective, training_model, datasets, draws)
     named = dict(zip(context.graphs, models.values(), strict=True))
     task = make_trainable_task(fit_setup, context, named)
-    return replace(task, restore=_make_restore(context, training_model))
+    return replace(task, restore=make_restore(context, training_model))
 
 
 def _check_settings(context: TrainingContext, objective: ObjectiveGraph) -> None:
@@ -88,15 +80,6 @@ def _check_settings(context: TrainingContext, objective: ObjectiveGraph) -> None
         )
     if context.config.augment and not views:
         raise UsageError("the objective has no step 'augment': remove 'augment' under 'training'")
-
-
-def _graphs_by_objective_name(
-    graphs: Mapping[str, Graph], objective: ObjectiveGraph
-) -> Mapping[str, Graph]:
-    """Return the networks by the names that the objective has for them."""
-    if len(objective.networks) == len(graphs) == 1:
-        return {objective.networks[0]: next(iter(graphs.values()))}
-    return graphs
 
 
 def _network(model: keras.Model, graph: Graph) -> Network:
@@ -223,22 +206,3 @@ def _make_fit_setup(
         _steps_per_epoch(context, objective, datasets),
         *datasets.eval_batches(size, draws.evaluate),
     )
-
-
-def _make_restore(
-    context: TrainingContext, model: BlockModel
-) -> Callable[[Arrays, WeightsChoice], None]:
-    """Return the function that loads what an evaluation needs besides the networks."""
-
-    def restore(arrays: Arrays, choice: WeightsChoice) -> None:
-        with context.devices.scope():
-            model.build_optimizers()
-            load_network_state(model, arrays)
-            # A checkpoint has the trained weights of the last epoch, also if the run restored or
-            # saved those of its best one.
-            owner = SAVE_BEST if choice == "best" else RESTORE_BEST
-            weights = best_weights(model, owner, arrays)
-            if weights is not None:
-                model.set_weights(weights)
-
-    return restore

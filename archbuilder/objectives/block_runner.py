@@ -21,7 +21,7 @@ from archbuilder.compiler.ir import Node, TensorRef
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.compiler.objective_ir import ObjectiveGraph
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, InternalError
-from archbuilder.distribution.slices import all_gather, slice_start
+from archbuilder.distribution.slices import all_gather, replica_offset
 from archbuilder.keras_backend.instantiate import (
     build_layer,
     build_object,
@@ -257,15 +257,7 @@ def _gather(call: Call) -> tf.Tensor:
 
 def _rows(call: Call) -> tf.Tensor:
     """Return the positions of the rows of this replica among those of all."""
-    return _replica_offset(_gather(call)) + tf.range(tf.shape(call.first)[0])
-
-
-def _replica_offset(all_rows: tf.Tensor) -> tf.Tensor:
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return tf.constant(0)
-    replica_id = tf.cast(context.replica_id_in_sync_group, tf.int32)
-    return slice_start(tf.shape(all_rows)[0], replica_id, context.num_replicas_in_sync)
+    return replica_offset(_gather(call)) + tf.range(tf.shape(call.first)[0])
 
 
 def _permuted(call: Call, order: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
@@ -280,7 +272,7 @@ def _permuted(call: Call, order: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
     permutation = tf.random.experimental.stateless_shuffle(
         tf.range(tf.shape(all_rows)[0]), seed=call.context.shuffle_seed
     )
-    offset, count = _replica_offset(all_rows), tf.shape(call.first)[0]
+    offset, count = replica_offset(all_rows), tf.shape(call.first)[0]
     return tf.gather(all_rows, order(permutation)[offset : offset + count])
 
 

@@ -15,7 +15,6 @@ import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph, GraphInput
 from archbuilder.config.objectives import ContrastiveConfig, MoCoConfig, SimCLRConfig
-from archbuilder.config.save_best import WeightsChoice
 from archbuilder.data.augmentation import Augmentation
 from archbuilder.data.augmented_batches import check_augmented_shape
 from archbuilder.data.batch_share import BatchShare
@@ -27,13 +26,6 @@ from archbuilder.formatting import plural
 from archbuilder.objectives.contrastive_model import ContrastiveModel, MoCoModel, SimCLRModel
 from archbuilder.objectives.linear_probe import LinearProbe
 from archbuilder.runs.run_dir import EpochLogs
-from archbuilder.runs.state_dict import (
-    RESTORE_BEST,
-    SAVE_BEST,
-    Arrays,
-    best_weights,
-    load_network_state,
-)
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import (
     AdaptedDatasets,
@@ -41,7 +33,7 @@ from archbuilder.trainer.datasets import (
     log_datasets,
     single_network,
 )
-from archbuilder.trainer.train_loop import FitSetup, make_trainable_task
+from archbuilder.trainer.train_loop import FitSetup, make_restore, make_trainable_task
 
 _FIRST_VALIDATION_STEP = 2**30
 """First step of the validation set: no run reaches it, so its views are not those of training."""
@@ -93,18 +85,7 @@ def make_moco_task(context: TrainingContext, config: MoCoConfig) -> TrainableTas
 
     # The validation loss of MoCo depends on the queue and the key network, which are not in the
     # file of the model.
-    def restore(arrays: Arrays, choice: WeightsChoice) -> None:
-        with context.devices.scope():
-            training_model.build_optimizers()
-            load_network_state(training_model, arrays)
-            # A checkpoint has the trained weights of the last epoch, also if the run restored or
-            # saved those of its best one.
-            owner = SAVE_BEST if choice == "best" else RESTORE_BEST
-            weights = best_weights(training_model, owner, arrays)
-            if weights is not None:
-                training_model.set_weights(weights)
-
-    return replace(task, restore=restore)
+    return replace(task, restore=make_restore(context, training_model))
 
 
 def _make_task(

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from archbuilder.config.objectives import MoCoConfig, SimCLRConfig
-from archbuilder.distribution.slices import BatchSlice, all_gather, slice_start
+from archbuilder.distribution.slices import BatchSlice, all_gather, replica_offset
 from archbuilder.trainer.distributed_model import DistributedModel
 from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig
 from archbuilder.trainer.step_function import Logs
@@ -119,7 +119,7 @@ class SimCLRModel(ContrastiveModel):
         )
         # The row of an image among those of all replicas: the label of its other view, and where a
         # view meets itself.
-        labels = _replica_offset(all_first) + tf.range(tf.shape(first)[0])
+        labels = replica_offset(all_first) + tf.range(tf.shape(first)[0])
         self_mask = tf.one_hot(labels, tf.shape(all_first)[0], on_value=_NEG_INF, off_value=0.0)
 
         def view_logits(
@@ -185,7 +185,7 @@ class MoCoModel(ContrastiveModel):
             # statistics of a batch normalization would reveal which key belongs to a query (section
             # 3.3, shuffling BN).
             all_images = all_gather(images)
-            offset, count = _replica_offset(all_images), tf.shape(images)[0]
+            offset, count = replica_offset(all_images), tf.shape(images)[0]
             step = tf.cast(self.optimizer.iterations, tf.int32)
             # All replicas need the same permutation, and another one at every step.
             permutation = tf.random.experimental.stateless_shuffle(
@@ -238,12 +238,3 @@ def _crossentropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 def _l2_normalize(vectors: tf.Tensor) -> tf.Tensor:
     return tf.math.l2_normalize(tf.cast(vectors, tf.float32), axis=1)
-
-
-def _replica_offset(all_rows: tf.Tensor) -> tf.Tensor:
-    """Return the index of this replica's first row among the rows of all replicas."""
-    context = tf.distribute.get_replica_context()
-    if context.num_replicas_in_sync == 1:
-        return tf.constant(0)
-    replica_id = tf.cast(context.replica_id_in_sync_group, tf.int32)
-    return slice_start(tf.shape(all_rows)[0], replica_id, context.num_replicas_in_sync)

@@ -9,6 +9,7 @@ from functools import partial
 
 import keras
 
+from archbuilder.config.save_best import WeightsChoice
 from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.pipeline import BatchPipeline
 from archbuilder.data.position import TrainingPosition
@@ -17,7 +18,14 @@ from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.formatting import plural
 from archbuilder.runs.checkpoint_manager import Checkpoint
 from archbuilder.runs.run_dir import EpochLogs
-from archbuilder.runs.state_dict import load_state_dict
+from archbuilder.runs.state_dict import (
+    RESTORE_BEST,
+    SAVE_BEST,
+    Arrays,
+    best_weights,
+    load_network_state,
+    load_state_dict,
+)
 from archbuilder.trainer.callbacks.callback_list import TensorLogsCallbackList
 from archbuilder.trainer.callbacks.checkpoint import CheckpointCallback
 from archbuilder.trainer.callbacks.history import HistoryWriter
@@ -161,6 +169,25 @@ def make_trainable_task(
         return {**metrics, **extra_metrics()}
 
     return TrainableTask(models, train, evaluate_task)
+
+
+def make_restore(
+    context: TrainingContext, model: DistributedModel
+) -> Callable[[Arrays, WeightsChoice], None]:
+    """Return the function that loads what evaluation needs besides the files of the networks."""
+
+    def restore(arrays: Arrays, choice: WeightsChoice) -> None:
+        with context.devices.scope():
+            model.build_optimizers()
+            load_network_state(model, arrays)
+            # A checkpoint has the trained weights of the last epoch, also if the run restored or
+            # saved those of its best one.
+            owner = SAVE_BEST if choice == "best" else RESTORE_BEST
+            weights = best_weights(model, owner, arrays)
+            if weights is not None:
+                model.set_weights(weights)
+
+    return restore
 
 
 def evaluate(

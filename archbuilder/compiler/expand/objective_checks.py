@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from archbuilder.compiler.ir import Graph, Node
-from archbuilder.compiler.objective_ir import Memory, Update
+from archbuilder.compiler.objective_ir import Memory, Update, needed_nodes
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote, quote_list
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.objective_ast import Reference
@@ -112,9 +112,8 @@ def check_memories(
     names = {each.name for each in memories}
     for memory in memories:
         needed = {memory.value.node}
-        for node in reversed(nodes):
-            if node.name in needed:
-                needed.update(each.node for each in node.input_refs())
+        for node in needed_nodes(nodes, needed):
+            needed.update(each.node for each in node.input_refs())
         if needed & names:
             diagnostics.error(
                 "invalid-inputs",

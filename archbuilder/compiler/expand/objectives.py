@@ -30,6 +30,8 @@ from archbuilder.compiler.objective_ir import (
     ObjectiveGraph,
     ObjectiveLoss,
     Update,
+    needed_nodes,
+    networks_by_name,
 )
 from archbuilder.compiler.value_check import check_value
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
@@ -80,7 +82,8 @@ class _ObjectiveExpansion:
         evaluator: ValueEvaluator,
     ) -> None:
         self._declared = declared = objective.declared
-        self._graphs = _by_declared_name(declared, graphs)
+        names = [each.name for each in declared.networks]
+        self._graphs = networks_by_name(names, graphs)
         self._copies = {
             each.name: self._graphs[each.network.name]
             for each in declared.copies
@@ -294,12 +297,9 @@ class _ObjectiveExpansion:
 
     def _reached_networks(self, refs: list[TensorRef], nodes: tuple[Node, ...]) -> tuple[str, ...]:
         """Return the networks that some tensors depend on, and the layers of the objective."""
-        needed = {each.node for each in refs}
-        reached = set()
-        for node in reversed(nodes):
-            if node.name in needed:
-                needed.update(each.node for each in node.input_refs())
-                reached.add(called_network(node))
+        reached = {
+            called_network(node) for node in needed_nodes(nodes, {each.node for each in refs})
+        }
         return (*(name for name in self._graphs if name in reached), OWN_LAYERS)
 
     def _with_shape(self, node: Node) -> Node:
@@ -352,13 +352,3 @@ class _ObjectiveExpansion:
             return ()
         number = to_plain(tree)
         return (number,) if isinstance(number, int) else ()
-
-
-def _by_declared_name(declared: ObjectiveBlock, graphs: Mapping[str, Graph]) -> Mapping[str, Graph]:
-    """Return the networks by the names that the objective has for them.
-
-    An objective of one network takes the only one of a blueprint, whatever its name.
-    """
-    if len(declared.networks) == 1 and len(graphs) == 1:
-        return {declared.networks[0].name: next(iter(graphs.values()))}
-    return graphs
