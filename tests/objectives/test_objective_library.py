@@ -67,6 +67,10 @@ class Batch:
         """Return the uniformly distributed numbers of a step, one for each example."""
         return tf.random.stateless_uniform([ROWS], draw_seed(0, tf.constant(0), name))
 
+    def memory(self, length: int, width: int) -> tf.Tensor:
+        """Return the vectors that the only memory begins with."""
+        return unit(tf.random.stateless_normal([length, width], [0, 0]))
+
 
 def unit(vectors: tf.Tensor) -> tf.Tensor:
     return vectors / tf.norm(vectors, axis=-1, keepdims=True)
@@ -136,6 +140,31 @@ def simsiam(batch: Batch, encoder: keras.Model) -> tf.Tensor:
     first = -tf.reduce_sum(a * tf.stop_gradient(b), axis=1)
     second = -tf.reduce_sum(b * tf.stop_gradient(a), axis=1)
     return tf.reduce_mean(first / 2 + second / 2)
+
+
+def nnclr(batch: Batch, encoder: keras.Model) -> tf.Tensor:
+    """Return equation 3 for both views, with the identity as the predictor."""
+    support, losses = batch.memory(7, 5), []
+    for number in range(2):
+        z, p = unit(encoder(batch.view(number))), unit(encoder(batch.view(1 - number)))
+        distances = tf.norm(z[:, None] - support, axis=-1)
+        nearest = tf.gather(support, tf.argmin(distances, axis=1))
+        losses.append(crossentropy(tf.range(ROWS), nearest @ tf.transpose(p) / 0.1))
+    return tf.reduce_mean(tf.stack(losses))
+
+
+def triplet(batch: Batch, encoder: keras.Model) -> tf.Tensor:
+    """Return the mean of equation 2 over all pairs, with the negatives of section 3.2."""
+    vectors = unit(encoder(batch.images))
+    distances = tf.reduce_sum((vectors[:, None] - vectors) ** 2, axis=-1)
+    losses = []
+    for a, label in enumerate(LABELS):
+        negatives = [distances[a, n] for n in range(ROWS) if LABELS[n] != label]
+        for positive in (distances[a, p] for p in range(ROWS) if LABELS[p] == label and p != a):
+            semi_hard = [each for each in negatives if each > positive]
+            negative = min(semi_hard) if semi_hard else max(negatives)
+            losses.append(tf.maximum(positive - negative + 0.2, 0))
+    return tf.reduce_mean(tf.stack(losses))
 
 
 def barlow_twins(batch: Batch, encoder: keras.Model) -> tf.Tensor:
@@ -226,6 +255,8 @@ CASES = {
     "wgan_gp": Case(GAN, [(wgan_discriminator, (1,)), (wgan_generator, (0,))], "{critic_steps: 1}"),
     "byol": Case(VECTORS, [(byol, (0,))], "{predictor: []}", augment=True),
     "simsiam": Case(VECTORS, [(simsiam, (0,))], "{predictor: []}", augment=True),
+    "nnclr": Case(VECTORS, [(nnclr, (0,))], "{predictor: [], length: 7}", augment=True),
+    "triplet": Case(VECTORS, [(triplet, (0,))], targets="{label: labels}"),
     "barlow_twins": Case(VECTORS, [(barlow_twins, (0,))], "{projection: []}", augment=True),
     "supervised_contrastive": Case(
         VECTORS,
