@@ -30,6 +30,7 @@ from archbuilder.yaml.reader import parse_yaml
 ROWS = 12
 RNG = np.random.default_rng(1)
 IMAGES = RNG.uniform(size=(ROWS, 6, 6, 1)).astype(np.float32)
+OTHERS = RNG.uniform(size=(ROWS, 6, 6, 1)).astype(np.float32)
 TEXTS = RNG.normal(size=(ROWS, 5)).astype(np.float32)
 LABELS = np.arange(ROWS) % 4
 AUGMENT = "{RandomRotation: 0.1}"
@@ -48,6 +49,7 @@ class Batch:
     """The batch of the only step of a run, with what the objective draws for it."""
 
     images: tf.Tensor = field(default_factory=lambda: tf.constant(IMAGES))
+    others: tf.Tensor = field(default_factory=lambda: tf.constant(OTHERS))
     texts: tf.Tensor = field(default_factory=lambda: tf.constant(TEXTS))
     labels: tf.Tensor = field(default_factory=lambda: tf.constant(LABELS, tf.int32))
 
@@ -126,6 +128,68 @@ def wgan_discriminator(batch: Batch, generator: keras.Model, network: keras.Mode
 
 def wgan_generator(batch: Batch, generator: keras.Model, network: keras.Model) -> tf.Tensor:
     return -tf.reduce_mean(network(generator(batch.normal("generator/noise", 3))))
+
+
+def conditional_discriminator(
+    batch: Batch, generator: keras.Model, network: keras.Model
+) -> tf.Tensor:
+    noise = batch.normal("discriminator/noise", 3)
+    fake = generator({"noise": noise, "label": batch.labels})
+    real_logit = network({"image": batch.images, "label": batch.labels})
+    fake_logit = network({"image": fake, "label": batch.labels})
+    return tf.reduce_mean(tf.math.softplus(-real_logit) + tf.math.softplus(fake_logit))
+
+
+def conditional_generator(batch: Batch, generator: keras.Model, network: keras.Model) -> tf.Tensor:
+    fake = generator({"noise": batch.normal("generator/noise", 3), "label": batch.labels})
+    logit = network({"image": fake, "label": batch.labels})
+    return tf.reduce_mean(tf.math.softplus(-logit))
+
+
+def pix2pix_discriminator(batch: Batch, generator: keras.Model, network: keras.Model) -> tf.Tensor:
+    real = tf.nn.sigmoid(network({"image": batch.images, "target": batch.others}))
+    fake = tf.nn.sigmoid(network({"image": batch.images, "target": generator(batch.images)}))
+    return -tf.reduce_mean(tf.math.log(real) + tf.math.log(1 - fake)) / 2
+
+
+def pix2pix_generator(batch: Batch, generator: keras.Model, network: keras.Model) -> tf.Tensor:
+    fake = generator(batch.images)
+    score = tf.nn.sigmoid(network({"image": batch.images, "target": fake}))
+    distance = tf.reduce_mean(tf.abs(batch.others - fake))
+    return 100 * distance - tf.reduce_mean(tf.math.log(score))
+
+
+def cyclegan_generator(
+    batch: Batch, g: keras.Model, f: keras.Model, d_x: keras.Model, d_y: keras.Model
+) -> tf.Tensor:
+    """Return equation 3 for the generators, with the identity of section 5.2."""
+    x, y = batch.images, batch.others
+    fooling = tf.reduce_mean((d_y(g(x)) - 1) ** 2) + tf.reduce_mean((d_x(f(y)) - 1) ** 2)
+    cycle = tf.reduce_mean(tf.abs(f(g(x)) - x)) + tf.reduce_mean(tf.abs(g(f(y)) - y))
+    identity = tf.reduce_mean(tf.abs(g(y) - y)) + tf.reduce_mean(tf.abs(f(x) - x))
+    return fooling + 10 * cycle + 5 * identity
+
+
+def cyclegan_discriminator(
+    batch: Batch, g: keras.Model, f: keras.Model, d_x: keras.Model, d_y: keras.Model
+) -> tf.Tensor:
+    x, y = batch.images, batch.others
+    loss_x = tf.reduce_mean((d_x(x) - 1) ** 2) + tf.reduce_mean(d_x(f(y)) ** 2)
+    loss_y = tf.reduce_mean((d_y(y) - 1) ** 2) + tf.reduce_mean(d_y(g(x)) ** 2)
+    return (loss_x + loss_y) / 2
+
+
+def vq_vae(
+    batch: Batch, encoder: keras.Model, codebook: keras.Model, decoder: keras.Model
+) -> tf.Tensor:
+    (codes,) = codebook.trainable_variables
+    vectors = encoder(batch.images)
+    distances = tf.reduce_sum((vectors[:, :, None] - codes) ** 2, axis=-1)
+    nearest = tf.gather(tf.convert_to_tensor(codes), tf.argmin(distances, axis=-1))
+    decoded = decoder(vectors + tf.stop_gradient(nearest - vectors))
+    loss = tf.reduce_mean((batch.images - decoded) ** 2) / 0.5
+    loss += tf.reduce_mean((tf.stop_gradient(vectors) - nearest) ** 2)
+    return loss + 0.25 * tf.reduce_mean((vectors - tf.stop_gradient(nearest)) ** 2)
 
 
 def byol(batch: Batch, encoder: keras.Model) -> tf.Tensor:
@@ -253,6 +317,76 @@ CASES = {
     "gan": Case(GAN, [(gan_discriminator, (1,)), (gan_generator, (0,))], "{logits: true}"),
     "lsgan": Case(GAN, [(lsgan_discriminator, (1,)), (lsgan_generator, (0,))]),
     "wgan_gp": Case(GAN, [(wgan_discriminator, (1,)), (wgan_generator, (0,))], "{critic_steps: 1}"),
+    "conditional_gan": Case(
+        """
+  generator:
+    inputs: {noise: [3], label: {shape: [], dtype: int32}}
+    layers:
+      - {Embedding: {input_dim: 4, output_dim: 2}, from: label}
+      - {Concatenate: , from: [noise, previous]}
+      - Dense: 36
+      - Reshape: [6, 6, 1]
+  discriminator:
+    inputs: {image: [6, 6, 1], label: {shape: [], dtype: int32}}
+    layers:
+      - {Embedding: {input_dim: 4, output_dim: 2}, from: label}
+      - {Flatten: , from: image, name: pixels}
+      - {Concatenate: , from: [pixels, embedding0]}
+      - Dense: {units: 4, activation: tanh}
+      - Dense: 1
+""",
+        [(conditional_discriminator, (1,)), (conditional_generator, (0,))],
+        "{logits: true}",
+        targets="{label: labels}",
+    ),
+    "pix2pix": Case(
+        """
+  generator:
+    inputs: {image: [6, 6, 1]}
+    layers: [{Conv2D: {filters: 1, kernel_size: 3, padding: same}}]
+  discriminator:
+    inputs: {image: [6, 6, 1], target: [6, 6, 1]}
+    layers:
+      - {Concatenate: , from: [image, target]}
+      - Conv2D: {filters: 4, kernel_size: 3, activation: tanh}
+      - Conv2D: {filters: 1, kernel_size: 1}
+""",
+        [(pix2pix_discriminator, (1,)), (pix2pix_generator, (0,))],
+        "{logits: true}",
+        targets="{target: others}",
+    ),
+    "cyclegan": Case(
+        """
+  x_to_y: &generator
+    inputs: {image: [6, 6, 1]}
+    layers: [{Conv2D: {filters: 1, kernel_size: 3, padding: same, activation: tanh}}]
+  y_to_x: *generator
+  discriminator_x: &discriminator
+    inputs: {image: [6, 6, 1]}
+    layers:
+      - Conv2D: {filters: 2, kernel_size: 3, activation: tanh}
+      - Conv2D: {filters: 1, kernel_size: 1}
+  discriminator_y: *discriminator
+""",
+        [(cyclegan_generator, (0, 1)), (cyclegan_discriminator, (2, 3))],
+        inputs="{x: images, y: others}",
+    ),
+    "vq_vae": Case(
+        """
+  encoder: {inputs: {image: [6, 6, 1]}, layers: [Flatten, {Dense: 8}, {Reshape: [4, 2]}]}
+  codebook:
+    inputs: {vectors: [4, 2]}
+    layers:
+      - {Parameter: {shape: [5, 2], initializer: random_normal}, name: book}
+      - formula: argmin(sum((vectors[:, :, None] - book) ** 2, axis=-1), axis=-1)
+      - formula: take(book, previous, axis=0)
+  decoder:
+    inputs: {codes: [4, 2]}
+    layers: [Flatten, {Dense: 36}, {Reshape: [6, 6, 1]}]
+""",
+        [(vq_vae, (0, 1, 2))],
+        "{variance: 0.5}",
+    ),
     "byol": Case(VECTORS, [(byol, (0,))], "{predictor: []}", augment=True),
     "simsiam": Case(VECTORS, [(simsiam, (0,))], "{predictor: []}", augment=True),
     "nnclr": Case(VECTORS, [(nnclr, (0,))], "{predictor: [], length: 7}", augment=True),
@@ -305,7 +439,7 @@ def test_every_objective_has_a_reference():
 def test_step_equals_the_equations_of_the_paper(name: str, tmp_path: Path):
     """The loss, and the change of every weight in a step of each update."""
     case = CASES[name]
-    np.savez(tmp_path / "data.npz", images=IMAGES, texts=TEXTS, labels=LABELS)
+    np.savez(tmp_path / "data.npz", images=IMAGES, others=OTHERS, texts=TEXTS, labels=LABELS)
     augment = f"  augment: [{AUGMENT}]\n" if case.augment else ""
     (tmp_path / "net.yaml").write_text(
         f"archbuilder: 1\nname: net\nnetworks:\n  {case.networks.strip()}\n"
