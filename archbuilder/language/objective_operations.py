@@ -15,6 +15,8 @@ from archbuilder.registry.signatures import ArgumentSpec, ArgumentType, Signatur
 LOSS_PREFIX: Final = "losses."
 INPUT_OF: Final = "input_of"
 """The argument of random numbers that names the input of a network with their shape."""
+LENGTH: Final = "length"
+"""The argument of permutations that is their shape."""
 NETWORK_ORIGIN: Final = "networks"
 """The `origin` of networks in an objective."""
 OBJECTIVE_ORIGIN: Final = "objectives"
@@ -101,6 +103,20 @@ RANDOM_OPERATIONS: Final[Mapping[str, Signature]] = {
                 {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
                 "Number of integers.",
             ),
+        ),
+        replace(
+            _operation(
+                "Permutation",
+                "The integers from 0 in a random order, another one for each example.",
+                _required(
+                    LENGTH,
+                    {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+                    "Number of integers.",
+                ),
+                tensors=(),
+                needed=0,
+            ),
+            is_source=True,
         ),
     )
 }

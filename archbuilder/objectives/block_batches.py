@@ -107,6 +107,8 @@ def draw(node: Node, shape: tuple[object, ...], seed: tf.Tensor) -> tf.Tensor:
         return tf.cast(uniform < _number(node, "probability"), tf.float32)
     if node.operation == "Categorical":
         return tf.random.stateless_uniform(shape, seed, 0, int(_number(node, "classes")), tf.int32)
+    if node.operation == "Permutation":
+        return tf.argsort(tf.random.stateless_uniform(shape, seed), axis=-1)
     raise InternalError(f"'{node.operation}' does not draw numbers")
 
 

@@ -13,7 +13,7 @@ from archbuilder.compiler.ir import Node, Shape
 from archbuilder.compiler.objective_ir import ObjectiveGraph
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
 from archbuilder.diagnostics.errors import UsageError
-from archbuilder.language.objective_operations import AUGMENT, RANDOM_OPERATIONS
+from archbuilder.language.objective_operations import AUGMENT, LENGTH, RANDOM_OPERATIONS
 from archbuilder.objectives.block_batches import draw
 from archbuilder.objectives.block_runner import BlockRunner, StepContext, Tensors, select
 
@@ -61,8 +61,10 @@ class TrialRun:
         for node in nodes:
             inputs = [each for ref in node.input_refs() for each in select(ref, self.values)]
             if node.operation in RANDOM_OPERATIONS:
-                declared = cast("Sequence[int]", node.argument("shape") or ())
-                shape = tuple(inputs[0].shape[1:]) if inputs else tuple(declared)
+                length = node.argument(LENGTH)
+                declared = [length] if length else node.argument("shape") or ()
+                sizes = cast("Sequence[int]", declared)
+                shape = tuple(inputs[0].shape[1:]) if inputs else tuple(sizes)
                 self.shapes[node.name] = shape
                 self.values[node.name] = (draw(node, (_ROWS, *shape), tf.constant([0, 0])),)
             elif node.operation == AUGMENT:

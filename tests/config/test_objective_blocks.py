@@ -116,6 +116,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         ("{second: ,", "{gradient: third,", "net.yaml:14:20: there is no network 'third'"),
         ("{second: ,", "{gradient: ,", "net.yaml:14:10: gradient needs 'of'"),
+        ("{second: ,", "{Permutation: 0,", "net.yaml:14:23: 'length' of Permutation must be"),
         ("{second: ,", "{Bernoulli: 2,", "net.yaml:14:21: 'probability' of Bernoulli"),
         ("{second: ,", "{Normal: {input_of: third},", "net.yaml:14:29: there is no network"),
         ("{second: ,", "{Normal: {shapes: [2]},", "net.yaml:14:19: Normal has no argument"),

@@ -257,6 +257,28 @@ def supervised_contrastive(batch: Batch, encoder: keras.Model) -> tf.Tensor:
     return tf.reduce_mean(tf.stack(losses))
 
 
+def masked_autoencoder(batch: Batch, encoder: keras.Model, decoder: keras.Model) -> tf.Tensor:
+    """Return the error of hidden patches, each with mean 0 and variance 1.
+
+    The vector in the place of hidden patches is 0 before the first step.
+    """
+    seed = draw_seed(0, tf.constant(0), "/order")
+    order = np.argsort(tf.random.stateless_uniform([ROWS, 9], seed), axis=1)
+    losses = []
+    for image, row in zip(batch.images, order, strict=True):
+        visible, hidden = row[:2], row[2:]
+        codes = encoder({"image": image[None], "visible": tf.constant(visible[None])})[0]
+        vectors = tf.tensor_scatter_nd_update(tf.zeros([9, 3]), visible[:, None], codes)
+        patches = [image[y : y + 2, x : x + 2, 0] for y in range(0, 6, 2) for x in range(0, 6, 2)]
+        decoded = decoder(vectors[None])[0]
+        for index in hidden:
+            pixels = tf.reshape(patches[index], [-1])
+            mean, variance = tf.nn.moments(pixels, axes=[0])
+            target = (pixels - mean) / tf.sqrt(variance + 1e-6)
+            losses.append(tf.reduce_mean((decoded[index] - target) ** 2))
+    return tf.reduce_mean(tf.stack(losses))
+
+
 def clip(batch: Batch, images: keras.Model, texts: keras.Model) -> tf.Tensor:
     logits = unit(images(batch.images)) @ tf.transpose(unit(texts(batch.texts))) / 0.07
     rows = tf.range(ROWS)
@@ -398,6 +420,19 @@ CASES = {
         "{projection: []}",
         targets="{label: labels}",
         augment=True,
+    ),
+    "masked_autoencoder": Case(
+        """
+  encoder:
+    inputs: {image: [6, 6, 1], visible: {shape: [null], dtype: int32}}
+    layers:
+      - {Conv2D: {filters: 3, kernel_size: 2, strides: 2}, from: image}
+      - {Reshape: [9, 3], name: patches}
+      - formula: take_along_axis(patches, visible[:, :, None], axis=1)
+  decoder: {inputs: {patches: [9, 3]}, layers: [{PositionEmbedding: 9}, {Dense: 4}]}
+""",
+        [(masked_autoencoder, (0, 1))],
+        "{patches: 9, patch_size: 2}",
     ),
     "clip": Case(
         """
