@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.objective_library import AUGMENT, EXAMPLES, ROWS, make_arrays, write_arrays
 
 import archbuilder
 from archbuilder import zoo
@@ -27,31 +28,17 @@ from archbuilder.keras_backend import build
 from archbuilder.objectives.block_batches import draw_seed
 from archbuilder.yaml.reader import parse_yaml
 
-ROWS = 12
-RNG = np.random.default_rng(1)
-IMAGES = RNG.uniform(size=(ROWS, 6, 6, 1)).astype(np.float32)
-OTHERS = RNG.uniform(size=(ROWS, 6, 6, 1)).astype(np.float32)
-TEXTS = RNG.normal(size=(ROWS, 5)).astype(np.float32)
-LABELS = np.arange(ROWS) % 4
-AUGMENT = "{RandomRotation: 0.1}"
-VECTORS = "encoder: {inputs: {image: [6, 6, 1]}, layers: [Flatten, {Dense: 5}]}"
-GAN = """
-  generator: {inputs: {noise: [3]}, layers: [{Dense: 36}, {Reshape: [6, 6, 1]}]}
-  discriminator:
-    inputs: {image: [6, 6, 1]}
-    layers: [Flatten, {Dense: {units: 4, activation: tanh}}, {Dense: 1}]
-"""
-"""Networks as text, of which the last layer of the discriminator returns logits."""
+ARRAYS = make_arrays(ROWS)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """The batch of the only step of a run, with what the objective draws for it."""
 
-    images: tf.Tensor = field(default_factory=lambda: tf.constant(IMAGES))
-    others: tf.Tensor = field(default_factory=lambda: tf.constant(OTHERS))
-    texts: tf.Tensor = field(default_factory=lambda: tf.constant(TEXTS))
-    labels: tf.Tensor = field(default_factory=lambda: tf.constant(LABELS, tf.int32))
+    images: tf.Tensor = field(default_factory=lambda: tf.constant(ARRAYS.images))
+    others: tf.Tensor = field(default_factory=lambda: tf.constant(ARRAYS.others))
+    texts: tf.Tensor = field(default_factory=lambda: tf.constant(ARRAYS.texts))
+    labels: tf.Tensor = field(default_factory=lambda: tf.constant(ARRAYS.labels, tf.int32))
 
     def view(self, number: int) -> tf.Tensor:
         """Return a view of the images."""
@@ -222,9 +209,11 @@ def triplet(batch: Batch, encoder: keras.Model) -> tf.Tensor:
     vectors = unit(encoder(batch.images))
     distances = tf.reduce_sum((vectors[:, None] - vectors) ** 2, axis=-1)
     losses = []
-    for a, label in enumerate(LABELS):
-        negatives = [distances[a, n] for n in range(ROWS) if LABELS[n] != label]
-        for positive in (distances[a, p] for p in range(ROWS) if LABELS[p] == label and p != a):
+    for a, label in enumerate(ARRAYS.labels):
+        negatives = [distances[a, n] for n in range(ROWS) if ARRAYS.labels[n] != label]
+        for positive in (
+            distances[a, p] for p in range(ROWS) if ARRAYS.labels[p] == label and p != a
+        ):
             semi_hard = [each for each in negatives if each > positive]
             negative = min(semi_hard) if semi_hard else max(negatives)
             losses.append(tf.maximum(positive - negative + 0.2, 0))
@@ -246,7 +235,7 @@ def barlow_twins(batch: Batch, encoder: keras.Model) -> tf.Tensor:
 def supervised_contrastive(batch: Batch, encoder: keras.Model) -> tf.Tensor:
     """Return equation 2 with its sums over each anchor i, positive p and all others a."""
     vectors = unit(encoder(tf.concat([batch.view(0), batch.view(1)], axis=0)))
-    labels = [*LABELS, *LABELS]
+    labels = [*ARRAYS.labels, *ARRAYS.labels]
     losses = []
     for i in range(2 * ROWS):
         others = [a for a in range(2 * ROWS) if a != i]
@@ -305,191 +294,50 @@ def ddpm(batch: Batch, denoiser: keras.Model) -> tf.Tensor:
 Reference = Callable[..., tf.Tensor]
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """An objective: networks, its arguments, and the loss of each update with what it trains."""
-
-    networks: str
-    updates: Sequence[tuple[Reference, tuple[int, ...]]]
-    """Each loss, and the positions of the networks that it trains."""
-    arguments: str = "{}"
-    inputs: str = "{image: images}"
-    targets: str = "{}"
-    augment: bool = False
-
-
-CASES = {
-    "vae": Case(
-        """
-  encoder:
-    inputs: {image: [6, 6, 1]}
-    layers:
-      - Flatten
-      - {Dense: 4, name: hidden}
-      - {Dense: 2, name: mean}
-      - {Dense: 2, from: hidden, name: log_variance}
-    outputs: [mean, log_variance]
-  decoder:
-    inputs: {code: [2]}
-    layers: [{Dense: {units: 36, activation: sigmoid}}, {Reshape: [6, 6, 1]}]
-""",
-        [(vae, (0, 1))],
-        "{beta: 4}",
-    ),
-    "gan": Case(GAN, [(gan_discriminator, (1,)), (gan_generator, (0,))], "{logits: true}"),
-    "lsgan": Case(GAN, [(lsgan_discriminator, (1,)), (lsgan_generator, (0,))]),
-    "wgan_gp": Case(GAN, [(wgan_discriminator, (1,)), (wgan_generator, (0,))], "{critic_steps: 1}"),
-    "conditional_gan": Case(
-        """
-  generator:
-    inputs: {noise: [3], label: {shape: [], dtype: int32}}
-    layers:
-      - {Embedding: {input_dim: 4, output_dim: 2}, from: label}
-      - {Concatenate: , from: [noise, previous]}
-      - Dense: 36
-      - Reshape: [6, 6, 1]
-  discriminator:
-    inputs: {image: [6, 6, 1], label: {shape: [], dtype: int32}}
-    layers:
-      - {Embedding: {input_dim: 4, output_dim: 2}, from: label}
-      - {Flatten: , from: image, name: pixels}
-      - {Concatenate: , from: [pixels, embedding0]}
-      - Dense: {units: 4, activation: tanh}
-      - Dense: 1
-""",
-        [(conditional_discriminator, (1,)), (conditional_generator, (0,))],
-        "{logits: true}",
-        targets="{label: labels}",
-    ),
-    "pix2pix": Case(
-        """
-  generator:
-    inputs: {image: [6, 6, 1]}
-    layers: [{Conv2D: {filters: 1, kernel_size: 3, padding: same}}]
-  discriminator:
-    inputs: {image: [6, 6, 1], target: [6, 6, 1]}
-    layers:
-      - {Concatenate: , from: [image, target]}
-      - Conv2D: {filters: 4, kernel_size: 3, activation: tanh}
-      - Conv2D: {filters: 1, kernel_size: 1}
-""",
-        [(pix2pix_discriminator, (1,)), (pix2pix_generator, (0,))],
-        "{logits: true}",
-        targets="{target: others}",
-    ),
-    "cyclegan": Case(
-        """
-  x_to_y: &generator
-    inputs: {image: [6, 6, 1]}
-    layers: [{Conv2D: {filters: 1, kernel_size: 3, padding: same, activation: tanh}}]
-  y_to_x: *generator
-  discriminator_x: &discriminator
-    inputs: {image: [6, 6, 1]}
-    layers:
-      - Conv2D: {filters: 2, kernel_size: 3, activation: tanh}
-      - Conv2D: {filters: 1, kernel_size: 1}
-  discriminator_y: *discriminator
-""",
-        [(cyclegan_generator, (0, 1)), (cyclegan_discriminator, (2, 3))],
-        inputs="{x: images, y: others}",
-    ),
-    "vq_vae": Case(
-        """
-  encoder: {inputs: {image: [6, 6, 1]}, layers: [Flatten, {Dense: 8}, {Reshape: [4, 2]}]}
-  codebook:
-    inputs: {vectors: [4, 2]}
-    layers:
-      - {Parameter: {shape: [5, 2], initializer: random_normal}, name: book}
-      - formula: argmin(sum((vectors[:, :, None] - book) ** 2, axis=-1), axis=-1)
-      - formula: take(book, previous, axis=0)
-  decoder:
-    inputs: {codes: [4, 2]}
-    layers: [Flatten, {Dense: 36}, {Reshape: [6, 6, 1]}]
-""",
-        [(vq_vae, (0, 1, 2))],
-        "{variance: 0.5}",
-    ),
-    "byol": Case(VECTORS, [(byol, (0,))], "{predictor: []}", augment=True),
-    "simsiam": Case(VECTORS, [(simsiam, (0,))], "{predictor: []}", augment=True),
-    "nnclr": Case(VECTORS, [(nnclr, (0,))], "{predictor: [], length: 7}", augment=True),
-    "triplet": Case(VECTORS, [(triplet, (0,))], targets="{label: labels}"),
-    "barlow_twins": Case(VECTORS, [(barlow_twins, (0,))], "{projection: []}", augment=True),
-    "supervised_contrastive": Case(
-        VECTORS,
-        [(supervised_contrastive, (0,))],
-        "{projection: []}",
-        targets="{label: labels}",
-        augment=True,
-    ),
-    "masked_autoencoder": Case(
-        """
-  encoder:
-    inputs: {image: [6, 6, 1], visible: {shape: [null], dtype: int32}}
-    layers:
-      - {Conv2D: {filters: 3, kernel_size: 2, strides: 2}, from: image}
-      - {Reshape: [9, 3], name: patches}
-      - formula: take_along_axis(patches, visible[:, :, None], axis=1)
-  decoder: {inputs: {patches: [9, 3]}, layers: [{PositionEmbedding: 9}, {Dense: 4}]}
-""",
-        [(masked_autoencoder, (0, 1))],
-        "{patches: 9, patch_size: 2}",
-    ),
-    "clip": Case(
-        """
-  image_encoder: {inputs: {image: [6, 6, 1]}, layers: [Flatten, {Dense: 4}]}
-  text_encoder: {inputs: {text: [5]}, layers: [{Dense: 4}]}
-""",
-        [(clip, (0, 1))],
-        inputs="{image: images, text: texts}",
-    ),
-    "distillation": Case(
-        """
-  student: {inputs: {image: [6, 6, 1]}, layers: [Flatten, {Dense: 4}]}
-  teacher: {inputs: {image: [6, 6, 1]}, layers: [Flatten, {Dropout: 0.5}, {Dense: 4}]}
-""",
-        [(distillation, (0,))],
-        targets="{label: labels}",
-    ),
-    "ddpm": Case(
-        """
-  denoiser:
-    inputs: {image: [6, 6, 1], time: [1]}
-    layers:
-      - {Flatten: , from: image, name: pixels}
-      - {Concatenate: , from: [pixels, time]}
-      - Dense: 36
-      - Reshape: [6, 6, 1]
-""",
-        [(ddpm, (0,))],
-    ),
+UPDATES: Mapping[str, Sequence[tuple[Reference, tuple[int, ...]]]] = {
+    "vae": [(vae, (0, 1))],
+    "gan": [(gan_discriminator, (1,)), (gan_generator, (0,))],
+    "lsgan": [(lsgan_discriminator, (1,)), (lsgan_generator, (0,))],
+    "wgan_gp": [(wgan_discriminator, (1,)), (wgan_generator, (0,))],
+    "conditional_gan": [(conditional_discriminator, (1,)), (conditional_generator, (0,))],
+    "pix2pix": [(pix2pix_discriminator, (1,)), (pix2pix_generator, (0,))],
+    "cyclegan": [(cyclegan_generator, (0, 1)), (cyclegan_discriminator, (2, 3))],
+    "vq_vae": [(vq_vae, (0, 1, 2))],
+    "byol": [(byol, (0,))],
+    "simsiam": [(simsiam, (0,))],
+    "nnclr": [(nnclr, (0,))],
+    "triplet": [(triplet, (0,))],
+    "barlow_twins": [(barlow_twins, (0,))],
+    "supervised_contrastive": [(supervised_contrastive, (0,))],
+    "masked_autoencoder": [(masked_autoencoder, (0, 1))],
+    "clip": [(clip, (0, 1))],
+    "distillation": [(distillation, (0,))],
+    "ddpm": [(ddpm, (0,))],
 }
+"""The loss of each update, and the positions of the networks that it trains."""
 
 
 def test_every_objective_has_a_reference():
     """None is in the library without its equations here."""
-    assert {*CASES} == {*zoo.objective_names()}
+    assert {*UPDATES} == {*zoo.objective_names()}
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", UPDATES)
 def test_step_equals_the_equations_of_the_paper(name: str, tmp_path: Path):
     """The loss, and the change of every weight in a step of each update."""
-    case = CASES[name]
-    np.savez(tmp_path / "data.npz", images=IMAGES, others=OTHERS, texts=TEXTS, labels=LABELS)
-    augment = f"  augment: [{AUGMENT}]\n" if case.augment else ""
-    (tmp_path / "net.yaml").write_text(
-        f"archbuilder: 1\nname: net\nnetworks:\n  {case.networks.strip()}\n"
-        f"data: {{npz: {{file: data.npz, inputs: {case.inputs}, targets: {case.targets}}}}}\n"
-        f"training:\n  objective: {{{name}: {case.arguments}}}\n{augment}"
+    write_arrays(tmp_path, ROWS)
+    settings = (
         f"  optimizer: {{SGD: 1.0}}\n  epochs: 1\n  batch_size: {ROWS}\n  shuffle: false\n"
         "  validation_split: 0\n"
     )
+    (tmp_path / "net.yaml").write_text(EXAMPLES[name].blueprint(name, settings))
     run = tmp_path / "run"
     assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)]) == 0
     graphs = archbuilder.load(run / "blueprint.yaml").graphs()
     keras.utils.set_random_seed(0)
     networks = [build(graph) for graph in graphs.values()]
     losses = []
-    for loss_fn, trained in case.updates:
+    for loss_fn, trained in UPDATES[name]:
         variables = [v for index in trained for v in networks[index].trainable_variables]
         with tf.GradientTape() as tape:
             loss = loss_fn(Batch(), *networks)

@@ -1,0 +1,200 @@
+"""A small blueprint for every objective of the library, and what it is trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+ROWS = 12
+"""Examples of the batch that the equations of the papers are computed for."""
+AUGMENT = "{RandomRotation: 0.1}"
+_VECTORS = "encoder: {inputs: {image: [6, 6, 1]}, layers: [Flatten, {Dense: 5}]}"
+_GAN = """
+  generator: {inputs: {noise: [3]}, layers: [{Dense: 36}, {Reshape: [6, 6, 1]}]}
+  discriminator:
+    inputs: {image: [6, 6, 1]}
+    layers: [Flatten, {Dense: {units: 4, activation: tanh}}, {Dense: 1}]
+"""
+"""Networks as text, of which the last layer of the discriminator returns logits."""
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryExample:
+    """An objective: the networks, its arguments, and the columns of `write_arrays`."""
+
+    networks: str
+    arguments: str = "{}"
+    inputs: str = "{image: images}"
+    targets: str = "{}"
+    augment: bool = False
+
+    def blueprint(self, name: str, training: str) -> str:
+        """Return the text of a blueprint with more settings under `training`."""
+        augment = f"  augment: [{AUGMENT}]\n" if self.augment else ""
+        return (
+            f"archbuilder: 1\nname: net\nnetworks:\n  {self.networks.strip()}\n"
+            f"data: {{npz: {{file: data.npz, inputs: {self.inputs}, targets: {self.targets}}}}}\n"
+            f"training:\n  objective: {{{name}: {self.arguments}}}\n{augment}{training}"
+        )
+
+
+EXAMPLES = {
+    "vae": LibraryExample(
+        """
+  encoder:
+    inputs: {image: [6, 6, 1]}
+    layers:
+      - Flatten
+      - {Dense: 4, name: hidden}
+      - {Dense: 2, name: mean}
+      - {Dense: 2, from: hidden, name: log_variance}
+    outputs: [mean, log_variance]
+  decoder:
+    inputs: {code: [2]}
+    layers: [{Dense: {units: 36, activation: sigmoid}}, {Reshape: [6, 6, 1]}]
+""",
+        "{beta: 4}",
+    ),
+    "gan": LibraryExample(_GAN, "{logits: true}"),
+    "lsgan": LibraryExample(_GAN),
+    "wgan_gp": LibraryExample(_GAN, "{critic_steps: 1}"),
+    "conditional_gan": LibraryExample(
+        """
+  generator:
+    inputs: {noise: [3], label: {shape: [], dtype: int32}}
+    layers:
+      - {Embedding: {input_dim: 4, output_dim: 2}, from: label}
+      - {Concatenate: , from: [noise, previous]}
+      - Dense: 36
+      - Reshape: [6, 6, 1]
+  discriminator:
+    inputs: {image: [6, 6, 1], label: {shape: [], dtype: int32}}
+    layers:
+      - {Embedding: {input_dim: 4, output_dim: 2}, from: label}
+      - {Flatten: , from: image, name: pixels}
+      - {Concatenate: , from: [pixels, embedding0]}
+      - Dense: {units: 4, activation: tanh}
+      - Dense: 1
+""",
+        "{logits: true}",
+        targets="{label: labels}",
+    ),
+    "pix2pix": LibraryExample(
+        """
+  generator:
+    inputs: {image: [6, 6, 1]}
+    layers: [{Conv2D: {filters: 1, kernel_size: 3, padding: same}}]
+  discriminator:
+    inputs: {image: [6, 6, 1], target: [6, 6, 1]}
+    layers:
+      - {Concatenate: , from: [image, target]}
+      - Conv2D: {filters: 4, kernel_size: 3, activation: tanh}
+      - Conv2D: {filters: 1, kernel_size: 1}
+""",
+        "{logits: true}",
+        targets="{target: others}",
+    ),
+    "cyclegan": LibraryExample(
+        """
+  x_to_y: &generator
+    inputs: {image: [6, 6, 1]}
+    layers: [{Conv2D: {filters: 1, kernel_size: 3, padding: same, activation: tanh}}]
+  y_to_x: *generator
+  discriminator_x: &discriminator
+    inputs: {image: [6, 6, 1]}
+    layers:
+      - Conv2D: {filters: 2, kernel_size: 3, activation: tanh}
+      - Conv2D: {filters: 1, kernel_size: 1}
+  discriminator_y: *discriminator
+""",
+        inputs="{x: images, y: others}",
+    ),
+    "vq_vae": LibraryExample(
+        """
+  encoder: {inputs: {image: [6, 6, 1]}, layers: [Flatten, {Dense: 8}, {Reshape: [4, 2]}]}
+  codebook:
+    inputs: {vectors: [4, 2]}
+    layers:
+      - {Parameter: {shape: [5, 2], initializer: random_normal}, name: book}
+      - formula: argmin(sum((vectors[:, :, None] - book) ** 2, axis=-1), axis=-1)
+      - formula: take(book, previous, axis=0)
+  decoder:
+    inputs: {codes: [4, 2]}
+    layers: [Flatten, {Dense: 36}, {Reshape: [6, 6, 1]}]
+""",
+        "{variance: 0.5}",
+    ),
+    "byol": LibraryExample(_VECTORS, "{predictor: []}", augment=True),
+    "simsiam": LibraryExample(_VECTORS, "{predictor: []}", augment=True),
+    "nnclr": LibraryExample(_VECTORS, "{predictor: [], length: 7}", augment=True),
+    "triplet": LibraryExample(_VECTORS, targets="{label: labels}"),
+    "barlow_twins": LibraryExample(_VECTORS, "{projection: []}", augment=True),
+    "supervised_contrastive": LibraryExample(
+        _VECTORS, "{projection: []}", targets="{label: labels}", augment=True
+    ),
+    "masked_autoencoder": LibraryExample(
+        """
+  encoder:
+    inputs: {image: [6, 6, 1], visible: {shape: [null], dtype: int32}}
+    layers:
+      - {Conv2D: {filters: 3, kernel_size: 2, strides: 2}, from: image}
+      - {Reshape: [9, 3], name: patches}
+      - formula: take_along_axis(patches, visible[:, :, None], axis=1)
+  decoder: {inputs: {patches: [9, 3]}, layers: [{PositionEmbedding: 9}, {Dense: 4}]}
+""",
+        "{patches: 9, patch_size: 2}",
+    ),
+    "clip": LibraryExample(
+        """
+  image_encoder: {inputs: {image: [6, 6, 1]}, layers: [Flatten, {Dense: 4}]}
+  text_encoder: {inputs: {text: [5]}, layers: [{Dense: 4}]}
+""",
+        inputs="{image: images, text: texts}",
+    ),
+    "distillation": LibraryExample(
+        """
+  student: {inputs: {image: [6, 6, 1]}, layers: [Flatten, {Dense: 4}]}
+  teacher: {inputs: {image: [6, 6, 1]}, layers: [Flatten, {Dropout: 0.5}, {Dense: 4}]}
+""",
+        targets="{label: labels}",
+    ),
+    "ddpm": LibraryExample("""
+  denoiser:
+    inputs: {image: [6, 6, 1], time: [1]}
+    layers:
+      - {Flatten: , from: image, name: pixels}
+      - {Concatenate: , from: [pixels, time]}
+      - Dense: 36
+      - Reshape: [6, 6, 1]
+"""),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrays:
+    """Images, other images, texts as vectors, and labels from 0 to 3."""
+
+    images: np.ndarray
+    others: np.ndarray
+    texts: np.ndarray
+    labels: np.ndarray
+
+
+def make_arrays(rows: int) -> Arrays:
+    """Return as many examples."""
+    rng = np.random.default_rng(1)
+    return Arrays(
+        rng.uniform(size=(rows, 6, 6, 1)).astype(np.float32),
+        rng.uniform(size=(rows, 6, 6, 1)).astype(np.float32),
+        rng.normal(size=(rows, 5)).astype(np.float32),
+        np.arange(rows) % 4,
+    )
+
+
+def write_arrays(folder: Path, rows: int) -> None:
+    """Write the examples that all blueprints of a folder are trained on."""
+    arrays = make_arrays(rows)
+    columns = {each.name: getattr(arrays, each.name) for each in fields(arrays)}
+    np.savez(folder / "data.npz", **columns)
