@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from archbuilder.compiler.ir import Graph, Node, TensorRef
 from archbuilder.diagnostics.span import Span
+from archbuilder.language.objective_operations import GRADIENT_BY, GRADIENT_OF
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,19 @@ def needed_nodes(nodes: Sequence[Node], names: Iterable[str]) -> tuple[Node, ...
             reversed_nodes.append(node)
             needed.update(each.node for each in node.input_refs())
     return tuple(reversed(reversed_nodes))
+
+
+def gradient_inputs(node: Node) -> tuple[tuple[TensorRef, ...], tuple[TensorRef, ...]]:
+    """Return the tensors that a gradient is of, and those by which it is taken."""
+    inputs = {
+        **dict(zip((GRADIENT_OF, GRADIENT_BY), node.inputs, strict=False)),
+        **dict(node.keywords),
+    }
+    of, by = (
+        each if isinstance(each, tuple) else (each,)
+        for each in (inputs[GRADIENT_OF], inputs[GRADIENT_BY])
+    )
+    return of, by
 
 
 def networks_by_name(names: Sequence[str], graphs: Mapping[str, Graph]) -> Mapping[str, Graph]:

@@ -123,6 +123,10 @@ RANDOM_OPERATIONS: Final[Mapping[str, Signature]] = {
 """Random numbers: functions of the seed, the step and the position in the global batch."""
 AUGMENT: Final = "augment"
 GRADIENT: Final = "gradient"
+GRADIENT_OF: Final = "of"
+"""The input of a gradient that is summed."""
+GRADIENT_BY: Final = "by"
+"""The input of a gradient with one or several tensors, each of which has an output."""
 GATHER: Final = "gather"
 ROWS: Final = "rows"
 SHUFFLE: Final = "shuffle"
@@ -141,10 +145,9 @@ _OPERATIONS: Final[Mapping[str, Signature]] = {
     ),
     GRADIENT: _operation(
         GRADIENT,
-        "Gradient of the summed output of a network by its input.",
-        _required("of", _TEXT, "Network with one input and one output."),
-        tensors=("input",),
-        needed=1,
+        "Gradient of a summed tensor by earlier ones that it depends on.",
+        tensors=(GRADIENT_OF, GRADIENT_BY),
+        needed=2,
     ),
     GATHER: _operation(
         GATHER, "The rows of all replicas, in the order of the batch.", tensors=("rows",), needed=1

@@ -8,8 +8,9 @@ step.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -19,7 +20,7 @@ import tensorflow as tf
 from archbuilder import registry
 from archbuilder.compiler.ir import Node, TensorRef
 from archbuilder.compiler.keras_object import KerasObject
-from archbuilder.compiler.objective_ir import ObjectiveGraph
+from archbuilder.compiler.objective_ir import ObjectiveGraph, gradient_inputs
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, InternalError
 from archbuilder.distribution.slices import all_gather, replica_offset
 from archbuilder.keras_backend.instantiate import (
@@ -32,6 +33,8 @@ from archbuilder.keras_backend.operation_constants import build_function
 from archbuilder.language.objective_operations import (
     GATHER,
     GRADIENT,
+    GRADIENT_BY,
+    GRADIENT_OF,
     LOSS_PREFIX,
     PIPELINE_OPERATIONS,
     ROWS,
@@ -77,6 +80,8 @@ class StepContext:
     """The same on all replicas, and another one at every step."""
     added_losses: dict[str, list[tf.Tensor]] = field(default_factory=lambda: defaultdict(list))
     """What activity regularizers and `add_loss` add, by network; steps append to it."""
+    tape: tf.GradientTape | None = None
+    """What records the steps, if one of them is a gradient."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,17 +113,26 @@ class BlockRunner:
         """The layers of the objective itself."""
         return [*self._layers.values()]
 
-    def run(self, nodes: Iterable[Node], values: Values, context: StepContext) -> Values:
+    def run(self, nodes: Sequence[Node], values: Values, context: StepContext) -> Values:
         """Return the values with those of some steps; `values` has those before them.
 
         Raises:
             BlueprintError: if a step does not take its inputs.
         """
         computed = {**values}
-        for node in nodes:
-            # Those that are computed when a batch is read have their values already.
-            if node.name not in computed:
-                computed[node.name] = self._call(node, computed, context)
+        gradients = [gradient_inputs(each) for each in nodes if each.operation == GRADIENT]
+        watched = {ref.node for _, by in gradients for ref in by}
+        tape = tf.GradientTape(persistent=True)
+        recorded_context = replace(context, tape=tape)
+        with tape if gradients else nullcontext():
+            for name in watched & computed.keys():
+                tape.watch(computed[name])
+            for node in nodes:
+                # Those that are computed when a batch is read have their values already.
+                if node.name not in computed:
+                    computed[node.name] = self._call(node, computed, recorded_context)
+                    if node.name in watched:
+                        tape.watch(computed[node.name])
         return computed
 
     def _call(self, node: Node, values: Values, context: StepContext) -> Tensors:
@@ -154,7 +168,7 @@ class BlockRunner:
         if node.operation in self.networks:
             return partial(_call_network, node, self.networks[node.operation])
         if node.operation == GRADIENT:
-            return partial(_gradient, self.networks[str(node.argument("of"))])
+            return partial(_gradient, node)
         if node.operation.startswith(LOSS_PREFIX):
             return partial(_loss_values, _build_loss(node))
         if node.operation in _WHOLE_BATCH:
@@ -226,12 +240,24 @@ def _added_losses(layer: keras.layers.Layer) -> list[tf.Tensor]:
     return losses[: len(losses) - count]
 
 
-def _gradient(network: Network, call: Call) -> tf.Tensor:
-    """Return the gradient of the summed output of a network by its input."""
-    with tf.GradientTape() as tape:
-        tape.watch(call.first)
-        (output,) = network({network.inputs[0]: call.first}, training=call.context.training)
-    return tape.gradient(output, call.first)
+def _gradient(node: Node, call: Call) -> list[tf.Tensor]:
+    """Return the gradients of some tensors, summed, by others.
+
+    Raises:
+        BuildError: if what is between them has no gradient, as `argmax` and integers.
+    """
+    of, by = call.positional or (call.keywords[GRADIENT_OF], call.keywords[GRADIENT_BY])
+    tape = call.context.tape
+    if tape is None:
+        raise InternalError(f"no tape records the steps before '{node.name}'")
+    # Only a tape around this one, that of training, records how the gradient is computed.
+    with tape.stop_recording():
+        gradients = tape.gradient(of, by)
+    flat = gradients if isinstance(gradients, list) else [gradients]
+    for ref, gradient in zip(gradient_inputs(node)[1], flat, strict=True):
+        if gradient is None:
+            raise BuildError("invalid-inputs", f"there is no gradient by '{ref}'", node.span)
+    return flat
 
 
 def _build_loss(node: Node) -> keras.losses.Loss:

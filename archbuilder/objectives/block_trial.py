@@ -10,10 +10,10 @@ import keras
 import tensorflow as tf
 
 from archbuilder.compiler.ir import Node, Shape
-from archbuilder.compiler.objective_ir import ObjectiveGraph
+from archbuilder.compiler.objective_ir import ObjectiveGraph, gradient_inputs
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
 from archbuilder.diagnostics.errors import UsageError
-from archbuilder.language.objective_operations import AUGMENT, LENGTH, RANDOM_OPERATIONS
+from archbuilder.language.objective_operations import AUGMENT, GRADIENT, LENGTH, RANDOM_OPERATIONS
 from archbuilder.objectives.block_batches import draw
 from archbuilder.objectives.block_runner import BlockRunner, StepContext, Tensors, select
 
@@ -69,6 +69,10 @@ class TrialRun:
                 self.values[node.name] = (draw(node, (_ROWS, *shape), tf.constant([0, 0])),)
             elif node.operation == AUGMENT:
                 self.values[node.name] = tuple(inputs)
+            elif node.operation == GRADIENT:
+                # No tape records the steps of this run; a gradient has the shape of its tensor.
+                by = [each for ref in gradient_inputs(node)[1] for each in select(ref, self.values)]
+                self.values[node.name] = tuple(map(tf.zeros_like, by))
             else:
                 self.values |= self.runner.run([node], self.values, context)
 

@@ -175,7 +175,8 @@ BLOCK_GAN = GAN.replace(
       - {discriminator: , from: fake, name: fake_score}
       - {Uniform: [1], name: t}
       - {formula: t * image + (1 - t) * fake, name: mixed}
-      - {gradient: discriminator, name: slope}
+      - {discriminator: , name: mixed_score}
+      - {gradient: , from: [mixed_score, mixed], name: slope}
       - {formula: "(sqrt(sum(slope ** 2, axis=-1) + 1e-12) - 1) ** 2", name: penalty}
     updates:
       discriminator:

@@ -59,8 +59,9 @@ training:
       - {generator: , from: noise, name: fake}
       - {discriminator: , from: x, name: real_score}
       - {discriminator: , from: fake, name: fake_score}
-      - {gradient: discriminator, from: fake, name: slope}
-      - {formula: "(sqrt(sum(slope ** 2, axis=-1)) - 1) ** 2", name: penalty}
+      - {gradient: , from: {of: fake_score, by: [fake, noise]}, name: slopes}
+      - formula: (sqrt(sum(slopes.0 ** 2, axis=-1)) - 1) ** 2 + sum(slopes.1 ** 2, axis=-1)
+        name: penalty
     updates:
       critic:
         minimize: {fake_score: 1, real_score: -1, penalty: 10}
@@ -161,13 +162,15 @@ def test_updates_take_their_steps_in_order(tmp_path: Path, arrays: dict[str, NDA
     optimizers = keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.02)
 
     def critic_loss(x: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-        fake = generator(noise)
         with tf.GradientTape() as tape:
-            tape.watch(fake)
+            tape.watch(noise)
+            fake = generator(noise)
             scores = discriminator(fake)
-        slope = tf.sqrt(tf.reduce_sum(tape.gradient(scores, fake) ** 2, axis=-1))
+        fake_slope, noise_slope = tape.gradient(scores, [fake, noise])
+        slope = tf.sqrt(tf.reduce_sum(fake_slope**2, axis=-1))
+        penalty = (slope - 1) ** 2 + tf.reduce_sum(noise_slope**2, axis=-1)
         difference = tf.reduce_mean(scores) - tf.reduce_mean(discriminator(x))
-        return difference + 10 * tf.reduce_mean((slope - 1) ** 2)
+        return difference + 10 * tf.reduce_mean(penalty)
 
     def take_step(index: int, network: keras.Model, loss: tf.Tensor, tape: tf.GradientTape) -> None:
         gradients = tape.gradient(loss, network.trainable_variables)
@@ -178,7 +181,7 @@ def test_updates_take_their_steps_in_order(tmp_path: Path, arrays: dict[str, NDA
         x, noise = (arrays[name][start : start + 16] for name in ("x", "noise"))
         for turn in range(2):
             with tf.GradientTape() as tape:
-                loss = critic_loss(x[turn::2], noise[turn::2])
+                loss = critic_loss(x[turn::2], tf.constant(noise[turn::2]))
             take_step(0, discriminator, loss, tape)
         with tf.GradientTape() as tape:
             loss = -tf.reduce_mean(discriminator(generator(noise[1::2])))

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
-from archbuilder.compiler.ir import Graph, Node
-from archbuilder.compiler.objective_ir import Memory, Update, needed_nodes
+from archbuilder.compiler.ir import Node
+from archbuilder.compiler.objective_ir import Memory, Update, gradient_inputs, needed_nodes
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote, quote_list
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.objective_ast import Reference
 from archbuilder.language.objective_operations import AUGMENT, GRADIENT
 
 _RESERVED_LOGS: Final = ("epoch", "seconds", "stage")
-
-
-def called_network(node: Node) -> str:
-    """Return the name of the network, or of the copy, that a node calls; else its operation."""
-    return str(node.argument("of")) if node.operation == GRADIENT else node.operation
 
 
 def check_network_names(
@@ -35,25 +30,20 @@ def check_network_names(
             )
 
 
-def check_gradients(
-    nodes: Sequence[Node], networks: Mapping[str, Graph], diagnostics: Diagnostics
-) -> None:
-    """Report gradients of networks that do not exist, or have several inputs or outputs."""
+def check_gradients(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
+    """Report gradients of what does not depend on the tensors that they are taken by."""
     for node in nodes:
         if node.operation != GRADIENT:
             continue
-        (argument,) = node.arguments
-        name, span = called_network(node), argument.value.span
-        with diagnostics.within(node.frame):
-            check_network_names([Reference(name, span)], networks, diagnostics)
-            graph = networks.get(name)
-            if graph is not None and (len(graph.inputs) > 1 or len(graph.outputs) > 1):
-                diagnostics.error(
-                    "invalid-choice",
-                    f"'{name}' has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs;"
-                    " 'gradient' needs a network with one of each",
-                    span,
-                )
+        of, by = gradient_inputs(node)
+        needed = {each.node for each in of}
+        for source in needed_nodes(nodes, needed):
+            needed.update(ref.node for ref in source.input_refs())
+        for ref in by:
+            if ref.node not in needed:
+                with diagnostics.within(node.frame):
+                    message = f"'{of[0]}' does not depend on '{ref}'"
+                    diagnostics.error("invalid-inputs", message, node.span)
 
 
 def check_views(nodes: Sequence[Node], columns: Collection[str], diagnostics: Diagnostics) -> None:

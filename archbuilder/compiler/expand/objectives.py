@@ -9,7 +9,6 @@ from typing import Final
 from archbuilder.compiler.expand.dead_nodes import eliminate_dead_nodes
 from archbuilder.compiler.expand.lowering import Expander
 from archbuilder.compiler.expand.objective_checks import (
-    called_network,
     check_constants,
     check_gradients,
     check_log_names,
@@ -128,7 +127,7 @@ class _ObjectiveExpansion:
             for length in self._integer(each.length, "the length of a memory", _MAX_MEMORY)
         ]
         updates = self._updates(scope, expander.nodes)
-        check_gradients(expander.nodes, {**self._graphs, **self._copies}, self._diagnostics)
+        check_gradients(expander.nodes, self._diagnostics)
         check_views(expander.nodes, [each.name for each in columns], self._diagnostics)
         check_memories(memories, expander.nodes, self._diagnostics)
         check_constants(expander.nodes, self._diagnostics)
@@ -170,7 +169,7 @@ class _ObjectiveExpansion:
         return self._tracker.has_errors()
 
     def _warn_of_unused_networks(self, nodes: tuple[Node, ...]) -> None:
-        used = {called_network(node) for node in nodes}
+        used = {node.operation for node in nodes}
         used |= {copy.network.name for copy in self._declared.copies}
         for name, graph in self._graphs.items():
             if name not in used:
@@ -297,9 +296,7 @@ class _ObjectiveExpansion:
 
     def _reached_networks(self, refs: list[TensorRef], nodes: tuple[Node, ...]) -> tuple[str, ...]:
         """Return the networks that some tensors depend on, and the layers of the objective."""
-        reached = {
-            called_network(node) for node in needed_nodes(nodes, {each.node for each in refs})
-        }
+        reached = {node.operation for node in needed_nodes(nodes, {each.node for each in refs})}
         return (*(name for name in self._graphs if name in reached), OWN_LAYERS)
 
     def _with_shape(self, node: Node) -> Node:
