@@ -11,9 +11,9 @@ from pathlib import Path
 import keras
 
 from archbuilder.compiler.ir import Graph
+from archbuilder.compiler.relative_steps import has_relative_steps
 from archbuilder.config.fingerprint import run_fingerprint
 from archbuilder.config.image_size import sized_graphs
-from archbuilder.config.relative_steps import has_relative_steps
 from archbuilder.config.run_config import BLUEPRINT_FILE, recorded_array_path
 from archbuilder.config.run_inputs import RunInputs
 from archbuilder.config.save_best import WeightsChoice

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archbuilder.config.relative_steps import RELATIVE_STEPS
+from archbuilder.compiler.relative_steps import RELATIVE_STEPS
 
 Schema = dict[str, Any]
 
@@ -625,11 +625,13 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "decay_steps": any_of(POSITIVE, PERCENTAGE),
         "end_learning_rate": NOT_NEGATIVE,
         "factor": NOT_NEGATIVE,
+        "final_value": NOT_NEGATIVE,
         "first_decay_steps": any_of(POSITIVE, PERCENTAGE),
         "initial_learning_rate": NOT_NEGATIVE,
         "m_mul": NUMBER,
         "model_size": POSITIVE,
         "power": NUMBER,
+        "ramp_steps": any_of(POSITIVE, PERCENTAGE),
         "scale": ABOVE_ZERO,
         "schedule": {"object": "schedule"},
         "staircase": BOOLEAN,

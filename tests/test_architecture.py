@@ -55,10 +55,10 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.compiler": """
         ir argument_hints unused_functions value_check visible_names
-        objective_ir
-        objective_record
         batch_axis constants
         check_arguments keras_object mapping_check unparse
+        objective_ir relative_steps
+        objective_record
         formula_calls parameters
         expand variant_check
         semantic_check
@@ -81,7 +81,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.config": """
         data_sandbox data_schema value_types
-        augment_layers callbacks layer_patterns loss_traits output_types relative_steps settings
+        augment_layers callbacks layer_patterns loss_traits output_types settings
         optimizers
         metric_checks
         objectives save_best sources split
@@ -194,8 +194,8 @@ ORDER: Mapping[str, str] = {
         import_loader
     """,
     "archbuilder.objectives": """
-        block_columns block_runner contrastive_model gan_model linear_probe mlm_masking
-        output_activation ridge
+        block_columns block_runner block_schedules contrastive_model gan_model linear_probe
+        mlm_masking output_activation ridge
         adversarial block_model contrastive lm_common supervised
         block_batches
         block_trial

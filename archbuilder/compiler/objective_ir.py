@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from archbuilder.compiler.ir import Graph, Node, TensorRef
+from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.objective_operations import GRADIENT_BY, GRADIENT_OF
+
+ScheduledNumber: TypeAlias = float | KerasObject
+"""A number, or a schedule of Keras that has one for each step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class ObjectiveLoss:
 
     name: str
     value: TensorRef
-    weight: float
+    weight: ScheduledNumber
     span: Span
 
 
@@ -72,7 +77,7 @@ class NetworkCopy:
 
     name: str
     network: str
-    momentum: float
+    momentum: ScheduledNumber
     span: Span
 
 

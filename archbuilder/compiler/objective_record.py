@@ -7,7 +7,7 @@ graph.
 from __future__ import annotations
 
 from archbuilder.compiler.ir import Argument, Node, TensorRef
-from archbuilder.compiler.objective_ir import ObjectiveGraph, Update
+from archbuilder.compiler.objective_ir import ObjectiveGraph, ScheduledNumber, Update
 from archbuilder.language.parser.objectives import ONLY_UPDATE
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import to_plain
@@ -32,7 +32,8 @@ def objective_to_dict(graph: ObjectiveGraph) -> dict[str, PlainData]:
         fields["metrics"] = {name: str(ref) for name, ref in graph.metrics}
     if graph.copies:
         fields["copies"] = {
-            each.name: {"of": each.network, "momentum": each.momentum} for each in graph.copies
+            each.name: {"of": each.network, "momentum": _number(each.momentum)}
+            for each in graph.copies
         }
     if graph.memories:
         fields["memories"] = {
@@ -44,11 +45,16 @@ def objective_to_dict(graph: ObjectiveGraph) -> dict[str, PlainData]:
 def _update(update: Update) -> dict[str, PlainData]:
     return {
         "minimize": {
-            each.name: {"of": str(each.value), "weight": each.weight} for each in update.losses
+            each.name: {"of": str(each.value), "weight": _number(each.weight)}
+            for each in update.losses
         },
         "networks": [*update.networks],
         "steps": update.steps,
     }
+
+
+def _number(number: ScheduledNumber) -> PlainData:
+    return number if isinstance(number, float) else to_plain(number.tree)
 
 
 def _step(node: Node) -> PlainData:

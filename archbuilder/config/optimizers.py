@@ -8,13 +8,13 @@ from typing import Final, TypeAlias, cast
 
 from archbuilder import registry
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.compiler.relative_steps import check_boundaries
 from archbuilder.config.layer_patterns import (
     MAX_PATTERNS,
     check_layer_pattern,
     layer_patterns,
     selects,
 )
-from archbuilder.config.relative_steps import check_boundaries
 from archbuilder.config.settings import mapping_type, setting
 from archbuilder.config.value_types import (
     JsonSchema,

@@ -7,7 +7,40 @@ from keras import ops
 
 from archbuilder.keras_ext.layers._typing import Config, Tensor
 
-__all__ = ["Noam", "Scaled"]
+__all__ = ["GaussianRampUp", "Noam", "Scaled"]
+
+
+@keras.saving.register_keras_serializable(package="archbuilder")
+class GaussianRampUp(keras.optimizers.schedules.LearningRateSchedule):
+    """Number that rises along a Gaussian curve, and then stays.
+
+    `value = final_value * exp(-5 * (1 - min(step / ramp_steps, 1)) ** 2)`
+
+    Mean teachers weight the consistency of their predictions by it.
+
+    Source: Laine and Aila 2016, "Temporal Ensembling", arXiv:1610.02242, section 2.1.
+
+    Args:
+        final_value: Number, the value from step `ramp_steps` on.
+        ramp_steps: Integer, the number of steps for which it rises, 1 or more.
+    """
+
+    def __init__(self, final_value: float, ramp_steps: int) -> None:
+        super().__init__()
+        if ramp_steps < 1:
+            raise ValueError(f"ramp_steps must be 1 or more, not {ramp_steps}")
+        self.final_value = final_value
+        self.ramp_steps = ramp_steps
+
+    def __call__(self, step: Tensor) -> Tensor:
+        """Return the value of a step. Steps count from 0, as in Keras's optimizers."""
+        ratio = ops.minimum(ops.divide(ops.cast(step, "float32"), float(self.ramp_steps)), 1.0)
+        curve = ops.exp(ops.multiply(ops.square(ops.subtract(1.0, ratio)), -5.0))
+        return ops.multiply(curve, self.final_value)
+
+    def get_config(self) -> Config:
+        """Return the arguments of the constructor."""
+        return {"final_value": self.final_value, "ramp_steps": self.ramp_steps}
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")

@@ -17,6 +17,8 @@ from archbuilder.language.keyword_schemas import (
 
 _TEXTS: Final[Schema] = {"type": "array", "items": TEXT, "minItems": 1}
 _NAMES: Final = any_of(TEXT, _TEXTS)
+_SCHEDULE: Final[Schema] = {"$ref": "#/definitions/schedule_object"}
+"""A schedule of Keras, or an expression."""
 _LOSSES: Final = with_description(
     "The losses, or a mapping from losses to their weights in the sum.",
     any_of(
@@ -26,10 +28,10 @@ _LOSSES: Final = with_description(
             "type": "object",
             "additionalProperties": any_of(
                 NUMBER,
-                EXPRESSION,
+                _SCHEDULE,
                 {
                     "type": "object",
-                    "properties": {"of": TEXT, "weight": any_of(NUMBER, EXPRESSION)},
+                    "properties": {"of": TEXT, "weight": any_of(NUMBER, _SCHEDULE)},
                     "required": ["of", "weight"],
                     "additionalProperties": False,
                 },
@@ -54,7 +56,7 @@ _COPY: Final[Schema] = {
         "of": with_description("The network that it follows.", TEXT),
         "momentum": with_description(
             "The part of its weights that it keeps in each step.",
-            any_of({"type": "number", "minimum": 0, "maximum": 1}, EXPRESSION),
+            any_of({"type": "number", "minimum": 0, "maximum": 1}, _SCHEDULE),
         ),
     },
     "required": ["of", "momentum"],

@@ -28,6 +28,7 @@ from archbuilder.objectives.block_batches import BatchDraws
 from archbuilder.objectives.block_columns import adapt_columns
 from archbuilder.objectives.block_model import BlockModel, trained_variables
 from archbuilder.objectives.block_runner import BlockRunner, Network
+from archbuilder.objectives.block_schedules import resolve_schedules
 from archbuilder.objectives.block_trial import TrialRun, make_memories
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import AdaptedDatasets, adapt_sets, log_datasets
@@ -112,8 +113,9 @@ def _make_model(
     memories: Mapping[str, keras.Variable],
     datasets: AdaptedDatasets,
 ) -> BlockModel:
-    objective = config.graph
-    steps_per_epoch = _steps_per_epoch(context, objective, datasets)
+    steps_per_epoch = _steps_per_epoch(context, config.graph, datasets)
+    batch_count = steps_per_epoch * context.config.epochs
+    objective = resolve_schedules(config.graph, batch_count)
     optimizers, variables = [], []
     for update in objective.updates:
         trained = trained_variables(update, runner)
@@ -128,7 +130,9 @@ def _make_model(
                 steps_per_epoch * update.steps,
             )
         )
-    return BlockModel(objective, runner, optimizers, variables, memories, context.execution)
+    return BlockModel(
+        objective, runner, optimizers, variables, memories, context.execution, batch_count
+    )
 
 
 class _TrainedParts(keras.Model):

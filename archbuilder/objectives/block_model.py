@@ -14,6 +14,7 @@ from archbuilder.compiler.ir import TensorRef
 from archbuilder.compiler.objective_ir import ObjectiveGraph, Update
 from archbuilder.distribution.slices import BatchSlice, all_gather
 from archbuilder.objectives.block_runner import BlockRunner, StepContext, Values, select
+from archbuilder.objectives.block_schedules import number_at
 from archbuilder.trainer.distributed_model import DistributedModel
 from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.trainer.step_function import Logs
@@ -30,7 +31,7 @@ _MEMORY_ROWS: Final = "memory."
 
 
 class BlockModel(DistributedModel):
-    """Trains the networks of an objective.
+    """Trains the networks of an objective with `batch_count` batches in the whole run.
 
     It logs the mean of every loss, of their weighted sum in every update, and of every metric.
     """
@@ -43,9 +44,11 @@ class BlockModel(DistributedModel):
         variables: Sequence[list[keras.Variable]],
         memories: Mapping[str, keras.Variable],
         execution: ExecutionConfig,
+        batch_count: int,
     ) -> None:
         super().__init__(execution)
         self.graph = graph
+        self.batch_count = batch_count
         self.runner = runner
         # As attributes, so that Keras tracks their variables.
         self.networks = [each.model for each in runner.networks.values()]
@@ -146,7 +149,7 @@ class BlockModel(DistributedModel):
 
         As in Keras, it includes what the regularizers of its weights and activities add.
         """
-        _, variables = self.optimizers[self.graph.updates.index(update)]
+        optimizer, variables = self.optimizers[self.graph.updates.index(update)]
         added = [each.regularizer(each) for each in variables if each.regularizer is not None]
         added += [loss for name in update.networks for loss in context.added_losses[name]]
         total = tf.add_n([tf.zeros([]), *(tf.cast(each, tf.float32) for each in added)])
@@ -154,7 +157,10 @@ class BlockModel(DistributedModel):
             value = tf.cast(_tensor(term.value, values), tf.float32)
             if len(update.losses) > 1:
                 self._means[update.term_log_name(term)].update_state(value)
-            total += term.weight * tf.reduce_mean(value)
+            # In an evaluation, that of the last step, so that all epochs can be compared.
+            last_step = self.batch_count * update.steps - 1
+            step = optimizer.iterations if context.training else tf.constant(last_step)
+            total += number_at(term.weight, step) * tf.reduce_mean(value)
         count = tf.cast(_row_count(update, values), tf.float32)
         self._means[update.log_name].update_state(total, sample_weight=count)
         return total
@@ -170,14 +176,17 @@ class BlockModel(DistributedModel):
             rows = tf.cast(logs[_MEMORY_ROWS + memory.name], variable.dtype)
             extended = tf.concat([rows, tf.convert_to_tensor(variable)], axis=0)
             variable.assign(extended[: memory.length])
+        # The optimizers have counted the step.
+        step = tf.maximum(self.optimizers[0][0].iterations // self.graph.updates[0].steps - 1, 0)
         for copy in self.graph.copies:
+            momentum = number_at(copy.momentum, step)
             pairs = zip(
                 self.runner.networks[copy.name].model.trainable_variables,
                 self.runner.networks[copy.network].model.trainable_variables,
                 strict=True,
             )
             for target, source in pairs:
-                target.assign(copy.momentum * target + (1 - copy.momentum) * source)
+                target.assign(momentum * target + (1 - momentum) * source)
         return {name: each for name, each in logs.items() if not name.startswith(_MEMORY_ROWS)}
 
 

@@ -10,9 +10,9 @@ from typing import Final
 import keras
 
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.compiler.relative_steps import check_boundaries, resolve_relative_steps
 from archbuilder.config.layer_patterns import selects
 from archbuilder.config.optimizers import WEIGHT_DECAY_EXCLUSIONS, OptimizerConfig
-from archbuilder.config.relative_steps import check_boundaries, resolve_relative_steps
 from archbuilder.diagnostics.errors import Diagnostics, quote, quote_list
 from archbuilder.formatting import plural
 from archbuilder.keras_backend.instantiate import build_object

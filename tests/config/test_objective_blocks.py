@@ -101,6 +101,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         (
             MINIMIZE,
+            MINIMIZE + "\n    copies: {slow: {of: net, momentum: {Cosine: 1}}}",
+            "net.yaml:17:41: there is no learning rate schedule 'Cosine'",
+        ),
+        (
+            MINIMIZE,
+            "minimize: {error: {CosineDecay: {decay_steps: 9%}}}",
+            "net.yaml:16:24: CosineDecay needs 'initial_learning_rate'",
+        ),
+        (
+            MINIMIZE,
             MINIMIZE + "\n    memories: {rows: {of: nothing, length: 3}}",
             "net.yaml:17:27: there is no earlier step 'nothing'",
         ),
@@ -161,7 +171,10 @@ objective:
     first: {minimize: {error: 2, similarity: 1e-3}, steps: 2}
     second: {minimize: error, networks: objective}
   metrics: {noise: noise}
-  copies: {slow: {of: net, momentum: 0.5}}
+  copies:
+    slow:
+      of: net
+      momentum: {PolynomialDecay: {initial_learning_rate: $scale, decay_steps: 8}}
   memories: {rows: {of: slow_prediction, length: 6}}
 """
 USER = """archbuilder: 1

@@ -128,6 +128,7 @@ EXAMPLES = {
     ),
     "byol": LibraryExample(_VECTORS, "{predictor: []}", augment=True),
     "simsiam": LibraryExample(_VECTORS, "{predictor: []}", augment=True),
+    "mean_teacher": LibraryExample(_VECTORS, targets="{label: some_labels}", augment=True),
     "nnclr": LibraryExample(_VECTORS, "{predictor: [], length: 7}", augment=True),
     "triplet": LibraryExample(_VECTORS, targets="{label: labels}"),
     "barlow_twins": LibraryExample(_VECTORS, "{projection: []}", augment=True),
@@ -174,22 +175,24 @@ EXAMPLES = {
 
 @dataclass(frozen=True, slots=True)
 class Arrays:
-    """Images, other images, texts as vectors, and labels from 0 to 3."""
+    """Images, other images, texts as vectors, and labels from 0 to 3, of which some are -1."""
 
     images: np.ndarray
     others: np.ndarray
     texts: np.ndarray
     labels: np.ndarray
+    some_labels: np.ndarray
 
 
 def make_arrays(rows: int) -> Arrays:
     """Return as many examples."""
-    rng = np.random.default_rng(1)
+    rng, numbers = np.random.default_rng(1), np.arange(rows)
     return Arrays(
         rng.uniform(size=(rows, 6, 6, 1)).astype(np.float32),
         rng.uniform(size=(rows, 6, 6, 1)).astype(np.float32),
         rng.normal(size=(rows, 5)).astype(np.float32),
-        np.arange(rows) % 4,
+        numbers % 4,
+        np.where(numbers % 3, numbers % 4, -1),
     )
 
 

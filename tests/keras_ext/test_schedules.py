@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from archbuilder.keras_ext.schedules import Noam, Scaled
+from archbuilder.keras_ext.schedules import GaussianRampUp, Noam, Scaled
 
 
 def formula(step: int, model_size: int, warmup_steps: int) -> float:
@@ -45,6 +45,15 @@ def test_noam_in_a_saved_optimizer(tmp_path: Path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     rate = float(keras.ops.convert_to_tensor(loaded.optimizer.learning_rate))
     assert rate == pytest.approx(0.5 * formula(5, 64, 10), rel=1e-6)
+
+
+def test_gaussian_ramp_up():
+    """It rises to its last value along exp(-5 (1 - t) ** 2)."""
+    ramp = GaussianRampUp(3.0, 10)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(ramp))
+    for schedule in (ramp, again):
+        values = [float(schedule(step)) for step in (0, 4, 10, 11)]
+        assert values == pytest.approx([3 * np.exp(-5), 3 * np.exp(-1.8), 3, 3])
 
 
 def test_scaled_schedule():

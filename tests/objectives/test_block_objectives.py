@@ -87,8 +87,14 @@ training:
       - {net: , from: x, name: query}
       - {slow: , from: x, name: key}
       - {formula: (query @ transpose(keys)) ** 2, name: similarity}
-    minimize: similarity
-    copies: {slow: {of: net, momentum: 0.75}}
+    minimize:
+      similarity:
+        PolynomialDecay: {initial_learning_rate: 1, end_learning_rate: 0, decay_steps: 100%}
+    copies:
+      slow:
+        of: net
+        momentum:
+          PolynomialDecay: {initial_learning_rate: 0.5, end_learning_rate: 1, decay_steps: 100%}
     memories: {keys: {of: key, length: 12}}
   optimizer: {SGD: 0.01}
   epochs: 1
@@ -199,23 +205,27 @@ def test_updates_take_their_steps_in_order(tmp_path: Path, arrays: dict[str, NDA
 def test_copies_and_memories_follow_each_step(
     tmp_path: Path, arrays: dict[str, NDArray[np.float32]]
 ):
-    """A copy begins as its network and keeps a part of itself; a memory has the newest rows."""
+    """A copy begins as its network and keeps a part of itself; a memory has the newest rows.
+
+    The weight of the loss falls from 1 to 0 in the 5 steps, and the momentum rises from 0.5 to 1.
+    """
     run = train(tmp_path, MOMENTUM)
     (network,) = initial_networks(run)
     copy = [value.copy() for value in network.get_weights()]
     # A memory begins with unit vectors of the seed.
     memory = tf.math.l2_normalize(tf.random.stateless_normal([12, 2], [0, 0]), axis=-1)
     optimizer = keras.optimizers.SGD(0.01)
-    for begin in range(0, 40, 8):
-        x = arrays["x"][begin : begin + 8]
+    for step in range(5):
+        x = arrays["x"][8 * step : 8 * step + 8]
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(network(x) @ tf.transpose(memory)))
+            loss = (1 - step / 5) * tf.reduce_mean(tf.square(network(x) @ tf.transpose(memory)))
         variables = network.trainable_variables
         optimizer.apply(tape.gradient(loss, variables), variables)
         keys = x @ copy[0] + copy[1]
         memory = tf.concat([keys, memory], axis=0)[:12]
         pairs = zip(copy, network.get_weights(), strict=True)
-        copy = [0.75 * value + 0.25 * weight for value, weight in pairs]
+        momentum = 0.5 + step / 10
+        copy = [momentum * value + (1 - momentum) * weight for value, weight in pairs]
     assert_weights_equal(run, net=network)
     state = [*load_file(max((run / "checkpoints").iterdir()) / "variables.safetensors").values()]
     for expected in (memory, *copy):

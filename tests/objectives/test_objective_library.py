@@ -193,6 +193,22 @@ def simsiam(batch: Batch, encoder: keras.Model) -> tf.Tensor:
     return tf.reduce_mean(first / 2 + second / 2)
 
 
+def mean_teacher(batch: Batch, student: keras.Model) -> tf.Tensor:
+    """Return equation 1 and the loss of labels before the teacher differs from the student.
+
+    Its weight of the first step is that of section 2.1 of arXiv:1610.02242.
+    """
+    logits, target = (student(batch.view(number)) for number in range(2))
+    losses = [
+        crossentropy(tf.constant([label]), logits[row : row + 1])
+        for row, label in enumerate(ARRAYS.some_labels)
+        if label >= 0
+    ]
+    difference = tf.nn.softmax(logits) - tf.stop_gradient(tf.nn.softmax(target))
+    consistency = 100 * np.exp(-5) * tf.reduce_mean(difference**2)
+    return tf.add_n(losses) / ROWS + consistency
+
+
 def nnclr(batch: Batch, encoder: keras.Model) -> tf.Tensor:
     """Return equation 3 for both views, with the identity as the predictor."""
     support, losses = batch.memory(7, 5), []
@@ -305,6 +321,7 @@ UPDATES: Mapping[str, Sequence[tuple[Reference, tuple[int, ...]]]] = {
     "vq_vae": [(vq_vae, (0, 1, 2))],
     "byol": [(byol, (0,))],
     "simsiam": [(simsiam, (0,))],
+    "mean_teacher": [(mean_teacher, (0,))],
     "nnclr": [(nnclr, (0,))],
     "triplet": [(triplet, (0,))],
     "barlow_twins": [(barlow_twins, (0,))],

@@ -16,7 +16,7 @@ from trainer.test_execution import assert_same, trained, with_key
 
 import archbuilder
 from archbuilder.cli import main
-from archbuilder.config.relative_steps import has_relative_steps, resolve_relative_steps
+from archbuilder.compiler.relative_steps import has_relative_steps, resolve_relative_steps
 from archbuilder.keras_backend.instantiate import build_object
 
 TEXT = """
@@ -76,6 +76,7 @@ SCHEDULES = {
     "InverseTimeDecay": {"initial_learning_rate": 0.1, "decay_steps": "100%", "decay_rate": 0.5},
     "PolynomialDecay": {"initial_learning_rate": 0.1, "decay_steps": "100%"},
     "PiecewiseConstantDecay": {"boundaries": ["50%", 75, "90%"], "values": [1.0, 0.5, 0.2, 0.1]},
+    "GaussianRampUp": {"final_value": 0.1, "ramp_steps": "10%"},
     "Noam": {"model_size": 64, "warmup_steps": "10%"},
 }
 STEPS = {"10%": 8, "25%": 20, "50%": 40, "50.5%": 40, "90%": 72, "100%": 80}
@@ -111,7 +112,7 @@ def test_percentages_of_every_schedule(name: str):
     assert isinstance(optimizer, keras.optimizers.SGD)
     arguments = {key: absolute(value) for key, value in SCHEDULES[name].items()}
     module = keras.optimizers.schedules
-    if name == "Noam":
+    if name in ("GaussianRampUp", "Noam"):
         from archbuilder.keras_ext import schedules as module
     expected = getattr(module, name)(**arguments)
     for step in range(81):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from archbuilder.compiler.check_arguments import check_object
 from archbuilder.compiler.expand.dead_nodes import eliminate_dead_nodes
 from archbuilder.compiler.expand.lowering import Expander
 from archbuilder.compiler.expand.objective_checks import (
@@ -21,6 +22,7 @@ from archbuilder.compiler.expand.scope import FileScope, Scope, Symbol
 from archbuilder.compiler.expand.size_limit import check_step_count
 from archbuilder.compiler.expand.tensors import ERROR_REFS, TensorRefs
 from archbuilder.compiler.ir import Argument, Graph, Node, TensorRef
+from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.compiler.objective_ir import (
     Memory,
     NetworkCopy,
@@ -28,10 +30,12 @@ from archbuilder.compiler.objective_ir import (
     ObjectiveColumn,
     ObjectiveGraph,
     ObjectiveLoss,
+    ScheduledNumber,
     Update,
     needed_nodes,
     networks_by_name,
 )
+from archbuilder.compiler.relative_steps import check_boundaries
 from archbuilder.compiler.value_check import check_value
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator
@@ -42,7 +46,7 @@ from archbuilder.language.objective_operations import (
     objective_callees,
 )
 from archbuilder.plain_data import PlainData
-from archbuilder.yaml.nodes import from_plain, to_plain
+from archbuilder.yaml.nodes import MappingNode, from_plain, to_plain
 
 _MAX_STEPS: Final = 100
 _MAX_MEMORY: Final = 10_000_000
@@ -289,10 +293,10 @@ class _ObjectiveExpansion:
             ]
         return updates
 
-    def _weight(self, loss: LossDeclaration) -> tuple[float, ...]:
+    def _weight(self, loss: LossDeclaration) -> tuple[ScheduledNumber, ...]:
         if loss.weight is None:
             return (1.0,)
-        return self._number(loss.weight, f"the weight of '{loss.name}'")
+        return self._scheduled_number(loss.weight, f"the weight of '{loss.name}'")
 
     def _reached_networks(self, refs: list[TensorRef], nodes: tuple[Node, ...]) -> tuple[str, ...]:
         """Return the networks that some tensors depend on, and the layers of the objective."""
@@ -324,8 +328,8 @@ class _ObjectiveExpansion:
 
     def _network_copies(self) -> Iterable[NetworkCopy]:
         for copy in self._declared.copies:
-            for momentum in self._number(copy.momentum, "the momentum of a copy"):
-                if not 0 <= momentum <= 1:
+            for momentum in self._scheduled_number(copy.momentum, "the momentum of a copy"):
+                if isinstance(momentum, float) and not 0 <= momentum <= 1:
                     self._diagnostics.error(
                         "out-of-range",
                         f"the momentum of a copy must be from 0 to 1, not {momentum}",
@@ -333,9 +337,15 @@ class _ObjectiveExpansion:
                     )
                 yield NetworkCopy(copy.name, copy.network.name, momentum, copy.span)
 
-    def _number(self, value: DeferredValue, title: str) -> tuple[float, ...]:
-        """Evaluate a number; report an error and return none."""
+    def _scheduled_number(self, value: DeferredValue, title: str) -> tuple[ScheduledNumber, ...]:
+        """Evaluate a number or a schedule; report an error and return none."""
         tree = self._evaluator.evaluate(value, self._variables)
+        if isinstance(tree, MappingNode):
+            if not check_object("schedule", tree, self._diagnostics, allow_expressions=False):
+                return ()
+            schedule = KerasObject.from_tree("schedule", tree)
+            check_boundaries(schedule, self._diagnostics)
+            return (schedule,)
         if tree is None or not check_value(tree, {"type": "number"}, title, self._diagnostics):
             return ()
         number = to_plain(tree)

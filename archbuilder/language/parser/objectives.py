@@ -173,7 +173,10 @@ def _decode_updates(
 
 
 def _decode_losses(reader: FieldReader, tree: Tree) -> tuple[LossDeclaration, ...]:
-    """Decode one loss, a list, `{loss: weight}`, or `{name: {of: loss, weight: weight}}`."""
+    """Decode one loss, a list, `{loss: weight}`, or `{name: {of: loss, weight: weight}}`.
+
+    A weight may be a schedule, whose name begins with a capital letter.
+    """
     if is_empty(tree):
         reader.report_unexpected(tree, "'minimize'", "at least one loss")
     if not isinstance(tree, MappingNode):
@@ -182,7 +185,10 @@ def _decode_losses(reader: FieldReader, tree: Tree) -> tuple[LossDeclaration, ..
     losses = []
     for entry in tree:
         step, weight = Reference(entry.key, entry.key_span), entry.value
-        if isinstance(entry.value, MappingNode):
+        is_schedule = isinstance(weight, MappingNode) and all(
+            each.key[:1].isupper() for each in weight
+        )
+        if isinstance(weight, MappingNode) and not is_schedule:
             fields = _required_fields(reader, entry, LOSS_KEYS, "the loss")
             if fields is None:
                 continue
