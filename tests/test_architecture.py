@@ -77,6 +77,7 @@ ORDER: Mapping[str, str] = {
         formula_lowering
         lowering
         networks objective_checks
+        network_inputs
         objectives
     """,
     "archbuilder.config": """
@@ -198,7 +199,7 @@ ORDER: Mapping[str, str] = {
         mlm_masking output_activation ridge
         adversarial block_model contrastive lm_common supervised
         block_batches
-        block_trial
+        block_samples block_trial
         block
         causal_lm masked_lm sequence_to_sequence
     """,

@@ -231,7 +231,7 @@ def sample(
     seed: int = 0,
     limits: Limits | None = None,
 ) -> NDArray[np.float32]:
-    """Return samples of the generator of a run with the objective `adversarial`.
+    """Return samples that the networks of a run draw, as the `sample` of its objective says.
 
     Args:
         run: A run directory.
@@ -241,10 +241,11 @@ def sample(
         limits: Bounds for the size of the blueprint and its models.
 
     Returns:
-        An array `(num_samples, ...)` of the outputs of the generator.
+        An array `(num_samples, ...)`.
 
     Raises:
-        UsageError: if an argument is invalid, there is no such run, or it trained no generator.
+        UsageError: if an argument is invalid, there is no such run, or its objective has no
+            `sample`.
         RunError: if the files of the run are damaged.
     """
     request = blueprint_request(limits=limits)

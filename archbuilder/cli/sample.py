@@ -64,9 +64,9 @@ def sample_command(
     weights: WeightsChoice,
     output: Path,
 ) -> None:
-    """Sample images from the generator of a run.
+    """Draw samples with the networks of a run.
 
-    RUN is the directory of a run with the objective 'adversarial'.
+    RUN is the directory of a run whose objective has 'sample'.
     """
     if output.suffix not in _SUFFIXES:
         raise UsageError(f"{quote(str(output))} must end in {any_of(_SUFFIXES)}")

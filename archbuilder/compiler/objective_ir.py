@@ -92,6 +92,16 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleGraph:
+    """Steps that draw samples with the networks; `count` is the number in an image of them."""
+
+    nodes: tuple[Node, ...]
+    output: TensorRef
+    count: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectiveGraph:
     """An objective: nodes over columns, networks and memories, and the updates of the networks.
 
@@ -108,6 +118,7 @@ class ObjectiveGraph:
     metrics: tuple[tuple[str, TensorRef], ...]
     copies: tuple[NetworkCopy, ...]
     memories: tuple[Memory, ...]
+    sample: SampleGraph | None
     span: Span
 
     @property

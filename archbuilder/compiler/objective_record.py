@@ -39,6 +39,12 @@ def objective_to_dict(graph: ObjectiveGraph) -> dict[str, PlainData]:
         fields["memories"] = {
             each.name: {"of": str(each.value), "length": each.length} for each in graph.memories
         }
+    if graph.sample is not None:
+        fields["sample"] = {
+            "layers": [_step(each) for each in graph.sample.nodes],
+            "output": str(graph.sample.output),
+            "count": graph.sample.count,
+        }
     return fields
 
 

@@ -117,7 +117,8 @@ class _ProgramChecker:
                 self._check_block(name, network, f"network '{name}'")
         if document.objective is not None:
             self._program = objective_program(self._program, document.objective)
-            self._check_block(_OBJECTIVE, document.objective.block, "the objective")
+            for block in document.objective.blocks:
+                self._check_block(_OBJECTIVE, block, "the objective")
         # With an objective, blocks may be parts of it. The expansion reports one that a network
         # uses.
         for name, block in document.blocks.items():

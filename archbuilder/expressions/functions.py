@@ -186,6 +186,7 @@ FUNCTIONS: Final[dict[str, tuple[Callable[..., PlainData], int, int]]] = {
     "sqrt": (_sqrt, 1, 1),
     "exp": (_exp, 1, 1),
     "log": (_log, 1, 2),
+    "cos": (lambda x: math.cos(require_number(x, "cos")), 1, 1),
     "len": (_len, 1, 1),
     "sum": (_sum, 1, 1),
     "range": (_range, 1, 3),

@@ -12,13 +12,16 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Graph
-from archbuilder.config.objectives import AdversarialConfig
+from archbuilder.compiler.objective_ir import ObjectiveGraph, networks_by_name
+from archbuilder.config.objectives import AdversarialConfig, BlockObjective
 from archbuilder.config.run_config import RunConfig
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.data.image_grid import image_grid, to_uint8_images
 from archbuilder.diagnostics.errors import InternalError, UsageError
 from archbuilder.inference.load_run import load_run_network
 from archbuilder.limits import Limits
+from archbuilder.objectives.block_runner import Network
+from archbuilder.objectives.block_samples import Sampler
 from archbuilder.trainer.callbacks.sample_images import SAMPLE_STEP, sample_noise
 from archbuilder.trainer.step_errors import translate_tf_errors
 
@@ -43,8 +46,10 @@ def sample(
     """
     objective = config.training.objective
     objective.require_command("sample")
+    if isinstance(objective, BlockObjective) and objective.graph.sample is not None:
+        return _draw_samples(run_dir, graphs, objective.graph, limits, num_samples, seed, weights)
     if not isinstance(objective, AdversarialConfig):
-        raise InternalError(f"the objective '{objective.name}' has no generator")
+        raise InternalError(f"the objective '{objective.name}' has no samples")
     model = load_run_network(run_dir, graphs, limits, weights, "generator").model
     shape = (num_samples, *model.input.shape[1:])
     # All noise at once, so that the size of the batches does not change the samples.
@@ -56,6 +61,27 @@ def sample(
             for begin in range(0, num_samples, _BATCH_SIZE)
         ]
     return np.concatenate(batches)
+
+
+def _draw_samples(
+    run_dir: Path,
+    graphs: Mapping[str, Graph],
+    objective: ObjectiveGraph,
+    limits: Limits,
+    num_samples: int,
+    seed: int,
+    weights: WeightsChoice,
+) -> NDArray[np.float32]:
+    if objective.sample is None:
+        raise InternalError("the objective draws no samples")
+    networks = {}
+    for name, graph in networks_by_name(objective.networks, graphs).items():
+        if name in {node.operation for node in objective.sample.nodes}:
+            model = load_run_network(run_dir, graphs, limits, weights, graph.name).model
+            networks[name] = Network.of(model, graph)
+    sampler = Sampler(objective, objective.sample, networks)
+    with translate_tf_errors("the sampling", graphs.values()):
+        return sampler(num_samples, seed)
 
 
 def samples_to_png(samples: NDArray[np.float32]) -> bytes:

@@ -71,6 +71,18 @@ class MemoryDeclaration:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleDeclaration:
+    """How samples are drawn after training."""
+
+    block: Block
+    output: Reference | None
+    """The step that returns the samples; None for the last one."""
+    count: DeferredValue | None
+    """The number of samples in the image of each epoch; None for the default."""
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectiveBlock:
     """An objective.
 
@@ -86,13 +98,23 @@ class ObjectiveBlock:
     metrics: tuple[tuple[str, Reference], ...]
     copies: tuple[CopyDeclaration, ...]
     memories: tuple[MemoryDeclaration, ...]
+    sample: SampleDeclaration | None
     span: Span
 
+    @property
+    def blocks(self) -> Iterator[Block]:
+        """The steps of training, and those of what is done with the networks then."""
+        yield self.block
+        if self.sample is not None:
+            yield self.sample.block
+
     def values(self) -> Iterator[DeferredValue]:
-        """Yield the numbers of updates, copies and memories."""
+        """Yield the numbers of updates, copies, memories and samples."""
         for update in self.updates:
             yield from (each.weight for each in update.losses if each.weight is not None)
             if update.steps is not None:
                 yield update.steps
         yield from (each.momentum for each in self.copies)
         yield from (each.length for each in self.memories)
+        if self.sample is not None and self.sample.count is not None:
+            yield self.sample.count

@@ -71,6 +71,16 @@ _MEMORY: Final[Schema] = {
     "required": ["of", "length"],
     "additionalProperties": False,
 }
+_SAMPLE: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "layers": with_description("The steps.", {"$ref": "#/definitions/steps"}),
+        "output": with_description("The step that returns the samples, if not the last.", TEXT),
+        "count": with_description("The number of samples in the image of each epoch.", _COUNT),
+    },
+    "required": ["layers"],
+    "additionalProperties": False,
+}
 OBJECTIVE: Final = with_description(
     "Steps over the columns of a batch and the networks, and what they minimize.",
     {
@@ -90,6 +100,7 @@ OBJECTIVE: Final = with_description(
             "metrics": with_description("Steps whose means are logged.", mapping_schema(TEXT)),
             "copies": with_description("Averages of networks.", mapping_schema(_COPY)),
             "memories": with_description("Rows of earlier batches.", mapping_schema(_MEMORY)),
+            "sample": with_description("Steps that draw samples after training.", _SAMPLE),
         },
         "required": ["layers"],
         "additionalProperties": False,

@@ -10,7 +10,9 @@ from __future__ import annotations
 from functools import partial
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from archbuilder.config.objectives import GAN_NETWORKS, AdversarialConfig
 from archbuilder.data.batch_share import BatchShare
@@ -121,11 +123,13 @@ def _make_fit_setup(
         return pipeline.map(add_noise)
 
     # The same noise in every epoch, so that the images of two epochs can be compared.
-    noise = sample_noise(
-        config.noise, (config.num_samples, *training_model.noise), context.config.seed, SAMPLE_STEP
-    )
+    def draw_samples(count: int) -> NDArray[np.float32]:
+        shape = (count, *training_model.noise)
+        noise = sample_noise(config.noise, shape, context.config.seed, SAMPLE_STEP)
+        return np.asarray(training_model.generator(noise, training=False), np.float32)
+
     held_out = datasets.eval_batches(size, lambda images: images.map(add_noise))
-    writer = SampleImages(context.run_dir, training_model.generator, noise)
+    writer = SampleImages(context.run_dir, draw_samples, config.num_samples)
     return FitSetup(training_model, batches, steps_per_epoch, *held_out, (writer,))
 
 

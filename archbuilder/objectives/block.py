@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import keras
 
@@ -28,8 +29,10 @@ from archbuilder.objectives.block_batches import BatchDraws
 from archbuilder.objectives.block_columns import adapt_columns
 from archbuilder.objectives.block_model import BlockModel, trained_variables
 from archbuilder.objectives.block_runner import BlockRunner, Network
+from archbuilder.objectives.block_samples import Sampler
 from archbuilder.objectives.block_schedules import resolve_schedules
 from archbuilder.objectives.block_trial import TrialRun, make_memories
+from archbuilder.trainer.callbacks.sample_images import SampleImages
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import AdaptedDatasets, adapt_sets, log_datasets
 from archbuilder.trainer.train_loop import FitSetup, make_restore, make_trainable_task
@@ -51,7 +54,7 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
         copies = _build_copies(context, objective, graphs, models)
     datasets = adapt_sets(context, lambda dataset: adapt_columns(dataset, objective, graphs))
     log_datasets(context, datasets)
-    networks = {name: _network(model, graphs[name]) for name, model in models.items()}
+    networks = {name: Network.of(model, graphs[name]) for name, model in models.items()}
     runner = BlockRunner(objective, {**networks, **copies})
     with context.devices.scope():
         trial = TrialRun.of(runner, datasets.train)
@@ -61,6 +64,11 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
         objective, trial.shapes, _augmentation(context, objective, datasets), context.config.seed
     )
     fit_setup = _make_fit_setup(context, objective, training_model, datasets, draws)
+    if objective.sample is not None:
+        sampler = Sampler(objective, objective.sample, networks)
+        draw = partial(sampler, seed=context.config.seed)
+        images = SampleImages(context.run_dir, draw, objective.sample.count)
+        fit_setup = replace(fit_setup, callbacks=(images,))
     named = dict(zip(context.graphs, models.values(), strict=True))
     task = make_trainable_task(fit_setup, context, named)
     return replace(task, restore=make_restore(context, training_model))
@@ -83,12 +91,6 @@ def _check_settings(context: TrainingContext, objective: ObjectiveGraph) -> None
         raise UsageError("the objective has no step 'augment': remove 'augment' under 'training'")
 
 
-def _network(model: keras.Model, graph: Graph) -> Network:
-    return Network(
-        model, tuple(each.name for each in graph.inputs), tuple(name for name, _ in graph.outputs)
-    )
-
-
 def _build_copies(
     context: TrainingContext,
     objective: ObjectiveGraph,
@@ -102,7 +104,7 @@ def _build_copies(
     for copy in objective.copies:
         model = copy_context.build(graphs[copy.network])
         model.set_weights(models[copy.network].get_weights())
-        copies[copy.name] = _network(model, graphs[copy.network])
+        copies[copy.name] = Network.of(model, graphs[copy.network])
     return copies
 
 

@@ -7,9 +7,9 @@ batch. A resumed run therefore draws the same numbers, and so do any number of r
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, cast
 
 import tensorflow as tf
 
@@ -19,8 +19,9 @@ from archbuilder.data.augmentation import Augmentation
 from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.pipeline import BatchPipeline
 from archbuilder.diagnostics.errors import InternalError
-from archbuilder.language.objective_operations import AUGMENT, RANDOM_OPERATIONS
+from archbuilder.language.objective_operations import AUGMENT, LENGTH, RANDOM_OPERATIONS
 from archbuilder.objectives.block_model import COLUMNS, DRAWS, EVALUATION, Batch
+from archbuilder.objectives.block_runner import Values, select
 
 FIRST_EVALUATION_STEP: Final = 2**30
 """First step of the evaluation: no run reaches it, so its numbers are not those of training."""
@@ -90,6 +91,14 @@ def draw_seed(seed: int, step: tf.Tensor, name: str) -> tf.Tensor:
     """Return the seed of what is drawn under a name in a step of a run."""
     key = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
     return tf.random.experimental.stateless_fold_in(key, zlib.crc32(name.encode()) & 0x7FFFFFFF)
+
+
+def drawn_shape(node: Node, values: Values) -> Shape:
+    """Return the shape of the random numbers of a step, for one example."""
+    inputs = [each for ref in node.input_refs() for each in select(ref, values)]
+    length = node.argument(LENGTH)
+    declared = [length] if length else node.argument("shape") or ()
+    return tuple(inputs[0].shape[1:]) if inputs else tuple(cast("Sequence[int]", declared))
 
 
 def draw(node: Node, shape: tuple[object, ...], seed: tf.Tensor) -> tf.Tensor:

@@ -18,7 +18,7 @@ import keras
 import tensorflow as tf
 
 from archbuilder import registry
-from archbuilder.compiler.ir import Node, TensorRef
+from archbuilder.compiler.ir import Graph, Node, TensorRef
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.compiler.objective_ir import ObjectiveGraph, gradient_inputs
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, InternalError
@@ -57,11 +57,20 @@ class Network:
     model: keras.Model
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    function: Callable[..., Any] | None = None
+    """The model as a compiled function; None to call it as it is."""
+
+    @classmethod
+    def of(cls, model: keras.Model, graph: Graph) -> Network:
+        """Return the network of a graph."""
+        inputs = tuple(each.name for each in graph.inputs)
+        return cls(model, inputs, tuple(name for name, _ in graph.outputs))
 
     def __call__(self, tensors: Mapping[str, tf.Tensor], *, training: bool) -> Tensors:
         """Return the outputs for tensors by the names of the inputs."""
         single = tensors[self.inputs[0]] if len(self.inputs) == 1 else None
-        outputs = self.model(tensors if single is None else single, training=training)
+        function = self.function or self.model
+        outputs = function(tensors if single is None else single, training=training)
         if isinstance(outputs, Mapping):
             return tuple(outputs[name] for name in self.outputs)
         return (outputs,)
@@ -227,7 +236,8 @@ def _call_network(node: Node, network: Network, call: Call) -> Tensors:
     constants = {each.name: to_plain(each.value) for each in node.call_constants}
     training = bool(constants.get("training", call.context.training))
     outputs = network(tensors, training=training)
-    call.context.added_losses[node.operation] += _added_losses(network.model)
+    if network.function is None:
+        call.context.added_losses[node.operation] += _added_losses(network.model)
     return outputs
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import keras
 import tensorflow as tf
@@ -13,8 +12,8 @@ from archbuilder.compiler.ir import Node, Shape
 from archbuilder.compiler.objective_ir import ObjectiveGraph, gradient_inputs
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
 from archbuilder.diagnostics.errors import UsageError
-from archbuilder.language.objective_operations import AUGMENT, GRADIENT, LENGTH, RANDOM_OPERATIONS
-from archbuilder.objectives.block_batches import draw
+from archbuilder.language.objective_operations import AUGMENT, GRADIENT, RANDOM_OPERATIONS
+from archbuilder.objectives.block_batches import draw, drawn_shape
 from archbuilder.objectives.block_runner import BlockRunner, StepContext, Tensors, select
 
 _ROWS = 2
@@ -59,16 +58,12 @@ class TrialRun:
     def _run(self, nodes: Sequence[Node]) -> None:
         context = StepContext(training=False, on_replica=False)
         for node in nodes:
-            inputs = [each for ref in node.input_refs() for each in select(ref, self.values)]
             if node.operation in RANDOM_OPERATIONS:
-                length = node.argument(LENGTH)
-                declared = [length] if length else node.argument("shape") or ()
-                sizes = cast("Sequence[int]", declared)
-                shape = tuple(inputs[0].shape[1:]) if inputs else tuple(sizes)
+                shape = drawn_shape(node, self.values)
                 self.shapes[node.name] = shape
                 self.values[node.name] = (draw(node, (_ROWS, *shape), tf.constant([0, 0])),)
             elif node.operation == AUGMENT:
-                self.values[node.name] = tuple(inputs)
+                self.values[node.name] = select(node.input_refs()[0], self.values)
             elif node.operation == GRADIENT:
                 # No tape records the steps of this run; a gradient has the shape of its tensor.
                 by = [each for ref in gradient_inputs(node)[1] for each in select(ref, self.values)]

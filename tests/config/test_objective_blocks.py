@@ -120,6 +120,48 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "net.yaml:17:16: the memory 'rows' has no 'length'",
         ),
         (
+            MINIMIZE,
+            MINIMIZE + "\n    sample: {}",
+            "net.yaml:17:5: 'sample' has no 'layers'",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    sample: {layers: []}",
+            "net.yaml:17:22: 'layers' must be at least one step",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    sample: {layers: [{Normal: [2]}, {ops.split: 2}], output: pre}",
+            "net.yaml:17:63: there is no earlier step 'pre'",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    sample: {layers: [{Normal: [2]}, second], count: 0}",
+            "net.yaml:17:54: 'count' must be an integer of at least 1",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    sample: {layers: [{Normal: {input_of: first}}, second]}",
+            "net.yaml:17:43: there is no network 'first'",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    sample: {layers: [{Normal: [2]}, gather]}",
+            "net.yaml:17:38: 'gather' is for training, not for samples",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE
+            + "\n    copies: {slow: {of: second, momentum: 0.5}}"
+            + "\n    sample: {layers: [{Normal: [2]}, slow]}",
+            "net.yaml:18:38: samples are of the networks that a run saves, not of the copy 'slow'",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    sample: {layers: [{Normal: [2], repeat: 1000000}]}",
+            "net.yaml:17:45: 'repeat' expands one step to 1,000,000",
+        ),
+        (
             "training:\n",
             "objective: {layers: [], minimize: x}\ntraining:\n",
             "net.yaml:8:1: the objective of a blueprint stands under 'training'",
@@ -176,6 +218,7 @@ objective:
       of: net
       momentum: {PolynomialDecay: {initial_learning_rate: $scale, decay_steps: 8}}
   memories: {rows: {of: slow_prediction, length: 6}}
+  sample: {layers: [{Normal: {stddev: $scale, input_of: net}}, net], count: $(2 * blocks)}
 """
 USER = """archbuilder: 1
 name: net
@@ -208,6 +251,7 @@ def test_objective_of_a_file(folder: Path):
     assert rows == others
     assert {"first_loss", "first_error", "first_similarity", "second_loss", "noise"} <= {*rows[0]}
     assert main(["evaluate", "whole"]) == 0
+    assert main(["sample", "broken", "--output", "samples.npz"]) == 0
 
 
 @pytest.mark.parametrize(

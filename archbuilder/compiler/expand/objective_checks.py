@@ -10,7 +10,12 @@ from archbuilder.compiler.objective_ir import Memory, Update, gradient_inputs, n
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote, quote_list
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.objective_ast import Reference
-from archbuilder.language.objective_operations import AUGMENT, GRADIENT
+from archbuilder.language.objective_operations import (
+    AUGMENT,
+    GRADIENT,
+    ROWS,
+    WHOLE_BATCH_OPERATIONS,
+)
 
 _RESERVED_LOGS: Final = ("epoch", "seconds", "stage")
 
@@ -110,6 +115,21 @@ def check_memories(
                 f"the rows of '{memory.name}' depend on '{min(needed & names)}', a memory",
                 memory.span,
             )
+
+
+def check_sample_steps(
+    nodes: Sequence[Node], copies: Collection[str], diagnostics: Diagnostics
+) -> None:
+    """Report steps of `sample` that need a batch of the data, or a copy, which is not saved."""
+    for node in nodes:
+        name = node.operation
+        with diagnostics.within(node.frame):
+            if name in (WHOLE_BATCH_OPERATIONS | {AUGMENT, GRADIENT}) - {ROWS}:
+                message = f"'{name}' is for training, not for samples"
+                diagnostics.error("invalid-choice", message, node.span)
+            elif name in copies:
+                message = f"samples are of the networks that a run saves, not of the copy '{name}'"
+                diagnostics.error("invalid-choice", message, node.span)
 
 
 def check_wrapped_blocks(nodes: Iterable[Node], diagnostics: Diagnostics) -> None:

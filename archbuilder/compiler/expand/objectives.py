@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from archbuilder.compiler.check_arguments import check_object
 from archbuilder.compiler.expand.dead_nodes import eliminate_dead_nodes
 from archbuilder.compiler.expand.lowering import Expander
+from archbuilder.compiler.expand.network_inputs import resolve_network_input, with_input_shape
 from archbuilder.compiler.expand.objective_checks import (
     check_constants,
     check_gradients,
     check_log_names,
     check_memories,
     check_network_names,
+    check_sample_steps,
     check_views,
     check_wrapped_blocks,
 )
-from archbuilder.compiler.expand.scope import FileScope, Scope, Symbol
+from archbuilder.compiler.expand.scope import PREVIOUS, FileScope, Scope, Symbol
 from archbuilder.compiler.expand.size_limit import check_step_count
 from archbuilder.compiler.expand.tensors import ERROR_REFS, TensorRefs
-from archbuilder.compiler.ir import Argument, Graph, Node, TensorRef
+from archbuilder.compiler.ir import Graph, Node, TensorRef
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.compiler.objective_ir import (
     Memory,
@@ -30,6 +32,7 @@ from archbuilder.compiler.objective_ir import (
     ObjectiveColumn,
     ObjectiveGraph,
     ObjectiveLoss,
+    SampleGraph,
     ScheduledNumber,
     Update,
     needed_nodes,
@@ -37,19 +40,24 @@ from archbuilder.compiler.objective_ir import (
 )
 from archbuilder.compiler.relative_steps import check_boundaries
 from archbuilder.compiler.value_check import check_value
-from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
+from archbuilder.diagnostics.errors import Diagnostics
+from archbuilder.diagnostics.span import Span
+from archbuilder.language.ast import Block
 from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator
-from archbuilder.language.objective_ast import LossDeclaration, ObjectiveBlock, Reference
-from archbuilder.language.objective_operations import (
-    INPUT_OF,
-    RANDOM_OPERATIONS,
-    objective_callees,
+from archbuilder.language.objective_ast import (
+    LossDeclaration,
+    ObjectiveBlock,
+    Reference,
+    SampleDeclaration,
 )
+from archbuilder.language.objective_operations import objective_callees
 from archbuilder.plain_data import PlainData
-from archbuilder.yaml.nodes import MappingNode, from_plain, to_plain
+from archbuilder.yaml.nodes import MappingNode, to_plain
 
 _MAX_STEPS: Final = 100
 _MAX_MEMORY: Final = 10_000_000
+_MAX_SAMPLES: Final = 1024
+_DEFAULT_SAMPLES: Final = 64
 OWN_LAYERS: Final = "objective"
 """The name under which an update trains the layers of the objective itself."""
 
@@ -73,6 +81,15 @@ def expand_objective(
     expansion = _ObjectiveExpansion(objective, graphs, evaluator)
     graph = expansion.run()
     return None if expansion.has_errors else graph
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Steps:
+    """Expanded steps, with their names and the outputs of the last one."""
+
+    nodes: tuple[Node, ...]
+    scope: Scope
+    outputs: TensorRefs
 
 
 class _ObjectiveExpansion:
@@ -106,19 +123,12 @@ class _ObjectiveExpansion:
     def run(self) -> ObjectiveGraph | None:
         """Expand the objective; return None after an error."""
         declared = self._declared
-        file = self._file
-        scope = Scope(file=file, path="", weight_owner_prefix=None, frame=None, depth=0)
         self._check_networks()
         columns = self._columns()
-        names = [(each.name, each.span) for each in columns]
-        names += [(each.name, each.span) for each in declared.memories]
-        for name, span in names:
-            scope.symbols[name] = Symbol(TensorRefs((TensorRef(name),)), span)
-        check_step_count(declared.block, file, self._variables, self._evaluator)
-        # Steps may compute along the axis of the batch: `mean(z, axis=0)`.
-        expander = Expander(self._evaluator, (), None, unbatched=[name for name, _ in names])
-        first = TensorRefs((TensorRef(columns[0].name),)) if columns else TensorRefs(())
-        expander.expand_steps(declared.block.steps, scope, first, self._variables)
+        names = {each.name: each.span for each in columns}
+        names |= {each.name: each.span for each in declared.memories}
+        steps = self._expand_steps(declared.block, names, [each.name for each in columns])
+        scope = steps.scope
         metrics = [
             (name, ref)
             for name, reference in declared.metrics
@@ -130,42 +140,78 @@ class _ObjectiveExpansion:
             for ref in self._resolve(each.step, scope)
             for length in self._integer(each.length, "the length of a memory", _MAX_MEMORY)
         ]
-        updates = self._updates(scope, expander.nodes)
-        check_gradients(expander.nodes, self._diagnostics)
-        check_views(expander.nodes, [each.name for each in columns], self._diagnostics)
-        check_memories(memories, expander.nodes, self._diagnostics)
-        check_constants(expander.nodes, self._diagnostics)
+        updates = self._updates(scope, steps.nodes)
+        check_views(steps.nodes, [each.name for each in columns], self._diagnostics)
+        check_memories(memories, steps.nodes, self._diagnostics)
         metric_spans = [(name, reference.span) for name, reference in declared.metrics]
         check_log_names(updates, metric_spans, self._diagnostics)
-        check_wrapped_blocks(expander.nodes, self._diagnostics)
-        if expander.shapes.has_unknown and not self._tracker.has_errors():
-            self._diagnostics.error(
-                "invalid-choice",
-                "the steps of an objective cannot read shapes, which are known when they run",
-                declared.span,
-            )
+        sample = None if declared.sample is None else self._sample(declared.sample)
         if self._tracker.has_errors():
             return None
-        self._warn_of_unused_networks(expander.nodes)
+        self._warn_of_unused_networks(steps.nodes)
         outputs = [
             *(term.value for update in updates for term in update.losses),
             *(ref for _, ref in metrics),
             *(each.value for each in memories),
         ]
-        nodes = eliminate_dead_nodes(
-            expander.nodes, {each.node for each in outputs}, self._diagnostics
-        )
         return ObjectiveGraph(
             declared.block.name,
             tuple(each.name for each in declared.networks),
             tuple(columns),
-            tuple(map(self._with_shape, nodes)),
+            self._live_nodes(steps.nodes, outputs),
             tuple(updates),
             tuple(metrics),
             tuple(self._network_copies()),
             tuple(memories),
+            sample,
             declared.span,
         )
+
+    def _expand_steps(
+        self, block: Block, names: Mapping[str, Span], columns: Sequence[str]
+    ) -> _Steps:
+        """Expand steps that see some names, of which the first column is the first input."""
+        scope = Scope(file=self._file, path="", weight_owner_prefix=None, frame=None, depth=0)
+        for name, span in names.items():
+            scope.symbols[name] = Symbol(TensorRefs((TensorRef(name),)), span)
+        check_step_count(block, self._file, self._variables, self._evaluator)
+        # Steps may compute along the axis of the batch: `mean(z, axis=0)`.
+        expander = Expander(self._evaluator, (), None, unbatched=names)
+        first = TensorRefs((TensorRef(columns[0]),)) if columns else TensorRefs(())
+        outputs = expander.expand_steps(block.steps, scope, first, self._variables)
+        nodes = expander.nodes
+        check_gradients(nodes, self._diagnostics)
+        check_constants(nodes, self._diagnostics)
+        check_wrapped_blocks(nodes, self._diagnostics)
+        if expander.shapes.has_unknown and not self._tracker.has_errors():
+            self._diagnostics.error(
+                "invalid-choice",
+                "the steps of an objective cannot read shapes, which are known when they run",
+                block.span,
+            )
+        return _Steps(nodes, scope, outputs)
+
+    def _live_nodes(
+        self, nodes: tuple[Node, ...], outputs: Iterable[TensorRef]
+    ) -> tuple[Node, ...]:
+        """Return the nodes that some outputs need, with the shapes of random numbers."""
+        live = eliminate_dead_nodes(nodes, {each.node for each in outputs}, self._diagnostics)
+        return tuple(with_input_shape(each, self._graphs, self._diagnostics) for each in live)
+
+    def _sample(self, declared: SampleDeclaration) -> SampleGraph | None:
+        """Expand the steps of `sample`; report an error and return None."""
+        steps = self._expand_steps(declared.block, {}, ())
+        check_sample_steps(steps.nodes, [*self._copies], self._diagnostics)
+        reference = declared.output or Reference(PREVIOUS, declared.span)
+        outputs = self._resolve(reference, steps.scope, steps.outputs)
+        counts: tuple[int, ...] = (_DEFAULT_SAMPLES,)
+        if declared.count is not None:
+            counts = self._integer(declared.count, "'count'", _MAX_SAMPLES)
+        for output in outputs:
+            for count in counts:
+                nodes = self._live_nodes(steps.nodes, [output])
+                return SampleGraph(nodes, output, count, declared.span)
+        return None
 
     @property
     def has_errors(self) -> bool:
@@ -220,42 +266,19 @@ class _ObjectiveExpansion:
         return [
             ObjectiveColumn(
                 each.name,
-                None if each.network_input is None else self._network_input(each.network_input),
+                None
+                if each.network_input is None
+                else resolve_network_input(each.network_input, self._graphs, self._diagnostics),
                 each.span,
             )
             for each in self._declared.columns
         ]
 
-    def _network_input(self, reference: Reference) -> NetworkInput | None:
-        """Resolve `generator`, or `generator.noise` of several; report an error and return None."""
-        name, dot, input_name = reference.name.partition(".")
-        graph = self._graphs.get(name)
-        if graph is None:
-            check_network_names([Reference(name, reference.span)], self._graphs, self._diagnostics)
-            return None
-        names = [each.name for each in graph.inputs]
-        if dot and input_name not in names:
-            self._diagnostics.error(
-                "unknown-name",
-                f"the network {quote(name)} has no input {quote(input_name)}",
-                reference.span,
-                suggestion=closest_match(input_name, names),
-                notes=(f"its inputs are: {', '.join(names)}",),
-            )
-            return None
-        if not dot and len(names) > 1:
-            self._diagnostics.error(
-                "unknown-name",
-                f"the network {quote(name)} has {len(names)} inputs; select one",
-                reference.span,
-                notes=(f"for example: {name}.{names[0]}",),
-            )
-            return None
-        return NetworkInput(name, input_name or names[0])
-
-    def _resolve(self, reference: Reference, scope: Scope) -> tuple[TensorRef, ...]:
+    def _resolve(
+        self, reference: Reference, scope: Scope, previous: TensorRefs = ERROR_REFS
+    ) -> tuple[TensorRef, ...]:
         """Return the tensor that a reference names; report an error and return none."""
-        tensors = scope.resolve(reference.name, ERROR_REFS, reference.span, self._diagnostics)
+        tensors = scope.resolve(reference.name, previous, reference.span, self._diagnostics)
         if tensors.has_error or len(tensors.refs) == 1:
             return tensors.refs
         self._diagnostics.error(
@@ -302,29 +325,6 @@ class _ObjectiveExpansion:
         """Return the networks that some tensors depend on, and the layers of the objective."""
         reached = {node.operation for node in needed_nodes(nodes, {each.node for each in refs})}
         return (*(name for name in self._graphs if name in reached), OWN_LAYERS)
-
-    def _with_shape(self, node: Node) -> Node:
-        """Return a node with the shape of the input that its argument `input_of` names."""
-        argument = next((each for each in node.arguments if each.name == INPUT_OF), None)
-        if argument is None or node.operation not in RANDOM_OPERATIONS:
-            return node
-        network_input = self._network_input(
-            Reference(str(to_plain(argument.value)), argument.value.span)
-        )
-        if network_input is None:
-            return node
-        inputs = {each.name: each for each in self._graphs[network_input.network].inputs}
-        shape = inputs[network_input.input].shape
-        if None in shape:
-            self._diagnostics.error(
-                "invalid-choice",
-                f"a size is unknown in the shape of the input '{network_input}': {list(shape)}",
-                argument.value.span,
-                notes=("name a tensor with the shape under 'from', or write a 'shape'",),
-            )
-        tree = from_plain([*shape], argument.value.span)
-        others = [each for each in node.arguments if each.name not in (INPUT_OF, "shape")]
-        return replace(node, arguments=(Argument("shape", tree, argument.span), *others))
 
     def _network_copies(self) -> Iterable[NetworkCopy]:
         for copy in self._declared.copies:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.compiler.objective_ir import ObjectiveGraph
 from archbuilder.compiler.objective_record import objective_to_dict
-from archbuilder.config.objectives.base import ObjectiveConfig
+from archbuilder.config.objectives.base import Command, ObjectiveConfig
 from archbuilder.config.optimizers import (
     DEFAULT_OPTIMIZER,
     OptimizerConfig,
@@ -18,6 +18,7 @@ from archbuilder.config.optimizers import (
 )
 from archbuilder.config.settings import setting
 from archbuilder.config.value_types import SectionContext, ValueType
+from archbuilder.diagnostics.errors import UsageError
 from archbuilder.language.parser.objectives import ONLY_UPDATE
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import MappingNode, Tree
@@ -70,6 +71,20 @@ class BlockObjective(ObjectiveConfig):
         if isinstance(self.optimizer, KerasObject):
             return dict.fromkeys((each.name for each in self.graph.updates), self.optimizer)
         return self.optimizer
+
+    def require_command(self, command: Command) -> None:
+        """Check that a command can use the trained networks.
+
+        Raises:
+            UsageError: if the objective does not say how.
+        """
+        if command != "sample":
+            super().require_command(command)
+        elif self.graph.sample is None:
+            raise UsageError(
+                "the objective of this run has no 'sample', whose steps draw samples with its"
+                " networks, as in 'sample: {layers: [{Normal: {input_of: decoder}}, decoder]}'"
+            )
 
     def recorded(self, _options: Mapping[str, PlainData]) -> PlainData:
         """Return the objective in full, so that a run does not depend on the file."""

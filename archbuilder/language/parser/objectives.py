@@ -15,6 +15,7 @@ from archbuilder.language.objective_ast import (
     MemoryDeclaration,
     ObjectiveBlock,
     Reference,
+    SampleDeclaration,
     UpdateDeclaration,
 )
 from archbuilder.language.parser.fields import FieldReader, is_empty, quoted
@@ -31,11 +32,13 @@ OBJECTIVE_KEYS: Final = (
     "metrics",
     "copies",
     "memories",
+    "sample",
 )
 UPDATE_KEYS: Final = ("minimize", "networks", "steps")
 LOSS_KEYS: Final = ("of", "weight")
 COPY_KEYS: Final = ("of", "momentum")
 MEMORY_KEYS: Final = ("of", "length")
+SAMPLE_KEYS: Final = ("layers", "output", "count")
 ONLY_UPDATE: Final = ""
 """The name of the update of an objective that has one loss for all networks."""
 
@@ -77,6 +80,7 @@ def decode_objective(reader: FieldReader, name: str, entry: MappingEntry) -> Obj
         ),
         copies=tuple(_decode_copies(reader, values.get("copies"))),
         memories=tuple(_decode_memories(reader, values.get("memories"))),
+        sample=_decode_sample(reader, entries.get("sample")),
         span=span,
     )
 
@@ -231,3 +235,26 @@ def _decode_memories(reader: FieldReader, tree: Tree | None) -> Iterator[MemoryD
         for step in _references(reader, fields["of"], "'of'", "a step")[:1]:
             length = reader.decode_value(fields["length"])
             yield MemoryDeclaration(entry.key, step, length, entry.key_span)
+
+
+def _decode_sample(reader: FieldReader, entry: MappingEntry | None) -> SampleDeclaration | None:
+    if entry is None:
+        return None
+    mapping = reader.expect_mapping(entry.value, "'sample'")
+    if mapping is None:
+        return None
+    fields = {
+        each.key: each.value for each in reader.known_entries(mapping, SAMPLE_KEYS, "'sample'")
+    }
+    if "layers" not in fields:
+        reader.diagnostics.error("missing-key", "'sample' has no 'layers'", entry.key_span)
+        return None
+    if is_empty(fields["layers"]):
+        reader.report_unexpected(fields["layers"], "'layers'", "at least one step")
+    steps = decode_steps(reader, fields["layers"])
+    return SampleDeclaration(
+        Block(entry.key, {}, (), steps, None, entry.key_span),
+        next(iter(_references(reader, fields.get("output"), "'output'", "a step")), None),
+        reader.decode_value(fields["count"]) if "count" in fields else None,
+        entry.key_span,
+    )

@@ -1,0 +1,88 @@
+"""Samples of the networks of an objective, by the steps under its `sample`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from archbuilder.compiler.objective_ir import ObjectiveGraph, SampleGraph
+from archbuilder.diagnostics.errors import UsageError
+from archbuilder.language.objective_operations import RANDOM_OPERATIONS, ROWS
+from archbuilder.objectives.block_batches import draw, draw_seed, drawn_shape
+from archbuilder.objectives.block_runner import BlockRunner, Network, StepContext, Tensors, select
+
+_BATCH_SIZE: Final = 256
+
+
+class Sampler:
+    """Draws samples, which are a function of the seed, the weights and their positions.
+
+    The steps run one by one, and each network is compiled once: to compile fifty calls of a network
+    that removes noise would take longer than to run them.
+    """
+
+    def __init__(
+        self, objective: ObjectiveGraph, sample: SampleGraph, networks: Mapping[str, Network]
+    ) -> None:
+        compiled = {
+            name: replace(each, function=tf.function(each.model, reduce_retracing=True))
+            for name, each in networks.items()
+        }
+        self._sample = sample
+        self._runner = BlockRunner(objective, compiled)
+        uses = [(ref.node, node.name) for node in sample.nodes for ref in node.input_refs()]
+        # The values of a long loop are removed after their last use.
+        self._last_uses = dict(uses)
+
+    def __call__(self, count: int, seed: int) -> NDArray[np.float32]:
+        """Return samples: `(count, ...)`.
+
+        Raises:
+            BlueprintError: if a step does not take its inputs.
+            UsageError: if a step has weights, or has no row for each sample.
+        """
+        batches = [
+            self._draw_batch(index, min(_BATCH_SIZE, count - index * _BATCH_SIZE), seed)
+            for index in range(math.ceil(count / _BATCH_SIZE))
+        ]
+        return np.concatenate(batches)
+
+    def _draw_batch(self, index: int, size: int, seed: int) -> NDArray[np.float32]:
+        values: dict[str, Tensors] = {}
+        context = StepContext(training=False, on_replica=False)
+        for node in self._sample.nodes:
+            inputs = {ref.node: values[ref.node] for ref in node.input_refs()}
+            if node.operation in RANDOM_OPERATIONS:
+                # Of a whole batch, so that further samples do not change those before them.
+                shape = (_BATCH_SIZE, *drawn_shape(node, inputs))
+                key = draw_seed(seed, tf.constant(index), f"sample/{node.name}")
+                values[node.name] = (draw(node, shape, key)[:size],)
+            elif node.operation == ROWS:
+                values[node.name] = (index * _BATCH_SIZE + tf.range(size),)
+            else:
+                values[node.name] = self._runner.run([node], inputs, context)[node.name]
+            for name in inputs:
+                if self._last_uses[name] == node.name and name != self._sample.output.node:
+                    del values[name]
+        self._check_weights()
+        (samples,) = select(self._sample.output, values)
+        if not samples.shape.rank or samples.shape[0] != size:
+            raise UsageError(
+                f"'sample' ({self._sample.span}) returns {list(samples.shape)} for {size} samples,"
+                " not a row for each"
+            )
+        return np.asarray(samples, np.float32)
+
+    def _check_weights(self) -> None:
+        layers = [each for each in self._runner.layers if each.weights]
+        if layers:
+            raise UsageError(
+                f"'sample' ({self._sample.span}) has a {type(layers[0]).__name__}, whose weights no"
+                " network of the run has; put it into a network"
+            )
