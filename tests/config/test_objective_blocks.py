@@ -174,8 +174,37 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         ("{second: ,", "{Permutation: 0,", "net.yaml:14:23: 'length' of Permutation must be"),
         ("{second: ,", "{Bernoulli: 2,", "net.yaml:14:21: 'probability' of Bernoulli"),
-        ("{second: ,", "{Normal: {input_of: third},", "net.yaml:14:29: there is no network"),
+        (
+            "{second: , from: prediction,",
+            "{Normal: {input_of: third},",
+            "net.yaml:14:29: there is no network",
+        ),
         ("{second: ,", "{Normal: {shapes: [2]},", "net.yaml:14:19: Normal has no argument"),
+        (
+            "{second: , from: prediction,",
+            "{Normal: {shape: [2], input_of: second},",
+            "net.yaml:14:31: Normal has its shape from 'shape' and 'input_of'; remove one",
+        ),
+        (
+            "{second: ,",
+            "{Normal: [2],",
+            "net.yaml:14:18: Normal has its shape from 'shape' and 'from'; remove one",
+        ),
+        (
+            "{second: ,",
+            "{Uniform: {minval: 2},",
+            "net.yaml:14:28: 'minval' of Uniform is 2, above 'maxval', which is 1",
+        ),
+        (
+            "{second: ,",
+            "{unshuffle: ,",
+            "net.yaml:14:10: the input of 'unshuffle' does not depend on a 'shuffle'",
+        ),
+        (
+            "{second: , from: prediction,",
+            '{formula: "prediction * $(channels(prediction))",',
+            "net.yaml:14:44: the steps of an objective cannot read shapes",
+        ),
     ],
 )
 def test_wrong_objectives_are_located(
@@ -189,6 +218,36 @@ def test_wrong_objectives_are_located(
     errors = [line for line in lines if line["severity"] == "error"]
     texts = [f"{e['file']}:{e['line']}:{e['column']}: {e['message']}" for e in errors]
     assert [text[: len(message)] for text in texts] == [message]
+
+
+UNUSED = [
+    (
+        "name: other}",
+        "name: other}\n      - {losses.MeanSquaredError: , from: [y, other], name: unused}",
+        "net.yaml:15:10: no loss, metric or memory depends on this step; it is not part of",
+    ),
+    ("{other: other}", "{other: error}", "net.yaml:14:10: no loss, metric or memory depends on"),
+    ("{other: other}", "{other: other}", "net.yaml:6:3: no loss depends on the network 'second'"),
+    (
+        MINIMIZE,
+        MINIMIZE + "\n    memories: {rows: {of: prediction, length: 3}}",
+        "net.yaml:17:16: no loss or metric depends on the memory 'rows'; it is not part of the",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), UNUSED)
+def test_unused_parts_are_located(
+    folder: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, message: str
+):
+    """Losses, steps, networks and memories without effect on what is minimized are warnings."""
+    assert old in BLUEPRINT
+    (folder / "net.yaml").write_text(BLUEPRINT.replace(old, new))
+    assert main(["validate", "net.yaml", "--error-format", "json"]) == 0
+    warnings = json.loads(capsys.readouterr().out)
+    assert {each["code"] for each in warnings} == {"unused-step"}
+    texts = [f"{w['file']}:{w['line']}:{w['column']}: {w['message']}" for w in warnings]
+    assert any(text.startswith(message) for text in texts), texts
 
 
 FILE = """archbuilder: 1

@@ -250,7 +250,7 @@ training:
       - {net: , from: image}
       - {formula: "previous ** 2", name: size}
     minimize: size
-    metrics: {digit: label}
+    metrics: {digit: label, earlier_digit: digits}
     memories: {digits: {of: label, length: 5}}
   epochs: 1
   validation_split: 0

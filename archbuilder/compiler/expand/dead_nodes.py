@@ -26,11 +26,17 @@ def remove_dead_nodes(graph: Graph, diagnostics: Diagnostics) -> Graph:
 
 
 def eliminate_dead_nodes(
-    nodes: Sequence[Node], outputs: Collection[str], diagnostics: Diagnostics
+    nodes: Sequence[Node],
+    outputs: Collection[str],
+    diagnostics: Diagnostics,
+    *,
+    output_noun: str = "output",
+    result: str = "model",
 ) -> tuple[Node, ...]:
     """Return the nodes that some outputs depend on, and warn about the others.
 
-    Each chain of dead nodes gets one warning, at its last node.
+    Each chain of dead nodes gets one warning, at its last node. By `output_noun` and `result`, it
+    says what the outputs are, and what the nodes do not belong to.
     """
     used = set(outputs)
     live_nodes: list[Node] = []
@@ -47,7 +53,7 @@ def eliminate_dead_nodes(
     for last, preceding_count in reversed(_dead_ends(dead_nodes)):
         count_text = "one" if preceding_count == 1 else str(preceding_count)
         steps = f", and the {count_text} before it" if preceding_count else ""
-        message = f"no output depends on this step{steps}; it is not part of the model"
+        message = f"no {output_noun} depends on this step{steps}; it is not part of the {result}"
         with diagnostics.within(last.frame):
             diagnostics.warning("unused-step", message, last.span)
     if not dead_nodes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from archbuilder.compiler.ir import Node
+from archbuilder.compiler.ir import Argument, Graph, GraphInput, Node, TensorRef
 from archbuilder.compiler.objective_ir import Memory, Update, gradient_inputs, needed_nodes
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote, quote_list
 from archbuilder.diagnostics.span import Span
@@ -13,11 +13,36 @@ from archbuilder.language.objective_ast import Reference
 from archbuilder.language.objective_operations import (
     AUGMENT,
     GRADIENT,
+    INPUT_OF,
+    RANDOM_OPERATIONS,
     ROWS,
+    SHUFFLE,
+    UNSHUFFLE,
     WHOLE_BATCH_OPERATIONS,
 )
+from archbuilder.yaml.nodes import to_plain
 
 _RESERVED_LOGS: Final = ("epoch", "seconds", "stage")
+
+
+class ObjectiveShapes:
+    """A `ShapeOracle` that reports each read of a shape: it is known when an objective runs."""
+
+    def __init__(
+        self,
+        _inputs: Sequence[GraphInput],
+        _nodes: Mapping[str, Node],
+        diagnostics: Diagnostics,
+    ) -> None:
+        self._diagnostics = diagnostics
+
+    def find_shape(self, _ref: TensorRef, span: Span) -> None:
+        """Report the reference."""
+        self._diagnostics.error(
+            "invalid-choice",
+            "the steps of an objective cannot read shapes, which are known when they run",
+            span,
+        )
 
 
 def check_network_names(
@@ -35,7 +60,16 @@ def check_network_names(
             )
 
 
-def check_gradients(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
+def check_steps(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
+    """Report steps that an objective cannot run."""
+    _check_gradients(nodes, diagnostics)
+    _check_random_numbers(nodes, diagnostics)
+    _check_shuffles(nodes, diagnostics)
+    _check_constants(nodes, diagnostics)
+    _check_wrapped_blocks(nodes, diagnostics)
+
+
+def _check_gradients(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
     """Report gradients of what does not depend on the tensors that they are taken by."""
     for node in nodes:
         if node.operation != GRADIENT:
@@ -64,7 +98,56 @@ def check_views(nodes: Sequence[Node], columns: Collection[str], diagnostics: Di
                 )
 
 
-def check_constants(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
+def _check_random_numbers(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
+    """Report random numbers between crossed bounds, or with several shapes."""
+    for node in nodes:
+        arguments = {each.name: each for each in node.arguments}
+        with diagnostics.within(node.frame):
+            if node.operation in RANDOM_OPERATIONS:
+                shapes = [each for each in ("shape", INPUT_OF) if each in arguments]
+                sources = [f"'{each}'" for each in shapes] + ["'from'"] * bool(node.inputs)
+                if len(sources) > 1:
+                    diagnostics.error(
+                        "invalid-structure",
+                        f"{node.operation} has its shape from {' and '.join(sources)}; remove one",
+                        arguments[shapes[-1]].span,
+                    )
+            if node.operation == "Uniform":
+                _check_bounds(node, arguments, diagnostics)
+
+
+def _check_bounds(node: Node, arguments: Mapping[str, Argument], diagnostics: Diagnostics) -> None:
+    names = ("minval", "maxval")
+    defaults = RANDOM_OPERATIONS[node.operation].arguments
+    lower, upper = (
+        to_plain(arguments[name].value) if name in arguments else defaults[name].default
+        for name in names
+    )
+    if isinstance(lower, int | float) and isinstance(upper, int | float) and lower > upper:
+        spans = [arguments[name].value.span for name in names if name in arguments]
+        diagnostics.error(
+            "out-of-range",
+            f"'minval' of Uniform is {lower:g}, above 'maxval', which is {upper:g}",
+            spans[0],
+        )
+
+
+def _check_shuffles(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
+    """Report an `unshuffle` of rows that are in their own order."""
+    shuffled: set[str] = set()
+    for node in nodes:
+        if node.operation == SHUFFLE or any(ref.node in shuffled for ref in node.input_refs()):
+            shuffled.add(node.name)
+        elif node.operation == UNSHUFFLE:
+            with diagnostics.within(node.frame):
+                diagnostics.error(
+                    "invalid-inputs",
+                    f"the input of '{UNSHUFFLE}' does not depend on a '{SHUFFLE}'",
+                    node.span,
+                )
+
+
+def _check_constants(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
     """Report constants in files: a run keeps its objective, but not the files of one."""
     for node in nodes:
         for argument in node.arguments:
@@ -100,6 +183,49 @@ def check_log_names(
         seen.add(name)
 
 
+def read_memories(
+    memories: Sequence[Memory],
+    nodes: Sequence[Node],
+    outputs: Collection[TensorRef],
+    diagnostics: Diagnostics,
+) -> tuple[Memory, ...]:
+    """Return the memories that losses and metrics depend on, and warn about the others.
+
+    The outputs are the losses and metrics.
+    """
+    read = {each.node for each in outputs}
+    for node in needed_nodes(nodes, read):
+        read.update(each.node for each in node.input_refs())
+    for memory in memories:
+        if memory.name not in read:
+            diagnostics.warning(
+                "unused-step",
+                f"no loss or metric depends on the memory '{memory.name}'; it is not part of the"
+                " objective",
+                memory.span,
+            )
+    return tuple(each for each in memories if each.name in read)
+
+
+def warn_of_untrained_networks(
+    graphs: Mapping[str, Graph],
+    nodes: Sequence[Node],
+    losses: Collection[TensorRef],
+    copied: Collection[str],
+    diagnostics: Diagnostics,
+) -> None:
+    """Warn about the networks that no loss depends on, and that nothing copies."""
+    needed = needed_nodes(nodes, {each.node for each in losses})
+    used = {node.operation for node in needed}.union(copied)
+    for name, graph in graphs.items():
+        if name not in used:
+            diagnostics.warning(
+                "unused-step",
+                f"no loss depends on the network '{name}': it keeps its weights",
+                graph.span,
+            )
+
+
 def check_memories(
     memories: Sequence[Memory], nodes: Sequence[Node], diagnostics: Diagnostics
 ) -> None:
@@ -132,7 +258,7 @@ def check_sample_steps(
                 diagnostics.error("invalid-choice", message, node.span)
 
 
-def check_wrapped_blocks(nodes: Iterable[Node], diagnostics: Diagnostics) -> None:
+def _check_wrapped_blocks(nodes: Iterable[Node], diagnostics: Diagnostics) -> None:
     """Report layers that wrap blocks: their models need shapes, which objectives do not know."""
     for node in nodes:
         if node.wrapped is not None:

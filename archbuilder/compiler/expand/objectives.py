@@ -11,14 +11,15 @@ from archbuilder.compiler.expand.dead_nodes import eliminate_dead_nodes
 from archbuilder.compiler.expand.lowering import Expander
 from archbuilder.compiler.expand.network_inputs import resolve_network_input, with_input_shape
 from archbuilder.compiler.expand.objective_checks import (
-    check_constants,
-    check_gradients,
+    ObjectiveShapes,
     check_log_names,
     check_memories,
     check_network_names,
     check_sample_steps,
+    check_steps,
     check_views,
-    check_wrapped_blocks,
+    read_memories,
+    warn_of_untrained_networks,
 )
 from archbuilder.compiler.expand.scope import PREVIOUS, FileScope, Scope, Symbol
 from archbuilder.compiler.expand.size_limit import check_step_count
@@ -134,12 +135,12 @@ class _ObjectiveExpansion:
             for name, reference in declared.metrics
             for ref in self._resolve(reference, scope)
         ]
-        memories = [
+        memories = tuple(
             Memory(each.name, ref, length, each.span)
             for each in declared.memories
             for ref in self._resolve(each.step, scope)
             for length in self._integer(each.length, "the length of a memory", _MAX_MEMORY)
-        ]
+        )
         updates = self._updates(scope, steps.nodes)
         check_views(steps.nodes, [each.name for each in columns], self._diagnostics)
         check_memories(memories, steps.nodes, self._diagnostics)
@@ -148,21 +149,21 @@ class _ObjectiveExpansion:
         sample = None if declared.sample is None else self._sample(declared.sample)
         if self._tracker.has_errors():
             return None
-        self._warn_of_unused_networks(steps.nodes)
-        outputs = [
-            *(term.value for update in updates for term in update.losses),
-            *(ref for _, ref in metrics),
-            *(each.value for each in memories),
-        ]
+        losses = [term.value for update in updates for term in update.losses]
+        copied = [each.network.name for each in declared.copies]
+        warn_of_untrained_networks(self._graphs, steps.nodes, losses, copied, self._diagnostics)
+        outputs = [*losses, *(ref for _, ref in metrics)]
+        memories = read_memories(memories, steps.nodes, outputs, self._diagnostics)
+        outputs += [each.value for each in memories]
         return ObjectiveGraph(
             declared.block.name,
             tuple(each.name for each in declared.networks),
             tuple(columns),
-            self._live_nodes(steps.nodes, outputs),
+            self._live_nodes(steps.nodes, outputs, "loss, metric or memory"),
             tuple(updates),
             tuple(metrics),
             tuple(self._network_copies()),
-            tuple(memories),
+            memories,
             sample,
             declared.span,
         )
@@ -176,26 +177,23 @@ class _ObjectiveExpansion:
             scope.symbols[name] = Symbol(TensorRefs((TensorRef(name),)), span)
         check_step_count(block, self._file, self._variables, self._evaluator)
         # Steps may compute along the axis of the batch: `mean(z, axis=0)`.
-        expander = Expander(self._evaluator, (), None, unbatched=names)
+        expander = Expander(self._evaluator, (), ObjectiveShapes, unbatched=names)
         first = TensorRefs((TensorRef(columns[0]),)) if columns else TensorRefs(())
         outputs = expander.expand_steps(block.steps, scope, first, self._variables)
-        nodes = expander.nodes
-        check_gradients(nodes, self._diagnostics)
-        check_constants(nodes, self._diagnostics)
-        check_wrapped_blocks(nodes, self._diagnostics)
-        if expander.shapes.has_unknown and not self._tracker.has_errors():
-            self._diagnostics.error(
-                "invalid-choice",
-                "the steps of an objective cannot read shapes, which are known when they run",
-                block.span,
-            )
-        return _Steps(nodes, scope, outputs)
+        check_steps(expander.nodes, self._diagnostics)
+        return _Steps(expander.nodes, scope, outputs)
 
     def _live_nodes(
-        self, nodes: tuple[Node, ...], outputs: Iterable[TensorRef]
+        self, nodes: tuple[Node, ...], outputs: Iterable[TensorRef], output_noun: str
     ) -> tuple[Node, ...]:
         """Return the nodes that some outputs need, with the shapes of random numbers."""
-        live = eliminate_dead_nodes(nodes, {each.node for each in outputs}, self._diagnostics)
+        live = eliminate_dead_nodes(
+            nodes,
+            {each.node for each in outputs},
+            self._diagnostics,
+            output_noun=output_noun,
+            result="objective",
+        )
         return tuple(with_input_shape(each, self._graphs, self._diagnostics) for each in live)
 
     def _sample(self, declared: SampleDeclaration) -> SampleGraph | None:
@@ -209,7 +207,7 @@ class _ObjectiveExpansion:
             counts = self._integer(declared.count, "'count'", _MAX_SAMPLES)
         for output in outputs:
             for count in counts:
-                nodes = self._live_nodes(steps.nodes, [output])
+                nodes = self._live_nodes(steps.nodes, [output], "sample")
                 return SampleGraph(nodes, output, count, declared.span)
         return None
 
@@ -217,15 +215,6 @@ class _ObjectiveExpansion:
     def has_errors(self) -> bool:
         """Whether an error was reported."""
         return self._tracker.has_errors()
-
-    def _warn_of_unused_networks(self, nodes: tuple[Node, ...]) -> None:
-        used = {node.operation for node in nodes}
-        used |= {copy.network.name for copy in self._declared.copies}
-        for name, graph in self._graphs.items():
-            if name not in used:
-                self._diagnostics.warning(
-                    "unused-step", f"the objective does not use the network '{name}'", graph.span
-                )
 
     def _check_networks(self) -> None:
         """Report references to networks that the blueprint does not have."""

@@ -44,7 +44,6 @@ class NetworkShapes:
     """The shapes of one network; its oracle is made when the first one is asked for.
 
     Attributes:
-        has_unknown: Whether a shape was unknown, so that the nodes may be incomplete.
         is_readable: Whether shapes can be read: not within a block that a layer wraps, whose input
             has a shape only when the layer is built.
     """
@@ -56,7 +55,6 @@ class NetworkShapes:
         nodes: Mapping[str, Node],
         diagnostics: Diagnostics,
     ) -> None:
-        self.has_unknown = False
         self.is_readable = True
         self._make_oracle = make_oracle
         self._inputs = inputs
@@ -81,10 +79,7 @@ class NetworkShapes:
             if self._oracle is None:
                 self._oracle = self._make_oracle(self._inputs, self._nodes, self._diagnostics)
             shape = self._oracle.find_shape(tensors.refs[0], span)
-        if shape is None:
-            self.has_unknown = True
-            return UNKNOWN
-        return shape
+        return UNKNOWN if shape is None else shape
 
 
 @dataclass(frozen=True, slots=True)
