@@ -119,6 +119,7 @@ class ObjectiveGraph:
     copies: tuple[NetworkCopy, ...]
     memories: tuple[Memory, ...]
     sample: SampleGraph | None
+    frozen: tuple[str, ...]
     span: Span
 
     @property

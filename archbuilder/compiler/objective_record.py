@@ -35,6 +35,8 @@ def objective_to_dict(graph: ObjectiveGraph) -> dict[str, PlainData]:
             each.name: {"of": each.network, "momentum": _number(each.momentum)}
             for each in graph.copies
         }
+    if graph.frozen:
+        fields["frozen"] = [*graph.frozen]
     if graph.memories:
         fields["memories"] = {
             each.name: {"of": str(each.value), "length": each.length} for each in graph.memories

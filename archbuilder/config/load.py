@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,13 +11,14 @@ from archbuilder.compiler.expand.objectives import ObjectiveScope
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.data import parse_data
 from archbuilder.config.image_size import takes_any_size
-from archbuilder.config.layer_patterns import layer_path_prefix
+from archbuilder.config.layer_patterns import layer_path_prefix, selects
 from archbuilder.config.objective_source import expand_for_networks, read_objective
 from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
 from archbuilder.config.sources import DataConfig
-from archbuilder.config.training import Recipe
+from archbuilder.config.training import Recipe, TrainingConfig
 from archbuilder.config.training_parser import parse_training
 from archbuilder.diagnostics.errors import Diagnostics, ExpansionFrame, quote_list
+from archbuilder.diagnostics.span import Span
 from archbuilder.files.blueprint_files import read_file
 from archbuilder.formatting import plural
 from archbuilder.language.parser.document import check_version
@@ -117,6 +118,10 @@ def parse_recipe(
         )
         if training_config is not None:
             _check_adapted_layers(graphs, training_config.objective, diagnostics)
+            if objective_graph is not None and not is_record:
+                _warn_of_frozen_networks(
+                    objective_graph.frozen, training_config, layer_paths, training.span, diagnostics
+                )
     if training and data_config is not None and not is_record:
         _check_held_out(data_config, training, diagnostics)
     diagnostics.raise_errors()
@@ -133,6 +138,28 @@ def _check_held_out(data: DataConfig, training: Tree, diagnostics: Diagnostics) 
                 f"'data' has a '{name}', and '{entry.key}' would hold out examples for it too",
                 entry.key_span,
                 label=f"remove it, or the '{name}' under 'data'",
+            )
+
+
+def _warn_of_frozen_networks(
+    names: Sequence[str],
+    training: TrainingConfig,
+    layer_paths: Sequence[str],
+    span: Span,
+    diagnostics: Diagnostics,
+) -> None:
+    """Warn of frozen networks whose random weights no file replaces."""
+    for name in names:
+        paths = [each for each in layer_paths if each.startswith(f"{name}.")]
+        if not any(
+            not file.of or any(selects(file.of, path) for path in paths)
+            for file in training.weights
+        ):
+            diagnostics.warning(
+                "missing-key",
+                f"the frozen network '{name}' keeps its random weights",
+                span,
+                notes=(f"add 'weights: {{file: runs/{name}, of: {name}}}'",),
             )
 
 

@@ -99,6 +99,8 @@ class ObjectiveBlock:
     copies: tuple[CopyDeclaration, ...]
     memories: tuple[MemoryDeclaration, ...]
     sample: SampleDeclaration | None
+    frozen: tuple[Reference, ...]
+    """The networks that no update trains, and that are always in evaluation mode."""
     span: Span
 
     @property

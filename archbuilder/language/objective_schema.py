@@ -99,6 +99,9 @@ OBJECTIVE: Final = with_description(
             ),
             "metrics": with_description("Steps whose means are logged.", mapping_schema(TEXT)),
             "copies": with_description("Averages of networks.", mapping_schema(_COPY)),
+            "frozen": with_description(
+                "The networks that keep their weights, and are in evaluation mode.", _NAMES
+            ),
             "memories": with_description("Rows of earlier batches.", mapping_schema(_MEMORY)),
             "sample": with_description("Steps that draw samples after training.", _SAMPLE),
         },

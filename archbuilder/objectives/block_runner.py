@@ -175,7 +175,10 @@ class BlockRunner:
             BuildError: if Keras rejects its arguments.
         """
         if node.operation in self.networks:
-            return partial(_call_network, node, self.networks[node.operation])
+            network = self.networks[node.operation]
+            if node.operation in self.graph.frozen:
+                return partial(_call_network, node, network, training=False)
+            return partial(_call_network, node, network)
         if node.operation == GRADIENT:
             return partial(_gradient, node)
         if node.operation.startswith(LOSS_PREFIX):
@@ -231,10 +234,14 @@ def _flatten(result: object) -> Tensors:
     return (result,)
 
 
-def _call_network(node: Node, network: Network, call: Call) -> Tensors:
+def _call_network(
+    node: Node, network: Network, call: Call, *, training: bool | None = None
+) -> Tensors:
+    """Call a network in training or in evaluation, which its step or the batch decides if None."""
     tensors = dict(zip(network.inputs, call.positional, strict=False)) | call.keywords
     constants = {each.name: to_plain(each.value) for each in node.call_constants}
-    training = bool(constants.get("training", call.context.training))
+    if training is None:
+        training = bool(constants.get("training", call.context.training))
     outputs = network(tensors, training=training)
     if network.function is None:
         call.context.added_losses[node.operation] += _added_losses(network.model)

@@ -75,6 +75,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             UPDATE + "networks: second}}",
             "net.yaml:16:46: the losses of this update do not depend on 'second'",
         ),
+        (MINIMIZE, MINIMIZE + "\n    frozen: nett", "net.yaml:17:13: there is no network 'nett'"),
+        (
+            MINIMIZE,
+            UPDATE + "networks: net}}\n    frozen: net",
+            "net.yaml:16:46: 'net' is frozen",
+        ),
         (MINIMIZE, UPDATE + "steps: 0}}", "net.yaml:16:43: 'steps' must be an integer"),
         (MINIMIZE, "updates: {a: {steps: 2}}", "net.yaml:16:15: the update 'a' has no 'minimize'"),
         ("{net: ,", "{nets: ,", "net.yaml:12:10: there is no block 'nets'"),
@@ -248,6 +254,16 @@ def test_unused_parts_are_located(
     assert {each["code"] for each in warnings} == {"unused-step"}
     texts = [f"{w['file']}:{w['line']}:{w['column']}: {w['message']}" for w in warnings]
     assert any(text.startswith(message) for text in texts), texts
+
+
+def test_frozen_networks_without_weights(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """Random weights that nothing trains are a warning, unless a file replaces some of them."""
+    frozen = BLUEPRINT.replace(MINIMIZE, "minimize: [error, other]\n    frozen: second")
+    for weights, count in (("", 1), ("  weights: {file: a.keras, of: second}\n", 0)):
+        (folder / "net.yaml").write_text(frozen + weights)
+        assert main(["validate", "net.yaml", "--error-format", "json"]) == 0
+        warnings = [f"{e['line']}: {e['message']}" for e in json.loads(capsys.readouterr().out)]
+        assert warnings == ["9: the frozen network 'second' keeps its random weights"] * count
 
 
 FILE = """archbuilder: 1

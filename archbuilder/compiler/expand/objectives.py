@@ -117,6 +117,7 @@ class _ObjectiveExpansion:
         program = replace(objective.file.program, callees=objective_callees(interfaces))
         self._file = replace(objective.file, program=program)
         self._variables = objective.file.variables
+        self._frozen = tuple(each.name for each in declared.frozen)
         self._evaluator = evaluator
         self._diagnostics: Diagnostics = evaluator.diagnostics
         self._tracker = evaluator.diagnostics.track_errors()
@@ -165,6 +166,7 @@ class _ObjectiveExpansion:
             tuple(self._network_copies()),
             memories,
             sample,
+            self._frozen,
             declared.span,
         )
 
@@ -229,7 +231,7 @@ class _ObjectiveExpansion:
                 self._diagnostics.error("duplicate-name", message, span)
             taken.add(name)
         copied = [each.network for each in declared.copies]
-        check_network_names(copied, self._graphs, self._diagnostics)
+        check_network_names((*copied, *declared.frozen), self._graphs, self._diagnostics)
         for update in declared.updates:
             check_network_names(update.networks, [*self._graphs, OWN_LAYERS], self._diagnostics)
 
@@ -293,7 +295,11 @@ class _ObjectiveExpansion:
             reached = self._reached_networks([term.value for term in terms], nodes)
             networks = tuple(reference.name for reference in update.networks)
             for reference in update.networks:
-                if terms and reference.name in self._graphs and reference.name not in reached:
+                if reference.name in self._frozen:
+                    self._diagnostics.error(
+                        "invalid-choice", f"'{reference.name}' is frozen", reference.span
+                    )
+                elif terms and reference.name in self._graphs and reference.name not in reached:
                     self._diagnostics.error(
                         "invalid-choice",
                         f"the losses of this update do not depend on '{reference.name}'",
@@ -313,6 +319,7 @@ class _ObjectiveExpansion:
     def _reached_networks(self, refs: list[TensorRef], nodes: tuple[Node, ...]) -> tuple[str, ...]:
         """Return the networks that some tensors depend on, and the layers of the objective."""
         reached = {node.operation for node in needed_nodes(nodes, {each.node for each in refs})}
+        reached -= {*self._frozen}
         return (*(name for name in self._graphs if name in reached), OWN_LAYERS)
 
     def _network_copies(self) -> Iterable[NetworkCopy]:

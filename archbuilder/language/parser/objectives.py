@@ -33,6 +33,7 @@ OBJECTIVE_KEYS: Final = (
     "copies",
     "memories",
     "sample",
+    "frozen",
 )
 UPDATE_KEYS: Final = ("minimize", "networks", "steps")
 LOSS_KEYS: Final = ("of", "weight")
@@ -81,6 +82,7 @@ def decode_objective(reader: FieldReader, name: str, entry: MappingEntry) -> Obj
         copies=tuple(_decode_copies(reader, values.get("copies"))),
         memories=tuple(_decode_memories(reader, values.get("memories"))),
         sample=_decode_sample(reader, entries.get("sample")),
+        frozen=_references(reader, values.get("frozen"), "'frozen'", "a network"),
         span=span,
     )
 
