@@ -258,7 +258,8 @@ def test_unused_parts_are_located(
 
 def test_frozen_networks_without_weights(folder: Path, capsys: pytest.CaptureFixture[str]):
     """Random weights that nothing trains are a warning, unless a file replaces some of them."""
-    frozen = BLUEPRINT.replace(MINIMIZE, "minimize: [error, other]\n    frozen: second")
+    frozen = BLUEPRINT.replace("{other: other}", "{size: other}")
+    frozen = frozen.replace(MINIMIZE, "minimize: {error: $weight, other: 1}\n    frozen: second")
     for weights, count in (("", 1), ("  weights: {file: a.keras, of: second}\n", 0)):
         (folder / "net.yaml").write_text(frozen + weights)
         assert main(["validate", "net.yaml", "--error-format", "json"]) == 0
