@@ -78,6 +78,7 @@ ORDER: Mapping[str, str] = {
         lowering
         networks objective_checks
         network_inputs
+        objective_results
         objectives
     """,
     "archbuilder.config": """
@@ -167,7 +168,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.inference": """
         input_files load_run predicted_outputs samplers
-        evaluate lm_scoring sample
+        evaluate lm_scoring result_network sample
         generate predict
         prediction_writer
     """,
@@ -196,10 +197,10 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.objectives": """
         block_columns block_runner block_schedules contrastive_model gan_model linear_probe
-        mlm_masking output_activation ridge
+        mlm_masking output_activation probe_classifiers ridge
         adversarial block_model contrastive lm_common supervised
         block_batches
-        block_samples block_trial
+        block_samples block_trial probes
         block
         causal_lm masked_lm sequence_to_sequence
     """,
@@ -220,8 +221,8 @@ ORDER: Mapping[str, str] = {
         adapted_layers stages
     """,
     "archbuilder.trainer.callbacks": """
-        callback_list history learning_rates monitors nan_batch_dump progress_bar sample_images
-        steps_per_execution swap_ema_weights tensorboard terminate_on_nan
+        callback_list history learning_rates monitors nan_batch_dump probe_logs progress_bar
+        sample_images steps_per_execution swap_ema_weights tensorboard terminate_on_nan
         recipe_callbacks
         checkpoint
     """,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,6 +124,7 @@ def predict(  # noqa: PLR0913 - keyword arguments with defaults
     limits: Limits | None = None,
     allow_dirs: Iterable[FilePath] = (),
     log: LogFn | None = None,
+    network: str | None = None,
     raw: bool = False,
 ) -> Iterator[Prediction]:
     """Return an iterator over the predictions of a trained network, one per example, in order.
@@ -145,6 +147,8 @@ def predict(  # noqa: PLR0913 - keyword arguments with defaults
         limits: Bounds for the size of the blueprint and its models.
         allow_dirs: Directories that the blueprint and its data may be read from, besides its own.
         log: Called with each note about the inputs, such as `print`.
+        network: The network that predicts, or its output, such as `encoder.features`; by default
+            the only one, or the result of the objective.
         raw: Whether to return the outputs of the network: logits instead of probabilities, and
             numbers without the units of the column that they were compared with.
 
@@ -156,10 +160,13 @@ def predict(  # noqa: PLR0913 - keyword arguments with defaults
     request = blueprint_request(blueprint, variant, params, limits=limits, allow_dirs=allow_dirs)
     arguments = {"weights": weights, "batch_size": batch_size, "distribute": distribute}
     batch_size = check_arguments(arguments, request.limits).get("batch_size")
+    if network is not None:
+        STRING.check("network", network)
     path = required_path("run", run)
     target = load_target(path, request, blueprint, optional_path("recipe", recipe), weights)
     paths = path_list("files", [files] if isinstance(files, str | PathLike) else files, "files")
     trained_run, devices = _open_trained_run(path, target, batch_size, distribute)
+    trained_run = replace(trained_run, network=network)
     return _iter_predictions(trained_run, paths, request.limits, devices, log, batch_size, raw=raw)
 
 

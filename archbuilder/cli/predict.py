@@ -42,6 +42,11 @@ _FORMATS: Final[tuple[PredictionFormat, ...]] = ("csv", "jsonl")
     default=None,
 )
 @click.option(
+    "--network",
+    metavar="NAME",
+    help="Network that predicts, or its output NAME.OUTPUT. [default: the result of the objective]",
+)
+@click.option(
     "--raw",
     is_flag=True,
     help="Write the outputs of the network: no probabilities of logits, classes or units.",
@@ -57,6 +62,7 @@ def predict_command(
     inputs: tuple[Path, ...],
     output: Path | None,
     output_format: PredictionFormat | None,
+    network: str | None,
     raw: bool,
 ) -> int:
     """Predict the outputs of a trained network for inputs.
@@ -82,7 +88,11 @@ def predict_command(
     if exit_code is not None:
         return exit_code
     predictions = api.predict(
-        run_request.target, inputs, raw=raw, **run_request.api_arguments(console.print_stderr)
+        run_request.target,
+        inputs,
+        network=network,
+        raw=raw,
+        **run_request.api_arguments(console.print_stderr),
     )
     # It imports TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.inference.prediction_writer import format_predictions  # noqa: PLC0415

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from archbuilder.compiler.ir import Graph, Node, TensorRef
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.diagnostics.span import Span
+from archbuilder.language.objective_ast import ProbeMethod
 from archbuilder.language.objective_operations import GRADIENT_BY, GRADIENT_OF
 
 ScheduledNumber: TypeAlias = float | KerasObject
@@ -102,6 +103,38 @@ class SampleGraph:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """A classifier on the values of a step, whose accuracy on held-out examples is logged.
+
+    `neighbors` and `temperature` are those of k nearest neighbors.
+    """
+
+    method: ProbeMethod
+    features: TensorRef
+    label: str
+    """The column of the labels."""
+    neighbors: int
+    temperature: float
+    span: Span
+
+    @property
+    def log_name(self) -> str:
+        """The name of its accuracy in the logs."""
+        return f"{self.method}_accuracy"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkResult:
+    """The network that predicts after training; `output` is None for all of its outputs."""
+
+    network: str
+    output: str | None
+
+    def __str__(self) -> str:
+        return self.network if self.output is None else f"{self.network}.{self.output}"
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectiveGraph:
     """An objective: nodes over columns, networks and memories, and the updates of the networks.
 
@@ -120,15 +153,48 @@ class ObjectiveGraph:
     memories: tuple[Memory, ...]
     sample: SampleGraph | None
     frozen: tuple[str, ...]
+    probes: tuple[Probe, ...]
+    result: NetworkResult | None
     span: Span
 
     @property
-    def used_columns(self) -> tuple[tuple[int, ObjectiveColumn], ...]:
-        """The columns that are read, each with its position among all."""
-        used = {each.node for node in self.nodes for each in node.input_refs()}
-        used |= {term.value.node for update in self.updates for term in update.losses}
-        used |= {ref.node for _, ref in self.metrics} | {each.value.node for each in self.memories}
+    def trained_refs(self) -> tuple[TensorRef, ...]:
+        """The tensors that training computes: losses, metrics and rows of memories."""
+        losses = [term.value for update in self.updates for term in update.losses]
+        metrics = [ref for _, ref in self.metrics]
+        return (*losses, *metrics, *(each.value for each in self.memories))
+
+    @property
+    def used_refs(self) -> tuple[TensorRef, ...]:
+        """The tensors that training and probes compute."""
+        return (*self.trained_refs, *(each.features for each in self.probes))
+
+    def columns_for(self, refs: Sequence[TensorRef]) -> tuple[tuple[int, ObjectiveColumn], ...]:
+        """Return the columns that some tensors need, each with its position among all."""
+        used = {each.node for node in self.nodes_for(refs) for each in node.input_refs()}
+        used |= {each.node for each in refs}
         return tuple(each for each in enumerate(self.columns) if each[1].name in used)
+
+    def input_columns(
+        self, network: str, inputs: Sequence[str]
+    ) -> tuple[tuple[int, ObjectiveColumn], ...]:
+        """Return the column for each input of a network, with its position among all.
+
+        It is the one that is adapted to the input, or else the one of its name.
+        """
+        columns = []
+        for name in inputs:
+            network_input = NetworkInput(network, name)
+            positioned = [*enumerate(self.columns)]
+            named = [each for each in positioned if each[1].name == name]
+            adapted = [each for each in positioned if each[1].network_input == network_input]
+            added = len(self.columns), ObjectiveColumn(name, None, self.span)
+            columns.append(next(iter((*adapted, *named)), added))
+        return tuple(columns)
+
+    def without_probes(self) -> ObjectiveGraph:
+        """Return the objective without its probes and their steps."""
+        return replace(self, probes=(), nodes=self.nodes_for(self.trained_refs))
 
     @property
     def max_steps(self) -> int:

@@ -7,7 +7,7 @@ graph.
 from __future__ import annotations
 
 from archbuilder.compiler.ir import Argument, Node, TensorRef
-from archbuilder.compiler.objective_ir import ObjectiveGraph, ScheduledNumber, Update
+from archbuilder.compiler.objective_ir import ObjectiveGraph, Probe, ScheduledNumber, Update
 from archbuilder.language.parser.objectives import ONLY_UPDATE
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import to_plain
@@ -47,6 +47,17 @@ def objective_to_dict(graph: ObjectiveGraph) -> dict[str, PlainData]:
             "output": str(graph.sample.output),
             "count": graph.sample.count,
         }
+    if graph.probes:
+        fields["probe"] = {each.method: _probe(each) for each in graph.probes}
+    if graph.result is not None:
+        fields["result"] = str(graph.result)
+    return fields
+
+
+def _probe(probe: Probe) -> dict[str, PlainData]:
+    fields: dict[str, PlainData] = {"of": str(probe.features), "label": probe.label}
+    if probe.method == "knn":
+        fields |= {"neighbors": probe.neighbors, "temperature": probe.temperature}
     return fields
 
 

@@ -16,7 +16,7 @@ from archbuilder.diagnostics.errors import quote
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.plain_data import PlainData
 
-_MAX_BYTES: Final = 2**26
+MAX_JSON_BYTES: Final = 2**26
 _MAX_DEPTH: Final = 64
 # Python's integers have no bound; numpy and TensorFlow take int64.
 _MAX_INTEGER: Final = 2**63 - 1
@@ -50,7 +50,7 @@ class JsonObject:
             OSError: if the file cannot be read, or is larger than 64 MiB.
             JsonError: if the file is not JSON, or its value is not an object.
         """
-        return cls.parse(file.read(_MAX_BYTES))
+        return cls.parse(file.read(MAX_JSON_BYTES))
 
     @classmethod
     def parse(cls, content: bytes) -> JsonObject:

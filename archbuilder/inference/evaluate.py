@@ -51,6 +51,9 @@ class TrainedRun:
     """Weight files by network, which replace those of the run."""
     weights: WeightsChoice = "last"
     """Which weights of the run."""
+    network: str | None = None
+    """The network that predicts, such as `encoder`, or its output, such as `encoder.features`; None
+    for the only one, or the result of the objective."""
 
 
 @preserve_random_state()

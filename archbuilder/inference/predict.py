@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -15,8 +15,6 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Graph
-from archbuilder.config.loss_traits import is_own_loss
-from archbuilder.config.objectives import TargetSpec
 from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.input_checks import adapt_input
 from archbuilder.data.lookup_tables import lookup_tables_by_input
@@ -32,9 +30,11 @@ from archbuilder.inference.predicted_outputs import (
     raw_outputs,
     unit_notes,
 )
+from archbuilder.inference.result_network import choose_network, input_columns, select_outputs
 from archbuilder.keras_backend import build
 from archbuilder.limits import Limits
-from archbuilder.trainer.datasets import adapt_datasets
+from archbuilder.objectives.block_columns import adapt_network_inputs
+from archbuilder.trainer.datasets import adapt_datasets, adapt_sets
 from archbuilder.trainer.random_state import preserve_random_state
 from archbuilder.trainer.step_errors import translate_tf_errors
 
@@ -94,23 +94,22 @@ def predict(
     """
     objective = trained_run.config.training.objective
     objective.require_command("predict")
-    if len(trained_run.graphs) != 1:
-        raise UsageError(f"there are several networks: {', '.join(trained_run.graphs)}")
-    ((name, graph),) = trained_run.graphs.items()
+    result = choose_network(trained_run.graphs, objective, trained_run.network)
+    name = result.network
     # Variables have to be created within the scope, to be mirrored on all replicas.
     with devices.scope(), preserve_random_state():
-        model = build(graph, limits)
+        model = build(trained_run.graphs[name], limits)
     load_trained_weights(trained_run, model, name)
-    model, graph = _without_losses_of_targets(model, graph, objective.target_spec())
+    model, graph = select_outputs(model, trained_run.graphs[name], result, objective.target_spec())
     outputs = (
         raw_outputs(graph) if raw else find_predicted_outputs(trained_run.config, graph, model)
     )
     for note in unit_notes(outputs):
         log(note)
     sources = (
-        _from_files(trained_run, paths, graph, log)
+        _from_files(trained_run, paths, name, graph, log)
         if paths
-        else _from_validation_set(trained_run, model, graph, limits, devices, log)
+        else _from_validation_set(trained_run, model, name, graph, limits, devices, log)
     )
     predictor = _Predictor(model, graph, outputs, devices)
     # At least one example for each replica.
@@ -125,34 +124,23 @@ def predict(
             yield Prediction(key, values, class_names, index_names)
 
 
-def _without_losses_of_targets(
-    model: keras.Model, graph: Graph, spec: TargetSpec
-) -> tuple[keras.Model, Graph]:
-    """Return a network without the outputs that are losses of fed targets, and their inputs.
-
-    New examples have no targets, and a loss is not a prediction.
-    """
-    fed = {*spec.feed_targets_to_inputs}
-    outputs = [
-        (name, ref)
-        for name, ref in graph.outputs
-        if not is_own_loss(spec.losses.get(name))
-        or fed.isdisjoint(each.name for each in graph.subgraph_for([(name, ref)]).inputs)
-    ]
-    if len(outputs) in (0, len(graph.outputs)):
-        return model, graph
-    subgraph = graph.subgraph_for(outputs)
-    submodel = keras.Model(
-        {each.name: model.input[each.name] for each in subgraph.inputs},
-        {name: model.output[name] for name, _ in outputs},
-    )
-    return submodel, subgraph
-
-
 def _from_files(
-    trained_run: TrainedRun, paths: Sequence[Path], graph: Graph, log: Callable[[str], None]
+    trained_run: TrainedRun,
+    paths: Sequence[Path],
+    network: str,
+    graph: Graph,
+    log: Callable[[str], None],
 ) -> Iterator[_PredictionInputs]:
+    objective = trained_run.config.training.objective
+    columns = input_columns(objective, trained_run.graphs, network, graph)
     names = tuple(each.name for each in graph.inputs)
+    if columns is not None:
+        names = tuple(each.name for _, each in columns)
+    # Files have the columns of the training data.
+    column_inputs = tuple(
+        replace(each, name=name) for each, name in zip(graph.inputs, names, strict=True)
+    )
+    column_graph = replace(graph, inputs=column_inputs)
     indices = lookup_tables_by_input(graph)
     config = trained_run.config
     kinds: set[str] = set()
@@ -164,12 +152,12 @@ def _from_files(
             kinds.add(kind)
             log(message)
 
-    for group in read_inputs(paths, config.data.train, graph, config.schema, log_once):
+    for group in read_inputs(paths, config.data.train, column_graph, config.schema, log_once):
         features = group.dataset.select_for(names, ()).inputs
         try:
             inputs = {
-                each.name: adapt_input(features[each.name], each, indices.get(each.name, ()))
-                for each in graph.inputs
+                each.name: adapt_input(features[name], each, indices.get(each.name, ()))
+                for each, name in zip(graph.inputs, names, strict=True)
             }
         except RunError as error:
             # With several files, the message has to say which one does not fit.
@@ -185,6 +173,7 @@ def _from_files(
 def _from_validation_set(
     trained_run: TrainedRun,
     model: keras.Model,
+    network: str,
     graph: Graph,
     limits: Limits,
     devices: DeviceSetup,
@@ -193,9 +182,13 @@ def _from_validation_set(
     # The keys of the examples are their rows in the data, as the validation set may be any of them.
     with preserve_random_state():
         context = make_eval_context(trained_run, limits, devices, log)
-        dataset = adapt_datasets(
-            context, graph, model, context.config.objective.target_spec()
-        ).validation
+        objective = context.config.objective
+        columns = input_columns(objective, trained_run.graphs, network, graph)
+        if columns is None:
+            dataset = adapt_datasets(context, graph, model, objective.target_spec()).validation
+        else:
+            adapt = partial(adapt_network_inputs, columns=columns, graph=graph)
+            dataset = adapt_sets(context, adapt).validation
     if dataset is None:
         raise UsageError("the run has no validation set; give files to predict on")
     rows = (context.validation_dataset or context.dataset).rows_of(dataset.rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import Block
@@ -70,6 +71,22 @@ class MemoryDeclaration:
     span: Span
 
 
+ProbeMethod: TypeAlias = Literal["linear", "knn"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeDeclaration:
+    """A classifier on the values of a step, which shows how well these predict labels."""
+
+    method: ProbeMethod
+    features: Reference
+    label: Reference | None
+    """The column of the labels; None for the column `label`."""
+    neighbors: DeferredValue | None
+    temperature: DeferredValue | None
+    span: Span
+
+
 @dataclass(frozen=True, slots=True)
 class SampleDeclaration:
     """How samples are drawn after training."""
@@ -101,6 +118,9 @@ class ObjectiveBlock:
     sample: SampleDeclaration | None
     frozen: tuple[Reference, ...]
     """The networks that no update trains, and that are always in evaluation mode."""
+    probes: tuple[ProbeDeclaration, ...]
+    result: Reference | None
+    """The network that predicts after training, or an output of it; None if none is named."""
     span: Span
 
     @property
@@ -111,7 +131,7 @@ class ObjectiveBlock:
             yield self.sample.block
 
     def values(self) -> Iterator[DeferredValue]:
-        """Yield the numbers of updates, copies, memories and samples."""
+        """Yield the numbers of updates, copies, memories, samples and probes."""
         for update in self.updates:
             yield from (each.weight for each in update.losses if each.weight is not None)
             if update.steps is not None:
@@ -120,3 +140,5 @@ class ObjectiveBlock:
         yield from (each.length for each in self.memories)
         if self.sample is not None and self.sample.count is not None:
             yield self.sample.count
+        for probe in self.probes:
+            yield from (each for each in (probe.neighbors, probe.temperature) if each is not None)

@@ -81,6 +81,39 @@ _SAMPLE: Final[Schema] = {
     "required": ["layers"],
     "additionalProperties": False,
 }
+_FEATURES: Final = with_description("The step whose values are the features.", TEXT)
+_LABEL: Final = with_description("The column of the labels; by default `label`.", TEXT)
+_LINEAR: Final[Schema] = {
+    "type": "object",
+    "properties": {"of": _FEATURES, "label": _LABEL},
+    "required": ["of"],
+    "additionalProperties": False,
+}
+_KNN: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "of": _FEATURES,
+        "label": _LABEL,
+        "neighbors": with_description("The number of neighbors; by default 200.", _COUNT),
+        "temperature": with_description(
+            "The temperature of their weights; by default 0.07.",
+            any_of({"type": "number", "exclusiveMinimum": 0}, EXPRESSION),
+        ),
+    },
+    "required": ["of"],
+    "additionalProperties": False,
+}
+_PROBE: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "linear": with_description("A linear classifier.", any_of(TEXT, _LINEAR)),
+        "knn": with_description(
+            "A vote of the nearest training examples, weighted by similarity.", any_of(TEXT, _KNN)
+        ),
+    },
+    "minProperties": 1,
+    "additionalProperties": False,
+}
 OBJECTIVE: Final = with_description(
     "Steps over the columns of a batch and the networks, and what they minimize.",
     {
@@ -104,6 +137,12 @@ OBJECTIVE: Final = with_description(
             ),
             "memories": with_description("Rows of earlier batches.", mapping_schema(_MEMORY)),
             "sample": with_description("Steps that draw samples after training.", _SAMPLE),
+            "probe": with_description(
+                "Classifiers of features, whose accuracy every epoch reports.", _PROBE
+            ),
+            "result": with_description(
+                "The network that `predict` uses after training, or an output of it.", TEXT
+            ),
         },
         "required": ["layers"],
         "additionalProperties": False,

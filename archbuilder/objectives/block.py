@@ -32,10 +32,11 @@ from archbuilder.objectives.block_runner import BlockRunner, Network
 from archbuilder.objectives.block_samples import Sampler
 from archbuilder.objectives.block_schedules import resolve_schedules
 from archbuilder.objectives.block_trial import TrialRun, make_memories
+from archbuilder.objectives.probes import Probes, with_possible_probes
 from archbuilder.trainer.callbacks.sample_images import SampleImages
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import AdaptedDatasets, adapt_sets, log_datasets
-from archbuilder.trainer.train_loop import FitSetup, make_restore, make_trainable_task
+from archbuilder.trainer.train_loop import AddedMetrics, FitSetup, make_restore, make_trainable_task
 
 
 def make_block_task(context: TrainingContext, config: BlockObjective) -> TrainableTask:
@@ -46,13 +47,14 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
         BlueprintError: if a network does not fit the machine, or a step does not take its inputs.
         RunError: if the examples do not fit the networks.
     """
-    objective = config.graph
+    objective = with_possible_probes(context, config.graph)
     _check_settings(context, objective)
     graphs = networks_by_name(objective.networks, context.graphs)
     with context.devices.scope():
         models = {name: context.build(graph) for name, graph in graphs.items()}
         copies = _build_copies(context, objective, graphs, models)
-    datasets = adapt_sets(context, lambda dataset: adapt_columns(dataset, objective, graphs))
+    columns = objective.columns_for(objective.used_refs)
+    datasets = adapt_sets(context, lambda dataset: adapt_columns(dataset, columns, graphs))
     log_datasets(context, datasets)
     networks = {name: Network.of(model, graphs[name]) for name, model in models.items()}
     runner = BlockRunner(objective, {**networks, **copies})
@@ -60,10 +62,11 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
         trial = TrialRun.of(runner, datasets.train)
         memories = make_memories(objective, trial, context.config.seed)
         training_model = _make_model(context, config, runner, memories, datasets)
+    probes = Probes(context, objective, datasets, runner)
     draws = BatchDraws(
         objective, trial.shapes, _augmentation(context, objective, datasets), context.config.seed
     )
-    fit_setup = _make_fit_setup(context, objective, training_model, datasets, draws)
+    fit_setup = _make_fit_setup(context, objective, training_model, datasets, draws, probes)
     if objective.sample is not None:
         sampler = Sampler(objective, objective.sample, networks)
         draw = partial(sampler, seed=context.config.seed)
@@ -191,6 +194,7 @@ def _make_fit_setup(
     training_model: BlockModel,
     datasets: AdaptedDatasets,
     draws: BatchDraws,
+    probes: Probes,
 ) -> FitSetup:
     size = context.config.batch_size * objective.max_steps
 
@@ -211,4 +215,5 @@ def _make_fit_setup(
         batches,
         _steps_per_epoch(context, objective, datasets),
         *datasets.eval_batches(size, draws.evaluate),
+        added_metrics=AddedMetrics(probes.names, probes.accuracies),
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph, GraphInput
-from archbuilder.compiler.objective_ir import NetworkInput, ObjectiveColumn, ObjectiveGraph
+from archbuilder.compiler.objective_ir import NetworkInput, ObjectiveColumn
 from archbuilder.data.input_adapter import InputAdapter
 from archbuilder.data.input_checks import adapt_input
 from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset
@@ -18,9 +18,16 @@ from archbuilder.diagnostics.errors import RunError, UsageError, quote_list
 
 
 def adapt_columns(
-    dataset: SourceDataset, objective: ObjectiveGraph, graphs: Mapping[str, Graph]
+    dataset: SourceDataset,
+    used_columns: Sequence[tuple[int, ObjectiveColumn]],
+    graphs: Mapping[str, Graph],
 ) -> AdaptedDataset:
-    """Return the columns of an objective, adapted to the networks that read them.
+    """Return columns of an objective, adapted to the networks that read them.
+
+    Args:
+        dataset: The examples.
+        used_columns: The columns, each with its position among all of the objective.
+        graphs: The networks by the names that the objective has for them.
 
     Raises:
         UsageError: if a column of images has no network whose input decides its size and scale.
@@ -28,8 +35,29 @@ def adapt_columns(
     """
     columns = {
         column.name: _adapt_column(_select_column(dataset, column, position), column, graphs)
-        for position, column in objective.used_columns
+        for position, column in used_columns
     }
+    return _adapted_dataset(dataset, columns)
+
+
+def adapt_network_inputs(
+    dataset: SourceDataset, columns: Sequence[tuple[int, ObjectiveColumn]], graph: Graph
+) -> AdaptedDataset:
+    """Return the inputs of a network, each of which reads a column of an objective.
+
+    Raises:
+        RunError: if a column is missing, or does not fit the network.
+    """
+    inputs = {
+        each.name: adapt_input(_select_column(dataset, column, position), each)
+        for each, (position, column) in zip(graph.inputs, columns, strict=True)
+    }
+    return _adapted_dataset(dataset, inputs)
+
+
+def _adapted_dataset(
+    dataset: SourceDataset, columns: Mapping[str, AdaptedColumn]
+) -> AdaptedDataset:
     notes = [note for each in columns.values() for note in each.adapter.notes]
     return AdaptedDataset(
         columns,
@@ -41,24 +69,32 @@ def adapt_columns(
     )
 
 
-def _select_column(dataset: SourceDataset, column: ObjectiveColumn, position: int) -> Feature:
-    """Return the feature of a column.
+def find_column(dataset: SourceDataset, column: ObjectiveColumn, position: int) -> Feature | None:
+    """Return the feature of a column; None if there is none.
 
     A source without names, such as a directory of images, has its input in the first column and its
     target in the second.
-
-    Raises:
-        RunError: if there is none.
     """
     targets = {name: Feature(each) for name, each in dataset.targets.items()}
     named = dataset.inputs.get(column.name) or targets.get(column.name)
     if named is not None:
         return named
     unnamed = [each[UNNAMED] for each in (dataset.inputs, targets) if UNNAMED in each]
-    if position < len(unnamed):
-        return unnamed[position]
-    names = [name for name in (*dataset.inputs, *targets) if name]
-    available = f": {quote_list(names)}" if names else f" {len(unnamed)} without names"
+    return unnamed[position] if position < len(unnamed) else None
+
+
+def _select_column(dataset: SourceDataset, column: ObjectiveColumn, position: int) -> Feature:
+    """Return the feature of a column.
+
+    Raises:
+        RunError: if there is none.
+    """
+    feature = find_column(dataset, column, position)
+    if feature is not None:
+        return feature
+    columns = [*dataset.inputs, *dataset.targets]
+    names = [name for name in columns if name]
+    available = f": {quote_list(names)}" if names else f" {len(columns)} without names"
     raise RunError(
         f"{dataset.source_name} has no column '{column.name}' for the objective ({column.span}); it"
         f" has{available}"

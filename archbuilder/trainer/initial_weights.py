@@ -16,13 +16,15 @@ import numpy as np
 from archbuilder.config.data_sandbox import DataSandbox
 from archbuilder.config.initial_weights import InitialWeightsConfig
 from archbuilder.config.layer_patterns import block_prefix, selects
-from archbuilder.config.run_config import BEST_SUFFIX, MODEL_SUFFIX
+from archbuilder.config.run_config import BEST_SUFFIX, MODEL_SUFFIX, RUN_JSON
 from archbuilder.config.sources import DataPath
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import UNNAMED
 from archbuilder.diagnostics.errors import BlueprintError, RunError, UsageError, quote, quote_list
 from archbuilder.distribution.collectives import WorkerGroup
+from archbuilder.files.json import MAX_JSON_BYTES, JsonError, JsonObject
+from archbuilder.files.sandbox import read_at_most
 from archbuilder.formatting import plural
 from archbuilder.keras_backend.lora import variable_value
 from archbuilder.trainer.log_format import LogFn
@@ -172,7 +174,8 @@ def _is_file(opener: DataFileOpener, path: DataPath) -> bool:
 def _select_model_file(opener: DataFileOpener, config: InitialWeightsConfig, network: str) -> str:
     """Return the name of the model file of a run that a network starts from.
 
-    It is the file of the network of the same name, or else the only one.
+    It is the file of the network of the same name, or else the only one, or else that of the result
+    of the objective.
     """
     names = [
         each
@@ -184,6 +187,9 @@ def _select_model_file(opener: DataFileOpener, config: InitialWeightsConfig, net
         return name
     if len(names) == 1:
         return names[0]
+    result = f"{_result_network(opener, config)}{MODEL_SUFFIX}"
+    if result in names:
+        return result
     run = quote(config.file.path, 200)
     if not names:
         raise RunError(
@@ -193,3 +199,20 @@ def _select_model_file(opener: DataFileOpener, config: InitialWeightsConfig, net
         f"{run} has the networks {quote_list(names)}; write one of these files, as in"
         f" {quote(f'{config.file.path}/{names[0]}', 200)}"
     )
+
+
+def _result_network(opener: DataFileOpener, config: InitialWeightsConfig) -> str:
+    """Return the network that the objective of a run names as its result; empty if none.
+
+    Raises:
+        RunError: if the record of the run is damaged.
+    """
+    try:
+        with opener.open_file(config.file, RUN_JSON) as descriptor:
+            record = JsonObject.parse(read_at_most(descriptor, MAX_JSON_BYTES))
+            objective = record.object("recipe").object("training").get("objective")
+    except JsonError as error:
+        path = quote(f"{config.file.path}/{RUN_JSON}", 200)
+        raise RunError(f"{path} is not a valid run record: {error}") from None
+    result = objective.get("result") if isinstance(objective, dict) else None
+    return result.partition(".")[0] if isinstance(result, str) else ""

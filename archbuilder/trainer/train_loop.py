@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import keras
@@ -31,6 +31,7 @@ from archbuilder.trainer.callbacks.checkpoint import CheckpointCallback
 from archbuilder.trainer.callbacks.history import HistoryWriter
 from archbuilder.trainer.callbacks.learning_rates import LogLearningRates
 from archbuilder.trainer.callbacks.nan_batch_dump import NAN_BATCH_FILE, dump_nan_batch
+from archbuilder.trainer.callbacks.probe_logs import LogProbes
 from archbuilder.trainer.callbacks.progress_bar import ProgressBar
 from archbuilder.trainer.callbacks.recipe_callbacks import RecipeCallbacks
 from archbuilder.trainer.callbacks.steps_per_execution import LimitStepsPerExecution
@@ -44,6 +45,15 @@ from archbuilder.trainer.step_errors import not_finite_error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class AddedMetrics:
+    """Metrics of held-out examples that are not those of the model."""
+
+    names: tuple[str, ...] = ()
+    compute: Callable[[EvalSet], EpochLogs] = lambda _: {}
+    """Returns their values for a set and the current weights; none without this set."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class FitSetup:
     """A compiled model, its batches and its callbacks: what `fit` trains."""
 
@@ -54,6 +64,7 @@ class FitSetup:
     validation: BatchPipeline | None = None
     test: BatchPipeline | None = None
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
+    added_metrics: AddedMetrics = field(default_factory=AddedMetrics)
 
 
 def fit(
@@ -107,13 +118,14 @@ def fit(
             )
             checkpoint_callback.start_segment(segment.start, checkpoint, terminate_on_nan)
             # The order matters:
-            # - LogLearningRates: first, as it adds to the logs that the others receive.
+            # - LogLearningRates and LogProbes: first, as they add to the logs of the others.
             # - writer: creates the history files before a callback may end the run at a step, and
             #   logs an epoch before the callbacks of the recipe log what follows from it.
             # - checkpoint_callback: last, as it saves the history and the state of the others,
             #   after the loss was checked.
             callbacks = [
                 LogLearningRates(context.config.objective.logged_optimizers),
+                LogProbes(partial(setup.added_metrics.compute, "validation")),
                 writer,
                 terminate_on_nan,
                 tensorboard,
@@ -163,10 +175,11 @@ def make_trainable_task(
         return replace(result, val_metrics={**result.val_metrics, **extra_metrics()})
 
     def evaluate_task(eval_set: EvalSet) -> EpochLogs:
+        added = setup.added_metrics.compute(eval_set)
         if eval_set == "test":
-            return evaluate(setup.model, setup.test, context.devices)
+            return {**evaluate(setup.model, setup.test, context.devices), **added}
         metrics = evaluate(setup.model, setup.validation, context.devices)
-        return {**metrics, **extra_metrics()}
+        return {**metrics, **added, **extra_metrics()}
 
     return TrainableTask(models, train, evaluate_task)
 
@@ -235,7 +248,8 @@ def _make_recipe_callbacks(setup: FitSetup, context: TrainingContext) -> RecipeC
     if configs or save_best is not None:
         metric_names = _build_metrics(setup, context, TrainingPosition())
         if setup.validation is not None:
-            metric_names += [VAL_PREFIX + name for name in metric_names]
+            names = (*metric_names, *setup.added_metrics.names)
+            metric_names += [VAL_PREFIX + name for name in names]
     return RecipeCallbacks(
         configs,
         setup.model,

@@ -168,6 +168,59 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "net.yaml:17:45: 'repeat' expands one step to 1,000,000",
         ),
         (
+            MINIMIZE,
+            MINIMIZE + "\n    probe: {linear: {of: nothing, label: y}}",
+            "net.yaml:17:26: there is no earlier step 'nothing'",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    probe: {linear: other}",
+            "net.yaml:17:13: the probe needs a column of labels, and there is no column 'label'",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    probe: {knn: {of: other, label: z}}",
+            "net.yaml:17:37: the probe needs a column of labels, and there is no column 'z'",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    probe: {knn: {of: other, label: y, neighbors: 0}}",
+            "net.yaml:17:51: 'neighbors' must be an integer",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    probe: {knn: {of: other, label: y, temperature: 0}}",
+            "net.yaml:17:53: 'temperature' must be",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    probe: {linear: {of: other, label: y, neighbors: 3}}",
+            "net.yaml:17:43: the probe 'linear' has no key 'neighbors'",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    probe: {knn: {label: y}}",
+            "net.yaml:17:13: the probe 'knn' has no 'of'",
+        ),
+        (MINIMIZE, MINIMIZE + "\n    probe: {}", "net.yaml:17:12: 'probe' must be one of"),
+        (
+            "name: other}",
+            """name: other}
+      - {gather: , from: other, name: all}
+    probe: {linear: {of: all, label: y}}""",
+            "net.yaml:16:26: the features of a probe depend on the columns of an example, and",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    result: nett",
+            "net.yaml:17:13: there is no network 'nett'",
+        ),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    result: net.features",
+            "net.yaml:17:13: the network 'net' has no output 'features'",
+        ),
+        (
             "training:\n",
             "objective: {layers: [], minimize: x}\ntraining:\n",
             "net.yaml:8:1: the objective of a blueprint stands under 'training'",

@@ -21,6 +21,11 @@ from archbuilder.compiler.expand.objective_checks import (
     read_memories,
     warn_of_untrained_networks,
 )
+from archbuilder.compiler.expand.objective_results import (
+    check_probes,
+    expand_probes,
+    resolve_result,
+)
 from archbuilder.compiler.expand.scope import PREVIOUS, FileScope, Scope, Symbol
 from archbuilder.compiler.expand.size_limit import check_step_count
 from archbuilder.compiler.expand.tensors import ERROR_REFS, TensorRefs
@@ -45,6 +50,7 @@ from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import Block
 from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator
+from archbuilder.language.keyword_schemas import Schema
 from archbuilder.language.objective_ast import (
     LossDeclaration,
     ObjectiveBlock,
@@ -52,8 +58,7 @@ from archbuilder.language.objective_ast import (
     SampleDeclaration,
 )
 from archbuilder.language.objective_operations import objective_callees
-from archbuilder.plain_data import PlainData
-from archbuilder.yaml.nodes import MappingNode, to_plain
+from archbuilder.yaml.nodes import MappingNode, Tree, to_plain
 
 _MAX_STEPS: Final = 100
 _MAX_MEMORY: Final = 10_000_000
@@ -142,10 +147,24 @@ class _ObjectiveExpansion:
             for ref in self._resolve(each.step, scope)
             for length in self._integer(each.length, "the length of a memory", _MAX_MEMORY)
         )
+        probes = [
+            *expand_probes(
+                declared.probes,
+                columns,
+                lambda reference: self._resolve(reference, scope),
+                self._number,
+                self._diagnostics,
+            )
+        ]
+        check_probes(probes, steps.nodes, [each.name for each in memories], self._diagnostics)
         updates = self._updates(scope, steps.nodes)
         check_views(steps.nodes, [each.name for each in columns], self._diagnostics)
         check_memories(memories, steps.nodes, self._diagnostics)
         metric_spans = [(name, reference.span) for name, reference in declared.metrics]
+        metric_spans += [(each.log_name, each.span) for each in probes]
+        result = None
+        if declared.result is not None:
+            result = resolve_result(declared.result, self._graphs, self._diagnostics)
         check_log_names(updates, metric_spans, self._diagnostics)
         sample = None if declared.sample is None else self._sample(declared.sample)
         if self._tracker.has_errors():
@@ -153,7 +172,7 @@ class _ObjectiveExpansion:
         losses = [term.value for update in updates for term in update.losses]
         copied = [each.network.name for each in declared.copies]
         warn_of_untrained_networks(self._graphs, steps.nodes, losses, copied, self._diagnostics)
-        outputs = [*losses, *(ref for _, ref in metrics)]
+        outputs = [*losses, *(ref for _, ref in metrics), *(each.features for each in probes)]
         memories = read_memories(memories, steps.nodes, outputs, self._diagnostics)
         outputs += [each.value for each in memories]
         return ObjectiveGraph(
@@ -167,6 +186,8 @@ class _ObjectiveExpansion:
             memories,
             sample,
             self._frozen,
+            tuple(probes),
+            result,
             declared.span,
         )
 
@@ -342,16 +363,20 @@ class _ObjectiveExpansion:
             schedule = KerasObject.from_tree("schedule", tree)
             check_boundaries(schedule, self._diagnostics)
             return (schedule,)
-        if tree is None or not check_value(tree, {"type": "number"}, title, self._diagnostics):
-            return ()
-        number = to_plain(tree)
-        return (float(number),) if isinstance(number, int | float) else ()
+        return self._checked_number(tree, title, {"type": "number"})
 
     def _integer(self, value: DeferredValue, title: str, maximum: int) -> tuple[int, ...]:
         """Evaluate an integer from 1 on; report an error and return none."""
+        schema: Schema = {"type": "integer", "minimum": 1, "maximum": maximum}
+        return tuple(map(int, self._number(value, title, schema)))
+
+    def _number(self, value: DeferredValue, title: str, schema: Schema) -> tuple[float, ...]:
+        """Evaluate a number of a schema; report an error and return none."""
         tree = self._evaluator.evaluate(value, self._variables)
-        schema: dict[str, PlainData] = {"type": "integer", "minimum": 1, "maximum": maximum}
+        return self._checked_number(tree, title, schema)
+
+    def _checked_number(self, tree: Tree | None, title: str, schema: Schema) -> tuple[float, ...]:
         if tree is None or not check_value(tree, schema, title, self._diagnostics):
             return ()
         number = to_plain(tree)
-        return (number,) if isinstance(number, int) else ()
+        return (float(number),) if isinstance(number, int | float) else ()

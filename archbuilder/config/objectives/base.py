@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.compiler.objective_ir import NetworkResult
 from archbuilder.config.optimizers import OptimizerConfig
 from archbuilder.config.output_types import ClassNumbers
 from archbuilder.config.settings import ObjectiveFeature
@@ -119,6 +120,11 @@ class ObjectiveConfig(abc.ABC):
     def target_spec(self) -> TargetSpec:
         """Return what the outputs are compared with; nothing if there are no targets."""
         return TargetSpec()
+
+    @property
+    def result(self) -> NetworkResult | None:
+        """The network that predicts; None if the objective names none."""
+        return None
 
     def require_command(self, command: Command) -> None:
         """Check that a command can use the trained networks.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archbuilder.compiler.keras_object import KerasObject
-from archbuilder.compiler.objective_ir import ObjectiveGraph
+from archbuilder.compiler.objective_ir import NetworkResult, ObjectiveGraph
 from archbuilder.compiler.objective_record import objective_to_dict
 from archbuilder.config.objectives.base import Command, ObjectiveConfig
 from archbuilder.config.optimizers import (
@@ -54,6 +54,7 @@ class BlockObjective(ObjectiveConfig):
     trains_in_stages = False
     augment = "optional"
     adapts_layers = True
+    used_by = "predict"
     evaluation_needs_training_data = True
 
     graph: ObjectiveGraph
@@ -79,12 +80,18 @@ class BlockObjective(ObjectiveConfig):
             UsageError: if the objective does not say how.
         """
         if command != "sample":
-            super().require_command(command)
+            # Not `super()`, which refers to the class before it got its slots.
+            ObjectiveConfig.require_command(self, command)
         elif self.graph.sample is None:
             raise UsageError(
                 "the objective of this run has no 'sample', whose steps draw samples with its"
                 " networks, as in 'sample: {layers: [{Normal: {input_of: decoder}}, decoder]}'"
             )
+
+    @property
+    def result(self) -> NetworkResult | None:
+        """The network that predicts; None if the objective names none."""
+        return self.graph.result
 
     def recorded(self, _options: Mapping[str, PlainData]) -> PlainData:
         """Return the objective in full, so that a run does not depend on the file."""

@@ -1,8 +1,8 @@
-"""Parser of objectives: their columns, steps, updates, copies and memories."""
+"""Parser of objectives: their columns, steps, updates, copies, memories and probes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -14,6 +14,8 @@ from archbuilder.language.objective_ast import (
     LossDeclaration,
     MemoryDeclaration,
     ObjectiveBlock,
+    ProbeDeclaration,
+    ProbeMethod,
     Reference,
     SampleDeclaration,
     UpdateDeclaration,
@@ -34,12 +36,18 @@ OBJECTIVE_KEYS: Final = (
     "memories",
     "sample",
     "frozen",
+    "probe",
+    "result",
 )
 UPDATE_KEYS: Final = ("minimize", "networks", "steps")
 LOSS_KEYS: Final = ("of", "weight")
 COPY_KEYS: Final = ("of", "momentum")
 MEMORY_KEYS: Final = ("of", "length")
 SAMPLE_KEYS: Final = ("layers", "output", "count")
+PROBE_KEYS: Final[Mapping[ProbeMethod, tuple[str, ...]]] = {
+    "linear": ("of", "label"),
+    "knn": ("of", "label", "neighbors", "temperature"),
+}
 ONLY_UPDATE: Final = ""
 """The name of the update of an objective that has one loss for all networks."""
 
@@ -83,6 +91,8 @@ def decode_objective(reader: FieldReader, name: str, entry: MappingEntry) -> Obj
         memories=tuple(_decode_memories(reader, values.get("memories"))),
         sample=_decode_sample(reader, entries.get("sample")),
         frozen=_references(reader, values.get("frozen"), "'frozen'", "a network"),
+        probes=tuple(_decode_probes(reader, values.get("probe"))),
+        result=next(iter(_references(reader, values.get("result"), "'result'", "a network")), None),
         span=span,
     )
 
@@ -260,3 +270,31 @@ def _decode_sample(reader: FieldReader, entry: MappingEntry | None) -> SampleDec
         reader.decode_value(fields["count"]) if "count" in fields else None,
         entry.key_span,
     )
+
+
+def _decode_probes(reader: FieldReader, tree: Tree | None) -> Iterator[ProbeDeclaration]:
+    """Decode `{linear: STEP}`, or with options `{knn: {of: STEP, neighbors: 20}}`."""
+    mapping = reader.expect_mapping(tree, "'probe'", expected="a mapping such as '{linear: STEP}'")
+    entries = () if mapping is None else reader.known_entries(mapping, (*PROBE_KEYS,), "'probe'")
+    if mapping is not None and is_empty(mapping):
+        reader.report_unexpected(mapping, "'probe'", f"one of {', '.join(PROBE_KEYS)}")
+    for entry in entries:
+        title = f"the probe {quoted(entry.key)}"
+        method = next(each for each in PROBE_KEYS if each == entry.key)
+        fields = {"of": entry.value}
+        if isinstance(entry.value, MappingNode):
+            options = reader.known_entries(entry.value, PROBE_KEYS[method], title)
+            fields = {each.key: each.value for each in options}
+        if "of" not in fields:
+            reader.diagnostics.error("missing-key", f"{title} has no 'of'", entry.key_span)
+            continue
+        labels = _references(reader, fields.get("label"), "'label'", "a column")
+        for features in _references(reader, fields["of"], title, "a step")[:1]:
+            yield ProbeDeclaration(
+                method,
+                features,
+                next(iter(labels), None),
+                reader.decode_value(fields["neighbors"]) if "neighbors" in fields else None,
+                reader.decode_value(fields["temperature"]) if "temperature" in fields else None,
+                entry.key_span,
+            )
