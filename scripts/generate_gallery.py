@@ -1,6 +1,9 @@
 """Write the list of the library's blueprints: `make gallery`.
 
-It goes to blueprints/gallery.json and docs/gallery.md.
+python scripts/generate_gallery.py [NAME ...]
+
+It goes to blueprints/gallery.json and docs/gallery.md. With names, the rows of the other blueprints
+stay as they are.
 """
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -50,7 +53,7 @@ TAIL: Final = """
 
 {notes}
 
-This page is written by `make gallery`.
+This page is entries by `make gallery`.
 """
 
 
@@ -80,17 +83,20 @@ def row(analysis: Analysis, variant: str, network: str, is_default: bool) -> Zoo
     )
 
 
-def gallery_text() -> str:
-    """Return the data of the gallery."""
-    data = {
-        name: {
-            "title": archbuilder.load(zoo.path(name)).title,
-            "reference": FAMILIES[name].reference,
-            "rows": [each.to_dict() for each in rows(name)],
-        }
-        for name in zoo.names()
-    }
+def gallery_text(chosen: Collection[str]) -> str:
+    """Return the data of the gallery, with new entries of these blueprints."""
+    entries = json.loads(zoo.gallery_path().read_text(encoding="utf-8"))
+    data = {name: family_entry(name) if name in chosen else entries[name] for name in zoo.names()}
     return json.dumps(data, indent=1) + "\n"
+
+
+def family_entry(name: str) -> dict[str, object]:
+    """Return the title, the reference and the rows of a blueprint."""
+    return {
+        "title": archbuilder.load(zoo.path(name)).title,
+        "reference": FAMILIES[name].reference,
+        "rows": [each.to_dict() for each in rows(name)],
+    }
 
 
 def page_text() -> str:
@@ -116,5 +122,5 @@ def page_text() -> str:
 
 
 if __name__ == "__main__":
-    zoo.gallery_path().write_text(gallery_text(), encoding="utf-8")
+    zoo.gallery_path().write_text(gallery_text(sys.argv[1:] or zoo.names()), encoding="utf-8")
     PAGE.write_text(page_text(), encoding="utf-8")

@@ -31,9 +31,9 @@ SIMILAR = {
         "mobilenet_v2",
         "resnet_basic",
     ),
-    *("resnet_v2", "vgg", "xception", "bert", "gpt1", "gpt3", "gru", "deconvnet"),
+    *("resnet_v2", "vgg", "xception", "bert", "gpt1", "gpt3", "gru", "deconvnet", "swin"),
 }
-"""Families with the same layers and branches as another one.
+"""Families with the same layers and branches as another one, or an example of keras.io.
 
 `make thorough` trains them and opens their files.
 """

@@ -65,13 +65,13 @@ class Weights:
 
 
 def fill(layers: Iterable[nn.Module], weights: Weights) -> None:
-    """Give weights to convolutions, dense layers and batch normalisations of PyTorch, in order."""
+    """Give weights to convolutions, dense layers and normalizations of PyTorch, in order."""
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
             layer.weight = nn.Parameter(weights.take().permute(3, 2, 0, 1))
         elif isinstance(layer, nn.Linear):
             layer.weight = nn.Parameter(weights.take().T)
-        elif isinstance(layer, nn.BatchNorm2d):
+        elif isinstance(layer, nn.BatchNorm2d | nn.LayerNorm):
             layer.weight = nn.Parameter(weights.take())
         else:
             continue
