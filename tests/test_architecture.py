@@ -183,7 +183,7 @@ ORDER: Mapping[str, str] = {
         build
     """,
     "archbuilder.language": """
-        call_graph deferred_values foreign_keys
+        call_graph deferred_values foreign_keys objective_terms
         formulas
         ast
         objective_ast
@@ -196,13 +196,16 @@ ORDER: Mapping[str, str] = {
         import_loader
     """,
     "archbuilder.objectives": """
-        block_columns block_runner block_schedules contrastive_model gan_model linear_probe
-        mlm_masking output_activation probe_classifiers ridge
+        block_columns block_schedules contrastive_model gan_model linear_probe mlm_masking
+        output_activation probe_classifiers ridge
+        block_calls
+        block_losses
+        block_runner
         adversarial block_model contrastive lm_common supervised
         block_batches
         block_samples block_trial probes
         block
-        causal_lm masked_lm sequence_to_sequence
+        masked_lm sequence_to_sequence
     """,
     "archbuilder.runs": """
         git_state run_dir state_dict

@@ -14,7 +14,7 @@ from archbuilder.cli.path_type import PathType
 from archbuilder.cli.setting_option import option_type
 from archbuilder.cli.trained_run import run_weights_option
 from archbuilder.config.arguments import ARGUMENT_TYPES
-from archbuilder.config.objectives import SequenceToSequenceConfig
+from archbuilder.config.objectives import DEFAULT_NUM_BEAMS
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.diagnostics.escape import escape_terminal
@@ -64,7 +64,7 @@ class _Options(TypedDict):
     type=option_type(ARGUMENT_TYPES["num_beams"]),
     metavar="N",
     help="Use beam search with N beams in place of sampling; 1 is greedy. [default:"
-    f" {SequenceToSequenceConfig.default_num_beams} for pairs of texts]",
+    f" {DEFAULT_NUM_BEAMS} for pairs of texts]",
 )
 @click.option(
     "--seed",

@@ -6,11 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from archbuilder import registry
 from archbuilder.compiler.ir import Graph, Node, TensorRef
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.objective_ast import ProbeMethod
-from archbuilder.language.objective_operations import GRADIENT_BY, GRADIENT_OF
+from archbuilder.language.objective_operations import (
+    AUTO,
+    FROM_LOGITS,
+    GRADIENT_BY,
+    GRADIENT_OF,
+    LOSS_PREFIX,
+)
+from archbuilder.language.objective_terms import GeneratedText
 
 ScheduledNumber: TypeAlias = float | KerasObject
 """A number, or a schedule of Keras that has one for each step."""
@@ -43,6 +51,17 @@ class ObjectiveLoss:
     name: str
     value: TensorRef
     weight: ScheduledNumber
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveMetric:
+    """What the logs have besides losses: the mean of a step, or a function of that mean."""
+
+    name: str
+    value: TensorRef
+    function: str | None
+    """The name of a function of `keras.ops`."""
     span: Span
 
 
@@ -148,20 +167,22 @@ class ObjectiveGraph:
     columns: tuple[ObjectiveColumn, ...]
     nodes: tuple[Node, ...]
     updates: tuple[Update, ...]
-    metrics: tuple[tuple[str, TensorRef], ...]
+    metrics: tuple[ObjectiveMetric, ...]
     copies: tuple[NetworkCopy, ...]
     memories: tuple[Memory, ...]
     sample: SampleGraph | None
     frozen: tuple[str, ...]
     probes: tuple[Probe, ...]
     result: NetworkResult | None
+    generates: GeneratedText | None
+    """What kind of text `generate` gets from the network; None if it is no language model."""
     span: Span
 
     @property
     def trained_refs(self) -> tuple[TensorRef, ...]:
         """The tensors that training computes: losses, metrics and rows of memories."""
         losses = [term.value for update in self.updates for term in update.losses]
-        metrics = [ref for _, ref in self.metrics]
+        metrics = [each.value for each in self.metrics]
         return (*losses, *metrics, *(each.value for each in self.memories))
 
     @property
@@ -197,6 +218,17 @@ class ObjectiveGraph:
         return replace(self, probes=(), nodes=self.nodes_for(self.trained_refs))
 
     @property
+    def has_state(self) -> bool:
+        """Whether it has more than the networks: copies, memories, probes, layers, schedules."""
+        layers = registry.load().layers
+        weights = [term.weight for update in self.updates for term in update.losses]
+        return (
+            bool(self.copies or self.memories or self.probes)
+            or any(each.operation in layers for each in self.nodes)
+            or any(not isinstance(each, float) for each in weights)
+        )
+
+    @property
     def max_steps(self) -> int:
         """Number of turns that share a batch: that of the update with the most steps."""
         return max(each.steps for each in self.updates)
@@ -228,6 +260,18 @@ def gradient_inputs(node: Node) -> tuple[tuple[TensorRef, ...], tuple[TensorRef,
         for each in (inputs[GRADIENT_OF], inputs[GRADIENT_BY])
     )
     return of, by
+
+
+def predictions_of(node: Node) -> TensorRef:
+    """Return what a node that computes a loss has as `y_pred`."""
+    keywords = dict(node.keywords)
+    ref = keywords["y_pred"] if keywords else node.inputs[1]
+    return ref if isinstance(ref, TensorRef) else ref[0]
+
+
+def has_automatic_logits(node: Node) -> bool:
+    """Return whether a node is a loss that finds out whether its `y_pred` are logits."""
+    return node.operation.startswith(LOSS_PREFIX) and node.argument(FROM_LOGITS) == AUTO
 
 
 def networks_by_name(names: Sequence[str], graphs: Mapping[str, Graph]) -> Mapping[str, Graph]:

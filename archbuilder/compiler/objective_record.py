@@ -7,7 +7,13 @@ graph.
 from __future__ import annotations
 
 from archbuilder.compiler.ir import Argument, Node, TensorRef
-from archbuilder.compiler.objective_ir import ObjectiveGraph, Probe, ScheduledNumber, Update
+from archbuilder.compiler.objective_ir import (
+    ObjectiveGraph,
+    ObjectiveMetric,
+    Probe,
+    ScheduledNumber,
+    Update,
+)
 from archbuilder.language.parser.objectives import ONLY_UPDATE
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import to_plain
@@ -29,7 +35,7 @@ def objective_to_dict(graph: ObjectiveGraph) -> dict[str, PlainData]:
     else:
         fields["updates"] = {**updates}
     if graph.metrics:
-        fields["metrics"] = {name: str(ref) for name, ref in graph.metrics}
+        fields["metrics"] = {each.name: _metric(each) for each in graph.metrics}
     if graph.copies:
         fields["copies"] = {
             each.name: {"of": each.network, "momentum": _number(each.momentum)}
@@ -51,6 +57,8 @@ def objective_to_dict(graph: ObjectiveGraph) -> dict[str, PlainData]:
         fields["probe"] = {each.method: _probe(each) for each in graph.probes}
     if graph.result is not None:
         fields["result"] = str(graph.result)
+    if graph.generates is not None:
+        fields["generate"] = graph.generates
     return fields
 
 
@@ -59,6 +67,12 @@ def _probe(probe: Probe) -> dict[str, PlainData]:
     if probe.method == "knn":
         fields |= {"neighbors": probe.neighbors, "temperature": probe.temperature}
     return fields
+
+
+def _metric(metric: ObjectiveMetric) -> PlainData:
+    if metric.function is None:
+        return str(metric.value)
+    return {"of": str(metric.value), "function": metric.function}
 
 
 def _update(update: Update) -> dict[str, PlainData]:

@@ -8,7 +8,12 @@ from dataclasses import replace
 from archbuilder import zoo
 from archbuilder.compiler.objective_ir import ObjectiveGraph
 from archbuilder.config.callbacks import check_learning_rates
-from archbuilder.config.objectives import OBJECTIVES, BlockObjective, ObjectiveConfig
+from archbuilder.config.objectives import (
+    OBJECTIVES,
+    BlockObjective,
+    ObjectiveConfig,
+    StatefulBlockObjective,
+)
 from archbuilder.config.settings import parse_settings, setting_trees, settings_of
 from archbuilder.config.stages import StageConfig
 from archbuilder.config.training import TrainingConfig, training_keys
@@ -150,7 +155,10 @@ def _parse_objective(
     Both `objective: simclr` and `objective: {simclr: {temperature: 0.1}}` are valid.
     """
     if context.objective is not None:
-        return BlockObjective, None
+        return (
+            StatefulBlockObjective if context.objective.has_state else BlockObjective,
+            None,
+        )
     default = next(iter(OBJECTIVES.values()))
     if entry is None:
         return default, None

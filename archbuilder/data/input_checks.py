@@ -85,7 +85,7 @@ def adapt_input(
 
         column = column.with_check(check_dtype)
     value_range = feature.value_range(graph_input.dtype)
-    return AdaptedColumn(column, adapter, value_range, feature.lengths)
+    return AdaptedColumn(column, adapter, value_range, feature.lengths, feature.num_categories)
 
 
 def _make_index_check(

@@ -37,6 +37,8 @@ class AdaptedColumn:
     """The range of adapted pixels; None if it is unknown."""
     lengths: BatchLengths | None = None
     """The lengths of the batches of padded lists; None for that of the column."""
+    num_categories: int | None = None
+    """Number of the categories that values are indices of, if it is known."""
 
     def gather(self, rows: tf.Tensor, batch_rows: tf.Tensor | None = None) -> tf.Tensor:
         """Return examples as the network takes them, in the lengths of the batch they belong to."""

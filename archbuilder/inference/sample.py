@@ -20,7 +20,7 @@ from archbuilder.data.image_grid import image_grid, to_uint8_images
 from archbuilder.diagnostics.errors import InternalError, UsageError
 from archbuilder.inference.load_run import load_run_network
 from archbuilder.limits import Limits
-from archbuilder.objectives.block_runner import Network
+from archbuilder.objectives.block_calls import Network
 from archbuilder.objectives.block_samples import Sampler
 from archbuilder.trainer.callbacks.sample_images import SAMPLE_STEP, sample_noise
 from archbuilder.trainer.step_errors import translate_tf_errors
@@ -78,7 +78,7 @@ def _draw_samples(
     for name, graph in networks_by_name(objective.networks, graphs).items():
         if name in {node.operation for node in objective.sample.nodes}:
             model = load_run_network(run_dir, graphs, limits, weights, graph.name).model
-            networks[name] = Network.of(model, graph)
+            networks[name] = Network(model, graph)
     sampler = Sampler(objective, objective.sample, networks)
     with translate_tf_errors("the sampling", graphs.values()):
         return sampler(num_samples, seed)

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import Block
 from archbuilder.language.deferred_values import DeferredValue
+from archbuilder.language.objective_terms import GeneratedText
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,16 @@ class LossDeclaration:
     step: Reference
     weight: DeferredValue | None
     """None for 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDeclaration:
+    """A step whose mean the logs have under a name, or a function of that mean."""
+
+    name: str
+    step: Reference
+    function: str | None
+    """The name of a function of `keras.ops`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +123,7 @@ class ObjectiveBlock:
     """The networks that it needs; empty for those of the blueprint."""
     columns: tuple[ColumnDeclaration, ...] | None
     updates: tuple[UpdateDeclaration, ...]
-    metrics: tuple[tuple[str, Reference], ...]
+    metrics: tuple[MetricDeclaration, ...]
     copies: tuple[CopyDeclaration, ...]
     memories: tuple[MemoryDeclaration, ...]
     sample: SampleDeclaration | None
@@ -121,6 +132,8 @@ class ObjectiveBlock:
     probes: tuple[ProbeDeclaration, ...]
     result: Reference | None
     """The network that predicts after training, or an output of it; None if none is named."""
+    generates: GeneratedText | None
+    """What kind of text `generate` gets from the network; None if it is no language model."""
     span: Span
 
     @property

@@ -13,6 +13,10 @@ from archbuilder.plain_data import PlainData
 from archbuilder.registry.signatures import ArgumentSpec, ArgumentType, Signature
 
 LOSS_PREFIX: Final = "losses."
+FROM_LOGITS: Final = "from_logits"
+SAMPLE_WEIGHT: Final = "sample_weight"
+AUTO: Final = "auto"
+"""The value of `from_logits` of a loss that follows the activation of the network."""
 INPUT_OF: Final = "input_of"
 """The argument of random numbers that names the input of a network with their shape."""
 LENGTH: Final = "length"
@@ -129,6 +133,7 @@ GRADIENT_BY: Final = "by"
 """The input of a gradient with one or several tensors, each of which has an output."""
 GATHER: Final = "gather"
 ROWS: Final = "rows"
+WEIGHTED: Final = "weighted"
 SHUFFLE: Final = "shuffle"
 UNSHUFFLE: Final = "unshuffle"
 WHOLE_BATCH_OPERATIONS: Final = frozenset({GATHER, ROWS, SHUFFLE, UNSHUFFLE})
@@ -155,6 +160,12 @@ _OPERATIONS: Final[Mapping[str, Signature]] = {
     ROWS: _operation(
         ROWS, "The position of each row in the batch of all replicas.", tensors=("rows",), needed=1
     ),
+    WEIGHTED: _operation(
+        WEIGHTED,
+        "The mean of the values of each example with weights, whose sum over the batch is 1.",
+        tensors=("values", "weights"),
+        needed=2,
+    ),
     SHUFFLE: _operation(
         SHUFFLE,
         "The rows of all replicas in a random order, divided among the replicas.",
@@ -179,12 +190,16 @@ def objective_signatures() -> Mapping[str, Signature]:
             for key, each in signature.arguments.items()
             if key not in ("reduction", "name")
         }
+        if FROM_LOGITS in arguments:
+            logits = arguments[FROM_LOGITS]
+            logits_type = ArgumentType({"anyOf": [{"type": "boolean"}, {"enum": [AUTO]}]})
+            arguments[FROM_LOGITS] = replace(logits, type=logits_type)
         loss_name = LOSS_PREFIX + name
         signatures[loss_name] = replace(
             signature,
             name=loss_name,
             arguments=arguments,
-            tensor_arguments=("y_true", "y_pred"),
+            tensor_arguments=("y_true", "y_pred", SAMPLE_WEIGHT),
             min_inputs=2,
         )
     return signatures

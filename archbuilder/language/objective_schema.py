@@ -14,6 +14,7 @@ from archbuilder.language.keyword_schemas import (
     mapping_schema,
     with_description,
 )
+from archbuilder.language.objective_terms import GENERATED_TEXTS, METRIC_FUNCTIONS
 
 _TEXTS: Final[Schema] = {"type": "array", "items": TEXT, "minItems": 1}
 _NAMES: Final = any_of(TEXT, _TEXTS)
@@ -50,6 +51,20 @@ _UPDATE: Final[Schema] = {
     "required": ["minimize"],
     "additionalProperties": False,
 }
+_METRIC: Final = any_of(
+    TEXT,
+    {
+        "type": "object",
+        "properties": {
+            "of": with_description("The step.", TEXT),
+            "function": with_description(
+                "The function of its mean.", {"enum": [*METRIC_FUNCTIONS]}
+            ),
+        },
+        "required": ["of", "function"],
+        "additionalProperties": False,
+    },
+)
 _COPY: Final[Schema] = {
     "type": "object",
     "properties": {
@@ -130,7 +145,7 @@ OBJECTIVE: Final = with_description(
             "updates": with_description(
                 "The steps of optimizers, in order.", mapping_schema(_UPDATE)
             ),
-            "metrics": with_description("Steps whose means are logged.", mapping_schema(TEXT)),
+            "metrics": with_description("Steps whose means are logged.", mapping_schema(_METRIC)),
             "copies": with_description("Averages of networks.", mapping_schema(_COPY)),
             "frozen": with_description(
                 "The networks that keep their weights, and are in evaluation mode.", _NAMES
@@ -142,6 +157,10 @@ OBJECTIVE: Final = with_description(
             ),
             "result": with_description(
                 "The network that `predict` uses after training, or an output of it.", TEXT
+            ),
+            "generate": with_description(
+                "The text that `archbuilder generate` gets from the network.",
+                {"enum": [*GENERATED_TEXTS]},
             ),
         },
         "required": ["layers"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 import keras
 
@@ -25,10 +26,12 @@ from archbuilder.language.objective_operations import (
     AUGMENT,
     WHOLE_BATCH_OPERATIONS,
 )
+from archbuilder.language.objective_terms import GeneratedText
 from archbuilder.objectives.block_batches import BatchDraws
+from archbuilder.objectives.block_calls import Network
 from archbuilder.objectives.block_columns import adapt_columns
 from archbuilder.objectives.block_model import BlockModel, trained_variables
-from archbuilder.objectives.block_runner import BlockRunner, Network
+from archbuilder.objectives.block_runner import BlockRunner
 from archbuilder.objectives.block_samples import Sampler
 from archbuilder.objectives.block_schedules import resolve_schedules
 from archbuilder.objectives.block_trial import TrialRun, make_memories
@@ -37,6 +40,12 @@ from archbuilder.trainer.callbacks.sample_images import SampleImages
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import AdaptedDatasets, adapt_sets, log_datasets
 from archbuilder.trainer.train_loop import AddedMetrics, FitSetup, make_restore, make_trainable_task
+
+_TEXT_SOURCES: Final[Mapping[GeneratedText, str]] = {
+    "continuation": "text",
+    "translation": "pairs",
+}
+"""The source of the texts that a network learns to generate."""
 
 
 def make_block_task(context: TrainingContext, config: BlockObjective) -> TrainableTask:
@@ -49,6 +58,7 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
     """
     objective = with_possible_probes(context, config.graph)
     _check_settings(context, objective)
+    _check_text(context, objective)
     graphs = networks_by_name(objective.networks, context.graphs)
     with context.devices.scope():
         models = {name: context.build(graph) for name, graph in graphs.items()}
@@ -56,7 +66,7 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
     columns = objective.columns_for(objective.used_refs)
     datasets = adapt_sets(context, lambda dataset: adapt_columns(dataset, columns, graphs))
     log_datasets(context, datasets)
-    networks = {name: Network.of(model, graphs[name]) for name, model in models.items()}
+    networks = {name: Network(model, graphs[name]) for name, model in models.items()}
     runner = BlockRunner(objective, {**networks, **copies})
     with context.devices.scope():
         trial = TrialRun.of(runner, datasets.train)
@@ -74,7 +84,9 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
         fit_setup = replace(fit_setup, callbacks=(images,))
     named = dict(zip(context.graphs, models.values(), strict=True))
     task = make_trainable_task(fit_setup, context, named)
-    return replace(task, restore=make_restore(context, training_model))
+    # Without a state of its own, an evaluation needs the networks alone.
+    restore = make_restore(context, training_model) if objective.has_state else None
+    return replace(task, restore=restore)
 
 
 def _check_settings(context: TrainingContext, objective: ObjectiveGraph) -> None:
@@ -94,6 +106,28 @@ def _check_settings(context: TrainingContext, objective: ObjectiveGraph) -> None
         raise UsageError("the objective has no step 'augment': remove 'augment' under 'training'")
 
 
+def _check_text(context: TrainingContext, objective: ObjectiveGraph) -> None:
+    """Check that the examples are such as `archbuilder generate` goes on with.
+
+    Raises:
+        UsageError: if they are of another source.
+    """
+    if objective.generates is None:
+        return
+    source = _TEXT_SOURCES[objective.generates]
+    for dataset in (context.dataset, context.validation_dataset, context.test_dataset):
+        if dataset is None:
+            continue
+        # Only the source `text` keeps its tokens as one array, without padding.
+        examples_source = "pairs" if dataset.token_array is None else "text"
+        if dataset.preprocessing.tokenizer is None or examples_source != source:
+            raise UsageError(
+                f"the objective needs the source '{source}' ('generate: {objective.generates}',"
+                f" {objective.span}), and the data is {dataset.source_name}; write"
+                f" 'data: {{{source}: ...}}'"
+            )
+
+
 def _build_copies(
     context: TrainingContext,
     objective: ObjectiveGraph,
@@ -107,7 +141,7 @@ def _build_copies(
     for copy in objective.copies:
         model = copy_context.build(graphs[copy.network])
         model.set_weights(models[copy.network].get_weights())
-        copies[copy.name] = Network.of(model, graphs[copy.network])
+        copies[copy.name] = Network(model, graphs[copy.network])
     return copies
 
 

@@ -20,8 +20,8 @@ from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.pipeline import BatchPipeline
 from archbuilder.diagnostics.errors import InternalError
 from archbuilder.language.objective_operations import AUGMENT, LENGTH, RANDOM_OPERATIONS
+from archbuilder.objectives.block_calls import Values, select
 from archbuilder.objectives.block_model import COLUMNS, DRAWS, EVALUATION, Batch
-from archbuilder.objectives.block_runner import Values, select
 
 FIRST_EVALUATION_STEP: Final = 2**30
 """First step of the evaluation: no run reaches it, so its numbers are not those of training."""

@@ -12,6 +12,7 @@ from archbuilder.compiler.ir import Graph, GraphInput
 from archbuilder.compiler.objective_ir import NetworkInput, ObjectiveColumn
 from archbuilder.data.input_adapter import InputAdapter
 from archbuilder.data.input_checks import adapt_input
+from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset
 from archbuilder.data.source_dataset import UNNAMED, Feature, SourceDataset
 from archbuilder.diagnostics.errors import RunError, UsageError, quote_list
@@ -34,7 +35,9 @@ def adapt_columns(
         RunError: if a column is missing, or does not fit a network.
     """
     columns = {
-        column.name: _adapt_column(_select_column(dataset, column, position), column, graphs)
+        column.name: _adapt_column(
+            _with_vocabulary(_select_column(dataset, column, position), dataset), column, graphs
+        )
         for position, column in used_columns
     }
     return _adapted_dataset(dataset, columns)
@@ -101,14 +104,25 @@ def _select_column(dataset: SourceDataset, column: ObjectiveColumn, position: in
     )
 
 
+def _with_vocabulary(feature: Feature, dataset: SourceDataset) -> Feature:
+    """Return the feature of a column with the size of the vocabulary, if it has tokens."""
+    tokenizer = dataset.preprocessing.tokenizer
+    if tokenizer is None:
+        return feature
+    limit = "'vocabulary_size'"
+    return replace(feature, num_categories=tokenizer.vocab_size, vocabulary_limit=limit)
+
+
 def _adapt_column(
     feature: Feature,
     column: ObjectiveColumn,
     graphs: Mapping[str, Graph],
 ) -> AdaptedColumn:
-    network_input = _network_input(column, graphs)
-    if network_input is not None:
-        return adapt_input(feature, replace(network_input, name=column.name))
+    reader = _network_input(column, graphs)
+    if reader is not None:
+        graph, network_input = reader
+        tables = lookup_tables_by_input(graph).get(network_input.name, ())
+        return adapt_input(feature, replace(network_input, name=column.name), tables)
     # Unscaled pixels would be mistaken for those that the networks take.
     if feature.image or feature.divide_by is not None:
         name, graph = next(iter(graphs.items()))
@@ -118,10 +132,16 @@ def _adapt_column(
             f" {{{column.name}: {name}.{graph.inputs[0].name}}}'"
         )
     dtype = tf.int32 if feature.column.dtype.kind in "iub" else tf.float32
-    return AdaptedColumn(feature.column, InputAdapter((lambda x: tf.cast(x, dtype),), ()))
+    return AdaptedColumn(
+        feature.column,
+        InputAdapter((lambda x: tf.cast(x, dtype),), ()),
+        num_categories=feature.num_categories,
+    )
 
 
-def _network_input(column: ObjectiveColumn, graphs: Mapping[str, Graph]) -> GraphInput | None:
+def _network_input(
+    column: ObjectiveColumn, graphs: Mapping[str, Graph]
+) -> tuple[Graph, GraphInput] | None:
     """Return the input that a column is adapted to: as declared, or the one of its name."""
     declared = column.network_input
     for name, graph in graphs.items():
@@ -129,5 +149,5 @@ def _network_input(column: ObjectiveColumn, graphs: Mapping[str, Graph]) -> Grap
             if declared == NetworkInput(name, graph_input.name) or (
                 declared is None and graph_input.name == column.name
             ):
-                return graph_input
+                return graph, graph_input
     return None

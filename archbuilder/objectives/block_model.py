@@ -11,12 +11,14 @@ import tensorflow as tf
 
 from archbuilder.compiler.expand.objectives import OWN_LAYERS
 from archbuilder.compiler.ir import TensorRef
-from archbuilder.compiler.objective_ir import ObjectiveGraph, Update
+from archbuilder.compiler.objective_ir import ObjectiveGraph, ObjectiveMetric, Update
 from archbuilder.distribution.slices import BatchSlice, all_gather
-from archbuilder.objectives.block_runner import BlockRunner, StepContext, Values, select
+from archbuilder.objectives.block_calls import StepContext, Values, select
+from archbuilder.objectives.block_runner import BlockRunner
 from archbuilder.objectives.block_schedules import number_at
 from archbuilder.trainer.distributed_model import DistributedModel
 from archbuilder.trainer.execution import ExecutionConfig
+from archbuilder.trainer.loss_reduction import LossMeans, SumAndCount
 from archbuilder.trainer.step_function import Logs
 
 Batch: TypeAlias = dict[str, dict[str, tf.Tensor]]
@@ -56,7 +58,11 @@ class BlockModel(DistributedModel):
         self.memories = dict(memories)
         self.optimizers = [*zip(optimizers, variables, strict=True)]
         self.loss_names = tuple(each.log_name for each in graph.updates)
-        self._means = {name: keras.metrics.Mean(name=name) for name in _logged_names(graph)}
+        self._losses = [
+            LossMeans([each.term_log_name(term) for term in each.losses], each.log_name)
+            for each in graph.updates
+        ]
+        self._means = {each.name: _FunctionOfMean(each) for each in graph.metrics}
         self.built = True
         self.compile(
             optimizer=optimizers[0],
@@ -67,7 +73,7 @@ class BlockModel(DistributedModel):
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """Mean losses and metrics of an epoch."""
-        return [*self._means.values()]
+        return [*self._losses, *self._means.values()]
 
     def train_step(self, data: Batch, is_duplicate: tf.Tensor | None = None) -> Logs:
         """Take the steps of every update; the logs contain the rows for `after_step`."""
@@ -82,7 +88,8 @@ class BlockModel(DistributedModel):
                 }
                 # Only those of the last step enter a memory.
                 new_rows = rows if (update, step) == self._last_step() else {}
-                loss_fn = partial(self._loss, update, index, step, new_rows)
+                divisors = self._divisors(update, batch, is_duplicate)
+                loss_fn = partial(self._loss, update, index, step, new_rows, divisors)
                 self.minimize(batch, loss_fn, index, is_duplicate)
         return {
             **self.epoch_logs(),
@@ -91,6 +98,25 @@ class BlockModel(DistributedModel):
                 for name, each in rows.items()
             },
         }
+
+    def _divisors(
+        self, update: Update, batch: Batch, is_duplicate: tf.Tensor | None
+    ) -> Mapping[str, tf.Tensor] | None:
+        """Return the sums of weights of the batch, if it is computed in parts.
+
+        Weights follow from columns and masks: TensorFlow prunes the rest of the forward pass.
+        Within the scope, layers such as BatchNormalization do not change their variables.
+        """
+        if self.execution.gradient_accumulation_steps == 1:
+            return None
+        context = StepContext(training=False, is_duplicate=is_duplicate)
+        refs = [term.value for term in update.losses]
+        refs += [each.value for each in self.graph.metrics]
+        refs += [each.value for each in self.graph.memories]
+        # Regularizers need the values of the variables.
+        with keras.StatelessScope([(each, each.value) for each in self.variables]):
+            self._run(refs, batch, context)
+        return context.own_divisors
 
     def _last_step(self) -> tuple[Update, int]:
         last = self.graph.updates[-1]
@@ -102,6 +128,7 @@ class BlockModel(DistributedModel):
         index: int,
         step: int,
         rows: dict[str, list[tf.Tensor]],
+        divisors: Mapping[str, tf.Tensor] | None,
         microbatch: BatchSlice[Batch],
     ) -> tf.Tensor:
         """Return what a microbatch adds to the loss of the global batch."""
@@ -112,13 +139,16 @@ class BlockModel(DistributedModel):
         refs = [each.value for each in update.losses]
         metrics = self.graph.metrics if update is self.graph.updates[-1] else ()
         memories = [each for each in self.graph.memories if each.name in rows]
-        refs += [ref for _, ref in metrics] + [each.value for each in memories]
+        refs += [each.value for each in metrics] + [each.value for each in memories]
         context = StepContext(
-            training=True, is_duplicate=microbatch.is_duplicate, shuffle_seed=seed
+            training=True,
+            is_duplicate=microbatch.is_duplicate,
+            shuffle_seed=seed,
+            divisors=divisors,
         )
         values = self._run(refs, microbatch.data, context)
         total = self._update_losses(update, values, context)
-        self._update_metrics(metrics, values)
+        self._update_metrics(metrics, values, context)
         for memory in memories:
             rows[memory.name].append(tf.stop_gradient(_tensor(memory.value, values)))
         return total * microbatch.fraction
@@ -131,12 +161,12 @@ class BlockModel(DistributedModel):
         if EVALUATION not in data:
             data = {**data, EVALUATION: data[DRAWS + self.graph.updates[-1].name]}
         refs = [term.value for update in self.graph.updates for term in update.losses]
-        refs += [ref for _, ref in self.graph.metrics]
+        refs += [each.value for each in self.graph.metrics]
         context = StepContext(training=False, is_duplicate=is_duplicate)
         values = self._run(refs, data, context)
         for update in self.graph.updates:
             self._update_losses(update, values, context)
-        self._update_metrics(self.graph.metrics, values)
+        self._update_metrics(self.graph.metrics, values, context)
         return self.epoch_logs()
 
     def _run(self, refs: Sequence[TensorRef], batch: Batch, context: StepContext) -> Values:
@@ -149,25 +179,29 @@ class BlockModel(DistributedModel):
 
         As in Keras, it includes what the regularizers of its weights and activities add.
         """
-        optimizer, variables = self.optimizers[self.graph.updates.index(update)]
+        index = self.graph.updates.index(update)
+        optimizer, variables = self.optimizers[index]
         added = [each.regularizer(each) for each in variables if each.regularizer is not None]
         added += [loss for name in update.networks for loss in context.added_losses[name]]
-        total = tf.add_n([tf.zeros([]), *(tf.cast(each, tf.float32) for each in added)])
-        for term in update.losses:
-            value = tf.cast(_tensor(term.value, values), tf.float32)
-            if len(update.losses) > 1:
-                self._means[update.term_log_name(term)].update_state(value)
-            # In an evaluation, that of the last step, so that all epochs can be compared.
-            last_step = self.batch_count * update.steps - 1
-            step = optimizer.iterations if context.training else tf.constant(last_step)
-            total += number_at(term.weight, step) * tf.reduce_mean(value)
+        extra = tf.add_n([tf.zeros([]), *(tf.cast(each, tf.float32) for each in added)])
+        # In an evaluation, that of the last step, so that all epochs can be compared.
+        last_step = self.batch_count * update.steps - 1
+        step = optimizer.iterations if context.training else tf.constant(last_step)
+        weights = [number_at(term.weight, step) for term in update.losses]
+        sums = [_sum_and_count(term.value, values, context) for term in update.losses]
         count = tf.cast(_row_count(update, values), tf.float32)
-        self._means[update.log_name].update_state(total, sample_weight=count)
-        return total
+        self._losses[index].update_state(sums, weights, extra, count)
+        for term, weight in zip(update.losses, weights, strict=True):
+            extra += weight * tf.reduce_mean(tf.cast(_tensor(term.value, values), tf.float32))
+        return extra
 
-    def _update_metrics(self, metrics: Sequence[tuple[str, TensorRef]], values: Values) -> None:
-        for name, ref in metrics:
-            self._means[name].update_state(tf.cast(_tensor(ref, values), tf.float32))
+    def _update_metrics(
+        self, metrics: Sequence[ObjectiveMetric], values: Values, context: StepContext
+    ) -> None:
+        for metric in metrics:
+            total = _sum_and_count(metric.value, values, context)
+            mean = tf.math.divide_no_nan(total.sum, total.count)
+            self._means[metric.name].update_state(mean, sample_weight=total.count)
 
     def after_step(self, logs: Logs) -> Logs:
         """Add rows to the memories, and move the copies towards their networks."""
@@ -212,14 +246,29 @@ def _tensor(ref: TensorRef, values: Values) -> tf.Tensor:
     return select(ref, values)[0]
 
 
+def _sum_and_count(ref: TensorRef, values: Values, context: StepContext) -> SumAndCount:
+    """Return the sum of a value, and what it is divided by: its weights, or its size."""
+    if ref.node in context.weighted_sums:
+        return context.weighted_sums[ref.node]
+    value = tf.cast(_tensor(ref, values), tf.float32)
+    return SumAndCount(tf.reduce_sum(value), tf.cast(tf.size(value), tf.float32))
+
+
 def _row_count(update: Update, values: Values) -> tf.Tensor:
     """Return the number of rows of a loss; that of a loss of the whole batch is 1."""
     value = _tensor(update.losses[0].value, values)
     return tf.shape(value)[0] if value.shape.rank else tf.constant(1)
 
 
-def _logged_names(graph: ObjectiveGraph) -> list[str]:
-    """Return the names of the logs: totals, the losses of sums, and metrics."""
-    names = [each.log_name for each in graph.updates]
-    names += [each.term_log_name(term) for each in graph.updates for term in each.logged_terms]
-    return [*names, *(name for name, _ in graph.metrics)]
+class _FunctionOfMean(keras.metrics.Mean):
+    """The mean of a step in an epoch, or a function of it."""
+
+    def __init__(self, metric: ObjectiveMetric) -> None:
+        # Counts of positions exceed 2**24, from where on float32 cannot add 1.
+        super().__init__(metric.name, dtype="float64")
+        self._function = metric.function
+
+    def result(self) -> tf.Tensor:
+        """Return it."""
+        mean = tf.cast(super().result(), tf.float32)
+        return mean if self._function is None else getattr(keras.ops, self._function)(mean)

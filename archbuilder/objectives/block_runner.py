@@ -7,7 +7,6 @@ step.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -18,14 +17,17 @@ import keras
 import tensorflow as tf
 
 from archbuilder import registry
-from archbuilder.compiler.ir import Graph, Node, TensorRef
-from archbuilder.compiler.keras_object import KerasObject
-from archbuilder.compiler.objective_ir import ObjectiveGraph, gradient_inputs
+from archbuilder.compiler.ir import Node
+from archbuilder.compiler.objective_ir import (
+    ObjectiveGraph,
+    gradient_inputs,
+    has_automatic_logits,
+    predictions_of,
+)
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, InternalError
 from archbuilder.distribution.slices import all_gather, replica_offset
 from archbuilder.keras_backend.instantiate import (
     build_layer,
-    build_object,
     convert_arguments,
 )
 from archbuilder.keras_backend.keras_errors import BuildError, error_notes, translate_keras_errors
@@ -40,71 +42,18 @@ from archbuilder.language.objective_operations import (
     ROWS,
     SHUFFLE,
     UNSHUFFLE,
+    WEIGHTED,
 )
-from archbuilder.yaml.nodes import MappingEntry, MappingNode, to_plain
+from archbuilder.objectives.block_calls import Call, Network, StepContext, Tensors, Values, select
+from archbuilder.objectives.block_losses import (
+    build_loss,
+    ends_in_activation,
+    loss_values,
+    weighted_values,
+)
+from archbuilder.yaml.nodes import to_plain
 
-Tensors: TypeAlias = tuple[tf.Tensor, ...]
-"""The outputs of a step, in order."""
-Values: TypeAlias = Mapping[str, Tensors]
-"""The outputs of steps, columns and memories by their names."""
-_Operation: TypeAlias = Callable[["Call"], Any]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Network:
-    """A network, with the names of its inputs and outputs in the order of the blueprint."""
-
-    model: keras.Model
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    function: Callable[..., Any] | None = None
-    """The model as a compiled function; None to call it as it is."""
-
-    @classmethod
-    def of(cls, model: keras.Model, graph: Graph) -> Network:
-        """Return the network of a graph."""
-        inputs = tuple(each.name for each in graph.inputs)
-        return cls(model, inputs, tuple(name for name, _ in graph.outputs))
-
-    def __call__(self, tensors: Mapping[str, tf.Tensor], *, training: bool) -> Tensors:
-        """Return the outputs for tensors by the names of the inputs."""
-        single = tensors[self.inputs[0]] if len(self.inputs) == 1 else None
-        function = self.function or self.model
-        outputs = function(tensors if single is None else single, training=training)
-        if isinstance(outputs, Mapping):
-            return tuple(outputs[name] for name in self.outputs)
-        return (outputs,)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StepContext:
-    """What the steps of an objective depend on besides their inputs."""
-
-    training: bool
-    on_replica: bool = True
-    """Whether the steps run on a replica, which can read the rows of others."""
-    is_duplicate: tf.Tensor | None = None
-    """Whether the rows repeat those of another replica; None if none do."""
-    shuffle_seed: tf.Tensor | None = None
-    """The same on all replicas, and another one at every step."""
-    added_losses: dict[str, list[tf.Tensor]] = field(default_factory=lambda: defaultdict(list))
-    """What activity regularizers and `add_loss` add, by network; steps append to it."""
-    tape: tf.GradientTape | None = None
-    """What records the steps, if one of them is a gradient."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Call:
-    """A call of a step: its inputs in order and by name, and the context."""
-
-    positional: list[Any]
-    keywords: dict[str, Any]
-    context: StepContext
-
-    @property
-    def first(self) -> tf.Tensor:
-        """The only input."""
-        return [*self.positional, *self.keywords.values()][0]
+_Operation: TypeAlias = Callable[[Call], Any]
 
 
 @dataclass(slots=True, eq=False)
@@ -182,12 +131,22 @@ class BlockRunner:
         if node.operation == GRADIENT:
             return partial(_gradient, node)
         if node.operation.startswith(LOSS_PREFIX):
-            return partial(_loss_values, _build_loss(node))
+            is_activated = has_automatic_logits(node) and self._is_activated(node)
+            return partial(loss_values, node, build_loss(node, is_activated=is_activated))
+        if node.operation == WEIGHTED:
+            return partial(weighted_values, node)
         if node.operation in _WHOLE_BATCH:
             return _WHOLE_BATCH[node.operation]
         if node.operation in PIPELINE_OPERATIONS:
             raise InternalError(f"'{node.name}' has no value when the objective runs")
         return self._keras_operation(node)
+
+    def _is_activated(self, node: Node) -> bool:
+        """Return whether the network that a loss compares ends in the activation of the loss."""
+        ref = predictions_of(node)
+        network_call = next(each for each in self.graph.nodes if each.name == ref.node)
+        network = self.networks[network_call.operation]
+        return ends_in_activation(node, network, network.outputs[ref.output or 0])
 
     def _keras_operation(self, node: Node) -> _Operation:
         signature = registry.load().signature(node.operation)
@@ -220,12 +179,6 @@ class BlockRunner:
             return layer(*positional, **call.keywords, **constants, training=call.context.training)
 
         return call_layer
-
-
-def select(ref: TensorRef, values: Values) -> Tensors:
-    """Return the tensors of a reference: one output of a step, or all of them."""
-    tensors = values[ref.node]
-    return tensors if ref.output is None else (tensors[ref.output],)
 
 
 def _flatten(result: object) -> Tensors:
@@ -275,21 +228,6 @@ def _gradient(node: Node, call: Call) -> list[tf.Tensor]:
         if gradient is None:
             raise BuildError("invalid-inputs", f"there is no gradient by '{ref}'", node.span)
     return flat
-
-
-def _build_loss(node: Node) -> keras.losses.Loss:
-    entries = tuple(MappingEntry(each.name, each.value, each.span) for each in node.arguments)
-    name = node.operation.removeprefix(LOSS_PREFIX)
-    tree = MappingNode((MappingEntry(name, MappingNode(entries, node.span), node.span),), node.span)
-    loss: keras.losses.Loss = build_object(KerasObject("loss", name, tree), {"reduction": "none"})
-    return loss
-
-
-def _loss_values(loss: keras.losses.Loss, call: Call) -> tf.Tensor:
-    """Return the loss of each example, a mean over its other axes."""
-    names = dict(zip(("y_true", "y_pred"), call.positional, strict=False)) | call.keywords
-    values = loss(names["y_true"], names["y_pred"])
-    return tf.reduce_mean(tf.reshape(values, [tf.shape(values)[0], -1]), axis=1)
 
 
 def _gather(call: Call) -> tf.Tensor:

@@ -15,7 +15,8 @@ from archbuilder.compiler.objective_ir import ObjectiveGraph, SampleGraph
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.language.objective_operations import RANDOM_OPERATIONS, ROWS
 from archbuilder.objectives.block_batches import draw, draw_seed, drawn_shape
-from archbuilder.objectives.block_runner import BlockRunner, Network, StepContext, Tensors, select
+from archbuilder.objectives.block_calls import Network, StepContext, Tensors, select
+from archbuilder.objectives.block_runner import BlockRunner
 
 _BATCH_SIZE: Final = 256
 

@@ -8,20 +8,29 @@ from dataclasses import dataclass, field
 import keras
 import tensorflow as tf
 
-from archbuilder.compiler.ir import Node, Shape
-from archbuilder.compiler.objective_ir import ObjectiveGraph, gradient_inputs
+from archbuilder.compiler.ir import Node, Shape, TensorRef
+from archbuilder.compiler.objective_ir import ObjectiveGraph, gradient_inputs, predictions_of
+from archbuilder.config.loss_traits import LOSS_TRAITS
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
-from archbuilder.diagnostics.errors import UsageError
-from archbuilder.language.objective_operations import AUGMENT, GRADIENT, RANDOM_OPERATIONS
+from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, UsageError
+from archbuilder.language.objective_operations import (
+    AUGMENT,
+    GRADIENT,
+    LOSS_PREFIX,
+    RANDOM_OPERATIONS,
+)
 from archbuilder.objectives.block_batches import draw, drawn_shape
-from archbuilder.objectives.block_runner import BlockRunner, StepContext, Tensors, select
+from archbuilder.objectives.block_calls import StepContext, Tensors, select
+from archbuilder.objectives.block_runner import BlockRunner
 
 _ROWS = 2
 
 
 @dataclass(slots=True, eq=False)
 class TrialRun:
-    """The values of all steps for a few rows of zeros, and the shapes of random numbers.
+    """The values of all steps for a few rows, and the shapes of random numbers.
+
+    The rows are zeros, and the last category in columns of categories, such as tokens.
 
     The run creates the layers of the objective, and reports steps that do not take their inputs.
     """
@@ -40,7 +49,8 @@ class TrialRun:
             UsageError: if a memory is of a step without rows.
         """
         spec = eval_batches(dataset, batch_size=_ROWS).element_spec[0]
-        trial = cls(runner, {name: (_zeros(each),) for name, each in spec.items()})
+        largest = {name: (each.num_categories or 1) - 1 for name, each in dataset.inputs.items()}
+        trial = cls(runner, {name: (_filled(each, largest[name]),) for name, each in spec.items()})
         graph = runner.graph
         for memory in graph.memories:
             # Its width is that of the step, which does not depend on a memory.
@@ -69,12 +79,40 @@ class TrialRun:
                 by = [each for ref in gradient_inputs(node)[1] for each in select(ref, self.values)]
                 self.values[node.name] = tuple(map(tf.zeros_like, by))
             else:
+                _check_classes(node, self.values)
                 self.values |= self.runner.run([node], self.values, context)
 
 
-def _zeros(spec: tf.TensorSpec) -> tf.Tensor:
+def _check_classes(node: Node, values: Mapping[str, Tensors]) -> None:
+    """Check that a loss of classes has a prediction for each: a GPU has NaN for those beyond.
+
+    Raises:
+        BlueprintError: if it has not.
+    """
+    traits = LOSS_TRAITS.get(node.operation.removeprefix(LOSS_PREFIX))
+    if traits is None or traits.targets != "class_indices":
+        return
+    keywords = dict(node.keywords)
+    label_ref = keywords["y_true"] if keywords else node.inputs[0]
+    (labels,) = select(label_ref, values) if isinstance(label_ref, TensorRef) else (None,)
+    (predictions,) = select(predictions_of(node), values)
+    largest, count = int(tf.reduce_max(labels)), predictions.shape[-1]
+    if largest >= count:
+        diagnostics = Diagnostics()
+        with diagnostics.within(node.frame):
+            diagnostics.error(
+                "shape-mismatch",
+                f"'{node.name}' ({node.operation}) compares values from 0 to {largest:,} with"
+                f" predictions of {count:,} classes",
+                node.span,
+                notes=("the output of a language model is as large as the vocabulary",),
+            )
+        raise BlueprintError(diagnostics)
+
+
+def _filled(spec: tf.TensorSpec, value: int) -> tf.Tensor:
     sizes = [1 if size is None else size for size in spec.shape[1:]]
-    return tf.zeros([_ROWS, *sizes], spec.dtype)
+    return tf.fill([_ROWS, *sizes], tf.cast(value, spec.dtype))
 
 
 def make_memories(

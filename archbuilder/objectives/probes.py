@@ -13,8 +13,9 @@ from archbuilder.compiler.objective_ir import ObjectiveGraph, Probe
 from archbuilder.data.columns import Column, translate_read_errors
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
 from archbuilder.data.source_dataset import SourceDataset
+from archbuilder.objectives.block_calls import StepContext, select
 from archbuilder.objectives.block_columns import find_column
-from archbuilder.objectives.block_runner import BlockRunner, StepContext, select
+from archbuilder.objectives.block_runner import BlockRunner
 from archbuilder.objectives.probe_classifiers import (
     Classes,
     Classifier,

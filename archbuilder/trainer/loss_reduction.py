@@ -120,6 +120,22 @@ def _sum_and_count(
     weights: tf.Tensor | None,
     fraction: tf.Tensor,
 ) -> SumAndCount:
+    values, counts = losses_of_positions(loss, y_true, y_pred, weights)
+    counts = tf.ones_like(values) if counts is None else counts
+    weighted_counts = counts if weights is None else counts * broadcast_weights(weights, values)
+    if loss.reduction in _SUM_REDUCTIONS:
+        count = tf.cast(fraction, loss.dtype)
+    elif loss.reduction == "mean_with_sample_weight":
+        count = tf.reduce_sum(weighted_counts)
+    else:
+        count = tf.reduce_sum(counts)
+    return SumAndCount(tf.reduce_sum(values * weighted_counts), count)
+
+
+def losses_of_positions(
+    loss: keras.losses.Loss, y_true: tf.Tensor, y_pred: tf.Tensor, weights: tf.Tensor | None
+) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Return the losses before a reduction, and 1 for each that counts, else 0; None for all."""
     mask = _get_keras_mask(y_pred)
     batch_shape = tf.shape(y_pred)[:1]
     if weights is not None and weights.shape.rank == y_pred.shape.rank:
@@ -132,17 +148,10 @@ def _sum_and_count(
     # A loss of the whole batch (`needs_whole_batch`): a scalar.
     if values.shape.rank == 0:
         values = tf.fill(batch_shape, values)
-    counts = tf.ones_like(values)
+    counts = tf.ones_like(values) if masks else None
     for loss_mask in masks:
-        counts *= _broadcast_to_losses(loss_mask, values)
-    weighted_counts = counts if weights is None else counts * _broadcast_to_losses(weights, values)
-    if loss.reduction in _SUM_REDUCTIONS:
-        count = tf.cast(fraction, loss.dtype)
-    elif loss.reduction == "mean_with_sample_weight":
-        count = tf.reduce_sum(weighted_counts)
-    else:
-        count = tf.reduce_sum(counts)
-    return SumAndCount(tf.reduce_sum(values * weighted_counts), count)
+        counts *= broadcast_weights(loss_mask, values)
+    return values, counts
 
 
 def _get_keras_mask(tensor: tf.Tensor) -> tf.Tensor | None:
@@ -150,7 +159,7 @@ def _get_keras_mask(tensor: tf.Tensor) -> tf.Tensor | None:
     return getattr(tensor, "_keras_mask", None)
 
 
-def _broadcast_to_losses(factor: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+def broadcast_weights(factor: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """Broadcast a mask or weights to the shape of the losses, from the first axis on.
 
     Keras 3.15 broadcasts from the last axis, so one weight per example would be taken for one per
@@ -169,28 +178,37 @@ def _broadcast_to_losses(factor: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
 
 
 class LossMeans(keras.metrics.Metric):
-    """The losses of an epoch: the total, and that of each output where there are several.
+    """The losses of an epoch: the total, and each of its terms where there are several.
 
     Each is a mean over all counted positions of the epoch, not a mean of the means of its batches,
     so it does not depend on the size of the batches, and the total is the sum of its terms.
-
-    With `perplexity`, the only term is a crossentropy in nats per token, and the perplexity is the
-    exponential of its mean, without what regularizers add to the total.
     """
 
-    def __init__(self, terms: Sequence[LossTerm], *, perplexity: bool = False) -> None:
+    def __init__(
+        self, terms: Sequence[str], name: str = "loss", *, perplexity: bool = False
+    ) -> None:
+        """Create the means of terms, by their names in the logs.
+
+        With `perplexity`, the only term is a crossentropy in nats per token, and the perplexity is
+        the exponential of its mean, without what regularizers add to the total.
+        """
         # Counts of positions exceed 2**24, from where on float32 cannot add 1.
-        super().__init__(name="loss", dtype="float64")
+        super().__init__(name=name, dtype="float64")
         self._terms = tuple(terms)
         self._perplexity = perplexity
         shape = (len(self._terms) + 1,)
         self._sums = self.add_weight(shape=shape, initializer="zeros", name="sums")
         self._counts = self.add_weight(shape=shape, initializer="zeros", name="counts")
+        self._weighted_sums = self.add_weight(shape=shape, initializer="zeros", name="weighted")
 
     def update_state(
-        self, loss_sums: Sequence[SumAndCount], extra_loss: tf.Tensor, num_examples: tf.Tensor
+        self,
+        loss_sums: Sequence[SumAndCount],
+        weights: Sequence[float | tf.Tensor],
+        extra_loss: tf.Tensor,
+        num_examples: tf.Tensor,
     ) -> None:
-        """Add a slice of a batch.
+        """Add a slice of a batch; `weights` are those of the terms in the total.
 
         `extra_loss` is what regularizers and `add_loss` add to the loss: a mean over the examples.
         """
@@ -198,16 +216,19 @@ class LossMeans(keras.metrics.Metric):
         weighted_extra = tf.cast(extra_loss, tf.float64) * num_examples
         sums = [tf.cast(each.sum, tf.float64) for each in loss_sums]
         counts = [tf.cast(each.count, tf.float64) for each in loss_sums]
+        factors = tf.stack([tf.cast(each, tf.float64) for each in (*weights, 1.0)])
         self._sums.assign_add(tf.stack([*sums, weighted_extra]))
         self._counts.assign_add(tf.stack([*counts, num_examples]))
+        self._weighted_sums.assign_add(factors * tf.stack([*sums, weighted_extra]))
 
     def result(self) -> dict[str, tf.Tensor]:
         """Return the means so far by name."""
-        means = tf.cast(tf.math.divide_no_nan(self._sums.value, self._counts.value), tf.float32)
-        weights = tf.constant([*(each.weight for each in self._terms), 1.0])
-        losses = {"loss": tf.reduce_sum(means * weights)}
+        counts = self._counts.value
+        means = tf.cast(tf.math.divide_no_nan(self._sums.value, counts), tf.float32)
+        weighted = tf.math.divide_no_nan(self._weighted_sums.value, counts)
+        losses = {self.name: tf.cast(tf.reduce_sum(weighted), tf.float32)}
         if len(self._terms) > 1:
-            losses |= {f"{each.output}_loss": means[k] for k, each in enumerate(self._terms)}
+            losses |= {name: means[k] for k, name in enumerate(self._terms)}
         if self._perplexity:
             losses["perplexity"] = tf.exp(means[0])
         return losses

@@ -74,7 +74,9 @@ class SingleNetworkModel(DistributedModel):
         super().compile(optimizer=optimizer, **arguments)
         # Replaces Keras's tracker, which averages the losses of batches as if all batches counted
         # the same number of positions.
-        self._loss_tracker = LossMeans(self._terms, perplexity=perplexity)
+        self._loss_tracker = LossMeans(
+            [f"{each.output}_loss" for each in self._terms], perplexity=perplexity
+        )
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -133,7 +135,8 @@ class SingleNetworkModel(DistributedModel):
         added_losses = [tf.cast(tf.reduce_sum(each), dtype) for each in self.losses]
         extra_loss = tf.add_n([tf.zeros([], dtype), *added_losses])
         num_examples = batch_slice.zero_if_duplicate(tf.cast(count_examples(x), tf.float32))
-        self._loss_tracker.update_state(loss_sums, extra_loss, num_examples)
+        term_weights = [each.weight for each in self._terms]
+        self._loss_tracker.update_state(loss_sums, term_weights, extra_loss, num_examples)
         for term in self._terms:
             attach_ignore_class_mask(
                 term.loss, _select_output(term, y), _select_output(term, outputs)

@@ -126,6 +126,22 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "net.yaml:17:16: the memory 'rows' has no 'length'",
         ),
         (
+            "{other: other}",
+            "{other: {of: other, function: sin}}",
+            "net.yaml:15:44: 'function' is exp or log or sqrt",
+        ),
+        ("{other: other}", "{other: {of: other}}", "net.yaml:15:15: the metric 'other' has no"),
+        (
+            MINIMIZE,
+            MINIMIZE + "\n    generate: continuations",
+            "net.yaml:17:15: 'generate' is continuation or translation",
+        ),
+        (
+            "{second: , from: prediction",
+            "{losses.BinaryCrossentropy: {from_logits: auto}, from: [y, x]",
+            "net.yaml:14:51: 'from_logits: auto' follows the activation of a network",
+        ),
+        (
             MINIMIZE,
             MINIMIZE + "\n    sample: {}",
             "net.yaml:17:5: 'sample' has no 'layers'",
@@ -341,7 +357,7 @@ objective:
   updates:
     first: {minimize: {error: 2, similarity: 1e-3}, steps: 2}
     second: {minimize: error, networks: objective}
-  metrics: {noise: noise}
+  metrics: {noise: {of: noise, function: exp}}
   copies:
     slow:
       of: net

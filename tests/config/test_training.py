@@ -129,10 +129,9 @@ def test_ridge_all_options():
         ({"objective": {"ridge": 3}}, "invalid-structure", "'ridge'"),
         ({"objective": {"ridge": {"alpha": -1}}}, "out-of-range", "'alpha'"),
         ({"objective": {"ridge": {"penality": 1}}}, "unknown-key", "'penality'"),
-        ({"objective": {"causal_lm": {"mask_rate": 1}}}, "unknown-key", "no key 'mask_rate'"),
         ({"objective": {"masked_lm": {"mask_rate": 0}}}, "out-of-range", "'mask_rate'"),
         ({"objective": "masked_lm", "loss": LOSS}, "unknown-key", "'masked_lm' has no key 'loss'"),
-        ({"objective": "causal_lm", "optimizer": "Adamm"}, "unknown-keras-object", ""),
+        ({"objective": "masked_lm", "optimizer": "Adamm"}, "unknown-keras-object", ""),
         (
             {"objective": {"sequence_to_sequence": {"label_smoothing": 1}}},
             "out-of-range",

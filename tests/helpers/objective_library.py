@@ -29,18 +29,32 @@ class LibraryExample:
     inputs: str = "{image: images}"
     targets: str = "{}"
     augment: bool = False
+    data: str = ""
+    """The data, if it is not a part of the arrays."""
 
     def blueprint(self, name: str, training: str) -> str:
         """Return the text of a blueprint with more settings under `training`."""
         augment = f"  augment: [{AUGMENT}]\n" if self.augment else ""
+        arrays = f"{{npz: {{file: data.npz, inputs: {self.inputs}, targets: {self.targets}}}}}"
         return (
             f"archbuilder: 1\nname: net\nnetworks:\n  {self.networks.strip()}\n"
-            f"data: {{npz: {{file: data.npz, inputs: {self.inputs}, targets: {self.targets}}}}}\n"
+            f"data: {self.data or arrays}\n"
             f"training:\n  objective: {{{name}: {self.arguments}}}\n{augment}{training}"
         )
 
 
+LETTERS = "abc"
+"""The characters of the texts, whose tokens are 5, 6 and 7."""
+TEXT_LENGTH = 4
 EXAMPLES = {
+    "causal_lm": LibraryExample(
+        """
+  model:
+    inputs: {tokens: {shape: [4], dtype: int32}}
+    layers: [{Embedding: {input_dim: 8, output_dim: 5}}, {Dense: 8}]
+""",
+        data="{text: {file: text.txt, tokenizer: characters, sequence_length: 4}}",
+    ),
     "vae": LibraryExample(
         """
   encoder:
@@ -201,3 +215,9 @@ def write_arrays(folder: Path, rows: int) -> None:
     arrays = make_arrays(rows)
     columns = {each.name: getattr(arrays, each.name) for each in fields(arrays)}
     np.savez(folder / "data.npz", **columns)
+    (folder / "text.txt").write_text(make_text(rows))
+
+
+def make_text(rows: int) -> str:
+    """Return a text with so many examples of `TEXT_LENGTH` characters."""
+    return "".join(np.random.default_rng(2).choice([*LETTERS], rows * TEXT_LENGTH))

@@ -161,6 +161,59 @@ def test_losses_and_regularizers_equal_keras(
     assert [row["loss"] for row in rows(run)] == pytest.approx(history["loss"], rel=1e-5)
 
 
+WEIGHTED = REGRESSION.replace(
+    "inputs: {x: x}, targets: {y: y}", "inputs: {x: x, noise: noise}, targets: {y: y}"
+).replace(
+    """    inputs: [x, y]
+    layers:
+      - {net: , from: x, name: prediction}
+      - {losses.MeanSquaredError: , from: [y, prediction], name: error}
+    minimize: error
+  optimizer: {Adam: 0.01}
+""",
+    """    inputs: [x, y, noise]
+    layers:
+      - {net: , from: x, name: prediction}
+      - {formula: "maximum(noise[:, 0], 0)", name: weight}
+      - {losses.MeanSquaredError: , from: [y, prediction, weight], name: error}
+      - {formula: "mean((y - prediction) ** 2, axis=-1)", name: errors}
+      - {weighted: , from: [errors, weight], name: same}
+    minimize: error
+    metrics: {rmse: {of: same, function: sqrt}}
+  optimizer: {SGD: 0.1}
+  gradient_accumulation_steps: 1
+""",
+)
+"""A loss with a weight for each example, of which half are 0."""
+
+
+@pytest.mark.parametrize("accumulation", [1, 3])
+def test_weights_of_losses_equal_keras(
+    tmp_path: Path, arrays: dict[str, NDArray[np.float32]], accumulation: int
+):
+    """The mean over the weights of the batch, whatever part of a batch an example is in."""
+    text = WEIGHTED.replace("accumulation_steps: 1", f"accumulation_steps: {accumulation}")
+    text = text.replace(", activity_regularizer: {L2: 0.02}", "")
+    run = train(tmp_path, text, "--distribute", "none")
+    (model,) = initial_networks(run)
+    loss = keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")
+    model.compile(keras.optimizers.SGD(0.1), loss)
+    weights = np.maximum(arrays["noise"][:, 0], 0)
+    model.fit(arrays["x"], arrays["y"], 8, 2, sample_weight=weights, shuffle=False, verbose=0)
+    assert_weights_equal(run, net=model)
+
+
+def test_means_of_an_epoch_count_weights(tmp_path: Path, arrays: dict[str, NDArray[np.float32]]):
+    """They do not depend on how the examples are divided into batches."""
+    text = WEIGHTED.replace("SGD: 0.1", "SGD: 0.0").replace("kernel_regularizer: {L2: 0.01}", "")
+    run = train(tmp_path, text.replace(", activity_regularizer: {L2: 0.02}", ""))
+    (model,) = initial_networks(run)
+    errors = np.mean((arrays["y"] - model.predict(arrays["x"], verbose=0)) ** 2, axis=-1)
+    mean = np.average(errors, weights=np.maximum(arrays["noise"][:, 0], 0))
+    assert rows(run)[0]["loss"] == pytest.approx(mean, rel=1e-5)
+    assert rows(run)[0]["rmse"] == pytest.approx(mean**0.5, rel=1e-5)
+
+
 def test_updates_take_their_steps_in_order(tmp_path: Path, arrays: dict[str, NDArray[np.float32]]):
     """Two steps of the critic, each on every second example, then one of the generator."""
     run = train(tmp_path, GAN)

@@ -106,13 +106,29 @@ def test_label_smoothing_agrees_with_keras(share: float, *, logits: bool):
 @pytest.mark.parametrize(
     ("name", "old", "new", "message"),
     [
-        ("causal", "size: 40", "size: 9", "they must be equal"),
-        ("causal", "return_sequences: true", "return_sequences: false", "for each position"),
+        (
+            "causal",
+            "input_dim: $size",
+            "input_dim: 9",
+            "the vocabulary of the input 'tokens' has 20 entries",
+        ),
+        (
+            "causal",
+            "units: $size",
+            "units: 9",
+            "compares values from 0 to 19 with predictions of 9 classes",
+        ),
+        (
+            "causal",
+            "return_sequences: true",
+            "return_sequences: false",
+            "cannot take [16] and [40]",
+        ),
         (
             "causal",
             "{text: {file: text.txt, tokenizer: characters, sequence_length: 16}}",
             "digits",
-            "the objective 'causal_lm' needs text, and the data is 'digits'",
+            "the objective needs the source 'text' ('generate: continuation', ",
         ),
         ("masked", "segments", "parts", "the objective provides tokens, segments, mask"),
         (

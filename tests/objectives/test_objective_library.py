@@ -16,7 +16,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.objective_library import AUGMENT, EXAMPLES, ROWS, make_arrays, write_arrays
+from helpers.objective_library import (
+    AUGMENT,
+    EXAMPLES,
+    LETTERS,
+    ROWS,
+    TEXT_LENGTH,
+    make_arrays,
+    make_text,
+    write_arrays,
+)
 
 import archbuilder
 from archbuilder import zoo
@@ -39,6 +48,10 @@ class Batch:
     others: tf.Tensor = field(default_factory=lambda: tf.constant(ARRAYS.others))
     texts: tf.Tensor = field(default_factory=lambda: tf.constant(ARRAYS.texts))
     labels: tf.Tensor = field(default_factory=lambda: tf.constant(ARRAYS.labels, tf.int32))
+
+    def tokens(self) -> tf.Tensor:
+        """Return the tokens of the text, which ends with the token 3."""
+        return tf.constant([*(5 + LETTERS.index(each) for each in make_text(ROWS)), 3])
 
     def view(self, number: int) -> tf.Tensor:
         """Return a view of the images."""
@@ -69,6 +82,12 @@ def crossentropy(label: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(
         tf.nn.sparse_softmax_cross_entropy_with_logits(labels=label, logits=logits)
     )
+
+
+def causal_lm(batch: Batch, model: keras.Model) -> tf.Tensor:
+    tokens = batch.tokens()
+    logits = model(tf.reshape(tokens[:-1], [ROWS, TEXT_LENGTH]))
+    return crossentropy(tf.reshape(tokens[1:], [ROWS, TEXT_LENGTH]), logits)
 
 
 def vae(batch: Batch, encoder: keras.Model, decoder: keras.Model) -> tf.Tensor:
@@ -318,6 +337,7 @@ UPDATES: Mapping[str, Sequence[tuple[Reference, tuple[int, ...]]]] = {
     "conditional_gan": [(conditional_discriminator, (1,)), (conditional_generator, (0,))],
     "pix2pix": [(pix2pix_discriminator, (1,)), (pix2pix_generator, (0,))],
     "cyclegan": [(cyclegan_generator, (0, 1)), (cyclegan_discriminator, (2, 3))],
+    "causal_lm": [(causal_lm, (0,))],
     "vq_vae": [(vq_vae, (0, 1, 2))],
     "byol": [(byol, (0,))],
     "simsiam": [(simsiam, (0,))],

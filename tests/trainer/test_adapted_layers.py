@@ -208,10 +208,10 @@ def test_objective_without_columns(tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "net.yaml").write_text(
         "archbuilder: 1\nname: net\ninputs: {tokens: {shape: [null], dtype: int32}}\nlayers:\n"
         "  - IntegerLookup: {adapt: true}\n  - Embedding: {input_dim: 9, output_dim: 9}\n"
-        "data: {text: {file: a.txt}}\ntraining: {objective: causal_lm}\n"
+        "data: {text: {file: a.txt}}\ntraining: {objective: masked_lm}\n"
     )
     assert main(["validate", str(tmp_path / "net.yaml")]) == 2
-    assert "'causal_lm' does not support 'adapt: true'" in capsys.readouterr().err
+    assert "'masked_lm' does not support 'adapt: true'" in capsys.readouterr().err
 
 
 @pytest.mark.thorough

@@ -6,12 +6,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from archbuilder.compiler.ir import Argument, Graph, GraphInput, Node, TensorRef
-from archbuilder.compiler.objective_ir import Memory, Update, gradient_inputs, needed_nodes
+from archbuilder.compiler.objective_ir import (
+    Memory,
+    Update,
+    gradient_inputs,
+    has_automatic_logits,
+    needed_nodes,
+    predictions_of,
+)
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote, quote_list
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.objective_ast import Reference
 from archbuilder.language.objective_operations import (
     AUGMENT,
+    AUTO,
+    FROM_LOGITS,
     GRADIENT,
     INPUT_OF,
     RANDOM_OPERATIONS,
@@ -224,6 +233,23 @@ def warn_of_untrained_networks(
                 f"no loss depends on the network '{name}': it keeps its weights",
                 graph.span,
             )
+
+
+def check_automatic_logits(
+    nodes: Sequence[Node], networks: Collection[str], diagnostics: Diagnostics
+) -> None:
+    """Report losses with `from_logits: auto` whose `y_pred` is not an output of a network."""
+    operations = {node.name: node.operation for node in nodes}
+    for node in filter(has_automatic_logits, nodes):
+        if operations.get(predictions_of(node).node) not in networks:
+            with diagnostics.within(node.frame):
+                diagnostics.error(
+                    "invalid-choice",
+                    f"'{FROM_LOGITS}: {AUTO}' follows the activation of a network, and"
+                    f" '{predictions_of(node)}' is no output of one",
+                    next(each.value.span for each in node.arguments if each.name == FROM_LOGITS),
+                    notes=(f"write '{FROM_LOGITS}: true' if it has no softmax or sigmoid",),
+                )
 
 
 def check_memories(

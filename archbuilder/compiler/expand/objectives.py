@@ -12,6 +12,7 @@ from archbuilder.compiler.expand.lowering import Expander
 from archbuilder.compiler.expand.network_inputs import resolve_network_input, with_input_shape
 from archbuilder.compiler.expand.objective_checks import (
     ObjectiveShapes,
+    check_automatic_logits,
     check_log_names,
     check_memories,
     check_network_names,
@@ -38,6 +39,7 @@ from archbuilder.compiler.objective_ir import (
     ObjectiveColumn,
     ObjectiveGraph,
     ObjectiveLoss,
+    ObjectiveMetric,
     SampleGraph,
     ScheduledNumber,
     Update,
@@ -137,9 +139,16 @@ class _ObjectiveExpansion:
         steps = self._expand_steps(declared.block, names, [each.name for each in columns])
         scope = steps.scope
         metrics = [
-            (name, ref)
-            for name, reference in declared.metrics
-            for ref in self._resolve(reference, scope)
+            ObjectiveMetric(
+                each.name,
+                ref,
+                each.function,
+                each.step.span,
+            )
+            for each in declared.metrics
+            # As an output of a network, it is left out together with its step.
+            if not scope.is_skipped(each.step.name)
+            for ref in self._resolve(each.step, scope)
         ]
         memories = tuple(
             Memory(each.name, ref, length, each.span)
@@ -160,11 +169,13 @@ class _ObjectiveExpansion:
         updates = self._updates(scope, steps.nodes)
         check_views(steps.nodes, [each.name for each in columns], self._diagnostics)
         check_memories(memories, steps.nodes, self._diagnostics)
-        metric_spans = [(name, reference.span) for name, reference in declared.metrics]
-        metric_spans += [(each.log_name, each.span) for each in probes]
         result = None
         if declared.result is not None:
             result = resolve_result(declared.result, self._graphs, self._diagnostics)
+        networks = [*self._graphs, *self._copies]
+        check_automatic_logits(steps.nodes, networks, self._diagnostics)
+        metric_spans = [(each.name, each.span) for each in metrics]
+        metric_spans += [(each.log_name, each.span) for each in probes]
         check_log_names(updates, metric_spans, self._diagnostics)
         sample = None if declared.sample is None else self._sample(declared.sample)
         if self._tracker.has_errors():
@@ -172,7 +183,7 @@ class _ObjectiveExpansion:
         losses = [term.value for update in updates for term in update.losses]
         copied = [each.network.name for each in declared.copies]
         warn_of_untrained_networks(self._graphs, steps.nodes, losses, copied, self._diagnostics)
-        outputs = [*losses, *(ref for _, ref in metrics), *(each.features for each in probes)]
+        outputs = [*losses, *(each.value for each in metrics), *(each.features for each in probes)]
         memories = read_memories(memories, steps.nodes, outputs, self._diagnostics)
         outputs += [each.value for each in memories]
         return ObjectiveGraph(
@@ -188,6 +199,7 @@ class _ObjectiveExpansion:
             self._frozen,
             tuple(probes),
             result,
+            declared.generates,
             declared.span,
         )
 

@@ -15,21 +15,24 @@ from typing import Final
 
 from archbuilder.config.objectives.adversarial import GAN_NETWORKS, AdversarialConfig, Noise
 from archbuilder.config.objectives.base import ObjectiveConfig, TargetSpec
-from archbuilder.config.objectives.block import BlockObjective
+from archbuilder.config.objectives.block import (
+    DEFAULT_NUM_BEAMS,
+    BlockObjective,
+    StatefulBlockObjective,
+)
 from archbuilder.config.objectives.contrastive import ContrastiveConfig, MoCoConfig, SimCLRConfig
 from archbuilder.config.objectives.language_models import (
-    CausalLMConfig,
     MaskedLMConfig,
     SequenceToSequenceConfig,
 )
 from archbuilder.config.objectives.supervised import RidgeConfig, SupervisedConfig
 
 __all__ = [
+    "DEFAULT_NUM_BEAMS",
     "GAN_NETWORKS",
     "OBJECTIVES",
     "AdversarialConfig",
     "BlockObjective",
-    "CausalLMConfig",
     "ContrastiveConfig",
     "MaskedLMConfig",
     "MoCoConfig",
@@ -38,6 +41,7 @@ __all__ = [
     "RidgeConfig",
     "SequenceToSequenceConfig",
     "SimCLRConfig",
+    "StatefulBlockObjective",
     "SupervisedConfig",
     "TargetSpec",
 ]
@@ -50,7 +54,6 @@ OBJECTIVES: Final[Mapping[str, type[ObjectiveConfig]]] = {
         AdversarialConfig,
         SimCLRConfig,
         MoCoConfig,
-        CausalLMConfig,
         MaskedLMConfig,
         SequenceToSequenceConfig,
     )

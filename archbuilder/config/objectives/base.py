@@ -63,8 +63,6 @@ class ObjectiveConfig(abc.ABC):
     """Whether the inputs of its network are columns of the data, from which layers may learn."""
     used_by: ClassVar[Command | None] = None
     """The command that uses the trained networks; None if only `evaluate` does."""
-    default_num_beams: ClassVar[int | None] = None
-    """Number of beams of `generate`, if it searches beams by default; None if it samples."""
     evaluation_needs_training_data: ClassVar[bool] = False
     """Whether another dataset cannot be evaluated without the training set."""
 
@@ -101,6 +99,16 @@ class ObjectiveConfig(abc.ABC):
         optimizers = self.optimizers
         return tuple(optimizers) if len(optimizers) > max(len(self.networks), 1) else ()
 
+    @property
+    def command(self) -> Command | None:
+        """The command that uses the trained networks; None if only `evaluate` does."""
+        return self.used_by
+
+    @property
+    def default_num_beams(self) -> int | None:
+        """The number of beams of `generate` by default; None if it samples."""
+        return None
+
     @classmethod
     def features(cls) -> Iterator[ObjectiveFeature]:
         """Yield what the objective supports; settings of `training` may require it."""
@@ -132,10 +140,10 @@ class ObjectiveConfig(abc.ABC):
         Raises:
             UsageError: if it cannot, with the command that can.
         """
-        if self.used_by != command:
+        if self.command != command:
             raise UsageError(
                 f"'archbuilder {command}' cannot use a run with the objective '{self.name}'; use"
-                f" 'archbuilder {self.used_by or 'evaluate'}'"
+                f" 'archbuilder {self.command or 'evaluate'}'"
             )
 
     @abc.abstractmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.compiler.objective_ir import NetworkResult, ObjectiveGraph
@@ -25,6 +25,10 @@ from archbuilder.yaml.nodes import MappingNode, Tree
 
 if TYPE_CHECKING:
     from archbuilder.trainer.context import TrainableTask, TrainingContext
+
+
+DEFAULT_NUM_BEAMS: Final = 4
+"""Number of beams with which `generate` searches translations."""
 
 
 def optimizer_by_update() -> ValueType[OptimizerConfig]:
@@ -51,11 +55,8 @@ class BlockObjective(ObjectiveConfig):
     """An objective of a file, or of the section `training` itself."""
 
     name = "objective"
-    trains_in_stages = False
     augment = "optional"
     adapts_layers = True
-    used_by = "predict"
-    evaluation_needs_training_data = True
 
     graph: ObjectiveGraph
     optimizer: OptimizerConfig = setting(
@@ -93,6 +94,16 @@ class BlockObjective(ObjectiveConfig):
         """The network that predicts; None if the objective names none."""
         return self.graph.result
 
+    @property
+    def command(self) -> Command | None:
+        """The command that uses the trained networks."""
+        return "predict" if self.graph.generates is None else "generate"
+
+    @property
+    def default_num_beams(self) -> int | None:
+        """The number of beams of `generate`: translations are searched by default."""
+        return DEFAULT_NUM_BEAMS if self.graph.generates == "translation" else None
+
     def recorded(self, _options: Mapping[str, PlainData]) -> PlainData:
         """Return the objective in full, so that a run does not depend on the file."""
         return objective_to_dict(self.graph)
@@ -102,3 +113,11 @@ class BlockObjective(ObjectiveConfig):
         from archbuilder.objectives.block import make_block_task
 
         return make_block_task(context, self)
+
+
+@dataclass(frozen=True, slots=True)
+class StatefulBlockObjective(BlockObjective):
+    """An objective that keeps more than the networks, which a stage would start anew."""
+
+    trains_in_stages = False
+    evaluation_needs_training_data = True

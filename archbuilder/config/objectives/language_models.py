@@ -26,20 +26,6 @@ class LanguageModelConfig(ObjectiveConfig):
 
 
 @dataclass(frozen=True, slots=True)
-class CausalLMConfig(LanguageModelConfig):
-    """Causal language modeling: predict each token from the preceding ones."""
-
-    name = "causal_lm"
-    used_by = "generate"
-
-    def make_task(self, context: TrainingContext) -> TrainableTask:
-        """Build the network, and return the task that trains it."""
-        from archbuilder.objectives.causal_lm import make_causal_lm_task
-
-        return make_causal_lm_task(context, self)
-
-
-@dataclass(frozen=True, slots=True)
 class MaskedLMConfig(LanguageModelConfig):
     """Masked language modeling as in BERT: predict hidden tokens from those around them.
 
@@ -72,7 +58,11 @@ class SequenceToSequenceConfig(LanguageModelConfig):
 
     name = "sequence_to_sequence"
     used_by = "generate"
-    default_num_beams = 4
+
+    @property
+    def default_num_beams(self) -> int | None:
+        """The number of beams of `generate`."""
+        return 4
 
     label_smoothing: float = option(
         number(minimum=0, below=1), "Label smoothing of the loss.", default=0.0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
+from archbuilder.diagnostics.errors import closest_match
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import Block
 from archbuilder.language.objective_ast import (
@@ -13,6 +14,7 @@ from archbuilder.language.objective_ast import (
     CopyDeclaration,
     LossDeclaration,
     MemoryDeclaration,
+    MetricDeclaration,
     ObjectiveBlock,
     ProbeDeclaration,
     ProbeMethod,
@@ -20,6 +22,7 @@ from archbuilder.language.objective_ast import (
     SampleDeclaration,
     UpdateDeclaration,
 )
+from archbuilder.language.objective_terms import GENERATED_TEXTS, METRIC_FUNCTIONS
 from archbuilder.language.parser.fields import FieldReader, is_empty, quoted
 from archbuilder.language.parser.steps import decode_steps
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
@@ -38,9 +41,11 @@ OBJECTIVE_KEYS: Final = (
     "frozen",
     "probe",
     "result",
+    "generate",
 )
 UPDATE_KEYS: Final = ("minimize", "networks", "steps")
 LOSS_KEYS: Final = ("of", "weight")
+METRIC_KEYS: Final = ("of", "function")
 COPY_KEYS: Final = ("of", "momentum")
 MEMORY_KEYS: Final = ("of", "length")
 SAMPLE_KEYS: Final = ("layers", "output", "count")
@@ -50,6 +55,8 @@ PROBE_KEYS: Final[Mapping[ProbeMethod, tuple[str, ...]]] = {
 }
 ONLY_UPDATE: Final = ""
 """The name of the update of an objective that has one loss for all networks."""
+
+_Choice = TypeVar("_Choice", bound=str)
 
 
 def is_objective(tree: Tree) -> bool:
@@ -82,17 +89,14 @@ def decode_objective(reader: FieldReader, name: str, entry: MappingEntry) -> Obj
         networks=_references(reader, values.get("networks"), "'networks'", "a network"),
         columns=_decode_columns(reader, values.get("inputs")),
         updates=_decode_updates(reader, entries, span),
-        metrics=tuple(
-            (entry.key, reference)
-            for entry in _named_entries(reader, values.get("metrics"), "metrics", "a metric")
-            for reference in _references(reader, entry.value, "a metric", "a step")[:1]
-        ),
+        metrics=tuple(_decode_metrics(reader, values.get("metrics"))),
         copies=tuple(_decode_copies(reader, values.get("copies"))),
         memories=tuple(_decode_memories(reader, values.get("memories"))),
         sample=_decode_sample(reader, entries.get("sample")),
         frozen=_references(reader, values.get("frozen"), "'frozen'", "a network"),
         probes=tuple(_decode_probes(reader, values.get("probe"))),
         result=next(iter(_references(reader, values.get("result"), "'result'", "a network")), None),
+        generates=_decode_choice(reader, values.get("generate"), "'generate'", GENERATED_TEXTS),
         span=span,
     )
 
@@ -212,6 +216,36 @@ def _decode_losses(reader: FieldReader, tree: Tree) -> tuple[LossDeclaration, ..
             weight = fields["weight"]
         losses.append(LossDeclaration(entry.key, step, reader.decode_value(weight)))
     return tuple(losses)
+
+
+def _decode_metrics(reader: FieldReader, tree: Tree | None) -> Iterator[MetricDeclaration]:
+    """Decode `{name: step}` and `{name: {of: step, function: exp}}`."""
+    for entry in _named_entries(reader, tree, "metrics", "a metric"):
+        step, function = entry.value, None
+        if isinstance(entry.value, MappingNode):
+            fields = _required_fields(reader, entry, METRIC_KEYS, "the metric")
+            if fields is None:
+                continue
+            step = fields["of"]
+            function = _decode_choice(reader, fields["function"], "'function'", METRIC_FUNCTIONS)
+        for reference in _references(reader, step, "a metric", "a step")[:1]:
+            yield MetricDeclaration(entry.key, reference, function)
+
+
+def _decode_choice(
+    reader: FieldReader, tree: Tree | None, title: str, choices: tuple[_Choice, ...]
+) -> _Choice | None:
+    """Decode one of some names; report anything else and return None."""
+    value = tree.value if isinstance(tree, ScalarNode) else None
+    if tree is None or value in choices:
+        return next((each for each in choices if each == value), None)
+    reader.diagnostics.error(
+        "invalid-choice",
+        f"{title} is {' or '.join(choices)}",
+        tree.span,
+        suggestion=closest_match(value, choices) if isinstance(value, str) else None,
+    )
+    return None
 
 
 def _required_fields(
