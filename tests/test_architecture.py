@@ -205,7 +205,7 @@ ORDER: Mapping[str, str] = {
         block_batches
         block_samples block_trial probes
         block
-        masked_lm sequence_to_sequence
+        masked_lm
     """,
     "archbuilder.runs": """
         git_state run_dir state_dict

@@ -74,6 +74,7 @@ LOSS_TRAITS: Final[Mapping[str, LossTraits]] = {
     "Dice": LossTraits(reduces_positions=True, combines_examples=True),
     "Hinge": LossTraits(),
     "KLDivergence": LossTraits(),
+    "LabelSmoothedCrossentropy": LossTraits("class_indices", activation="softmax"),
     "PSNRLoss": LossTraits(takes_classes=False, reduces_positions=True),
     "SSIMLoss": LossTraits(takes_classes=False, reduces_positions=True),
     "SparseCategoricalCrossentropy": LossTraits(

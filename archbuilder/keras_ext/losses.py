@@ -9,7 +9,16 @@ from archbuilder.keras_ext.box_overlap import CIoU, GIoU
 from archbuilder.keras_ext.image_quality import peak_signal_to_noise_ratio, structural_similarity
 from archbuilder.keras_ext.layers._typing import Config, Tensor
 
-__all__ = ["CIoU", "CapsuleMargin", "Charbonnier", "GIoU", "PSNRLoss", "SSIMLoss", "Value"]
+__all__ = [
+    "CIoU",
+    "CapsuleMargin",
+    "Charbonnier",
+    "GIoU",
+    "LabelSmoothedCrossentropy",
+    "PSNRLoss",
+    "SSIMLoss",
+    "Value",
+]
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
@@ -147,6 +156,53 @@ class SSIMLoss(keras.losses.Loss):
     def get_config(self) -> Config:
         """Return the arguments of the constructor."""
         return {**super().get_config(), **self.arguments}
+
+
+@keras.saving.register_keras_serializable(package="archbuilder")
+class LabelSmoothedCrossentropy(keras.losses.Loss):
+    """Crossentropy with class indices as labels, and label smoothing.
+
+    It equals `CategoricalCrossentropy` of Keras with `label_smoothing`, but needs no one-hot
+    labels, which would take one number per class for every token of a text.
+
+    Source: Szegedy et al. 2015, arXiv:1512.00567, section 7.
+
+    Args:
+        label_smoothing: Number from 0 to 1, the probability that is spread over all classes.
+        from_logits: Boolean, whether predictions are logits rather than probabilities.
+        reduction: Type of reduction over the batch, as in all losses of Keras.
+        name: Name of the loss.
+        dtype: The dtype of the computation.
+    """
+
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        from_logits: bool = False,  # noqa: FBT001, FBT002 - as in Keras
+        reduction: str = "sum_over_batch_size",
+        name: str = "label_smoothed_crossentropy",
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.label_smoothing = label_smoothing
+        self.from_logits = from_logits
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Return the loss of each label."""
+        if self.from_logits:
+            log_probabilities = ops.log_softmax(y_pred, axis=-1)
+        else:
+            # As Keras does, so that a probability of 0 has a finite loss.
+            log_probabilities = ops.log(ops.maximum(y_pred, keras.config.epsilon()))
+        labels = ops.reshape(ops.cast(y_true, "int32"), (*ops.shape(y_pred)[:-1], 1))
+        of_labels = ops.take_along_axis(log_probabilities, labels, axis=-1)[..., 0]
+        rate = self.label_smoothing
+        return -(1 - rate) * of_labels - rate * ops.mean(log_probabilities, axis=-1)
+
+    def get_config(self) -> Config:
+        """Return the arguments of the constructor."""
+        config = {"label_smoothing": self.label_smoothing, "from_logits": self.from_logits}
+        return {**super().get_config(), **config}
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")

@@ -118,7 +118,9 @@ def _adapt_column(
     column: ObjectiveColumn,
     graphs: Mapping[str, Graph],
 ) -> AdaptedColumn:
-    reader = _network_input(column, graphs)
+    # Tokens have neither a size nor a scale: they are read as they are, if no input is named.
+    is_token = feature.num_categories is not None and column.network_input is None
+    reader = None if is_token else _network_input(column, graphs)
     if reader is not None:
         graph, network_input = reader
         tables = lookup_tables_by_input(graph).get(network_input.name, ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import keras
 import tensorflow as tf
@@ -11,6 +12,7 @@ import tensorflow as tf
 from archbuilder.compiler.ir import Node, Shape, TensorRef
 from archbuilder.compiler.objective_ir import ObjectiveGraph, gradient_inputs, predictions_of
 from archbuilder.config.loss_traits import LOSS_TRAITS
+from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, UsageError
 from archbuilder.language.objective_operations import (
@@ -80,7 +82,41 @@ class TrialRun:
                 self.values[node.name] = tuple(map(tf.zeros_like, by))
             else:
                 _check_classes(node, self.values)
+                self._check_tables(node)
                 self.values |= self.runner.run([node], self.values, context)
+
+    def _check_tables(self, node: Node) -> None:
+        """Check that a network has the categories it is called with: a GPU has 0 for others.
+
+        Raises:
+            BlueprintError: if it has not.
+        """
+        network = self.runner.networks.get(node.operation)
+        if network is None:
+            return
+        refs = dict(zip(network.inputs, node.inputs, strict=False)) | dict(node.keywords)
+        for name, tables in lookup_tables_by_input(network.graph).items():
+            ref = refs.get(name)
+            (values,) = select(ref, self.values) if isinstance(ref, TensorRef) else (None,)
+            # Other values are those of a column, which is checked when it is read.
+            if values is None or not values.dtype.is_integer:
+                continue
+            largest = int(tf.reduce_max(values))
+            for table in tables:
+                if largest >= table.size and table.positions is None:
+                    _report(
+                        node,
+                        f"'{node.name}' ({node.operation}) has values from 0 to {largest:,} in the"
+                        f" input '{name}', which feeds {table.description}",
+                        "the table of a language model is as large as the vocabulary",
+                    )
+
+
+def _report(node: Node, message: str, note: str) -> NoReturn:
+    diagnostics = Diagnostics()
+    with diagnostics.within(node.frame):
+        diagnostics.error("shape-mismatch", message, node.span, notes=(note,))
+    raise BlueprintError(diagnostics)
 
 
 def _check_classes(node: Node, values: Mapping[str, Tensors]) -> None:
@@ -98,16 +134,12 @@ def _check_classes(node: Node, values: Mapping[str, Tensors]) -> None:
     (predictions,) = select(predictions_of(node), values)
     largest, count = int(tf.reduce_max(labels)), predictions.shape[-1]
     if largest >= count:
-        diagnostics = Diagnostics()
-        with diagnostics.within(node.frame):
-            diagnostics.error(
-                "shape-mismatch",
-                f"'{node.name}' ({node.operation}) compares values from 0 to {largest:,} with"
-                f" predictions of {count:,} classes",
-                node.span,
-                notes=("the output of a language model is as large as the vocabulary",),
-            )
-        raise BlueprintError(diagnostics)
+        _report(
+            node,
+            f"'{node.name}' ({node.operation}) compares values from 0 to {largest:,} with"
+            f" predictions of {count:,} classes",
+            "the output of a language model is as large as the vocabulary",
+        )
 
 
 def _filled(spec: tf.TensorSpec, value: int) -> tf.Tensor:

@@ -51,8 +51,6 @@ class LanguageObjective:
     make_inputs: InputFn
     losses: Mapping[str, keras.losses.Loss]
     optimizer: OptimizerConfig
-    has_perplexity: bool = False
-    """Whether the only loss is the crossentropy of the next token, whose exponential is logged."""
     needs_batch: bool = False
     """Whether `make_inputs` combines examples, and cannot make a share without the batch."""
 
@@ -185,7 +183,6 @@ def _make_training_model(
     training_model.compile(
         optimizer=optimizer,
         loss=dict(objective.losses),
-        perplexity=objective.has_perplexity,
         weighted_metrics={
             output: [keras.metrics.SparseCategoricalAccuracy("accuracy")]
             for output in objective.losses

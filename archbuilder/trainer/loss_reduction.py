@@ -184,18 +184,11 @@ class LossMeans(keras.metrics.Metric):
     so it does not depend on the size of the batches, and the total is the sum of its terms.
     """
 
-    def __init__(
-        self, terms: Sequence[str], name: str = "loss", *, perplexity: bool = False
-    ) -> None:
-        """Create the means of terms, by their names in the logs.
-
-        With `perplexity`, the only term is a crossentropy in nats per token, and the perplexity is
-        the exponential of its mean, without what regularizers add to the total.
-        """
+    def __init__(self, terms: Sequence[str], name: str = "loss") -> None:
+        """Create the means of terms, by their names in the logs."""
         # Counts of positions exceed 2**24, from where on float32 cannot add 1.
         super().__init__(name=name, dtype="float64")
         self._terms = tuple(terms)
-        self._perplexity = perplexity
         shape = (len(self._terms) + 1,)
         self._sums = self.add_weight(shape=shape, initializer="zeros", name="sums")
         self._counts = self.add_weight(shape=shape, initializer="zeros", name="counts")
@@ -229,6 +222,4 @@ class LossMeans(keras.metrics.Metric):
         losses = {self.name: tf.cast(tf.reduce_sum(weighted), tf.float32)}
         if len(self._terms) > 1:
             losses |= {name: means[k] for k, name in enumerate(self._terms)}
-        if self._perplexity:
-            losses["perplexity"] = tf.exp(means[0])
         return losses

@@ -51,8 +51,6 @@ class SingleNetworkModel(DistributedModel):
         optimizer: keras.optimizers.Optimizer,
         loss: Losses,
         loss_weights: Mapping[str, float] | float = 1.0,
-        *,
-        perplexity: bool = False,
         **arguments: Any,
     ) -> None:
         """Compile the model; all other arguments are those of Keras.
@@ -61,7 +59,6 @@ class SingleNetworkModel(DistributedModel):
             optimizer: The optimizer of all trainable variables.
             loss: A loss for the output, or losses by output.
             loss_weights: A weight for the loss, or weights by output, which are 1 by default.
-            perplexity: Whether the logs have the perplexity, the exponential of the only loss.
             **arguments: Arguments of `keras.Model.compile`.
         """
         weights = loss_weights if isinstance(loss_weights, Mapping) else {}
@@ -74,9 +71,7 @@ class SingleNetworkModel(DistributedModel):
         super().compile(optimizer=optimizer, **arguments)
         # Replaces Keras's tracker, which averages the losses of batches as if all batches counted
         # the same number of positions.
-        self._loss_tracker = LossMeans(
-            [f"{each.output}_loss" for each in self._terms], perplexity=perplexity
-        )
+        self._loss_tracker = LossMeans([f"{each.output}_loss" for each in self._terms])
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

@@ -130,6 +130,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "{other: {of: other, function: sin}}",
             "net.yaml:15:44: 'function' is exp or log or sqrt",
         ),
+        (
+            "{second: , from: prediction",
+            "{ReLU: , from: {inputs?: prediction}",
+            "net.yaml:14:10: ReLU has no input 'inputs?'",
+        ),
+        (
+            "{second: , from: prediction",
+            "{second: , from: {inputs?: prediction}",
+            "net.yaml:14:10: second needs the inputs",
+        ),
         ("{other: other}", "{other: {of: other}}", "net.yaml:15:15: the metric 'other' has no"),
         (
             MINIMIZE,

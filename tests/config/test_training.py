@@ -133,11 +133,6 @@ def test_ridge_all_options():
         ({"objective": "masked_lm", "loss": LOSS}, "unknown-key", "'masked_lm' has no key 'loss'"),
         ({"objective": "masked_lm", "optimizer": "Adamm"}, "unknown-keras-object", ""),
         (
-            {"objective": {"sequence_to_sequence": {"label_smoothing": 1}}},
-            "out-of-range",
-            "'label_smoothing'",
-        ),
-        (
             {"objective": {"supervised": {"epochs": 3}}, "loss": LOSS},
             "unknown-key",
             "'supervised' has no key 'epochs'",

@@ -55,6 +55,26 @@ EXAMPLES = {
 """,
         data="{text: {file: text.txt, tokenizer: characters, sequence_length: 4}}",
     ),
+    "sequence_to_sequence": LibraryExample(
+        """
+  model:
+    inputs:
+      target: {shape: [null], dtype: int32}
+      source: {shape: [4], dtype: int32}
+      mask: {shape: [4], dtype: int32}
+    layers:
+      - {Embedding: {input_dim: 8, output_dim: 5}, from: source}
+      - {Embedding: {input_dim: 2, output_dim: 5}, from: mask, name: present}
+      - {ZeroPadding1D: [0, 1], from: present}
+      - {Embedding: {input_dim: 8, output_dim: 5}, from: target}
+      - {Add: , from: [previous, zero_padding1d0]}
+      - {ops.mean: {axis: 1, keepdims: true}, from: embedding0}
+      - {Add: , from: [previous, add0]}
+      - Dense: {units: 8, activation: softmax}
+""",
+        "{label_smoothing: 0.1}",
+        data="{pairs: {file: pairs.tsv, tokenizer: characters, sequence_length: 4}}",
+    ),
     "vae": LibraryExample(
         """
   encoder:
@@ -216,8 +236,16 @@ def write_arrays(folder: Path, rows: int) -> None:
     columns = {each.name: getattr(arrays, each.name) for each in fields(arrays)}
     np.savez(folder / "data.npz", **columns)
     (folder / "text.txt").write_text(make_text(rows))
+    (folder / "pairs.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in make_pairs(rows)))
 
 
 def make_text(rows: int) -> str:
     """Return a text with so many examples of `TEXT_LENGTH` characters."""
     return "".join(np.random.default_rng(2).choice([*LETTERS], rows * TEXT_LENGTH))
+
+
+def make_pairs(rows: int) -> list[tuple[str, str]]:
+    """Return texts of 1 to `TEXT_LENGTH` characters, each with itself backwards."""
+    text = make_text(rows)
+    texts = [text[TEXT_LENGTH * row :][: 1 + row % TEXT_LENGTH] for row in range(rows)]
+    return [(each, each[::-1]) for each in texts]

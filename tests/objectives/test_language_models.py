@@ -14,7 +14,7 @@ import pytest
 from helpers.objectives import LANGUAGE, WORDS, sequences, write_data
 
 from archbuilder.cli import main
-from archbuilder.objectives.sequence_to_sequence import LabelSmoothedCrossentropy
+from archbuilder.keras_ext.losses import LabelSmoothedCrossentropy
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from helpers.objective_library import (
     ROWS,
     TEXT_LENGTH,
     make_arrays,
+    make_pairs,
     make_text,
     write_arrays,
 )
@@ -51,7 +52,14 @@ class Batch:
 
     def tokens(self) -> tf.Tensor:
         """Return the tokens of the text, which ends with the token 3."""
-        return tf.constant([*(5 + LETTERS.index(each) for each in make_text(ROWS)), 3])
+        return tf.constant([*token_ids(make_text(ROWS)), 3])
+
+    def pairs(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return sources, and targets from the token 2 to the token 3, with padding of 0."""
+        sources, targets = zip(*make_pairs(ROWS), strict=True)
+        padded = [token_ids(each) + [0] * (TEXT_LENGTH - len(each)) for each in sources]
+        framed = [[2, *token_ids(each), 3] + [0] * (TEXT_LENGTH - len(each)) for each in targets]
+        return tf.constant(padded), tf.constant(framed)
 
     def view(self, number: int) -> tf.Tensor:
         """Return a view of the images."""
@@ -74,6 +82,10 @@ class Batch:
         return unit(tf.random.stateless_normal([length, width], [0, 0]))
 
 
+def token_ids(text: str) -> list[int]:
+    return [5 + LETTERS.index(each) for each in text]
+
+
 def unit(vectors: tf.Tensor) -> tf.Tensor:
     return vectors / tf.norm(vectors, axis=-1, keepdims=True)
 
@@ -88,6 +100,15 @@ def causal_lm(batch: Batch, model: keras.Model) -> tf.Tensor:
     tokens = batch.tokens()
     logits = model(tf.reshape(tokens[:-1], [ROWS, TEXT_LENGTH]))
     return crossentropy(tf.reshape(tokens[1:], [ROWS, TEXT_LENGTH]), logits)
+
+
+def sequence_to_sequence(batch: Batch, model: keras.Model) -> tf.Tensor:
+    """Return the mean crossentropy with labels of 0.9 + 0.1 / 8 and 0.1 / 8, without padding."""
+    source, target = batch.pairs()
+    inputs = {"source": source, "mask": tf.cast(source > 0, tf.int32), "target": target[:, :-1]}
+    labels = 0.9 * tf.one_hot(target[:, 1:], 8) + 0.1 / 8
+    losses = -tf.reduce_sum(labels * tf.math.log(model(inputs)), axis=-1)
+    return tf.reduce_mean(losses[target[:, 1:] > 0])
 
 
 def vae(batch: Batch, encoder: keras.Model, decoder: keras.Model) -> tf.Tensor:
@@ -338,6 +359,7 @@ UPDATES: Mapping[str, Sequence[tuple[Reference, tuple[int, ...]]]] = {
     "pix2pix": [(pix2pix_discriminator, (1,)), (pix2pix_generator, (0,))],
     "cyclegan": [(cyclegan_generator, (0, 1)), (cyclegan_discriminator, (2, 3))],
     "causal_lm": [(causal_lm, (0,))],
+    "sequence_to_sequence": [(sequence_to_sequence, (0,))],
     "vq_vae": [(vq_vae, (0, 1, 2))],
     "byol": [(byol, (0,))],
     "simsiam": [(simsiam, (0,))],

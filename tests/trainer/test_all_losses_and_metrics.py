@@ -206,6 +206,12 @@ VECTORS: Mapping[str, Case] = {
         },
         has_classes=True,
     ),
+    "smoothed": Case(
+        "LabelSmoothedCrossentropy",
+        labels,
+        arguments={**LOGITS, "label_smoothing": 0.1},
+        has_classes=True,
+    ),
     "capsules": Case("CapsuleMargin", one_hot, "sigmoid"),
     "charbonnier": Case("Charbonnier", positive),
     "circle": Case("Circle", pairs, "tanh", 5, {"gamma": 2.0}),

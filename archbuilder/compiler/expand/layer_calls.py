@@ -19,6 +19,7 @@ from archbuilder.diagnostics.errors import BlueprintError, ExpansionFrame
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.deferred_values import ValueEvaluator
 from archbuilder.language.modules import LayerCallee, describe_block
+from archbuilder.language.objective_operations import NETWORK_ORIGIN
 from archbuilder.registry.signatures import Signature
 
 
@@ -109,6 +110,9 @@ class LayerCalls:
         if not takes_previous and call_site.inputs_span is None:
             # The preceding step is the input of every other step without `from`.
             call_site = replace(call_site, inputs=NO_INPUTS)
+        if signature.origin == NETWORK_ORIGIN:
+            inputs = call_site.inputs.for_network(signature.tensor_arguments)
+            call_site = replace(call_site, inputs=inputs)
         tracker = self._diagnostics.track_errors()
         constants: tuple[Argument, ...] | None = ()
         if call_site.call_constants is not None:

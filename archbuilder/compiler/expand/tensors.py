@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from archbuilder.compiler.ir import TensorRef
 from archbuilder.yaml.scalars import is_ascii_digits
+
+OPTIONAL: Final = "?"
+"""The end of the name of an input that a network may have, as in `mask?`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,15 @@ class CallInputs:
     def has_error(self) -> bool:
         """Whether any of the inputs has an error."""
         return self.positional.has_error or any(tensors.has_error for _, tensors in self.keywords)
+
+    def for_network(self, names: Collection[str]) -> CallInputs:
+        """Return the inputs for a network with these names: `mask?` is left out if it has none."""
+        keywords = tuple(
+            (name.removesuffix(OPTIONAL), tensors)
+            for name, tensors in self.keywords
+            if not name.endswith(OPTIONAL) or name.removesuffix(OPTIONAL) in names
+        )
+        return CallInputs(self.positional, keywords)
 
     def keyword_refs(self) -> tuple[tuple[str, TensorRef | tuple[TensorRef, ...]], ...]:
         """Return the inputs by name as a `Node` holds them: one tensor, or a tuple of several."""

@@ -23,7 +23,6 @@ from archbuilder.config.objectives.block import (
 from archbuilder.config.objectives.contrastive import ContrastiveConfig, MoCoConfig, SimCLRConfig
 from archbuilder.config.objectives.language_models import (
     MaskedLMConfig,
-    SequenceToSequenceConfig,
 )
 from archbuilder.config.objectives.supervised import RidgeConfig, SupervisedConfig
 
@@ -39,7 +38,6 @@ __all__ = [
     "Noise",
     "ObjectiveConfig",
     "RidgeConfig",
-    "SequenceToSequenceConfig",
     "SimCLRConfig",
     "StatefulBlockObjective",
     "SupervisedConfig",
@@ -55,7 +53,6 @@ OBJECTIVES: Final[Mapping[str, type[ObjectiveConfig]]] = {
         SimCLRConfig,
         MoCoConfig,
         MaskedLMConfig,
-        SequenceToSequenceConfig,
     )
 }
 """The objectives by name. The first is the default."""

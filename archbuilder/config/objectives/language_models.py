@@ -47,29 +47,3 @@ class MaskedLMConfig(LanguageModelConfig):
         from archbuilder.objectives.masked_lm import make_masked_lm_task
 
         return make_masked_lm_task(context, self)
-
-
-@dataclass(frozen=True, slots=True)
-class SequenceToSequenceConfig(LanguageModelConfig):
-    """Sequence-to-sequence learning: predict each target token from the source text and its prefix.
-
-    Source: Vaswani et al. 2017, arXiv:1706.03762.
-    """
-
-    name = "sequence_to_sequence"
-    used_by = "generate"
-
-    @property
-    def default_num_beams(self) -> int | None:
-        """The number of beams of `generate`."""
-        return 4
-
-    label_smoothing: float = option(
-        number(minimum=0, below=1), "Label smoothing of the loss.", default=0.0
-    )
-
-    def make_task(self, context: TrainingContext) -> TrainableTask:
-        """Build the network, and return the task that trains it."""
-        from archbuilder.objectives.sequence_to_sequence import make_sequence_to_sequence_task
-
-        return make_sequence_to_sequence_task(context, self)
