@@ -8,6 +8,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import benchmarks.compile
+import benchmarks.gan
 import benchmarks.gpu
 import benchmarks.memory
 import benchmarks.scaling
@@ -23,6 +24,7 @@ BENCHMARKS = {
     "validate": benchmarks.validate.main,
     "scaling": benchmarks.scaling.main,
     "train": benchmarks.train.main,
+    "gan": benchmarks.gan.main,
     "workers": overhead.workers,
     "shares": benchmarks.shares.main,
     "sources": benchmarks.sources.main,

@@ -111,9 +111,6 @@ def data() -> Iterator[str]:
 def requirements(objective: type[ObjectiveConfig]) -> Iterator[str]:
     """Yield a paragraph on what an objective needs, and what uses the trained networks."""
     sentences = []
-    if objective.networks:
-        networks = " and ".join(f"`{each}`" for each in objective.networks)
-        sentences.append(f"The blueprint has the networks {networks}.")
     missing = {each.name for each in settings_of(TrainingConfig)} - {*training_keys(objective)}
     if missing:
         sentences.append(f"It does not take {', '.join(f'`{each}`' for each in sorted(missing))}.")

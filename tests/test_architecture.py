@@ -97,7 +97,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.config.objectives": """
         base
-        adversarial block contrastive language_models supervised
+        block contrastive language_models supervised
     """,
     "archbuilder.config.sources": """
         name_patterns windows
@@ -196,12 +196,12 @@ ORDER: Mapping[str, str] = {
         import_loader
     """,
     "archbuilder.objectives": """
-        block_columns block_schedules contrastive_model gan_model linear_probe mlm_masking
+        block_columns block_schedules contrastive_model linear_probe mlm_masking
         output_activation probe_classifiers ridge
         block_calls
         block_losses
         block_runner
-        adversarial block_model contrastive lm_common supervised
+        block_model contrastive lm_common supervised
         block_batches
         block_samples block_trial probes
         block
@@ -266,7 +266,6 @@ IMPORT_KERAS = {
 """The packages that may import Keras and TensorFlow when they are imported."""
 
 DEFERRED = {
-    ("archbuilder.config.objectives.adversarial", "archbuilder.objectives"),
     ("archbuilder.config.objectives.block", "archbuilder.objectives"),
     ("archbuilder.config.objectives.contrastive", "archbuilder.objectives"),
     ("archbuilder.config.objectives.language_models", "archbuilder.objectives"),

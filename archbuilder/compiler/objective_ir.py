@@ -19,6 +19,7 @@ from archbuilder.language.objective_operations import (
     LOSS_PREFIX,
 )
 from archbuilder.language.objective_terms import GeneratedText
+from archbuilder.yaml.nodes import Tree
 
 ScheduledNumber: TypeAlias = float | KerasObject
 """A number, or a schedule of Keras that has one for each step."""
@@ -73,6 +74,8 @@ class Update:
     losses: tuple[ObjectiveLoss, ...]
     networks: tuple[str, ...]
     steps: int
+    optimizer: Tree | None
+    """Its optimizer, unless the recipe has another; None for the default."""
     span: Span
 
     @property
@@ -227,6 +230,11 @@ class ObjectiveGraph:
             or any(each.operation in layers for each in self.nodes)
             or any(not isinstance(each, float) for each in weights)
         )
+
+    @property
+    def updates_by_name(self) -> Mapping[str, Update]:
+        """The updates by their names."""
+        return {each.name: each for each in self.updates}
 
     @property
     def max_steps(self) -> int:

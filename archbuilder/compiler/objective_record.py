@@ -76,7 +76,9 @@ def _metric(metric: ObjectiveMetric) -> PlainData:
 
 
 def _update(update: Update) -> dict[str, PlainData]:
+    optimizer = update.optimizer
     return {
+        **({} if optimizer is None else {"optimizer": _escape(to_plain(optimizer))}),
         "minimize": {
             each.name: {"of": str(each.value), "weight": _number(each.weight)}
             for each in update.losses

@@ -189,26 +189,18 @@ def _check_networks(tree: Tree, graphs: Mapping[str, Graph], diagnostics: Diagno
     # parse_training reports an unknown objective.
     if objective_class is None:
         return True
-    if objective_class.networks:
-        fits = set(graphs) == set(objective_class.networks)
-        expected = f"the networks {' and '.join(map(repr, objective_class.networks))}"
-        notes: tuple[str, ...] = ("as in 'networks: {generator: {...}, discriminator: {...}}'",)
-    else:
-        fits = len(graphs) == 1
-        expected = "one network"
-        notes = (
-            "to train them together, write them under 'blocks', and one network that uses them",
-            "'objective: adversarial' trains a 'generator' against a 'discriminator'",
-        )
-    if not fits:
+    if len(graphs) > 1:
         diagnostics.error(
-            "missing-key" if objective_class.networks else "invalid-choice",
-            f"the objective '{name}' trains {expected}, and this blueprint has"
+            "invalid-choice",
+            f"the objective '{name}' trains one network, and this blueprint has"
             f" {plural(len(graphs), 'network')}: {quote_list(graphs)}",
             node.span,
-            notes=notes,
+            notes=(
+                "to train them together, write them under 'blocks', and one network that uses them",
+                "'objective: gan' trains a 'generator' against a 'discriminator'",
+            ),
         )
-    return fits
+    return len(graphs) == 1
 
 
 _KEYS: Final = ("archbuilder", "data", "training")

@@ -63,7 +63,7 @@ def optimizer() -> ValueType[OptimizerConfig]:
                 return {}
             _check_order([(each, entry.value.span) for each in parsed.layers], context)
             return parsed.optimizers_by_layer()
-        if not isinstance(tree, MappingNode) or not _is_by_layer(tree, context):
+        if not isinstance(tree, MappingNode) or not names_optimizers(tree, context.layers):
             return single.parse(tree, title, context)
         if len(tree.entries) > MAX_PATTERNS:
             expected = f"a mapping of at most {MAX_PATTERNS} optimizers"
@@ -99,32 +99,6 @@ def _check_order(patterns: Sequence[tuple[str, Span]], context: SectionContext) 
         remaining = others
 
 
-def optimizer_by_network(networks: tuple[str, ...]) -> ValueType[Mapping[str, OptimizerConfig]]:
-    """Return the type of one optimizer for all networks, or of a mapping by network."""
-    single, any_optimizer = single_optimizer(), optimizer()
-
-    def parse(tree: Tree, title: str, context: SectionContext) -> dict[str, OptimizerConfig]:
-        if not isinstance(tree, MappingNode) or not any(tree.get(each) for each in networks):
-            return dict.fromkeys(networks, single.parse(tree, title, context))
-        # A network that the mapping does not name gets the default optimizer, not the other's.
-        optimizers: dict[str, OptimizerConfig] = dict.fromkeys(networks, DEFAULT_OPTIMIZER)
-        for entry in context.fields.known_entries(tree, networks, title):
-            prefix = f"{entry.key}."
-            paths = (each for each in context.layers if each.startswith(prefix))
-            layers = tuple(each.removeprefix(prefix) for each in paths)
-            network_context = replace(context, layers=layers)
-            optimizers[entry.key] = any_optimizer.parse(entry.value, title, network_context)
-        return optimizers
-
-    by_network = {
-        "type": "object",
-        "properties": dict.fromkeys(networks, any_optimizer.schema),
-        "additionalProperties": False,
-    }
-    schema = {"anyOf": [single.schema, by_network]}
-    return ValueType(schema, parse, f"{single.text}, or a mapping by network")
-
-
 def single_optimizer() -> ValueType[KerasObject]:
     """Return the type of one optimizer, whose arguments also fit each other."""
     optimizer_type = keras_object("optimizer")
@@ -158,8 +132,11 @@ def single_optimizer() -> ValueType[KerasObject]:
     return ValueType(optimizer_type.schema, parse, optimizer_type.text)
 
 
-def _is_by_layer(tree: MappingNode, context: SectionContext) -> bool:
-    """Return whether a mapping is one of patterns rather than an optimizer with arguments."""
+def names_optimizers(tree: MappingNode, layers: Sequence[str] = ()) -> bool:
+    """Return whether the keys of a mapping name what its optimizers train.
+
+    Otherwise it is an optimizer with arguments. A pattern of `layers` shows that it is not.
+    """
     names = registry.load().names("optimizer")
 
     def is_optimizer(value: Tree) -> bool:
@@ -172,7 +149,7 @@ def _is_by_layer(tree: MappingNode, context: SectionContext) -> bool:
         return False
     return any(
         is_optimizer(each.value)
-        or (each.key not in names and any(selects((each.key,), layer) for layer in context.layers))
+        or (each.key not in names and any(selects((each.key,), layer) for layer in layers))
         for each in tree
     )
 

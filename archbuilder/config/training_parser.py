@@ -20,6 +20,7 @@ from archbuilder.config.training import TrainingConfig, training_keys
 from archbuilder.config.value_types import SectionContext
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.language.parser.fields import FieldReader, describe_value
+from archbuilder.language.parser.objectives import ONLY_UPDATE
 from archbuilder.limits import Limits
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, Tree
 
@@ -77,6 +78,9 @@ def _parse_training(mapping: MappingNode, context: SectionContext) -> TrainingCo
     options = [each for each in objective_settings if each.is_option]
     names = ("objective", *(each.name for each in (*keys, *loop_settings)))
     trees = {each.key: each.value for each in context.fields.known_entries(mapping, names, title)}
+    if context.objective is not None and ONLY_UPDATE not in context.objective.updates_by_name:
+        # Without any entry, each update has the optimizer of the objective.
+        trees.setdefault("optimizer", MappingNode((), mapping.span))
     loop_values = parse_settings(loop_settings, trees, title, mapping.span, context)
     values = parse_settings(keys, trees, title, mapping.span, context)
     if options_node is not None:

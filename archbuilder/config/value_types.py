@@ -46,11 +46,6 @@ class SectionContext:
     """The objective, if the recipe has one in full or names a file; None for the others."""
 
     @property
-    def updates(self) -> tuple[str, ...]:
-        """The names of the updates of the objective."""
-        return () if self.objective is None else tuple(e.name for e in self.objective.updates)
-
-    @property
     def diagnostics(self) -> Diagnostics:
         """The errors that were reported so far."""
         return self.fields.diagnostics

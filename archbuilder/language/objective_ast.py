@@ -59,6 +59,8 @@ class UpdateDeclaration:
     networks: tuple[Reference, ...]
     """The networks that it trains; empty for all that the losses depend on."""
     steps: DeferredValue | None
+    optimizer: DeferredValue | None
+    """Its optimizer, unless the recipe has another; None for the default."""
     span: Span
 
 
@@ -147,8 +149,7 @@ class ObjectiveBlock:
         """Yield the numbers of updates, copies, memories, samples and probes."""
         for update in self.updates:
             yield from (each.weight for each in update.losses if each.weight is not None)
-            if update.steps is not None:
-                yield update.steps
+            yield from (each for each in (update.steps, update.optimizer) if each is not None)
         yield from (each.momentum for each in self.copies)
         yield from (each.length for each in self.memories)
         if self.sample is not None and self.sample.count is not None:

@@ -47,6 +47,10 @@ _UPDATE: Final[Schema] = {
         "minimize": _LOSSES,
         "networks": with_description("The networks that it trains.", _NAMES),
         "steps": with_description("The number of steps, each on other examples.", _COUNT),
+        "optimizer": with_description(
+            "Its optimizer, unless the recipe has another.",
+            {"$ref": "#/definitions/optimizer_object"},
+        ),
     },
     "required": ["minimize"],
     "additionalProperties": False,

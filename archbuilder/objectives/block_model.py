@@ -16,6 +16,7 @@ from archbuilder.distribution.slices import BatchSlice, all_gather
 from archbuilder.objectives.block_calls import StepContext, Values, select
 from archbuilder.objectives.block_runner import BlockRunner
 from archbuilder.objectives.block_schedules import number_at
+from archbuilder.runs.state_dict import optimizer_parts
 from archbuilder.trainer.distributed_model import DistributedModel
 from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.trainer.loss_reduction import LossMeans, SumAndCount
@@ -64,8 +65,11 @@ class BlockModel(DistributedModel):
         ]
         self._means = {each.name: _FunctionOfMean(each) for each in graph.metrics}
         self.built = True
+        # At its end, `fit` of Keras 3.15 passes all weights to the optimizer, and `MultiOptimizer`
+        # raises KeyError for those of other updates.
+        has_parts = len(optimizer_parts(optimizers[0])) > 1
         self.compile(
-            optimizer=optimizers[0],
+            optimizer=keras.optimizers.SGD() if has_parts else optimizers[0],
             jit_compile=execution.jit_compile,
             steps_per_execution=execution.steps_per_execution,
         )

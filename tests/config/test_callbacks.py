@@ -26,7 +26,7 @@ networks:
   discriminator: {inputs: {x: [4]}, layers: [Dense: 1]}
 data: digits
 training:
-  objective: adversarial
+  objective: gan
 """
 
 

@@ -18,7 +18,7 @@ networks:
   generator: {inputs: {noise: [4]}, layers: [{Dense: 9}]}
   discriminator: {inputs: {image: [9]}, layers: [{Dense: 1}]}
 data: digits
-training: {objective: {adversarial: {loss: wasserstein}}}
+training: {objective: wgan_gp}
 """
 SINGLE_NETWORK = """\
 archbuilder: 1
@@ -26,7 +26,7 @@ name: net
 inputs: {noise: [4]}
 layers: [{Dense: 9}]
 training:
-  objective: adversarial
+  objective: gan
 """
 
 
@@ -42,7 +42,7 @@ def test_blueprint_in_place_of_a_recipe(tmp_path: Path):
     assert diagnostic.message.startswith("this is a blueprint")
 
 
-def test_adversarial_networks(tmp_path: Path):
+def test_networks_of_a_gan(tmp_path: Path):
     """Networks of these names are what it trains."""
     path = tmp_path / "gan.yaml"
     path.write_text(NETWORKS)
@@ -50,27 +50,21 @@ def test_adversarial_networks(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "location", "has"),
+    ("text", "has"),
     [
-        (SINGLE_NETWORK, "6:14", "1 network: 'net'"),
-        (
-            NETWORKS.replace("  discriminator:", "  critic:"),
-            "7:23",
-            "2 networks: 'generator', 'critic'",
-        ),
+        (SINGLE_NETWORK, "'net'"),
+        (NETWORKS.replace("  discriminator:", "  critic:"), "'generator', 'critic'"),
     ],
 )
 def test_networks_missing_for_an_objective(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, location: str, has: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, has: str
 ):
-    """They are told before anything is trained, where the objective stands."""
+    """They are told before anything is trained."""
     path = tmp_path / "net.yaml"
     path.write_text(text)
     assert main(["validate", str(path)]) == 2
     errors = capsys.readouterr().err
-    assert "trains the networks 'generator' and 'discriminator'" in errors
-    assert f"this blueprint has {has}" in errors
-    assert f"{path}:{location}" in errors
+    assert f"trains 'generator' and 'discriminator', and this blueprint has: {has}" in errors
 
 
 @pytest.mark.parametrize("objective", ["", "objective: supervised, ", "objective: simclr, "])

@@ -33,6 +33,56 @@ def test_forms(tmp_path: Path):
     assert optimizer.without_argument("exclude_from_weight_decay").arguments == {}
 
 
+UPDATES = """archbuilder: 1
+name: net
+params: {rate: 0.5}
+inputs: {x: [64]}
+layers: [Dense: 4]
+data: digits
+training:
+  objective:
+    inputs: [x]
+    layers: [{net: , from: x, name: value}]
+    updates:
+      first: {minimize: value, optimizer: {SGD: $rate}}
+      second: {minimize: value}
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", {"first": "SGD", "second": "Adam"}),
+        ("  optimizer: {second: Lion}\n", {"first": "SGD", "second": "Lion"}),
+        ("  optimizer: {first: Lion}\n", {"first": "Lion", "second": "Adam"}),
+        ("  optimizer: {Lion: 0.1}\n", {"first": "Lion", "second": "Lion"}),
+    ],
+)
+def test_optimizers_of_updates(tmp_path: Path, value: str, expected: dict[str, str]):
+    """An update has the optimizer of the recipe, or else that of the objective, or else Adam."""
+    objective = parse(tmp_path, UPDATES + value).objective
+    assert {name: each.class_name for name, each in objective.optimizers.items()} == expected
+    first = objective.optimizers["first"]
+    assert first.arguments == {"SGD": 0.5, "Lion": first.arguments}[first.class_name]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (f"{UPDATES}  optimizer: {{frist: {{Adam: 1}}}}\n", 14, "'optimizer' has no key 'frist'"),
+        (f"{UPDATES}  optimizer: {{Adm: 1e-3}}\n", 14, "there is no optimizer 'Adm'"),
+        (UPDATES.replace("{SGD: $rate}", "SDG"), 12, "there is no optimizer 'SDG'"),
+        (UPDATES.replace("$rate", "$rates"), 12, "there is no parameter 'rates'"),
+    ],
+)
+def test_wrong_optimizers_of_updates(tmp_path: Path, text: str, line: int, message: str):
+    """Errors are where the optimizer is written, in the recipe or in the objective."""
+    diagnostic = error(tmp_path, text)
+    assert diagnostic.message.startswith(message)
+    assert diagnostic.span is not None
+    assert diagnostic.span.line == line
+
+
 @pytest.mark.parametrize(
     ("value", "arguments"),
     [

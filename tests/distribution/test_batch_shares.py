@@ -86,7 +86,7 @@ def check(pipeline: BatchPipeline, workers: int) -> None:
             np.testing.assert_array_equal(array, expected)
 
 
-WORKERS = {"adversarial": 16, "simclr": 16, "masked": 4, "augmented": 3, "noisy": 2}
+WORKERS = {"gan": 16, "simclr": 16, "masked": 4, "augmented": 3, "noisy": 2}
 """Numbers of workers that share a batch; the first have no example for each of them."""
 
 

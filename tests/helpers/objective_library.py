@@ -92,7 +92,7 @@ EXAMPLES = {
         "{beta: 4}",
     ),
     "gan": LibraryExample(_GAN, "{logits: true}"),
-    "lsgan": LibraryExample(_GAN),
+    "lsgan": LibraryExample(_GAN, "{noise: uniform, lowest: -1}"),
     "wgan_gp": LibraryExample(_GAN, "{critic_steps: 1}"),
     "conditional_gan": LibraryExample(
         """

@@ -14,10 +14,9 @@ from archbuilder.cli import main
 BATCH = {
     "supervised": 41,
     "ridge": 71,
-    "adversarial": 66,
+    "gan": 33,
     "simclr": 70,
     "moco": 70,
-    "block_gan": 33,
     "block_simclr": 70,
     "block_moco": 70,
     "causal": 26,

@@ -231,7 +231,7 @@ def test_missing_data(capsys: pytest.CaptureFixture[str], tmp_path: Path):
         (["{runs}/ridge", "--set", "x=1"], "a run has its own parameters"),
         (["{runs}/moco/net.keras"], "needs more than the network"),
         (
-            ["{runs}/ridge/net.keras", "--blueprint", "{runs}/adversarial.yaml"],
+            ["{runs}/ridge/net.keras", "--blueprint", "{runs}/gan.yaml"],
             "must have the name of",
         ),
     ],

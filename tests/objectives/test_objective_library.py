@@ -73,9 +73,10 @@ class Batch:
         seed = draw_seed(0, tf.constant(0), name)
         return tf.random.stateless_normal([ROWS, *shape], seed)
 
-    def uniform(self, name: str) -> tf.Tensor:
-        """Return the uniformly distributed numbers of a step, one for each example."""
-        return tf.random.stateless_uniform([ROWS], draw_seed(0, tf.constant(0), name))
+    def uniform(self, name: str, *shape: int, bound: float | None = None) -> tf.Tensor:
+        """Return the uniformly distributed numbers of a step, from 0 to 1 or within a bound."""
+        seed, (low, high) = draw_seed(0, tf.constant(0), name), (-bound, bound) if bound else (0, 1)
+        return tf.random.stateless_uniform([ROWS, *shape], seed, low, high)
 
     def memory(self, length: int, width: int) -> tf.Tensor:
         """Return the vectors that the only memory begins with."""
@@ -133,12 +134,13 @@ def gan_generator(batch: Batch, generator: keras.Model, network: keras.Model) ->
 
 
 def lsgan_discriminator(batch: Batch, generator: keras.Model, network: keras.Model) -> tf.Tensor:
-    fake = generator(batch.normal("discriminator/noise", 3))
-    return tf.reduce_mean((network(batch.images) - 1) ** 2 + network(fake) ** 2) / 2
+    fake = generator(batch.uniform("discriminator/noise", 3, bound=3**0.5))
+    return tf.reduce_mean((network(2 * batch.images - 1) - 1) ** 2 + network(fake) ** 2) / 2
 
 
 def lsgan_generator(batch: Batch, generator: keras.Model, network: keras.Model) -> tf.Tensor:
-    return tf.reduce_mean((network(generator(batch.normal("generator/noise", 3))) - 1) ** 2) / 2
+    fake = generator(batch.uniform("generator/noise", 3, bound=3**0.5))
+    return tf.reduce_mean((network(fake) - 1) ** 2) / 2
 
 
 def wgan_discriminator(batch: Batch, generator: keras.Model, network: keras.Model) -> tf.Tensor:

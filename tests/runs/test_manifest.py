@@ -125,12 +125,13 @@ def test_nan_batch_is_saved(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
 
 
 def test_nan_batch_of_a_gan(tmp_path: Path):
-    """Those of an adversarial run are `real`, `noise` and `mix`."""
+    """Those of an objective are its columns, and what each update draws."""
     path, run = tmp_path / "net.yaml", tmp_path / "run"
     path.write_text(GAN.replace("1e-3", "1e38").replace("2e-3", "1e38"))
     assert main(["train", str(path), "--run-dir", str(run)]) == 1
     with np.load(run / "nan_batch.npz") as arrays:
-        assert set(arrays) == {"real", "noise", "mix"}
+        draws = {f"draws.{a}/{b}" for a in ("discriminator", "generator") for b in ("noise", "t")}
+        assert set(arrays) == {"columns/image", *draws}
 
 
 def test_nan_batch_of_bfloat16(tmp_path: Path):

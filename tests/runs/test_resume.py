@@ -125,16 +125,16 @@ def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: 
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("objective", ["block_gan", "block_moco"])
+@pytest.mark.parametrize("objective", ["gan", "block_moco"])
 def test_kill_with_objectives_as_steps(tmp_path: Path, objective: str):
     """Random numbers, copies, memories and the optimizer of each update continue as they were."""
     text = BLOCKS[objective].replace("  batch_size: 70", "  batch_size: 50")
     blueprint = tmp_path / "net.yaml"
     blueprint.write_text(f"{text}  distribute: none\n  checkpoint_every_seconds: 0\n")
     assert finish("train", blueprint, "--run-dir", tmp_path / "whole") == 0
-    steps = {"block_gan": 11, "block_moco": 28}[objective]
+    steps = {"gan": 11, "block_moco": 28}[objective]
     kill_and_go_on(blueprint, tmp_path / "run", kills=4, of_epoch=steps, last=steps)
-    networks = {"block_gan": ("generator", "discriminator"), "block_moco": ("net",)}[objective]
+    networks = {"gan": ("generator", "discriminator"), "block_moco": ("net",)}[objective]
     assert_same(tmp_path / "run", tmp_path / "whole", *networks)
 
 

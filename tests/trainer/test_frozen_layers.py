@@ -132,7 +132,7 @@ def test_trainable_and_frozen(folder: Path):
 @pytest.mark.parametrize(
     "objective",
     [
-        "adversarial",
+        "gan",
         *(pytest.param(each, marks=pytest.mark.thorough) for each in ("moco", "causal")),
     ],
 )
@@ -141,7 +141,7 @@ def test_other_objectives(tmp_path: Path, objective: str):
     write_data(tmp_path)
     text = {**STEPWISE, "moco": MOCO}[objective]
     frozen, layer, name = {
-        "adversarial": ("generator.dense0", "dense0", "generator"),
+        "gan": ("generator.dense0", "dense0", "generator"),
         "moco": ("conv2d0", "conv2d0", "net"),
         "causal": ("embedding0", "embedding0", "net"),
     }[objective]

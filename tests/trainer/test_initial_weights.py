@@ -399,7 +399,7 @@ def test_record_of_another_user(without_checkpoint: Path, capsys: pytest.Capture
 @pytest.mark.thorough
 def test_networks_of_a_gan(tmp_path: Path):
     """Each network starts from the file of its name, or from the file of its own setting."""
-    gan = STEPWISE["adversarial"]
+    gan = STEPWISE["gan"]
     arguments = ("--epochs", "1", "--batch-size", "128", "--distribute", "none")
     trained(tmp_path, gan, "first", *arguments)
     frozen = gan.replace("learning_rate: 1e-3", "learning_rate: 0.0").replace(

@@ -27,7 +27,7 @@ PLAIN = {
     **{name: text for name, text in STEPWISE.items() if name not in ("supervised", "simclr")},
 }
 """The objectives whose batches can be cut in parts, without statistics of a batch."""
-BATCH = {"supervised": "90", "adversarial": "66", "moco": "70", "causal": "26", "masked": "18"}
+BATCH = {"supervised": "90", "gan": "33", "moco": "70", "causal": "26", "masked": "18"}
 
 
 def settings(objective: str) -> list[str]:
@@ -41,12 +41,12 @@ def settings(objective: str) -> list[str]:
     "objective",
     [
         "supervised",
-        "adversarial",
+        "gan",
         "causal",
         *(
             pytest.param(each, marks=pytest.mark.thorough)
             for each in PLAIN
-            if each not in ("supervised", "adversarial", "causal")
+            if each not in ("supervised", "gan", "causal")
         ),
     ],
 )
@@ -127,7 +127,7 @@ AVERAGED = with_optimizer(SUPERVISED, "use_ema: true, ema_momentum: 0.9")
     ("objective", "frequency"),
     [
         ("supervised", ""),
-        pytest.param("adversarial", ", ema_overwrite_frequency: 7", marks=pytest.mark.thorough),
+        pytest.param("gan", ", ema_overwrite_frequency: 7", marks=pytest.mark.thorough),
     ],
 )
 def test_ema_after_resume(tmp_path: Path, objective: str, frequency: str):
@@ -161,11 +161,9 @@ def test_ema_is_validated_and_saved(tmp_path: Path):
 
 def test_ema_of_a_single_gan_network(tmp_path: Path):
     """An optimizer averages the weights that it updates, and no others."""
-    text = STEPWISE["adversarial"].replace(
-        "generator: {Adam: {", "generator: {Adam: {use_ema: true, ", 1
-    )
+    text = STEPWISE["gan"].replace("generator: {Adam: {", "generator: {Adam: {use_ema: true, ", 1)
     run = trained(tmp_path, text, "run", "--epochs", "1")
-    plain = trained(tmp_path, STEPWISE["adversarial"], "plain", "--epochs", "1")
+    plain = trained(tmp_path, STEPWISE["gan"], "plain", "--epochs", "1")
     generator, discriminator = (
         [keras.saving.load_model(each / f"{name}.keras").get_weights() for each in (run, plain)]
         for name in ("generator", "discriminator")
@@ -271,7 +269,7 @@ def test_schedule_free_optimizer_after_resume(tmp_path: Path):
     ("objective", "precision"),
     [
         ("supervised", "mixed_bfloat16"),
-        ("adversarial", "mixed_float16"),
+        ("gan", "mixed_float16"),
         ("causal", "mixed_bfloat16"),
         *(
             pytest.param(objective, "mixed_bfloat16", marks=pytest.mark.thorough)
@@ -294,7 +292,7 @@ def test_mixed_precision(
     name = next(name for name in first if "loss" in name and not name.startswith("val_"))
     assert np.isfinite(first[name])
     # The negatives of MoCo are numbers without meaning at first.
-    if objective not in ("adversarial", "moco"):
+    if objective not in ("gan", "moco"):
         assert second[name] < first[name]
     assert keras.config.dtype_policy().name == "float32"
     model = keras.saving.load_model(next(run.glob("*.keras")))

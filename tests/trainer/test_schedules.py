@@ -178,10 +178,11 @@ def steps_per_epoch(run: Path) -> int:
 def test_steps_of_a_gan(tmp_path: Path):
     """The discriminator takes more steps than the generator, and has a schedule over all."""
     write_data(tmp_path)
-    text = STEPWISE["adversarial"].replace("steps: 1", "steps: 2")
+    text = STEPWISE["gan"]
     both = f"{{SGD: {{learning_rate: {SCHEDULE}}}}}"
     relative = trained(tmp_path, with_optimizer(text, both), "relative", "--epochs", "2")
-    steps = 2 * steps_per_epoch(relative)
+    # Those of the first update, the discriminator's, are twice as many as the generator's.
+    steps = steps_per_epoch(relative)
     optimizers = [
         cosine_decay(round(count * 0.25), round(count * 0.75)) for count in (steps, 2 * steps)
     ]

@@ -176,15 +176,15 @@ def test_best_epoch_of_all_stages(tmp_path: Path):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("objective", ["adversarial", "causal"])
+@pytest.mark.parametrize("objective", ["gan", "causal"])
 def test_other_objectives(tmp_path: Path, objective: str):
     """Networks of other objectives train in stages; what is frozen in all of them stays."""
     write_data(tmp_path)
-    layer, name = (
-        ("generator.dense0", "generator") if objective == "adversarial" else ("embedding0", "net")
-    )
+    layer, name = ("generator.dense0", "generator") if objective == "gan" else ("embedding0", "net")
     stages = f"stages: [{{epochs: 1}}, {{epochs: 1, frozen: {layer}}}]"
-    text = re.sub(r"  epochs: \d+\n", "", STEPWISE[objective])
+    # The penalty of `wgan_gp` has layers of its own.
+    simple = STEPWISE[objective].replace("{wgan_gp: {critic_steps: 2}}", "{gan: {logits: true}}")
+    text = re.sub(r"  epochs: \d+\n", "", simple)
     short = trained(tmp_path, text, "short", "--epochs", "1")
     run = trained(tmp_path, text.replace("training:\n", f"training:\n  {stages}\n", 1), "run")
     arrays, others = saved_weights(run, name), saved_weights(short, name)

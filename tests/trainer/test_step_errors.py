@@ -13,14 +13,13 @@ from helpers.objectives import GAN
 import archbuilder
 from archbuilder.cli import main
 from archbuilder.compiler.ir import Graph, Node
-from archbuilder.config.objectives import AdversarialConfig
 from archbuilder.data.position import TrainingPosition
 from archbuilder.diagnostics.errors import RunError, StepError
 from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.keras_backend import build
 from archbuilder.limits import Limits
-from archbuilder.objectives.gan_model import GANModel
 from archbuilder.runs.state_dict import first_non_finite, state_dict
+from archbuilder.trainer.distributed_model import DistributedModel
 from archbuilder.trainer.step_errors import not_finite_error, translate_tf_errors
 
 NET = """\
@@ -122,8 +121,9 @@ def test_nonfinite_weights_of_a_gan(tmp_path: Path, network: str):
     (tmp_path / "gan.yaml").write_text(GAN)
     graphs = archbuilder.load(tmp_path / "gan.yaml").graphs()
     models = {name: build(graph, Limits()) for name, graph in graphs.items()}
-    optimizers = [keras.optimizers.SGD() for _ in models]
-    gan = GANModel(**models, config=AdversarialConfig({}), optimizers=optimizers, logits=False)
+    gan = DistributedModel()
+    gan.networks = [*models.values()]
+    gan.optimizers = [(keras.optimizers.SGD(), each.trainable_variables) for each in gan.networks]
     models[network].get_layer("dense0").kernel.assign(models[network].layers[1].kernel * np.nan)
     name = first_non_finite(state_dict(gan))
     assert name is not None

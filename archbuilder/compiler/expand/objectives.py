@@ -325,6 +325,9 @@ class _ObjectiveExpansion:
             steps = (
                 (1,) if update.steps is None else self._integer(update.steps, "'steps'", _MAX_STEPS)
             )
+            optimizer = None
+            if update.optimizer is not None:
+                optimizer = self._evaluator.evaluate(update.optimizer, self._variables)
             reached = self._reached_networks([term.value for term in terms], nodes)
             networks = tuple(reference.name for reference in update.networks)
             for reference in update.networks:
@@ -339,7 +342,7 @@ class _ObjectiveExpansion:
                         reference.span,
                     )
             updates += [
-                Update(update.name, terms, networks or reached, count, update.span)
+                Update(update.name, terms, networks or reached, count, optimizer, update.span)
                 for count in steps
             ]
         return updates

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from archbuilder.config.objectives.adversarial import GAN_NETWORKS, AdversarialConfig, Noise
 from archbuilder.config.objectives.base import ObjectiveConfig, TargetSpec
 from archbuilder.config.objectives.block import (
     DEFAULT_NUM_BEAMS,
@@ -28,14 +27,11 @@ from archbuilder.config.objectives.supervised import RidgeConfig, SupervisedConf
 
 __all__ = [
     "DEFAULT_NUM_BEAMS",
-    "GAN_NETWORKS",
     "OBJECTIVES",
-    "AdversarialConfig",
     "BlockObjective",
     "ContrastiveConfig",
     "MaskedLMConfig",
     "MoCoConfig",
-    "Noise",
     "ObjectiveConfig",
     "RidgeConfig",
     "SimCLRConfig",
@@ -49,7 +45,6 @@ OBJECTIVES: Final[Mapping[str, type[ObjectiveConfig]]] = {
     for objective in (
         SupervisedConfig,
         RidgeConfig,
-        AdversarialConfig,
         SimCLRConfig,
         MoCoConfig,
         MaskedLMConfig,

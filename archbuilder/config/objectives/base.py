@@ -49,8 +49,6 @@ class ObjectiveConfig(abc.ABC):
 
     name: ClassVar[str]
     """The name in a recipe."""
-    networks: ClassVar[tuple[str, ...]] = ()
-    """Names of the networks that it trains; empty if it trains one network of any name."""
     takes_steps: ClassVar[bool] = True
     """Whether it trains by gradient descent, in steps."""
     trains_in_stages: ClassVar[bool] = True
@@ -89,15 +87,15 @@ class ObjectiveConfig(abc.ABC):
 
         The name of the only network is of no account.
         """
-        config: OptimizerConfig | Mapping[str, OptimizerConfig] | None
-        config = getattr(self, "optimizer", None)
-        return config.get(network) if self.networks and isinstance(config, Mapping) else config
+        del network
+        config: OptimizerConfig | None = getattr(self, "optimizer", None)
+        return config
 
     @property
     def logged_optimizers(self) -> tuple[str, ...]:
         """The optimizers whose learning rates the history has: none if a network has only one."""
         optimizers = self.optimizers
-        return tuple(optimizers) if len(optimizers) > max(len(self.networks), 1) else ()
+        return tuple(optimizers) if len(optimizers) > 1 else ()
 
     @property
     def command(self) -> Command | None:

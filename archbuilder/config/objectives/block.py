@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, cast
 
-from archbuilder.compiler.keras_object import KerasObject
-from archbuilder.compiler.objective_ir import NetworkResult, ObjectiveGraph
+from archbuilder.compiler.expand.objectives import OWN_LAYERS
+from archbuilder.compiler.objective_ir import NetworkResult, ObjectiveGraph, Update
 from archbuilder.compiler.objective_record import objective_to_dict
 from archbuilder.config.objectives.base import Command, ObjectiveConfig
 from archbuilder.config.optimizers import (
     DEFAULT_OPTIMIZER,
     OptimizerConfig,
+    names_optimizers,
     optimizer,
     single_optimizer,
 )
@@ -31,23 +32,43 @@ DEFAULT_NUM_BEAMS: Final = 4
 """Number of beams with which `generate` searches translations."""
 
 
-def optimizer_by_update() -> ValueType[OptimizerConfig]:
+def optimizer_by_update() -> ValueType[OptimizerConfig | Mapping[str, OptimizerConfig]]:
     """Return the type of one optimizer for all updates of an objective, or of one for each."""
-    single, by_layer = single_optimizer(), optimizer()
+    any_optimizer = optimizer()
 
-    def parse(tree: Tree, title: str, context: SectionContext) -> OptimizerConfig:
-        updates = context.updates
-        if updates == (ONLY_UPDATE,):
-            return by_layer.parse(tree, title, context)
-        if not isinstance(tree, MappingNode) or not any(tree.get(each) for each in updates):
-            return dict.fromkeys(updates, single.parse(tree, title, context))
-        # An update that the mapping does not name gets the default optimizer.
-        optimizers = dict.fromkeys(updates, DEFAULT_OPTIMIZER)
-        for entry in context.fields.known_entries(tree, updates, title):
-            optimizers[entry.key] = single.parse(entry.value, title, context)
+    def parse(
+        tree: Tree, title: str, context: SectionContext
+    ) -> OptimizerConfig | Mapping[str, OptimizerConfig]:
+        updates = {} if context.objective is None else context.objective.updates_by_name
+        if ONLY_UPDATE in updates:
+            return any_optimizer.parse(tree, title, context)
+        if not isinstance(tree, MappingNode) or (
+            tree.entries and not any(map(tree.get, updates)) and not names_optimizers(tree)
+        ):
+            return dict.fromkeys(updates, single_optimizer().parse(tree, title, context))
+        trees = {
+            each.key: each.value for each in context.fields.known_entries(tree, [*updates], title)
+        }
+        optimizers: dict[str, OptimizerConfig] = {}
+        for name, update in updates.items():
+            declared = trees.get(name, update.optimizer)
+            optimizers[name] = (
+                DEFAULT_OPTIMIZER
+                if declared is None
+                else any_optimizer.parse(declared, title, _of_update(update, context))
+            )
         return optimizers
 
-    return ValueType(by_layer.schema, parse, f"{by_layer.text} or by updates")
+    return ValueType(any_optimizer.schema, parse, f"{any_optimizer.text}, or a mapping by updates")
+
+
+def _of_update(update: Update, context: SectionContext) -> SectionContext:
+    """Return the context with the layers of an update, whose paths begin within its network."""
+    prefixes = tuple(f"{each}." for each in update.networks)
+    layers = tuple(each for each in context.layers if each.startswith(prefixes))
+    if len(update.networks) == 1:
+        layers = tuple(each.removeprefix(prefixes[0]) for each in layers)
+    return replace(context, layers=layers or context.layers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +80,24 @@ class BlockObjective(ObjectiveConfig):
     adapts_layers = True
 
     graph: ObjectiveGraph
-    optimizer: OptimizerConfig = setting(
-        optimizer_by_update(),
-        "Optimizer, or one for each update.",
-        default=DEFAULT_OPTIMIZER,
+    optimizer: OptimizerConfig | Mapping[str, OptimizerConfig] = setting(
+        optimizer_by_update(), "Optimizer, or one for each update.", default=DEFAULT_OPTIMIZER
     )
 
     @property
     def optimizer_configs(self) -> Mapping[str, OptimizerConfig]:
         """The optimizer of each update by its name."""
-        if self.graph.updates[0].name == ONLY_UPDATE:
-            return {ONLY_UPDATE: self.optimizer}
-        if isinstance(self.optimizer, KerasObject):
-            return dict.fromkeys((each.name for each in self.graph.updates), self.optimizer)
-        return self.optimizer
+        if ONLY_UPDATE in self.graph.updates_by_name:
+            return {ONLY_UPDATE: cast(OptimizerConfig, self.optimizer)}
+        return cast("Mapping[str, OptimizerConfig]", self.optimizer)
+
+    def optimizer_of(self, network: str) -> OptimizerConfig | None:
+        """Return the optimizer of the update that trains a network alone; None if none does."""
+        for update in self.graph.updates:
+            trained = [each for each in update.networks if each != OWN_LAYERS]
+            if trained == [network] or (len(trained) == 1 and not network):
+                return self.optimizer_configs[update.name]
+        return None
 
     def require_command(self, command: Command) -> None:
         """Check that a command can use the trained networks.

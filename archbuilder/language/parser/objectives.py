@@ -43,7 +43,7 @@ OBJECTIVE_KEYS: Final = (
     "result",
     "generate",
 )
-UPDATE_KEYS: Final = ("minimize", "networks", "steps")
+UPDATE_KEYS: Final = ("minimize", "networks", "steps", "optimizer")
 LOSS_KEYS: Final = ("of", "weight")
 METRIC_KEYS: Final = ("of", "function")
 COPY_KEYS: Final = ("of", "momentum")
@@ -165,7 +165,7 @@ def _decode_updates(
         if minimize is None:
             return ()
         losses = _decode_losses(reader, minimize.value)
-        return (UpdateDeclaration(ONLY_UPDATE, losses, (), None, minimize.key_span),)
+        return (UpdateDeclaration(ONLY_UPDATE, losses, (), None, None, minimize.key_span),)
     if is_empty(updates.value):
         reader.report_unexpected(updates.value, "'updates'", "at least one update")
     declarations = []
@@ -186,6 +186,7 @@ def _decode_updates(
                 _decode_losses(reader, fields["minimize"]) if "minimize" in fields else (),
                 _references(reader, fields.get("networks"), "'networks'", "a network"),
                 reader.decode_value(fields["steps"]) if "steps" in fields else None,
+                reader.decode_value(fields["optimizer"]) if "optimizer" in fields else None,
                 entry.key_span,
             )
         )

@@ -10,13 +10,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from archbuilder.config.objectives import Noise
 from archbuilder.data.image_grid import image_grid, to_uint8_images
 from archbuilder.runs.run_dir import RunDir
 
 SAMPLES_DIR: Final = "samples"
-SAMPLE_STEP: Final = 2**31 - 1
-"""A step that no run reaches, so the noise of the samples is not that of any batch."""
 
 
 class SampleImages(keras.callbacks.Callback):
@@ -45,15 +42,3 @@ class SampleImages(keras.callbacks.Callback):
         if images is not None:
             png = tf.io.encode_png(image_grid(images)).numpy()
             self._run_dir.write_bytes(f"{SAMPLES_DIR}/epoch-{epoch + 1:04}.png", png)
-
-
-def sample_noise(
-    distribution: Noise, shape: tuple[object, ...], seed: int, step: object
-) -> tf.Tensor:
-    """Return noise with mean 0 and variance 1, a function of the seed and the step only."""
-    key = [seed, step]
-    if distribution == "normal":
-        return tf.random.stateless_normal(shape, seed=key)
-    # The variance of a uniform distribution over [-a, a] is a**2 / 3.
-    bound = 3**0.5
-    return tf.random.stateless_uniform(shape, seed=key, minval=-bound, maxval=bound)

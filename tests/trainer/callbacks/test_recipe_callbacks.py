@@ -237,18 +237,18 @@ def test_automatic_mode(
     assert message in capfd.readouterr().err
 
 
-MONITORS = {"adversarial": "val_discriminator_loss", "causal": "val_perplexity"}
+MONITORS = {"gan": "val_discriminator_loss", "causal": "val_perplexity"}
 
 
 @pytest.mark.parametrize(
     "objective",
     [
-        "adversarial",
+        "gan",
         "causal",
         *(
             pytest.param(each, marks=pytest.mark.thorough)
             for each in STEPWISE
-            if each not in ("adversarial", "causal")
+            if each not in ("gan", "causal")
         ),
     ],
 )

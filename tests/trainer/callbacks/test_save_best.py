@@ -146,12 +146,8 @@ def test_resume(tmp_path: Path):
 @pytest.mark.parametrize(
     "objective",
     [
-        "adversarial",
-        *(
-            pytest.param(each, marks=pytest.mark.thorough)
-            for each in STEPWISE
-            if each != "adversarial"
-        ),
+        "gan",
+        *(pytest.param(each, marks=pytest.mark.thorough) for each in STEPWISE if each != "gan"),
     ],
 )
 def test_every_objective(tmp_path: Path, objective: str):
@@ -179,7 +175,7 @@ def test_generate_and_sample(tmp_path: Path):
     (run / "net.keras").write_bytes((run / "net.best.keras").read_bytes())
     assert archbuilder.generate(run, "the", seed=1) == texts[1] != texts[0]
     key = "save_best: {monitor: discriminator_loss, mode: max}"
-    run = trained(tmp_path, with_key(STEPWISE["adversarial"], key), "images", "--epochs", "2")
+    run = trained(tmp_path, with_key(STEPWISE["gan"], key), "images", "--epochs", "2")
     assert {each.name for each in run.glob("*.best.keras")} == {
         "generator.best.keras",
         "discriminator.best.keras",
