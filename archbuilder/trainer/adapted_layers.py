@@ -58,21 +58,31 @@ def adapt_layers(context: TrainingContext) -> TrainingContext:
         StepError: if the training set has nothing to learn from.
         RunError: if an example cannot be read, or does not fit the network.
     """
-    if not any(node.is_unadapted for graph in context.graphs.values() for node in graph.nodes):
+    learning = [
+        name
+        for name, graph in context.graphs.items()
+        if any(node.is_unadapted for node in graph.nodes)
+    ]
+    if not learning:
         return context
     workers = context.devices.workers
-    # The objectives that support it train one network.
-    ((name, graph),) = context.graphs.items()
-    sized_graph = sized_graphs(context.graphs, context.config.image_size)[name]
-    states = _learn_states(context, sized_graph) if workers.is_chief else {}
+    sized = sized_graphs(context.graphs, context.config.image_size)
+    states = (
+        {name: _learn_states(context, sized[name]) for name in learning} if workers.is_chief else {}
+    )
     # The others may compute the last bit differently.
     states = json.loads(workers.broadcast(json.dumps(states).encode()))
-    adapted = replace(graph, nodes=tuple(_with_state(node, states) for node in graph.nodes))
-    text = unparse({name: adapted}, name=name, array_path=recorded_array_path)
+    adapted = {
+        name: replace(
+            graph, nodes=tuple(_with_state(node, states.get(name, {})) for node in graph.nodes)
+        )
+        for name, graph in context.graphs.items()
+    }
+    text = unparse(adapted, name=next(iter(adapted)), array_path=recorded_array_path)
     # A resumed run reads it within these limits.
     parse_yaml(text, ADAPTED_FILE, context.limits)
     context.run_dir.write_text(ADAPTED_FILE, text)
-    return replace(context, graphs={name: adapted})
+    return replace(context, graphs=adapted)
 
 
 @translate_read_errors()

@@ -230,12 +230,12 @@ def moons(folder: Path) -> None:
     np.savez(folder / "moons.npz", x=points.astype(np.float32))
 
 
-def faces(folder: Path) -> None:
+def faces(folder: Path, *, name: str = "celeba_gan") -> None:
     """Write color images of one directory without classes, larger than the network takes."""
-    (folder / "celeba_gan").mkdir()
+    (folder / name).mkdir()
     pixels = 255 * patterns((20, 18, 3), labels(16, 2))
     for number, image in enumerate(pixels.astype(np.uint8)):
-        Image.fromarray(image).save(folder / "celeba_gan" / f"{number:06}.jpg")
+        Image.fromarray(image).save(folder / name / f"{number:06}.jpg")
 
 
 def eeg(folder: Path, *, classes: int = 19) -> None:

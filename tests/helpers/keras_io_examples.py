@@ -54,6 +54,49 @@ EXAMPLES: Mapping[str, Example] = {
         {"noise": 8, "filters": 4},
         loss="discriminator_loss",
     ),
+    "generative/conditional_gan": Example(
+        data.mnist, {"noise": 8, "filters": 4}, epochs=5, loss="discriminator_loss"
+    ),
+    "generative/wgan-graphs": Example(
+        graphs.small_molecules,
+        {"latent": 8, "generator_units": [16], "graph_units": [8, 8], "units": [16]},
+        loss="discriminator_loss",
+    ),
+    "generative/molecule_generation": Example(
+        partial(graphs.small_molecules, name="zinc.npz"),
+        {
+            "atoms": 9,
+            "kinds": 5,
+            "latent": 8,
+            "encoder_units": [16],
+            "decoder_units": [16, 32],
+        },
+    ),
+    "generative/ddim": Example(
+        partial(data.faces, name="flowers"),
+        {
+            "image_size": 8,
+            "widths": [4, 4, 4, 4],
+            "depth": 1,
+            "frequencies": 4,
+            "sampling_steps": 2,
+            "learning_rate": 0.02,
+        },
+        epochs=10,
+        batch_size=2,
+    ),
+    "generative/ddpm": Example(
+        partial(data.faces, name="flowers"),
+        {
+            "image_size": 8,
+            "widths": [8, 8, 8, 16],
+            "depth": 1,
+            "steps": 4,
+            "learning_rate": 0.01,
+        },
+        epochs=5,
+        batch_size=2,
+    ),
     "graph/gat_node_classification": Example(
         partial(graphs.citations, hops=3),
         {**CITATIONS, "units": 4, "heads": 2},

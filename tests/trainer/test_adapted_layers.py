@@ -150,6 +150,34 @@ def test_killed_before_the_layers_learned(folder: Path):
     assert learned(again) == learned(folder / "run")
 
 
+def test_several_networks_learn(tmp_path: Path):
+    """Each network of an objective learns from the columns that are its inputs."""
+    x = write_examples(tmp_path)["x"][TRAINING_ROWS]
+    text = """
+archbuilder: 1
+name: nets
+networks:
+  scale: {inputs: {x: [4]}, layers: [Normalization: {adapt: true}]}
+  restore: {inputs: {x: [4]}, layers: [Normalization: {adapt: true, invert: true}]}
+  net: {inputs: {scaled: [4]}, layers: [Dense: 4]}
+data: {npz: {file: data.npz, inputs: {x: x}, targets: {}}}
+training:
+  objective:
+    inputs: [x]
+    layers: [scale, net, restore, {losses.MeanSquaredError: , from: [x, previous], name: error}]
+    minimize: error
+  optimizer: {SGD: 0.0}
+  epochs: 1
+  validation_split: 0.25
+  shuffle: false
+"""
+    (tmp_path / "nets.yaml").write_text(text)
+    result = archbuilder.train(tmp_path / "nets.yaml", run_dir=tmp_path / "nets")
+    scaled = (x - x.mean(axis=0)) / x.std(axis=0)
+    predicted = result.models["net"].predict(scaled, verbose=0) * x.std(axis=0) + x.mean(axis=0)
+    assert result.history[0]["loss"] == pytest.approx(((predicted - x) ** 2).mean(), rel=1e-4)
+
+
 def test_networks_without_data(folder: Path, capsys: pytest.CaptureFixture[str]):
     """Shapes are known without data, but a model cannot be made: it would use other values."""
     path = folder / "run.yaml"

@@ -220,12 +220,12 @@ def warn_of_untrained_networks(
     graphs: Mapping[str, Graph],
     nodes: Sequence[Node],
     losses: Collection[TensorRef],
-    copied: Collection[str],
+    others: Collection[str],
     diagnostics: Diagnostics,
 ) -> None:
-    """Warn about the networks that no loss depends on, and that nothing copies."""
+    """Warn about the networks that no loss depends on, unless they are among some others."""
     needed = needed_nodes(nodes, {each.node for each in losses})
-    used = {node.operation for node in needed}.union(copied)
+    used = {node.operation for node in needed}.union(others)
     for name, graph in graphs.items():
         if name not in used:
             diagnostics.warning(

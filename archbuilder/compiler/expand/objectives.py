@@ -181,8 +181,9 @@ class _ObjectiveExpansion:
         if self._tracker.has_errors():
             return None
         losses = [term.value for update in updates for term in update.losses]
-        copied = [each.network.name for each in declared.copies]
-        warn_of_untrained_networks(self._graphs, steps.nodes, losses, copied, self._diagnostics)
+        others = [each.network.name for each in declared.copies]
+        others += [] if sample is None else [node.operation for node in sample.nodes]
+        warn_of_untrained_networks(self._graphs, steps.nodes, losses, others, self._diagnostics)
         outputs = [*losses, *(each.value for each in metrics), *(each.features for each in probes)]
         memories = read_memories(memories, steps.nodes, outputs, self._diagnostics)
         outputs += [each.value for each in memories]
