@@ -114,8 +114,6 @@ def requirements(objective: type[ObjectiveConfig]) -> Iterator[str]:
     missing = {each.name for each in settings_of(TrainingConfig)} - {*training_keys(objective)}
     if missing:
         sentences.append(f"It does not take {', '.join(f'`{each}`' for each in sorted(missing))}.")
-    if objective.augment == "required":
-        sentences.append("It needs `augment`.")
     command = objective.used_by or "evaluate"
     sentences.append(f"`archbuilder {command}` uses the trained networks.")
     yield from paragraph(" ".join(sentences))

@@ -39,7 +39,6 @@ LONG = (
     "test_language_models.py",
     "test_references.py",
     "test_resume.py",
-    "test_contrastive.py",
     "test_fuzz.py",
     "test_damaged_files.py",
 )

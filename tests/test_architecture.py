@@ -97,7 +97,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.config.objectives": """
         base
-        block contrastive language_models supervised
+        block language_models supervised
     """,
     "archbuilder.config.sources": """
         name_patterns windows
@@ -196,12 +196,12 @@ ORDER: Mapping[str, str] = {
         import_loader
     """,
     "archbuilder.objectives": """
-        block_columns block_schedules contrastive_model linear_probe mlm_masking
+        block_columns block_schedules mlm_masking
         output_activation probe_classifiers ridge
         block_calls
         block_losses
         block_runner
-        block_model contrastive lm_common supervised
+        block_model lm_common supervised
         block_batches
         block_samples block_trial probes
         block
@@ -267,7 +267,6 @@ IMPORT_KERAS = {
 
 DEFERRED = {
     ("archbuilder.config.objectives.block", "archbuilder.objectives"),
-    ("archbuilder.config.objectives.contrastive", "archbuilder.objectives"),
     ("archbuilder.config.objectives.language_models", "archbuilder.objectives"),
     ("archbuilder.config.objectives.supervised", "archbuilder.objectives"),
     ("archbuilder.config.sources.arrays", "archbuilder.data"),

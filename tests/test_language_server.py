@@ -247,7 +247,7 @@ def test_editor_completes_training(editor: Editor):
     keys = editor.completions(f"{TRAINING}  ")
     assert {"epochs", "optimizer", "validation_split", "class_weight", "dtype_policy"} <= keys
     assert {"simclr", "ridge"} <= editor.completions(f"{TRAINING}  objective: ")
-    assert "queue_size" in editor.completions(f"{TRAINING}  objective:\n    moco:\n      ")
+    assert "alpha" in editor.completions(f"{TRAINING}  objective:\n    ridge:\n      ")
     assert {"Adam", "SGD"} <= editor.completions(f"{TRAINING}  optimizer: ")
     assert "ema_momentum" in editor.completions(f"{TRAINING}  optimizer:\n    Adam:\n      ")
 

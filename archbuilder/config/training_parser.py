@@ -86,14 +86,6 @@ def _parse_training(mapping: MappingNode, context: SectionContext) -> TrainingCo
     if options_node is not None:
         option_trees = setting_trees(options, options_node, f"'{name}'", context)
         values |= parse_settings(options, option_trees, f"'{name}'", options_node.span, context)
-    if objective_class.augment == "required" and "augment" not in trees:
-        context.diagnostics.error(
-            "missing-key",
-            f"the objective '{name}' needs 'augment' under 'training', to make two views of each"
-            " image",
-            mapping.span,
-            notes=("for example 'augment: [{RandomZoom: 0.2}, {RandomRotation: 0.1}]'",),
-        )
     if tracker.has_errors():
         return None
     if graph is not None:
@@ -156,7 +148,7 @@ def _parse_objective(
 ) -> tuple[type[ObjectiveConfig], MappingNode | None]:
     """Parse `objective`: return the class of the objective, and its options if there are any.
 
-    Both `objective: simclr` and `objective: {simclr: {temperature: 0.1}}` are valid.
+    Both `objective: ridge` and `objective: {ridge: {alpha: 0.1}}` are valid.
     """
     if context.objective is not None:
         return (
@@ -191,7 +183,7 @@ def _parse_objective(
         )
         return default, None
     objective_class = OBJECTIVES[name]
-    # `{simclr: }` has a null value and means the same as `simclr`.
+    # `{ridge: }` has a null value and means the same as `ridge`.
     if options is None or (isinstance(options, ScalarNode) and options.value is None):
         return objective_class, None
     return objective_class, context.fields.expect_mapping(

@@ -95,6 +95,8 @@ class ProbeDeclaration:
     features: Reference
     label: Reference | None
     """The column of the labels; None for the column `label`."""
+    when: DeferredValue | None
+    """Whether the objective has the probe; None for yes."""
     neighbors: DeferredValue | None
     temperature: DeferredValue | None
     span: Span
@@ -155,4 +157,5 @@ class ObjectiveBlock:
         if self.sample is not None and self.sample.count is not None:
             yield self.sample.count
         for probe in self.probes:
-            yield from (each for each in (probe.neighbors, probe.temperature) if each is not None)
+            values = (probe.when, probe.neighbors, probe.temperature)
+            yield from (each for each in values if each is not None)

@@ -102,9 +102,12 @@ _SAMPLE: Final[Schema] = {
 }
 _FEATURES: Final = with_description("The step whose values are the features.", TEXT)
 _LABEL: Final = with_description("The column of the labels; by default `label`.", TEXT)
+_PROBE_WHEN: Final = with_description(
+    "Whether the objective has the probe.", any_of({"type": "boolean"}, EXPRESSION)
+)
 _LINEAR: Final[Schema] = {
     "type": "object",
-    "properties": {"of": _FEATURES, "label": _LABEL},
+    "properties": {"of": _FEATURES, "label": _LABEL, "when": _PROBE_WHEN},
     "required": ["of"],
     "additionalProperties": False,
 }
@@ -113,6 +116,7 @@ _KNN: Final[Schema] = {
     "properties": {
         "of": _FEATURES,
         "label": _LABEL,
+        "when": _PROBE_WHEN,
         "neighbors": with_description("The number of neighbors; by default 200.", _COUNT),
         "temperature": with_description(
             "The temperature of their weights; by default 0.07.",

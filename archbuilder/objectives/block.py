@@ -24,6 +24,8 @@ from archbuilder.diagnostics.errors import UsageError
 from archbuilder.formatting import plural
 from archbuilder.language.objective_operations import (
     AUGMENT,
+    GATHER,
+    ROWS,
     WHOLE_BATCH_OPERATIONS,
 )
 from archbuilder.language.objective_terms import GeneratedText
@@ -90,7 +92,8 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
 
 
 def _check_settings(context: TrainingContext, objective: ObjectiveGraph) -> None:
-    steps = [each for each in objective.nodes if each.operation in WHOLE_BATCH_OPERATIONS]
+    # Rows may be shuffled within a part of a batch.
+    steps = [each for each in objective.nodes if each.operation in (GATHER, ROWS)]
     if steps and context.execution.gradient_accumulation_steps > 1:
         raise UsageError(
             f"the objective needs the whole batch ('{steps[0].operation}', {steps[0].span}):"

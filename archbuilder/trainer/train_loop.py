@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import keras
@@ -162,24 +162,21 @@ def make_trainable_task(
     models: Mapping[str, keras.Model],
     *,
     after_fit: Callable[[], None] = lambda: None,
-    extra_metrics: Callable[[], EpochLogs] = dict,
 ) -> TrainableTask:
     """Return the task that trains and evaluates networks with `fit`.
 
-    `after_fit` is called after training. `extra_metrics` returns metrics that the model lacks.
+    `after_fit` is called after training.
     """
 
     def train() -> TrainingResult:
         result = fit(setup, context, models)
         after_fit()
-        return replace(result, val_metrics={**result.val_metrics, **extra_metrics()})
+        return result
 
     def evaluate_task(eval_set: EvalSet) -> EpochLogs:
-        added = setup.added_metrics.compute(eval_set)
-        if eval_set == "test":
-            return {**evaluate(setup.model, setup.test, context.devices), **added}
-        metrics = evaluate(setup.model, setup.validation, context.devices)
-        return {**metrics, **added, **extra_metrics()}
+        batches = setup.test if eval_set == "test" else setup.validation
+        metrics = evaluate(setup.model, batches, context.devices)
+        return {**metrics, **setup.added_metrics.compute(eval_set)}
 
     return TrainableTask(models, train, evaluate_task)
 

@@ -160,6 +160,8 @@ EXAMPLES = {
 """,
         "{variance: 0.5}",
     ),
+    "simclr": LibraryExample(_VECTORS, "{projection: []}", targets="{label: labels}", augment=True),
+    "moco": LibraryExample(_VECTORS, "{queue_size: 16}", augment=True),
     "byol": LibraryExample(_VECTORS, "{predictor: []}", augment=True),
     "simsiam": LibraryExample(_VECTORS, "{predictor: []}", augment=True),
     "mean_teacher": LibraryExample(_VECTORS, targets="{label: some_labels}", augment=True),

@@ -159,60 +159,11 @@ training:
   batch_size: 70
   steps_per_execution: 1
 """
-SIMCLR = CONTRAST.replace("OBJECTIVE", "simclr")
-MOCO = CONTRAST.replace("OBJECTIVE", "{moco: {momentum: 0.9, queue_size: 256}}").replace(
-    "0.1,", "0.02,", 1
-)
-BLOCK_SIMCLR = CONTRAST.replace(
-    " OBJECTIVE",
-    """
-    inputs: [image]
-    layers:
-      - {augment: , from: image, name: first_view}
-      - {augment: , from: image, name: second_view}
-      - {formula: "concatenate([first_view, second_view], axis=0)"}
-      - {net: , name: both}
-      - {formula: "split(normalize(both.projection, axis=-1), 2, axis=0)", name: vectors}
-      - {gather: , from: vectors.0, name: first}
-      - {gather: , from: vectors.1, name: second}
-      - {rows: , from: image, name: row}
-      - {gather: , from: row, name: all_rows}
-      - {formula: "cast(row[:, None] == all_rows, 'float32') * 1e9", name: itself}
-      - {formula: "vectors[0] @ transpose(concatenate([second, first], axis=0)) * 2", name: top}
-      - {formula: "vectors[1] @ transpose(concatenate([first, second], axis=0)) * 2", name: bottom}
-      - {formula: "concatenate([0 * itself, itself], axis=1)", name: mask}
-      - {formula: "concatenate([top - mask, bottom - mask], axis=0)", name: logits}
-      - {formula: "concatenate([row, row], axis=0)", name: label}
-      - losses.SparseCategoricalCrossentropy: {from_logits: true}
-        from: [label, logits]
-        name: contrast
-    minimize: contrast""",
-)
+SIMCLR = CONTRAST.replace("OBJECTIVE", "{simclr: {output: projection, projection: []}}")
 """SimCLR: rows of all replicas."""
-BLOCK_MOCO = CONTRAST.replace(
-    " OBJECTIVE",
-    """
-    inputs: [image]
-    layers:
-      - {augment: , from: image, name: first_view}
-      - {augment: , from: image, name: second_view}
-      - {net: , from: first_view, name: query}
-      - {formula: "normalize(query.projection, axis=-1)", name: queries}
-      - {shuffle: , from: second_view}
-      - {key_net: , name: key}
-      - {formula: "normalize(key.projection, axis=-1)"}
-      - unshuffle
-      - {formula: stop_gradient(previous), name: keys}
-      - {formula: "sum(queries * keys, axis=1, keepdims=true)", name: positive}
-      - formula: concatenate([positive, queries @ transpose(queue)], axis=1) / 0.07
-        name: logits
-      - {formula: "-log_softmax(logits, axis=-1)[:, 0]", name: contrast}
-      - {formula: "cast(argmax(logits, axis=-1) == 0, 'float32')", name: correct}
-    minimize: contrast
-    metrics: {accuracy: correct}
-    copies: {key_net: {of: net, momentum: 0.9}}
-    memories: {queue: {of: keys, length: 256}}""",
-)
+MOCO = CONTRAST.replace(
+    "OBJECTIVE", "{moco: {momentum: 0.9, queue_size: 256, output: projection}}"
+).replace("0.1,", "0.02,", 1)
 """MoCo: a copy, a memory, and rows that the replicas shuffle."""
 LANGUAGE = {"causal": CAUSAL, "masked": MASKED, "sequences": SEQUENCES}
 STEPWISE = {
@@ -223,8 +174,7 @@ STEPWISE = {
     **LANGUAGE,
 }
 """Those that are trained step by step."""
-BLOCKS = {"block_simclr": BLOCK_SIMCLR, "block_moco": BLOCK_MOCO}
-BLUEPRINTS = {"ridge": RIDGE, **STEPWISE, **BLOCKS}
+BLUEPRINTS = {"ridge": RIDGE, **STEPWISE}
 DROPOUT_OFF = {
     "gan": ("norm=false", "drop=0"),
     **dict.fromkeys(LANGUAGE, ("epsilon=1e-3",)),

@@ -17,8 +17,6 @@ BATCH = {
     "gan": 33,
     "simclr": 70,
     "moco": 70,
-    "block_simclr": 70,
-    "block_moco": 70,
     "causal": 26,
     "masked": 13,
 }

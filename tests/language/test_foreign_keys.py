@@ -132,7 +132,6 @@ def test_foreign_training_keys(tmp_path: Path, key: str, expected: str):
         ("validation: 0.1", "validation_split"),
         ("xla: true", "jit_compile"),
         ("objective: {masked_lm: {masked: 0.1}}", "mask_rate"),
-        ("objective: {moco: {queue: 64}}, augment: [{RandomZoom: 0.2}]", "queue_size"),
         ("objective: {ridge: {penalty: 1}}", "alpha"),
     ],
 )

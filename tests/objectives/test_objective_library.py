@@ -221,6 +221,26 @@ def vq_vae(
     return loss + 0.25 * tf.reduce_mean((vectors - tf.stop_gradient(nearest)) ** 2)
 
 
+def simclr(batch: Batch, encoder: keras.Model) -> tf.Tensor:
+    """Return equation 1: the pairs 2k-1 and 2k among 2N vectors, in the order of algorithm 1."""
+    views = tf.stack([batch.view(0), batch.view(1)], axis=1)
+    vectors = unit(encoder(tf.reshape(views, [2 * ROWS, 6, 6, 1])))
+    similarity = vectors @ tf.transpose(vectors) / 0.5
+    similarity -= 1e9 * tf.eye(2 * ROWS)
+    partner = tf.constant([i + 1 if i % 2 == 0 else i - 1 for i in range(2 * ROWS)])
+    return crossentropy(partner, similarity)
+
+
+def moco(batch: Batch, encoder: keras.Model) -> tf.Tensor:
+    query = unit(encoder(batch.view(0)))
+    # The key encoder begins as the encoder.
+    key = tf.stop_gradient(unit(encoder(batch.view(1))))
+    queue = unit(tf.random.stateless_normal([16, 5], [0, 0]))
+    positive = tf.reduce_sum(query * key, axis=1, keepdims=True)
+    logits = tf.concat([positive, query @ tf.transpose(queue)], axis=1) / 0.07
+    return crossentropy(tf.zeros([ROWS], tf.int32), logits)
+
+
 def byol(batch: Batch, encoder: keras.Model) -> tf.Tensor:
     a, b = (unit(encoder(batch.view(number))) for number in range(2))
     first = tf.reduce_sum((a - tf.stop_gradient(b)) ** 2, axis=1)
@@ -363,6 +383,8 @@ UPDATES: Mapping[str, Sequence[tuple[Reference, tuple[int, ...]]]] = {
     "causal_lm": [(causal_lm, (0,))],
     "sequence_to_sequence": [(sequence_to_sequence, (0,))],
     "vq_vae": [(vq_vae, (0, 1, 2))],
+    "simclr": [(simclr, (0,))],
+    "moco": [(moco, (0,))],
     "byol": [(byol, (0,))],
     "simsiam": [(simsiam, (0,))],
     "mean_teacher": [(mean_teacher, (0,))],

@@ -10,10 +10,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from helpers.objectives import BLOCKS, MOCO
+from helpers.objectives import STEPWISE
 from helpers.subprocesses import CommandProcess, finish, start
 from safetensors.numpy import load_file
-from trainer.test_execution import with_key
 
 from archbuilder.cli import main
 
@@ -125,16 +124,16 @@ def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: 
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("objective", ["gan", "block_moco"])
+@pytest.mark.parametrize("objective", ["gan", "moco"])
 def test_kill_with_objectives_as_steps(tmp_path: Path, objective: str):
     """Random numbers, copies, memories and the optimizer of each update continue as they were."""
-    text = BLOCKS[objective].replace("  batch_size: 70", "  batch_size: 50")
+    text = STEPWISE[objective].replace("  batch_size: 70", "  batch_size: 50")
     blueprint = tmp_path / "net.yaml"
     blueprint.write_text(f"{text}  distribute: none\n  checkpoint_every_seconds: 0\n")
     assert finish("train", blueprint, "--run-dir", tmp_path / "whole") == 0
-    steps = {"gan": 11, "block_moco": 28}[objective]
+    steps = {"gan": 11, "moco": 28}[objective]
     kill_and_go_on(blueprint, tmp_path / "run", kills=4, of_epoch=steps, last=steps)
-    networks = {"gan": ("generator", "discriminator"), "block_moco": ("net",)}[objective]
+    networks = {"gan": ("generator", "discriminator"), "moco": ("net",)}[objective]
     assert_same(tmp_path / "run", tmp_path / "whole", *networks)
 
 
@@ -176,17 +175,6 @@ def test_changed_callbacks_are_refused(uninterrupted: Path, tmp_path: Path):
     record["recipe"]["training"]["callbacks"] = ["EarlyStopping"]
     (run / "run.json").write_text(json.dumps(record))
     assert main(["train", "--resume", str(run)]) == 1
-
-
-@pytest.mark.thorough
-def test_kill_with_a_moco_queue(tmp_path: Path):
-    """So does one that has a second encoder and a queue."""
-    blueprint, uninterrupted, run = (tmp_path / each for each in ("moco.yaml", "whole", "run"))
-    text = with_key(MOCO, "checkpoint_every_seconds: 0").replace("epochs: 2", "epochs: 8")
-    blueprint.write_text(text)
-    assert finish("train", blueprint, "--run-dir", uninterrupted) == 0
-    kill_and_go_on(blueprint, run, kills=20, of_epoch=20, last=80)
-    assert_same(run, uninterrupted)
 
 
 def test_sigterm_keeps_the_step(blueprint: Path, uninterrupted: Path, tmp_path: Path):

@@ -40,6 +40,8 @@ def expand_probes(
         diagnostics: Receives the errors.
     """
     for probe in declared:
+        if probe.when is not None and evaluate(probe.when, "'when'", {"type": "boolean"}) != (1,):
+            continue
         neighbors: tuple[float, ...] = (_DEFAULT_NEIGHBORS,)
         temperatures: tuple[float, ...] = (_DEFAULT_TEMPERATURE,)
         if probe.neighbors is not None:

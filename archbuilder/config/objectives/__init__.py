@@ -19,7 +19,6 @@ from archbuilder.config.objectives.block import (
     BlockObjective,
     StatefulBlockObjective,
 )
-from archbuilder.config.objectives.contrastive import ContrastiveConfig, MoCoConfig, SimCLRConfig
 from archbuilder.config.objectives.language_models import (
     MaskedLMConfig,
 )
@@ -29,12 +28,9 @@ __all__ = [
     "DEFAULT_NUM_BEAMS",
     "OBJECTIVES",
     "BlockObjective",
-    "ContrastiveConfig",
     "MaskedLMConfig",
-    "MoCoConfig",
     "ObjectiveConfig",
     "RidgeConfig",
-    "SimCLRConfig",
     "StatefulBlockObjective",
     "SupervisedConfig",
     "TargetSpec",
@@ -45,8 +41,6 @@ OBJECTIVES: Final[Mapping[str, type[ObjectiveConfig]]] = {
     for objective in (
         SupervisedConfig,
         RidgeConfig,
-        SimCLRConfig,
-        MoCoConfig,
         MaskedLMConfig,
     )
 }

@@ -55,8 +55,8 @@ class ObjectiveConfig(abc.ABC):
     """Whether its networks have no state besides, which a stage would start anew."""
     accumulates_gradients: ClassVar[bool] = True
     """Whether a batch can be computed in parts."""
-    augment: ClassVar[Literal["unsupported", "optional", "required"]] = "unsupported"
-    """Whether training images are transformed at random, by the layers of the key `augment`."""
+    augments: ClassVar[bool] = False
+    """Whether training images may be transformed at random, by the layers of the key `augment`."""
     adapts_layers: ClassVar[bool] = False
     """Whether the inputs of its network are columns of the data, from which layers may learn."""
     used_by: ClassVar[Command | None] = None
@@ -116,7 +116,7 @@ class ObjectiveConfig(abc.ABC):
                 yield "stages"
             if cls.accumulates_gradients:
                 yield "accumulation"
-        if cls.augment != "unsupported":
+        if cls.augments:
             yield "augmentation"
 
     def recorded(self, options: Mapping[str, PlainData]) -> PlainData:

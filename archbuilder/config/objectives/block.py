@@ -76,7 +76,7 @@ class BlockObjective(ObjectiveConfig):
     """An objective of a file, or of the section `training` itself."""
 
     name = "objective"
-    augment = "optional"
+    augments = True
     adapts_layers = True
 
     graph: ObjectiveGraph

@@ -33,7 +33,7 @@ class SupervisedConfig(ObjectiveConfig):
 
     name = "supervised"
     adapts_layers = True
-    augment = "optional"
+    augments = True
     used_by = "predict"
 
     loss: Mapping[str, KerasObject] = setting(

@@ -50,8 +50,8 @@ COPY_KEYS: Final = ("of", "momentum")
 MEMORY_KEYS: Final = ("of", "length")
 SAMPLE_KEYS: Final = ("layers", "output", "count")
 PROBE_KEYS: Final[Mapping[ProbeMethod, tuple[str, ...]]] = {
-    "linear": ("of", "label"),
-    "knn": ("of", "label", "neighbors", "temperature"),
+    "linear": ("of", "label", "when"),
+    "knn": ("of", "label", "when", "neighbors", "temperature"),
 }
 ONLY_UPDATE: Final = ""
 """The name of the update of an objective that has one loss for all networks."""
@@ -329,6 +329,7 @@ def _decode_probes(reader: FieldReader, tree: Tree | None) -> Iterator[ProbeDecl
                 method,
                 features,
                 next(iter(labels), None),
+                reader.decode_value(fields["when"]) if "when" in fields else None,
                 reader.decode_value(fields["neighbors"]) if "neighbors" in fields else None,
                 reader.decode_value(fields["temperature"]) if "temperature" in fields else None,
                 entry.key_span,
