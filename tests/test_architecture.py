@@ -204,6 +204,7 @@ ORDER: Mapping[str, str] = {
         block_model lm_common supervised
         block_batches
         block_samples block_trial probes
+        block_checks
         block
         masked_lm
     """,

@@ -270,11 +270,20 @@ def gradient_inputs(node: Node) -> tuple[tuple[TensorRef, ...], tuple[TensorRef,
     return of, by
 
 
+def labels_of(node: Node) -> TensorRef:
+    """Return what a node that computes a loss has as `y_true`."""
+    return _loss_inputs(node)[0]
+
+
 def predictions_of(node: Node) -> TensorRef:
     """Return what a node that computes a loss has as `y_pred`."""
+    return _loss_inputs(node)[1]
+
+
+def _loss_inputs(node: Node) -> tuple[TensorRef, ...]:
     keywords = dict(node.keywords)
-    ref = keywords["y_pred"] if keywords else node.inputs[1]
-    return ref if isinstance(ref, TensorRef) else ref[0]
+    refs = [keywords[name] for name in ("y_true", "y_pred")] if keywords else node.inputs
+    return tuple(each if isinstance(each, TensorRef) else each[0] for each in refs)
 
 
 def has_automatic_logits(node: Node) -> bool:

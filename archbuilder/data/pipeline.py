@@ -257,9 +257,17 @@ def train_batches(
     )
 
 
-def eval_batches(dataset: AdaptedDataset, *, batch_size: int) -> BatchPipeline:
-    """Return the batches of one pass, in the order of the data."""
-    row_batches = tf.data.Dataset.from_tensor_slices(dataset.rows).batch(batch_size)
+def eval_batches(
+    dataset: AdaptedDataset, *, batch_size: int, drop_remainder: bool = False
+) -> BatchPipeline:
+    """Return the batches of one pass, in the order of the data.
+
+    `drop_remainder` leaves out a smaller last batch, unless it is the only one.
+    """
+    rows = dataset.rows
+    if drop_remainder and len(rows) > batch_size:
+        rows = rows[: len(rows) // batch_size * batch_size]
+    row_batches = tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
     return _number_batches(row_batches, dataset)
 
 

@@ -86,7 +86,7 @@ def adapt_target(
     if target_format == "class_indices" or (
         loss is None and any(takes_class_indices(each) for each in metrics)
     ):
-        check = _make_label_check(column, output, shape, ignored_class(loss))
+        check = make_label_check(column, output, shape, ignored_class(loss))
         return Target(column.with_check(check), _INT64)
     add_axis = shape[-1:] == (1,) and _shape_fits(target_shape, shape[:-1])
     if add_axis or _shape_fits(target_shape, shape):
@@ -110,7 +110,7 @@ def adapt_target(
         and column.dtype.kind in "bui"
         and shape[-1] is not None
     ):
-        labels = column.with_check(_make_label_check(column, output, shape))
+        labels = column.with_check(make_label_check(column, output, shape))
         note = f"Output '{output}': integer labels of {shape[-1]} classes"
         return Target(labels, _INT64, shape[-1], note=note)
     raise RunError(
@@ -154,7 +154,7 @@ def ignored_class(loss: KerasObject | None) -> int | None:
     return ignored
 
 
-def _make_label_check(
+def make_label_check(
     column: Column, output: str, shape: Shape, ignored: int | None = None
 ) -> ValueCheck:
     """Return a check that labels are class indices, or the class that the loss ignores.

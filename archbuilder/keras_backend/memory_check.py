@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import keras
@@ -23,6 +24,25 @@ _MAX_EIG_FLOPS: Final = 10**11
 """Limit for the eigenvalues of one reservoir, as units cubed: about a minute."""
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryLimit:
+    """Bytes that may be used: those of an option or, without it, of the machine."""
+
+    num_bytes: int
+    is_option: bool
+
+    def __str__(self) -> str:
+        size = format_bytes(self.num_bytes)
+        if self.is_option:
+            return f"the limit memory_bytes allows {size}"
+        return f"this machine has {size}"
+
+
+def memory_limit(limits: Limits) -> MemoryLimit:
+    """Return the limit of memory."""
+    return MemoryLimit(limits.memory_bytes or total_memory(), bool(limits.memory_bytes))
+
+
 def check_memory_limit(
     graph: Graph, analysis: Analysis, limits: Limits, diagnostics: Diagnostics
 ) -> None:
@@ -30,12 +50,8 @@ def check_memory_limit(
 
     It is `memory_bytes` or, if that is 0, the memory of the machine.
     """
-    limit_bytes = limits.memory_bytes or total_memory()
-    limit_text = (
-        f"the limit memory_bytes allows {format_bytes(limit_bytes)}"
-        if limits.memory_bytes
-        else f"this machine has {format_bytes(limit_bytes)}"
-    )
+    limit = memory_limit(limits)
+    limit_bytes = limit.num_bytes
     nodes = {node.name: node for node in graph.nodes}
     tracker = diagnostics.track_errors()
     for node_analysis in analysis.nodes:
@@ -51,14 +67,12 @@ def check_memory_limit(
         else:
             continue
         node = nodes[node_analysis.name]
-        message = (
-            f"'{node_analysis.name}' ({node_analysis.operation}) {description}, but {limit_text}"
-        )
+        message = f"'{node_analysis.name}' ({node_analysis.operation}) {description}, but {limit}"
         with diagnostics.within(node.frame):
             diagnostics.error("memory-limit", message, node.span)
     # The totals would only repeat what the errors of single nodes say.
     if not tracker.has_errors():
-        _check_totals(graph, analysis, limit_bytes, limit_text, diagnostics)
+        _check_totals(graph, analysis, limit, diagnostics)
 
 
 def check_init_cost(
@@ -135,7 +149,7 @@ def _unrolled_lengths(
 
 
 def _check_totals(
-    graph: Graph, analysis: Analysis, limit_bytes: int, limit_text: str, diagnostics: Diagnostics
+    graph: Graph, analysis: Analysis, limit: MemoryLimit, diagnostics: Diagnostics
 ) -> None:
     """Report totals that exceed the limit of memory, with the three largest nodes as notes."""
     sums: tuple[tuple[int, str, Callable[[NodeAnalysis], int]], ...] = (
@@ -151,14 +165,14 @@ def _check_totals(
         ),
     )
     for needed, description, node_bytes in sums:
-        if needed > limit_bytes:
+        if needed > limit.num_bytes:
             largest = sorted(analysis.nodes, key=node_bytes, reverse=True)[:3]
             notes = tuple(
                 f"'{node.name}' needs {format_bytes(node_bytes(node))}" for node in largest
             )
             diagnostics.error(
                 "memory-limit",
-                f"{description} {format_bytes(needed)}, but {limit_text}",
+                f"{description} {format_bytes(needed)}, but {limit}",
                 graph.span,
                 notes=notes,
             )

@@ -31,6 +31,11 @@ from archbuilder.language.objective_operations import (
 from archbuilder.language.objective_terms import GeneratedText
 from archbuilder.objectives.block_batches import BatchDraws
 from archbuilder.objectives.block_calls import Network
+from archbuilder.objectives.block_checks import (
+    check_gradients,
+    warn_of_long_memories,
+    with_label_checks,
+)
 from archbuilder.objectives.block_columns import adapt_columns
 from archbuilder.objectives.block_model import BlockModel, trained_variables
 from archbuilder.objectives.block_runner import BlockRunner
@@ -71,9 +76,14 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
     networks = {name: Network(model, graphs[name]) for name, model in models.items()}
     runner = BlockRunner(objective, {**networks, **copies})
     with context.devices.scope():
-        trial = TrialRun.of(runner, datasets.train)
+        trial = TrialRun.of(
+            runner, datasets.train, context.limits, context.config.batch_size * objective.max_steps
+        )
+        check_gradients(trial, context.log)
         memories = make_memories(objective, trial, context.config.seed)
         training_model = _make_model(context, config, runner, memories, datasets)
+    datasets = datasets.map(lambda dataset: with_label_checks(dataset, trial))
+    warn_of_long_memories(objective, datasets.train, context.log)
     probes = Probes(context, objective, datasets, runner)
     draws = BatchDraws(
         objective, trial.shapes, _augmentation(context, objective, datasets), context.config.seed
@@ -160,10 +170,7 @@ def _make_model(
     objective = resolve_schedules(config.graph, batch_count)
     optimizers, variables = [], []
     for update in objective.updates:
-        trained = trained_variables(update, runner)
-        if not trained:
-            raise UsageError(f"the update '{update.name}' has no weights to train ({update.span})")
-        variables.append(trained)
+        variables.append(trained_variables(update.networks, runner))
         trained_model = _model_of(update.networks, runner)
         optimizers.append(
             context.make_optimizer(
@@ -208,8 +215,13 @@ def _drops_remainder(objective: ObjectiveGraph) -> bool:
         len(objective.updates) > 1
         or objective.max_steps > 1
         or bool(objective.memories)
-        or any(each.operation in WHOLE_BATCH_OPERATIONS for each in objective.nodes)
+        or _needs_whole_batch(objective)
     )
+
+
+def _needs_whole_batch(objective: ObjectiveGraph) -> bool:
+    """Return whether a step compares the examples of a batch, so that their number matters."""
+    return any(each.operation in WHOLE_BATCH_OPERATIONS for each in objective.nodes)
 
 
 def _steps_per_epoch(
@@ -251,6 +263,6 @@ def _make_fit_setup(
         training_model,
         batches,
         _steps_per_epoch(context, objective, datasets),
-        *datasets.eval_batches(size, draws.evaluate),
+        *datasets.eval_batches(size, draws.evaluate, drop_remainder=_needs_whole_batch(objective)),
         added_metrics=AddedMetrics(probes.names, probes.accuracies),
     )

@@ -228,10 +228,10 @@ class BlockModel(DistributedModel):
         return {name: each for name, each in logs.items() if not name.startswith(_MEMORY_ROWS)}
 
 
-def trained_variables(update: Update, runner: BlockRunner) -> list[keras.Variable]:
-    """Return the variables that an update trains."""
+def trained_variables(names: Sequence[str], runner: BlockRunner) -> list[keras.Variable]:
+    """Return the trainable variables of networks, and of the objective for `OWN_LAYERS`."""
     variables = []
-    for name in update.networks:
+    for name in names:
         if name == OWN_LAYERS:
             variables += [v for layer in runner.layers for v in layer.trainable_variables]
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -10,22 +11,34 @@ import keras
 import tensorflow as tf
 
 from archbuilder.compiler.ir import Node, Shape, TensorRef
-from archbuilder.compiler.objective_ir import ObjectiveGraph, gradient_inputs, predictions_of
+from archbuilder.compiler.objective_ir import (
+    ObjectiveGraph,
+    gradient_inputs,
+    labels_of,
+    predictions_of,
+)
 from archbuilder.config.loss_traits import LOSS_TRAITS
 from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
+from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, UsageError
+from archbuilder.formatting import format_bytes
+from archbuilder.keras_backend.memory_check import memory_limit
+from archbuilder.keras_backend.shape_format import format_shape
 from archbuilder.language.objective_operations import (
     AUGMENT,
     GRADIENT,
     LOSS_PREFIX,
+    PIPELINE_OPERATIONS,
     RANDOM_OPERATIONS,
 )
+from archbuilder.limits import Limits
 from archbuilder.objectives.block_batches import draw, drawn_shape
 from archbuilder.objectives.block_calls import StepContext, Tensors, select
 from archbuilder.objectives.block_runner import BlockRunner
 
 _ROWS = 2
+_NUMBER_BYTES = 4
 
 
 @dataclass(slots=True, eq=False)
@@ -38,21 +51,27 @@ class TrialRun:
     """
 
     runner: BlockRunner
+    limits: Limits
+    batch_size: int
+    """Number of examples that random numbers are drawn for at once in training."""
     values: dict[str, Tensors]
     shapes: dict[str, Shape] = field(default_factory=dict)
     """The shape of the numbers that a step draws for one example."""
 
     @classmethod
-    def of(cls, runner: BlockRunner, dataset: AdaptedDataset) -> TrialRun:
+    def of(
+        cls, runner: BlockRunner, dataset: AdaptedDataset, limits: Limits, batch_size: int
+    ) -> TrialRun:
         """Run an objective on rows like those of a dataset.
 
         Raises:
-            BlueprintError: if a step does not take its inputs.
+            BlueprintError: if a step does not take its inputs, or does not fit into memory.
             UsageError: if a memory is of a step without rows.
         """
         spec = eval_batches(dataset, batch_size=_ROWS).element_spec[0]
         largest = {name: (each.num_categories or 1) - 1 for name, each in dataset.inputs.items()}
-        trial = cls(runner, {name: (_filled(each, largest[name]),) for name, each in spec.items()})
+        columns = {name: (_filled(each, largest[name]),) for name, each in spec.items()}
+        trial = cls(runner, limits, batch_size, columns)
         graph = runner.graph
         for memory in graph.memories:
             # Its width is that of the step, which does not depend on a memory.
@@ -72,6 +91,7 @@ class TrialRun:
         for node in nodes:
             if node.operation in RANDOM_OPERATIONS:
                 shape = drawn_shape(node, self.values)
+                self._check_memory(node, shape)
                 self.shapes[node.name] = shape
                 self.values[node.name] = (draw(node, (_ROWS, *shape), tf.constant([0, 0])),)
             elif node.operation == AUGMENT:
@@ -105,17 +125,45 @@ class TrialRun:
             for table in tables:
                 if largest >= table.size and table.positions is None:
                     _report(
+                        "shape-mismatch",
                         node,
                         f"'{node.name}' ({node.operation}) has values from 0 to {largest:,} in the"
                         f" input '{name}', which feeds {table.description}",
                         "the table of a language model is as large as the vocabulary",
                     )
 
+    def _check_memory(self, node: Node, shape: Shape) -> None:
+        """Raise an error if the random numbers of a batch do not fit into memory."""
+        needed = _NUMBER_BYTES * math.prod(each or 1 for each in (self.batch_size, *shape))
+        limit = memory_limit(self.limits)
+        if needed > limit.num_bytes:
+            message = (
+                f"'{node.name}' ({node.operation}) draws {format_shape(shape)} for each example,"
+                f" which needs {format_bytes(needed)} for a batch, but {limit}"
+            )
+            _report("memory-limit", node, message)
 
-def _report(node: Node, message: str, note: str) -> NoReturn:
+    @property
+    def inputs(self) -> dict[str, Tensors]:
+        """The values that the steps of a training step start from."""
+        computed = {
+            each.name
+            for each in self.runner.graph.nodes
+            if each.operation not in PIPELINE_OPERATIONS
+        }
+        return {name: each for name, each in self.values.items() if name not in computed}
+
+
+def compares_classes(node: Node) -> bool:
+    """Return whether a node is a loss whose labels are class indices."""
+    traits = LOSS_TRAITS.get(node.operation.removeprefix(LOSS_PREFIX))
+    return traits is not None and traits.targets == "class_indices"
+
+
+def _report(code: Code, node: Node, message: str, *notes: str) -> NoReturn:
     diagnostics = Diagnostics()
     with diagnostics.within(node.frame):
-        diagnostics.error("shape-mismatch", message, node.span, notes=(note,))
+        diagnostics.error(code, message, node.span, notes=notes)
     raise BlueprintError(diagnostics)
 
 
@@ -125,16 +173,14 @@ def _check_classes(node: Node, values: Mapping[str, Tensors]) -> None:
     Raises:
         BlueprintError: if it has not.
     """
-    traits = LOSS_TRAITS.get(node.operation.removeprefix(LOSS_PREFIX))
-    if traits is None or traits.targets != "class_indices":
+    if not compares_classes(node):
         return
-    keywords = dict(node.keywords)
-    label_ref = keywords["y_true"] if keywords else node.inputs[0]
-    (labels,) = select(label_ref, values) if isinstance(label_ref, TensorRef) else (None,)
+    (labels,) = select(labels_of(node), values)
     (predictions,) = select(predictions_of(node), values)
     largest, count = int(tf.reduce_max(labels)), predictions.shape[-1]
     if largest >= count:
         _report(
+            "shape-mismatch",
             node,
             f"'{node.name}' ({node.operation}) compares values from 0 to {largest:,} with"
             f" predictions of {count:,} classes",

@@ -51,13 +51,27 @@ class AdaptedDatasets:
         self,
         batch_size: int,
         transform: Callable[[BatchPipeline], BatchPipeline] = lambda batches: batches,
+        *,
+        drop_remainder: bool = False,
     ) -> tuple[BatchPipeline | None, BatchPipeline | None]:
         """Return the transformed batches of the validation set and of the test set."""
+
+        def batches(dataset: AdaptedDataset) -> BatchPipeline:
+            return transform(
+                eval_batches(dataset, batch_size=batch_size, drop_remainder=drop_remainder)
+            )
+
         validation, test = (
-            None if each is None else transform(eval_batches(each, batch_size=batch_size))
-            for each in (self.validation, self.test)
+            None if each is None else batches(each) for each in (self.validation, self.test)
         )
         return validation, test
+
+    def map(self, function: Callable[[AdaptedDataset], AdaptedDataset]) -> AdaptedDatasets:
+        """Return the sets that a function returns for these."""
+        validation, test = (
+            None if each is None else function(each) for each in (self.validation, self.test)
+        )
+        return replace(self, train=function(self.train), validation=validation, test=test)
 
 
 def log_datasets(context: TrainingContext, datasets: AdaptedDatasets) -> None:

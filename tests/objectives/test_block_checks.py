@@ -1,0 +1,113 @@
+"""An objective is checked with its networks and data before the first step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archbuilder.cli import main
+
+BLUEPRINT = """archbuilder: 1
+name: net
+networks:
+  net: {inputs: {x: [3]}, layers: [{Dense: 2}]}
+  second: {inputs: {z: [2]}, layers: [{Dense: 2}]}
+data: {npz: {file: data.npz, inputs: {x: x}, targets: {label: label}}}
+training:
+  objective:
+    inputs: [x, label]
+    layers:
+      - {net: , from: x, name: prediction}
+      - {second: , from: prediction, name: other}
+      - {formula: "mean(other ** 2, axis=-1)", name: size}
+      - {formula: size, name: total}
+      - {formula: size, name: seen}
+    metrics: {seen: seen}
+    minimize: {total: 1}
+  epochs: 1
+  batch_size: 5
+  distribute: none
+"""
+ROWS, CLASSES = 40, 3
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    np.savez("data.npz", x=np.eye(ROWS, 3, dtype=np.float32), label=np.arange(ROWS) % CLASSES)
+    return tmp_path
+
+
+def train(total: str) -> int:
+    """Train with a step for the loss, and return the exit code."""
+    Path("net.yaml").write_text(BLUEPRINT.replace("{formula: size, name: total}", total))
+    return main(["train", "net.yaml", "--run-dir", "run"])
+
+
+@pytest.mark.parametrize(
+    ("total", "location", "message"),
+    [
+        (
+            "{formula: \"cast(argmax(other, axis=-1) == label, 'float32')\", name: total}",
+            "net.yaml:17:16",
+            "the loss 'total' has no gradient by the weights of 'net' and 'second'",
+        ),
+        (
+            "{losses.MeanSquaredError: , from: [x, x], name: total}",
+            "net.yaml:17:5",
+            "the objective has no weights to train",
+        ),
+        (
+            "{Normal: [90000, 90000, 90000], name: total}",
+            "net.yaml:14:10",
+            "'total' (Normal) draws (90000, 90000, 90000) for each example, which needs",
+        ),
+    ],
+)
+def test_wrong_objectives_are_located(
+    capfd: pytest.CaptureFixture[str], total: str, location: str, message: str
+):
+    """A loss that trains nothing, and random numbers that fit no machine."""
+    assert train(total) == 2
+    errors = capfd.readouterr().err
+    assert message in errors
+    assert f"--> {location}\n" in errors
+
+
+def test_labels_are_in_range(capfd: pytest.CaptureFixture[str]):
+    """A label that is not a class of the network is reported with its example."""
+    loss = "losses.SparseCategoricalCrossentropy: {from_logits: true}"
+    assert train(f"{{{loss}, from: [label, other], name: total}}") == 1
+    errors = capfd.readouterr().err
+    assert "the labels of the output 'other' range from 0 to 2, but the network has 2" in errors
+    assert "the first invalid one is in example 3" in errors
+
+
+def test_warnings_and_whole_batches(folder: Path, capfd: pytest.CaptureFixture[str]):
+    """A network without gradients, a long memory, and an evaluation in batches of one size.
+
+    Positions in a batch are 2 in the mean for batches of 5. The validation set has 8 examples.
+    """
+    text = BLUEPRINT.replace("{formula: size, name: total}", "{rows: , from: x, name: row}")
+    text = text.replace("{formula: size, name: seen}", "{formula: size * mean(rows), name: total}")
+    text = text.replace("from: prediction,", "from: stop_prediction,").replace(
+        "      - {second",
+        "      - {formula: stop_gradient(prediction), name: stop_prediction}\n      - {second",
+    )
+    text = text.replace(
+        "{seen: seen}", "{position: row}\n    memories: {rows: {of: size, length: 99}}"
+    )
+    (folder / "net.yaml").write_text(text)
+    assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
+    log = capfd.readouterr()
+    shown = log.out + log.err
+    assert (
+        "warning: no loss of the objective (net.yaml:19:5) has a gradient by the weights of 'net'"
+        in shown
+    )
+    assert "warning: the memory 'rows' (net.yaml:18:16) has 99 rows, and the training set" in shown
+    (row,) = map(json.loads, (folder / "run" / "history.jsonl").read_text().splitlines())
+    assert row["position"] == row["val_position"] == 2
