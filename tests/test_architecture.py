@@ -97,7 +97,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.config.objectives": """
         base
-        block language_models supervised
+        block supervised
     """,
     "archbuilder.config.sources": """
         name_patterns windows
@@ -196,17 +196,15 @@ ORDER: Mapping[str, str] = {
         import_loader
     """,
     "archbuilder.objectives": """
-        block_columns block_schedules mlm_masking
-        output_activation probe_classifiers ridge
-        block_calls
-        block_losses
+        block_calls block_schedules output_activation probe_classifiers ridge
+        block_losses token_masking
+        block_columns
         block_runner
-        block_model lm_common supervised
+        block_model supervised
         block_batches
         block_samples block_trial probes
         block_checks
         block
-        masked_lm
     """,
     "archbuilder.runs": """
         git_state run_dir state_dict

@@ -13,7 +13,7 @@ from archbuilder.config.data import parse_data
 from archbuilder.config.image_size import takes_any_size
 from archbuilder.config.layer_patterns import layer_path_prefix, selects
 from archbuilder.config.objective_source import expand_for_networks, read_objective
-from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
+from archbuilder.config.objectives import OBJECTIVES
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import Recipe, TrainingConfig
 from archbuilder.config.training_parser import parse_training
@@ -116,12 +116,10 @@ def parse_recipe(
             ),
             objective=objective_graph,
         )
-        if training_config is not None:
-            _check_adapted_layers(graphs, training_config.objective, diagnostics)
-            if objective_graph is not None and not is_record:
-                _warn_of_frozen_networks(
-                    objective_graph.frozen, training_config, layer_paths, training.span, diagnostics
-                )
+        if training_config is not None and objective_graph is not None and not is_record:
+            _warn_of_frozen_networks(
+                objective_graph.frozen, training_config, layer_paths, training.span, diagnostics
+            )
     if training and data_config is not None and not is_record:
         _check_held_out(data_config, training, diagnostics)
     diagnostics.raise_errors()
@@ -161,22 +159,6 @@ def _warn_of_frozen_networks(
                 span,
                 notes=(f"add 'weights: {{file: runs/{name}, of: {name}}}'",),
             )
-
-
-def _check_adapted_layers(
-    graphs: Mapping[str, Graph], objective: ObjectiveConfig, diagnostics: Diagnostics
-) -> None:
-    """Report layers that would learn from data, if the objective computes the inputs itself."""
-    nodes = [] if objective.adapts_layers else [n for each in graphs.values() for n in each.nodes]
-    for node in nodes:
-        if node.is_unadapted:
-            with diagnostics.within(node.frame):
-                diagnostics.error(
-                    "invalid-choice",
-                    f"the objective '{objective.name}' does not support 'adapt: true'",
-                    node.span,
-                    label="write what the layer would learn",
-                )
 
 
 def _check_networks(tree: Tree, graphs: Mapping[str, Graph], diagnostics: Diagnostics) -> bool:

@@ -138,7 +138,15 @@ SHUFFLE: Final = "shuffle"
 UNSHUFFLE: Final = "unshuffle"
 WHOLE_BATCH_OPERATIONS: Final = frozenset({GATHER, ROWS, SHUFFLE, UNSHUFFLE})
 """The operations that need the rows of all replicas, so that a batch cannot be split in time."""
-PIPELINE_OPERATIONS: Final = frozenset({AUGMENT, *RANDOM_OPERATIONS})
+SEGMENT_TEXT: Final = "segment_text"
+NEXT_SENTENCE: Final = "next_sentence"
+MASK_TOKENS: Final = "mask_tokens"
+TOKEN_OPERATIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    SEGMENT_TEXT: ("tokens", "segments", "is_other"),
+    MASK_TOKENS: ("tokens", "is_selected"),
+}
+"""The operations on tokens, with the names of their outputs."""
+PIPELINE_OPERATIONS: Final = frozenset({AUGMENT, *RANDOM_OPERATIONS, *TOKEN_OPERATIONS})
 """The operations that are computed when a batch is read, before the networks."""
 _OPERATIONS: Final[Mapping[str, Signature]] = {
     **RANDOM_OPERATIONS,
@@ -146,6 +154,31 @@ _OPERATIONS: Final[Mapping[str, Signature]] = {
         AUGMENT,
         "Transforms images at random, differently for each step of an objective.",
         tensors=("images",),
+        needed=1,
+    ),
+    SEGMENT_TEXT: _operation(
+        SEGMENT_TEXT,
+        "Pieces of a text, with the special tokens around them.",
+        _argument(
+            NEXT_SENTENCE,
+            {"type": "boolean"},
+            "Whether there are two pieces, the second from another example at random.",
+            default=False,
+        ),
+        tensors=("text",),
+        needed=1,
+    ),
+    MASK_TOKENS: _operation(
+        MASK_TOKENS,
+        "Tokens of which some, selected at random, are hidden.",
+        _required(
+            "rate",
+            {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+            "Fraction of the tokens to select.",
+        ),
+        _argument("masked", _RATE, "Fraction of these that become `[MASK]`.", 0.8),
+        _argument("random", _RATE, "Fraction of these that become random tokens.", 0.1),
+        tensors=("tokens",),
         needed=1,
     ),
     GRADIENT: _operation(
@@ -214,7 +247,8 @@ def objective_callees(
         networks: The names of the inputs and outputs of each network, and of each copy of one.
     """
     callees: dict[str, Callee] = {
-        name: LayerCallee(each) for name, each in objective_signatures().items()
+        name: LayerCallee(each, outputs=TOKEN_OPERATIONS.get(name, ()))
+        for name, each in objective_signatures().items()
     }
     training = _argument(
         "training", {"type": "boolean"}, "Whether it is trained; by default, as the step is."

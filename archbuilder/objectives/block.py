@@ -43,6 +43,7 @@ from archbuilder.objectives.block_samples import Sampler
 from archbuilder.objectives.block_schedules import resolve_schedules
 from archbuilder.objectives.block_trial import TrialRun, make_memories
 from archbuilder.objectives.probes import Probes, with_possible_probes
+from archbuilder.objectives.token_masking import text_columns
 from archbuilder.trainer.callbacks.sample_images import SampleImages
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import AdaptedDatasets, adapt_sets, log_datasets
@@ -71,7 +72,8 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
         models = {name: context.build(graph) for name, graph in graphs.items()}
         copies = _build_copies(context, objective, graphs, models)
     columns = objective.columns_for(objective.used_refs)
-    datasets = adapt_sets(context, lambda dataset: adapt_columns(dataset, columns, graphs))
+    texts = text_columns(objective.nodes)
+    datasets = adapt_sets(context, lambda dataset: adapt_columns(dataset, columns, graphs, texts))
     log_datasets(context, datasets)
     networks = {name: Network(model, graphs[name]) for name, model in models.items()}
     runner = BlockRunner(objective, {**networks, **copies})
@@ -86,7 +88,11 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
     warn_of_long_memories(objective, datasets.train, context.log)
     probes = Probes(context, objective, datasets, runner)
     draws = BatchDraws(
-        objective, trial.shapes, _augmentation(context, objective, datasets), context.config.seed
+        objective,
+        trial.shapes,
+        _augmentation(context, objective, datasets),
+        context.config.seed,
+        trial.vocabulary,
     )
     fit_setup = _make_fit_setup(context, objective, training_model, datasets, draws, probes)
     if objective.sample is not None:

@@ -19,9 +19,16 @@ from archbuilder.data.augmentation import Augmentation
 from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.pipeline import BatchPipeline
 from archbuilder.diagnostics.errors import InternalError
-from archbuilder.language.objective_operations import AUGMENT, LENGTH, RANDOM_OPERATIONS
-from archbuilder.objectives.block_calls import Values, select
+from archbuilder.language.objective_operations import (
+    AUGMENT,
+    LENGTH,
+    RANDOM_OPERATIONS,
+    SEGMENT_TEXT,
+    TOKEN_OPERATIONS,
+)
+from archbuilder.objectives.block_calls import Tensors, Values, select
 from archbuilder.objectives.block_model import COLUMNS, DRAWS, EVALUATION, Batch
+from archbuilder.objectives.token_masking import draw_tokens, has_pairs
 
 FIRST_EVALUATION_STEP: Final = 2**30
 """First step of the evaluation: no run reaches it, so its numbers are not those of training."""
@@ -36,6 +43,8 @@ class BatchDraws:
     """The shape of the random numbers of each step, for one example."""
     augmentation: Augmentation
     seed: int
+    vocabulary_size: int = 0
+    """Number of tokens, if a column has some."""
 
     def train(self, pipeline: BatchPipeline) -> BatchPipeline:
         """Return batches with what every update draws, each on its own."""
@@ -59,6 +68,9 @@ class BatchDraws:
         return pipeline.map(add, lambda: self._needs_batch(pipeline))
 
     def _needs_batch(self, pipeline: BatchPipeline) -> bool:
+        # The second segment may be from another example.
+        if any(each.operation == SEGMENT_TEXT and has_pairs(each) for each in self.graph.nodes):
+            return True
         columns = pipeline.element_spec[0]
         return any(
             self.augmentation.needs_batch(columns[node.input_refs()[0].node])
@@ -68,8 +80,8 @@ class BatchDraws:
 
     def _draw(
         self, share: BatchShare, columns: Mapping[str, tf.Tensor], purpose: str
-    ) -> dict[str, tf.Tensor]:
-        draws = {}
+    ) -> dict[str, Tensors]:
+        draws: dict[str, Tensors] = {}
         views = [each.name for each in self.graph.nodes if each.operation == AUGMENT]
         # Every update has views of its own.
         names = [each.name for each in self.graph.updates]
@@ -77,13 +89,17 @@ class BatchDraws:
         for node in self.graph.nodes:
             if node.operation == AUGMENT:
                 images = columns[node.input_refs()[0].node]
-                draws[node.name] = self.augmentation(
-                    images, share, first_view + views.index(node.name)
-                )
+                view = first_view + views.index(node.name)
+                draws[node.name] = (self.augmentation(images, share, view),)
+            elif node.operation in TOKEN_OPERATIONS:
+                ref = node.input_refs()[0]
+                (tokens,) = (columns[ref.node],) if ref.node in columns else select(ref, draws)
+                seed = draw_seed(self.seed, share.step, f"{purpose}/{node.name}")
+                draws[node.name] = draw_tokens(node, tokens, seed, share, self.vocabulary_size)
             elif node.operation in RANDOM_OPERATIONS:
                 seed = draw_seed(self.seed, share.step, f"{purpose}/{node.name}")
                 shape = (share.batch_size, *self.shapes[node.name])
-                draws[node.name] = share.select(draw(node, shape, seed))
+                draws[node.name] = (share.select(draw(node, shape, seed)),)
         return draws
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
-from archbuilder.compiler.ir import Graph, GraphInput
+from archbuilder.compiler.ir import Graph, GraphInput, Node
 from archbuilder.compiler.objective_ir import NetworkInput, ObjectiveColumn
 from archbuilder.data.input_adapter import InputAdapter
 from archbuilder.data.input_checks import adapt_input
@@ -16,12 +16,18 @@ from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset
 from archbuilder.data.source_dataset import UNNAMED, Feature, SourceDataset
 from archbuilder.diagnostics.errors import RunError, UsageError, quote_list
+from archbuilder.objectives.token_masking import (
+    PAIR_SPECIAL_TOKENS,
+    SEGMENT_SPECIAL_TOKENS,
+    has_pairs,
+)
 
 
 def adapt_columns(
     dataset: SourceDataset,
     used_columns: Sequence[tuple[int, ObjectiveColumn]],
     graphs: Mapping[str, Graph],
+    text_columns: Mapping[str, Node],
 ) -> AdaptedDataset:
     """Return columns of an objective, adapted to the networks that read them.
 
@@ -29,18 +35,21 @@ def adapt_columns(
         dataset: The examples.
         used_columns: The columns, each with its position among all of the objective.
         graphs: The networks by the names that the objective has for them.
+        text_columns: The columns of which steps make segments.
 
     Raises:
         UsageError: if a column of images has no network whose input decides its size and scale.
         RunError: if a column is missing, or does not fit a network.
     """
-    columns = {
-        column.name: _adapt_column(
-            _with_vocabulary(_select_column(dataset, column, position), dataset), column, graphs
-        )
-        for position, column in used_columns
-    }
-    return _adapted_dataset(dataset, columns)
+    columns = {}
+    for position, column in used_columns:
+        feature = _select_column(dataset, column, position)
+        if column.name in text_columns:
+            feature = _text_windows(dataset, text_columns[column.name])
+        columns[column.name] = _adapt_column(feature, column, graphs, dataset)
+    # Pieces of a text have lengths of their own, and thus another number.
+    count = min((each.column.count for each in columns.values()), default=dataset.count)
+    return replace(_adapted_dataset(dataset, columns), rows=np.arange(count, dtype=np.int64))
 
 
 def adapt_network_inputs(
@@ -104,22 +113,41 @@ def _select_column(dataset: SourceDataset, column: ObjectiveColumn, position: in
     )
 
 
-def _with_vocabulary(feature: Feature, dataset: SourceDataset) -> Feature:
-    """Return the feature of a column with the size of the vocabulary, if it has tokens."""
-    tokenizer = dataset.preprocessing.tokenizer
-    if tokenizer is None:
-        return feature
-    limit = "'vocabulary_size'"
-    return replace(feature, num_categories=tokenizer.vocab_size, vocabulary_limit=limit)
+def _text_windows(dataset: SourceDataset, node: Node) -> Feature:
+    """Return windows of a text that have the configured length with the special tokens added.
+
+    Raises:
+        UsageError: if the data is no text, or its sequences are too short.
+    """
+    texts = dataset.token_array
+    if texts is None:
+        raise UsageError(
+            f"'{node.operation}' ({node.span}) needs the source 'text', and the data is"
+            f" {dataset.source_name}; write 'data: {{text: ...}}'"
+        )
+    count = PAIR_SPECIAL_TOKENS if has_pairs(node) else SEGMENT_SPECIAL_TOKENS
+    length = dataset.inputs[UNNAMED].shape[0] - count
+    # A pair of segments has at least one token in each.
+    if length < 2:
+        raise UsageError(
+            f"'{node.operation}' ({node.span}) needs sequences of at least {count + 2} tokens;"
+            " increase 'sequence_length'"
+        )
+    return Feature(texts.windows(length))
 
 
 def _adapt_column(
     feature: Feature,
     column: ObjectiveColumn,
     graphs: Mapping[str, Graph],
+    dataset: SourceDataset,
 ) -> AdaptedColumn:
+    tokenizer = dataset.preprocessing.tokenizer
+    if tokenizer is not None:
+        limit = "'vocabulary_size'"
+        feature = replace(feature, num_categories=tokenizer.vocab_size, vocabulary_limit=limit)
     # Tokens have neither a size nor a scale: they are read as they are, if no input is named.
-    is_token = feature.num_categories is not None and column.network_input is None
+    is_token = tokenizer is not None and column.network_input is None
     reader = None if is_token else _network_input(column, graphs)
     if reader is not None:
         graph, network_input = reader

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -12,7 +12,7 @@ import tensorflow as tf
 from archbuilder.compiler.expand.objectives import OWN_LAYERS
 from archbuilder.compiler.ir import TensorRef
 from archbuilder.compiler.objective_ir import ObjectiveGraph, ObjectiveMetric, Update
-from archbuilder.distribution.slices import BatchSlice, all_gather
+from archbuilder.distribution.slices import BatchSlice, all_gather, map_tensors
 from archbuilder.objectives.block_calls import StepContext, Values, select
 from archbuilder.objectives.block_runner import BlockRunner
 from archbuilder.objectives.block_schedules import number_at
@@ -22,7 +22,7 @@ from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.trainer.loss_reduction import LossMeans, SumAndCount
 from archbuilder.trainer.step_function import Logs
 
-Batch: TypeAlias = dict[str, dict[str, tf.Tensor]]
+Batch: TypeAlias = dict[str, dict[str, Any]]
 """The columns of a batch under `COLUMNS`, and what else is computed when it is read, such as random
 numbers, under the name of each update."""
 COLUMNS: Final = "columns"
@@ -174,7 +174,7 @@ class BlockModel(DistributedModel):
         return self.epoch_logs()
 
     def _run(self, refs: Sequence[TensorRef], batch: Batch, context: StepContext) -> Values:
-        values = {name: (each,) for name, each in {**batch[COLUMNS], **batch[EVALUATION]}.items()}
+        values = {name: (each,) for name, each in batch[COLUMNS].items()} | batch[EVALUATION]
         values |= {name: (tf.convert_to_tensor(each),) for name, each in self.memories.items()}
         return self.runner.run(self.graph.nodes_for(refs), values, context)
 
@@ -239,11 +239,9 @@ def trained_variables(names: Sequence[str], runner: BlockRunner) -> list[keras.V
     return variables
 
 
-def _rows_of_turn(tensors: Mapping[str, tf.Tensor], turn: int, turns: int) -> dict[str, tf.Tensor]:
+def _rows_of_turn(tensors: dict[str, Any], turn: int, turns: int) -> dict[str, Any]:
     """Return every `turns`-th row, which are the same rows on any number of replicas."""
-    if turns == 1:
-        return dict(tensors)
-    return {name: each[turn::turns] for name, each in tensors.items()}
+    return tensors if turns == 1 else map_tensors(lambda x: x[turn::turns], tensors)
 
 
 def _tensor(ref: TensorRef, values: Values) -> tf.Tensor:

@@ -18,6 +18,7 @@ from archbuilder.compiler.objective_ir import (
     predictions_of,
 )
 from archbuilder.config.loss_traits import LOSS_TRAITS
+from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
 from archbuilder.diagnostics.code import Code
@@ -31,11 +32,13 @@ from archbuilder.language.objective_operations import (
     LOSS_PREFIX,
     PIPELINE_OPERATIONS,
     RANDOM_OPERATIONS,
+    TOKEN_OPERATIONS,
 )
 from archbuilder.limits import Limits
 from archbuilder.objectives.block_batches import draw, drawn_shape
 from archbuilder.objectives.block_calls import StepContext, Tensors, select
 from archbuilder.objectives.block_runner import BlockRunner
+from archbuilder.objectives.token_masking import draw_tokens
 
 _ROWS = 2
 _NUMBER_BYTES = 4
@@ -55,6 +58,8 @@ class TrialRun:
     batch_size: int
     """Number of examples that random numbers are drawn for at once in training."""
     values: dict[str, Tensors]
+    vocabulary: int = 0
+    """Number of tokens, if a column has some."""
     shapes: dict[str, Shape] = field(default_factory=dict)
     """The shape of the numbers that a step draws for one example."""
 
@@ -71,7 +76,7 @@ class TrialRun:
         spec = eval_batches(dataset, batch_size=_ROWS).element_spec[0]
         largest = {name: (each.num_categories or 1) - 1 for name, each in dataset.inputs.items()}
         columns = {name: (_filled(each, largest[name]),) for name, each in spec.items()}
-        trial = cls(runner, limits, batch_size, columns)
+        trial = cls(runner, limits, batch_size, columns, max(largest.values(), default=0) + 1)
         graph = runner.graph
         for memory in graph.memories:
             # Its width is that of the step, which does not depend on a memory.
@@ -94,6 +99,11 @@ class TrialRun:
                 self._check_memory(node, shape)
                 self.shapes[node.name] = shape
                 self.values[node.name] = (draw(node, (_ROWS, *shape), tf.constant([0, 0])),)
+            elif node.operation in TOKEN_OPERATIONS:
+                (tokens,) = select(node.input_refs()[0], self.values)
+                share = BatchShare(tf.constant(0, tf.int64), tf.range(_ROWS, dtype=tf.int64))
+                seed = tf.constant([0, 0])
+                self.values[node.name] = draw_tokens(node, tokens, seed, share, self.vocabulary)
             elif node.operation == AUGMENT:
                 self.values[node.name] = select(node.input_refs()[0], self.values)
             elif node.operation == GRADIENT:

@@ -140,6 +140,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "{second: , from: {inputs?: prediction}",
             "net.yaml:14:10: second needs the inputs",
         ),
+        (
+            "{second: , from: prediction",
+            "{mask_tokens: 0.1, from: prediction}\n      - {second: , from: prediction",
+            "net.yaml:14:10: 'mask_tokens' takes a column of the batch, not 'prediction'",
+        ),
+        ("{second: ,", "{mask_tokens: {rate: 0}, ", "net.yaml:14:30: 'rate' of mask_tokens must"),
         ("{other: other}", "{other: {of: other}}", "net.yaml:15:15: the metric 'other' has no"),
         (
             MINIMIZE,

@@ -129,9 +129,6 @@ def test_ridge_all_options():
         ({"objective": {"ridge": 3}}, "invalid-structure", "'ridge'"),
         ({"objective": {"ridge": {"alpha": -1}}}, "out-of-range", "'alpha'"),
         ({"objective": {"ridge": {"penality": 1}}}, "unknown-key", "'penality'"),
-        ({"objective": {"masked_lm": {"mask_rate": 0}}}, "out-of-range", "'mask_rate'"),
-        ({"objective": "masked_lm", "loss": LOSS}, "unknown-key", "'masked_lm' has no key 'loss'"),
-        ({"objective": "masked_lm", "optimizer": "Adamm"}, "unknown-keras-object", ""),
         (
             {"objective": {"supervised": {"epochs": 3}}, "loss": LOSS},
             "unknown-key",

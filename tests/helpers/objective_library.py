@@ -55,6 +55,24 @@ EXAMPLES = {
 """,
         data="{text: {file: text.txt, tokenizer: characters, sequence_length: 4}}",
     ),
+    "masked_lm": LibraryExample(
+        """
+  model:
+    inputs:
+      segments: {shape: [null], dtype: int32}
+      tokens: {shape: [7], dtype: int32}
+    layers:
+      - {Embedding: {input_dim: 8, output_dim: 5}, from: tokens}
+      - {Embedding: {input_dim: 2, output_dim: 5}, from: segments}
+      - {Add: , from: [embedding0, embedding1], name: sum}
+      - {Dense: 8, name: masked_lm}
+      - {GlobalAveragePooling1D: , from: sum}
+      - {Dense: {units: 2, activation: softmax}, name: next_sentence}
+    outputs: [masked_lm, next_sentence]
+""",
+        "{mask_rate: 0.3, next_sentence: true}",
+        data="{text: {file: text.txt, tokenizer: characters, sequence_length: 7}}",
+    ),
     "sequence_to_sequence": LibraryExample(
         """
   model:

@@ -107,7 +107,7 @@ layers:
 outputs: {masked_lm: masked_lm, next_sentence: next_sentence}
 data: {text: {file: text.txt, tokenizer: words, sequence_length: 12}}
 training:
-  objective: masked_lm
+  objective: {masked_lm: {next_sentence: true}}
   optimizer: {Adam: {learning_rate: 0.01, epsilon: $epsilon}}
   epochs: 3
   batch_size: 16

@@ -130,7 +130,7 @@ def test_label_smoothing_agrees_with_keras(share: float, *, logits: bool):
             "digits",
             "the objective needs the source 'text' ('generate: continuation', ",
         ),
-        ("masked", "segments", "parts", "the objective provides tokens, segments, mask"),
+        ("masked", "segments", "parts", "model needs the inputs tokens, parts, mask"),
         (
             "masked",
             "sequence_length: 12",
@@ -141,7 +141,7 @@ def test_label_smoothing_agrees_with_keras(share: float, *, logits: bool):
             "masked",
             "outputs: {masked_lm: masked_lm,",
             "outputs: {tokens: masked_lm,",
-            "has the outputs tokens, next_sentence",
+            "its outputs are: tokens, next_sentence",
         ),
         (
             "sequences",

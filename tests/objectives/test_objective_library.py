@@ -36,6 +36,7 @@ from archbuilder.data.augmentation import Augmentation
 from archbuilder.data.batch_share import BatchShare
 from archbuilder.keras_backend import build
 from archbuilder.objectives.block_batches import draw_seed
+from archbuilder.objectives.token_masking import MaskRates, mask_tokens, segment_pair
 from archbuilder.yaml.reader import parse_yaml
 
 ARRAYS = make_arrays(ROWS)
@@ -101,6 +102,20 @@ def causal_lm(batch: Batch, model: keras.Model) -> tf.Tensor:
     tokens = batch.tokens()
     logits = model(tf.reshape(tokens[:-1], [ROWS, TEXT_LENGTH]))
     return crossentropy(tf.reshape(tokens[1:], [ROWS, TEXT_LENGTH]), logits)
+
+
+def masked_lm(batch: Batch, model: keras.Model) -> tf.Tensor:
+    """Return the mean crossentropies of the selected tokens, and of the next sentence."""
+    text = tf.reshape(batch.tokens()[:-1], [ROWS, TEXT_LENGTH])
+    pieces = segment_pair(text, draw_seed(0, tf.constant(0), "/whole"))
+    share = BatchShare(tf.constant(0, tf.int64), tf.range(ROWS, dtype=tf.int64))
+    seed = draw_seed(0, tf.constant(0), "/shown")
+    shown = mask_tokens(pieces.tokens, MaskRates(0.3), 8, seed, share)
+    outputs = model({"tokens": shown.tokens, "segments": pieces.segments})
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(pieces.tokens, outputs["masked_lm"])
+    is_next = tf.one_hot(pieces.next_sentence_label, 2) * tf.math.log(outputs["next_sentence"])
+    mean = tf.reduce_mean(tf.boolean_mask(losses, shown.predict_mask == 1))
+    return mean - tf.reduce_mean(tf.reduce_sum(is_next, axis=-1))
 
 
 def sequence_to_sequence(batch: Batch, model: keras.Model) -> tf.Tensor:
@@ -381,6 +396,7 @@ UPDATES: Mapping[str, Sequence[tuple[Reference, tuple[int, ...]]]] = {
     "pix2pix": [(pix2pix_discriminator, (1,)), (pix2pix_generator, (0,))],
     "cyclegan": [(cyclegan_generator, (0, 1)), (cyclegan_discriminator, (2, 3))],
     "causal_lm": [(causal_lm, (0,))],
+    "masked_lm": [(masked_lm, (0,))],
     "sequence_to_sequence": [(sequence_to_sequence, (0,))],
     "vq_vae": [(vq_vae, (0, 1, 2))],
     "simclr": [(simclr, (0,))],

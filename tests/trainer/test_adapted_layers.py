@@ -231,17 +231,6 @@ def test_values_that_nothing_is_learned_from(tmp_path: Path, capsys: pytest.Capt
     assert "'scaled' (Normalization) cannot learn" in capsys.readouterr().err
 
 
-def test_objective_without_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """A language model makes its inputs itself, so no layer can learn from them."""
-    (tmp_path / "net.yaml").write_text(
-        "archbuilder: 1\nname: net\ninputs: {tokens: {shape: [null], dtype: int32}}\nlayers:\n"
-        "  - IntegerLookup: {adapt: true}\n  - Embedding: {input_dim: 9, output_dim: 9}\n"
-        "data: {text: {file: a.txt}}\ntraining: {objective: masked_lm}\n"
-    )
-    assert main(["validate", str(tmp_path / "net.yaml")]) == 2
-    assert "'masked_lm' does not support 'adapt: true'" in capsys.readouterr().err
-
-
 @pytest.mark.thorough
 def test_workers(folder: Path):
     """All workers have the networks of the chief."""

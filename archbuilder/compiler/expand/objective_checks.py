@@ -23,9 +23,12 @@ from archbuilder.language.objective_operations import (
     FROM_LOGITS,
     GRADIENT,
     INPUT_OF,
+    MASK_TOKENS,
     RANDOM_OPERATIONS,
     ROWS,
+    SEGMENT_TEXT,
     SHUFFLE,
+    TOKEN_OPERATIONS,
     UNSHUFFLE,
     WHOLE_BATCH_OPERATIONS,
 )
@@ -95,13 +98,19 @@ def _check_gradients(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
 
 
 def check_views(nodes: Sequence[Node], columns: Collection[str], diagnostics: Diagnostics) -> None:
-    """Report views of what is not a column: they are computed when a batch is read."""
+    """Report what is computed when a batch is read, but not from a column."""
+    segmented = {each.name for each in nodes if each.operation == SEGMENT_TEXT}
     for node in nodes:
-        if node.operation == AUGMENT and node.input_refs()[0].node not in columns:
+        if node.operation != AUGMENT and node.operation not in TOKEN_OPERATIONS:
+            continue
+        ref = node.input_refs()[0]
+        # Tokens of pieces of a text are masked, but the pieces are not cut again.
+        is_piece = node.operation == MASK_TOKENS and ref.node in segmented
+        if ref.node not in columns and not is_piece:
             with diagnostics.within(node.frame):
                 diagnostics.error(
                     "invalid-inputs",
-                    f"'{AUGMENT}' takes a column of the batch, not '{node.input_refs()[0]}'",
+                    f"'{node.operation}' takes a column of the batch, not '{ref}'",
                     node.span,
                     notes=(f"the columns are: {', '.join(columns)}",),
                 )

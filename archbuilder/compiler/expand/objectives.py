@@ -320,6 +320,8 @@ class _ObjectiveExpansion:
             terms = tuple(
                 ObjectiveLoss(loss.name, ref, weight, loss.step.span)
                 for loss in update.losses
+                # As an output of a network, it is left out together with its step.
+                if len(update.losses) == 1 or not scope.is_skipped(loss.step.name)
                 for ref in self._resolve(loss.step, scope)
                 for weight in self._weight(loss)
             )

@@ -19,16 +19,12 @@ from archbuilder.config.objectives.block import (
     BlockObjective,
     StatefulBlockObjective,
 )
-from archbuilder.config.objectives.language_models import (
-    MaskedLMConfig,
-)
 from archbuilder.config.objectives.supervised import RidgeConfig, SupervisedConfig
 
 __all__ = [
     "DEFAULT_NUM_BEAMS",
     "OBJECTIVES",
     "BlockObjective",
-    "MaskedLMConfig",
     "ObjectiveConfig",
     "RidgeConfig",
     "StatefulBlockObjective",
@@ -41,7 +37,6 @@ OBJECTIVES: Final[Mapping[str, type[ObjectiveConfig]]] = {
     for objective in (
         SupervisedConfig,
         RidgeConfig,
-        MaskedLMConfig,
     )
 }
 """The objectives by name. The first is the default."""

@@ -57,8 +57,6 @@ class ObjectiveConfig(abc.ABC):
     """Whether a batch can be computed in parts."""
     augments: ClassVar[bool] = False
     """Whether training images may be transformed at random, by the layers of the key `augment`."""
-    adapts_layers: ClassVar[bool] = False
-    """Whether the inputs of its network are columns of the data, from which layers may learn."""
     used_by: ClassVar[Command | None] = None
     """The command that uses the trained networks; None if only `evaluate` does."""
     evaluation_needs_training_data: ClassVar[bool] = False

@@ -77,7 +77,6 @@ class BlockObjective(ObjectiveConfig):
 
     name = "objective"
     augments = True
-    adapts_layers = True
 
     graph: ObjectiveGraph
     optimizer: OptimizerConfig | Mapping[str, OptimizerConfig] = setting(

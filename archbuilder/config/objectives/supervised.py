@@ -32,7 +32,6 @@ class SupervisedConfig(ObjectiveConfig):
     """Supervised learning: each output with a loss is compared with its target."""
 
     name = "supervised"
-    adapts_layers = True
     augments = True
     used_by = "predict"
 
@@ -130,7 +129,6 @@ class RidgeConfig(ObjectiveConfig):
     """
 
     name = "ridge"
-    adapts_layers = True
     takes_steps = False
     used_by = "predict"
 

@@ -8,7 +8,12 @@ import tensorflow as tf
 
 from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, MASK_ID
-from archbuilder.objectives.mlm_masking import mask_tokens, segment_pair, single_segment
+from archbuilder.objectives.token_masking import (
+    MaskRates,
+    mask_tokens,
+    segment_pair,
+    single_segment,
+)
 
 SEED = tf.constant([3, 7])
 LENGTH = 29
@@ -55,7 +60,7 @@ def test_next_sentence_with_a_single_example():
 def test_mask_rates():
     """15% of the tokens are chosen: 80% of them hidden, 10% others, 10% as they were."""
     tokens = tf.concat([tf.fill([64, 1], BEGIN_ID), tf.fill([64, 199], 50)], axis=1)
-    masked = mask_tokens(tokens, 0.15, 10_000, SEED, BATCH)
+    masked = mask_tokens(tokens, MaskRates(0.15), 10_000, SEED, BATCH)
     chosen = masked.predict_mask.numpy() == 1
     assert (chosen.sum(axis=1) == 30).all()
     assert not chosen[:, 0].any()
@@ -71,7 +76,7 @@ def test_mask_rates():
 def test_masking_is_seeded():
     """The same seed hides the same tokens, another one others."""
     first, again, second_seed = (
-        mask_tokens(TEXT, 0.2, 99, tf.constant([1, n]), BATCH) for n in (1, 1, 2)
+        mask_tokens(TEXT, MaskRates(0.2), 99, tf.constant([1, n]), BATCH) for n in (1, 1, 2)
     )
     assert np.array_equal(first.tokens, again.tokens)
     assert not np.array_equal(first.predict_mask, second_seed.predict_mask)
@@ -79,6 +84,6 @@ def test_masking_is_seeded():
 
 def test_special_tokens_are_not_masked():
     """Where there is nothing to hide, nothing is hidden."""
-    masked = mask_tokens(tf.fill([64, 10], END_ID), 0.5, 99, SEED, BATCH)
+    masked = mask_tokens(tf.fill([64, 10], END_ID), MaskRates(0.5), 99, SEED, BATCH)
     assert not masked.predict_mask.numpy().any()
     assert (masked.tokens.numpy() == END_ID).all()

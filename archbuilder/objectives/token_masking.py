@@ -8,18 +8,27 @@ fixed length together, and begin and end anywhere in the text, not at the ends o
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import tensorflow as tf
 
+from archbuilder.compiler.ir import Node
 from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, MASK_ID, SPECIAL_TOKENS
+from archbuilder.language.objective_operations import (
+    MASK_TOKENS,
+    NEXT_SENTENCE,
+    SEGMENT_TEXT,
+    objective_signatures,
+)
+from archbuilder.objectives.block_calls import Tensors
+from archbuilder.yaml.nodes import to_plain
 
-MASK_TOKEN_RATE: Final = 0.8
-"""Fraction of the selected tokens that become the mask token (section 3.1)."""
-RANDOM_TOKEN_RATE: Final = 0.1
-"""Fraction of the selected tokens that become a random token; the rest stay."""
+SEGMENT_SPECIAL_TOKENS: Final = 2
+PAIR_SPECIAL_TOKENS: Final = 3
+"""The special tokens of one segment and of two: one at the beginning, one after each segment."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,9 +90,20 @@ def segment_pair(text: tf.Tensor, seed: tf.Tensor) -> SegmentedTokens:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class MaskRates:
+    """The fraction of the tokens that are selected, and those of what becomes of them."""
+
+    selected: float
+    masked: float = 0.8
+    """Fraction of the selected tokens that become the mask token (section 3.1)."""
+    random: float = 0.1
+    """Fraction of the selected tokens that become a random token; the rest stay."""
+
+
 def mask_tokens(
     tokens: tf.Tensor,
-    mask_selection_rate: float,
+    rates: MaskRates,
     vocabulary_size: int,
     seed: tf.Tensor,
     share: BatchShare,
@@ -96,7 +116,7 @@ def mask_tokens(
     selection_seed, action_seed, token_seed = tf.unstack(tf.random.split(seed, 3))
     length = tokens.shape[1]
     batch_shape = (share.batch_size, length)
-    count = max(round(length * mask_selection_rate), 1)
+    count = max(round(length * rates.selected), 1)
     is_plain_token = tokens >= len(SPECIAL_TOKENS)
     # The largest of random scores are a random choice of exactly `count` positions, so that shapes
     # are static.
@@ -119,12 +139,42 @@ def mask_tokens(
         tf.int32,
     )
     replacements = tf.where(
-        action_draw < MASK_TOKEN_RATE,
+        action_draw < rates.masked,
         MASK_ID,
         tf.where(
-            action_draw < MASK_TOKEN_RATE + RANDOM_TOKEN_RATE,
+            action_draw < rates.masked + rates.random,
             share.select(random_tokens),
             tokens,
         ),
     )
     return MaskedTokens(tf.where(predict_mask == 1, replacements, tokens), predict_mask)
+
+
+def draw_tokens(
+    node: Node, tokens: tf.Tensor, seed: tf.Tensor, share: BatchShare, vocabulary_size: int
+) -> Tensors:
+    """Return the outputs of an operation on tokens, a function of them and the seed."""
+    if node.operation == SEGMENT_TEXT:
+        pieces = segment_pair(tokens, seed) if has_pairs(node) else single_segment(tokens)
+        return pieces.tokens, pieces.segments, pieces.next_sentence_label
+    signature = objective_signatures()[MASK_TOKENS]
+    defaults = {name: each.default for name, each in signature.arguments.items()}
+    rates = {**defaults, **{each.name: to_plain(each.value) for each in node.arguments}}
+    masked = mask_tokens(
+        tokens,
+        MaskRates(*(float(cast("float", rates[name])) for name in ("rate", "masked", "random"))),
+        vocabulary_size,
+        seed,
+        share,
+    )
+    return masked.tokens, masked.predict_mask
+
+
+def has_pairs(node: Node) -> bool:
+    """Return whether a step returns two pieces of a text."""
+    return bool(node.argument(NEXT_SENTENCE))
+
+
+def text_columns(nodes: Iterable[Node]) -> Mapping[str, Node]:
+    """Return the columns of which steps make segments, each with its step."""
+    return {each.input_refs()[0].node: each for each in nodes if each.operation == SEGMENT_TEXT}
