@@ -168,8 +168,8 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.inference": """
         input_files load_run predicted_outputs samplers
-        evaluate lm_scoring result_network sample
-        generate predict
+        evaluate lm_scoring result_network
+        generate predict sample
         prediction_writer
     """,
     "archbuilder.keras_backend": """

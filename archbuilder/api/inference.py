@@ -24,6 +24,7 @@ from archbuilder.config.image_size import sized_graphs
 from archbuilder.config.model_target import ModelTarget, load_target
 from archbuilder.config.run_inputs import load_run_inputs
 from archbuilder.config.save_best import WeightsChoice
+from archbuilder.config.sources import DataSource
 from archbuilder.config.training import StrategyName
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.limits import Limits
@@ -90,10 +91,7 @@ def evaluate(  # noqa: PLR0913 - keyword arguments with defaults
     BOOLEAN.check("test", test)
     if test and data_text is not None:
         raise UsageError("'test' cannot be used with 'data'")
-    eval_source = None
-    if data_text is not None:
-        eval_data = data_from_argument(data_text, target.run.config.data)
-        eval_source = eval_data.validation or eval_data.test or eval_data.train
+    eval_source = _eval_source(data_text, target)
     trained_run, devices = _open_trained_run(path, target, batch_size, distribute)
     from archbuilder.inference.evaluate import evaluate as evaluate_run
 
@@ -233,19 +231,24 @@ def generate(  # noqa: PLR0913 - keyword arguments with defaults
 def sample(
     run: FilePath,
     *,
+    data: FilePath | None = None,
     weights: WeightsChoice = "last",
     num_samples: int = 64,
     seed: int = 0,
     limits: Limits | None = None,
+    log: LogFn | None = None,
 ) -> NDArray[np.float32]:
     """Return samples that the networks of a run draw, as the `sample` of its objective says.
 
     Args:
         run: A run directory.
+        data: Data whose first examples the samples depend on, as in `train`; by default, the
+            validation set of the run.
         weights: Which weights of the run: "last", or "best" of a run with `save_best`.
         num_samples: Number of samples.
         seed: Seed of the noise.
         limits: Bounds for the size of the blueprint and its models.
+        log: Called with each warning, such as `print`.
 
     Returns:
         An array `(num_samples, ...)`.
@@ -253,25 +256,34 @@ def sample(
     Raises:
         UsageError: if an argument is invalid, there is no such run, or its objective has no
             `sample`.
-        RunError: if the files of the run are damaged.
+        RunError: if the files of the run, or examples, are missing or damaged.
     """
     request = blueprint_request(limits=limits)
     arguments = {"weights": weights, "num_samples": num_samples, "seed": seed}
     values = check_arguments(arguments, request.limits, SAMPLE_TYPES)
     path = required_path("run", run)
-    inputs = load_run_inputs(path, request)
-    import_tensorflow()
+    target = load_target(path, request, None, None, weights)
+    eval_source = _eval_source(data_argument(data), target)
+    trained_run, devices = _open_trained_run(path, target, None, "none")
     from archbuilder.inference.sample import sample as sample_run
 
     return sample_run(
-        path,
-        inputs.graphs,
-        inputs.config,
+        trained_run,
         request.limits,
+        devices,
+        chief_log(log, is_chief=True),
         values["num_samples"],
         values["seed"],
-        weights,
+        eval_source,
     )
+
+
+def _eval_source(data: str | None, target: ModelTarget) -> DataSource | None:
+    """Return the source that takes the place of the validation set of a run."""
+    if data is None:
+        return None
+    config = data_from_argument(data, target.run.config.data)
+    return config.validation or config.test or config.train
 
 
 def load_weights(

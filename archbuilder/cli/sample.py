@@ -12,6 +12,7 @@ from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import output_option
 from archbuilder.cli.console import Console
 from archbuilder.cli.path_type import PathType
+from archbuilder.cli.recipe_options import data_option
 from archbuilder.cli.setting_option import option_type
 from archbuilder.cli.trained_run import run_weights_option
 from archbuilder.config.arguments import SAMPLE_TYPES
@@ -47,6 +48,7 @@ _SUFFIXES: Final = (".png", ".npz")
     show_default=True,
     help="Seed of the noise.",
 )
+@data_option
 @output_option(
     "Write to this file: a .png image of all samples, or a .npz archive with the array 'samples'.",
     default=Path("samples.png"),
@@ -59,6 +61,7 @@ def sample_command(
     /,
     *,
     run: Path,
+    data: str | None,
     num_samples: int,
     seed: int,
     weights: WeightsChoice,
@@ -66,12 +69,20 @@ def sample_command(
 ) -> None:
     """Draw samples with the networks of a run.
 
-    RUN is the directory of a run whose objective has 'sample'.
+    RUN is the directory of a run whose objective has 'sample'. Samples that depend on data take the
+    first examples of --data, by default those of the validation set.
     """
     if output.suffix not in _SUFFIXES:
         raise UsageError(f"{quote(str(output))} must end in {any_of(_SUFFIXES)}")
     check_writable(output)
-    samples = api.sample(run, weights=weights, num_samples=num_samples, seed=seed)
+    samples = api.sample(
+        run,
+        data=data,
+        weights=weights,
+        num_samples=num_samples,
+        seed=seed,
+        log=console.print_stderr,
+    )
     # It imports TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.inference.sample import samples_to_npz, samples_to_png  # noqa: PLC0415
 

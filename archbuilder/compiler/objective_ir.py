@@ -118,6 +118,8 @@ class Memory:
 class SampleGraph:
     """Steps that draw samples with the networks; `count` is the number in an image of them."""
 
+    columns: tuple[str, ...]
+    """The columns of the data that the samples depend on."""
     nodes: tuple[Node, ...]
     output: TensorRef
     count: int
@@ -190,8 +192,9 @@ class ObjectiveGraph:
 
     @property
     def used_refs(self) -> tuple[TensorRef, ...]:
-        """The tensors that training and probes compute."""
-        return (*self.trained_refs, *(each.features for each in self.probes))
+        """The tensors that training and probes compute, and the columns of samples."""
+        columns = () if self.sample is None else map(TensorRef, self.sample.columns)
+        return (*self.trained_refs, *(each.features for each in self.probes), *columns)
 
     def columns_for(self, refs: Sequence[TensorRef]) -> tuple[tuple[int, ObjectiveColumn], ...]:
         """Return the columns that some tensors need, each with its position among all."""

@@ -49,6 +49,7 @@ def objective_to_dict(graph: ObjectiveGraph) -> dict[str, PlainData]:
         }
     if graph.sample is not None:
         fields["sample"] = {
+            "inputs": [*graph.sample.columns],
             "layers": [_step(each) for each in graph.sample.nodes],
             "output": str(graph.sample.output),
             "count": graph.sample.count,

@@ -37,25 +37,20 @@ def load_run_network(
     graphs: Mapping[str, Graph],
     limits: Limits,
     weights: WeightsChoice,
-    name: str | None = None,
 ) -> LoadedNetwork:
-    """Build a network of a run and load its weights; `name` may be None if the run has only one.
+    """Build the only network of a run, and load its weights.
 
     Raises:
-        UsageError: if the run has no such network or weights, or is not finished.
+        UsageError: if the run has several networks or no such weights, or is not finished.
         RunError: if the weight file is damaged.
         BlueprintError: if the network does not fit the machine.
     """
-    if name is None and len(graphs) > 1:
+    if len(graphs) > 1:
         raise UsageError(f"the run has several networks: {', '.join(graphs)}")
-    network_name = next(iter(graphs)) if name is None else name
-    if network_name not in graphs:
-        raise UsageError(
-            f"the run has no network {quote(network_name)}; it has {', '.join(graphs)}"
-        )
-    model = build(graphs[network_name], limits)
-    load_run_weights(run_dir, model, network_name, weights)
-    return LoadedNetwork(graphs[network_name], model)
+    ((name, graph),) = graphs.items()
+    model = build(graph, limits)
+    load_run_weights(run_dir, model, name, weights)
+    return LoadedNetwork(graph, model)
 
 
 def load_run_weights(run_dir: Path, model: keras.Model, name: str, weights: WeightsChoice) -> None:

@@ -3,55 +3,72 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from archbuilder.compiler.ir import Graph
+from archbuilder.compiler.ir import TensorRef
 from archbuilder.compiler.objective_ir import networks_by_name
 from archbuilder.config.objectives import BlockObjective
-from archbuilder.config.run_config import RunConfig
-from archbuilder.config.save_best import WeightsChoice
+from archbuilder.config.sources import DataSource
 from archbuilder.data.image_grid import image_grid, to_uint8_images
 from archbuilder.diagnostics.errors import InternalError, UsageError
-from archbuilder.inference.load_run import load_run_network
+from archbuilder.distribution.strategy import DeviceSetup
+from archbuilder.inference.evaluate import TrainedRun, load_trained_weights, make_eval_context
+from archbuilder.keras_backend import build
 from archbuilder.limits import Limits
 from archbuilder.objectives.block_calls import Network
+from archbuilder.objectives.block_columns import adapt_columns
 from archbuilder.objectives.block_samples import Sampler
+from archbuilder.objectives.token_masking import text_columns
+from archbuilder.trainer.datasets import adapt_sets
 from archbuilder.trainer.step_errors import translate_tf_errors
 
 
 def sample(
-    run_dir: Path,
-    graphs: Mapping[str, Graph],
-    config: RunConfig,
+    trained_run: TrainedRun,
     limits: Limits,
+    devices: DeviceSetup,
+    log: Callable[[str], None],
     num_samples: int,
     seed: int,
-    weights: WeightsChoice = "last",
+    data_source: DataSource | None = None,
 ) -> NDArray[np.float32]:
     """Return samples of the networks of a run: `(num_samples, ...)`.
 
+    If they depend on columns of the data, these are those of the first examples of `data_source`,
+    by default of the validation set of the run, or of the training set without one.
+
     Raises:
         UsageError: if the objective draws no samples, or the run is not finished.
-        RunError: if the files of the run are damaged.
-        BlueprintError: if a network does not fit the machine.
+        RunError: if examples or weights are missing or damaged.
+        BlueprintError: if a network does not fit the machine, or a data file may not be read.
     """
-    objective = config.training.objective
+    objective = trained_run.config.training.objective
     objective.require_command("sample")
     if not isinstance(objective, BlockObjective) or objective.graph.sample is None:
         raise InternalError(f"the objective '{objective.name}' draws no samples")
-    declared = objective.graph.sample
+    graph, declared, datasets = objective.graph, objective.graph.sample, None
+    if data_source is not None and not declared.columns:
+        raise UsageError("the samples of this run do not depend on data")
+    graphs = networks_by_name(graph.networks, trained_run.graphs)
+    if declared.columns:
+        columns = graph.columns_for([TensorRef(each) for each in declared.columns])
+        context = make_eval_context(trained_run, limits, devices, log, data_source)
+        texts = text_columns(graph.nodes)
+        datasets = adapt_sets(
+            context, lambda dataset: adapt_columns(dataset, columns, graphs, texts)
+        )
     operations = {each.operation for each in declared.nodes}
     networks = {}
-    for name, graph in networks_by_name(objective.graph.networks, graphs).items():
+    for name, network_graph in graphs.items():
         if name in operations:
-            model = load_run_network(run_dir, graphs, limits, weights, graph.name).model
-            networks[name] = Network(model, graph)
-    sampler = Sampler(objective.graph, declared, networks)
+            model = build(network_graph, limits)
+            load_trained_weights(trained_run, model, network_graph.name)
+            networks[name] = Network(model, network_graph)
+    sampler = Sampler(graph, declared, networks, datasets)
     with translate_tf_errors("the sampling", graphs.values()):
         return sampler(num_samples, seed)
 

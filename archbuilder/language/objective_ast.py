@@ -107,6 +107,8 @@ class SampleDeclaration:
     """How samples are drawn after training."""
 
     block: Block
+    columns: tuple[Reference, ...]
+    """Columns of the objective that the samples depend on."""
     output: Reference | None
     """The step that returns the samples; None for the last one."""
     count: DeferredValue | None

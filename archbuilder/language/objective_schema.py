@@ -93,6 +93,7 @@ _MEMORY: Final[Schema] = {
 _SAMPLE: Final[Schema] = {
     "type": "object",
     "properties": {
+        "inputs": with_description("The columns that the samples depend on.", _NAMES),
         "layers": with_description("The steps.", {"$ref": "#/definitions/steps"}),
         "output": with_description("The step that returns the samples, if not the last.", TEXT),
         "count": with_description("The number of samples in the image of each epoch.", _COUNT),

@@ -12,11 +12,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.compiler.objective_ir import ObjectiveGraph, SampleGraph
+from archbuilder.data.columns import translate_read_errors
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.language.objective_operations import RANDOM_OPERATIONS, ROWS
 from archbuilder.objectives.block_batches import draw, draw_seed, drawn_shape
 from archbuilder.objectives.block_calls import Network, StepContext, Tensors, select
 from archbuilder.objectives.block_runner import BlockRunner
+from archbuilder.trainer.datasets import AdaptedDatasets
 
 _BATCH_SIZE: Final = 256
 
@@ -29,13 +31,18 @@ class Sampler:
     """
 
     def __init__(
-        self, objective: ObjectiveGraph, sample: SampleGraph, networks: Mapping[str, Network]
+        self,
+        objective: ObjectiveGraph,
+        sample: SampleGraph,
+        networks: Mapping[str, Network],
+        datasets: AdaptedDatasets | None = None,
     ) -> None:
         compiled = {
             name: replace(each, function=tf.function(each.model, reduce_retracing=True))
             for name, each in networks.items()
         }
         self._sample = sample
+        self._dataset = None if datasets is None else datasets.validation or datasets.train
         self._runner = BlockRunner(objective, compiled)
         uses = [(ref.node, node.name) for node in sample.nodes for ref in node.input_refs()]
         # The values of a long loop are removed after their last use.
@@ -48,14 +55,25 @@ class Sampler:
             BlueprintError: if a step does not take its inputs.
             UsageError: if a step has weights, or has no row for each sample.
         """
-        batches = [
-            self._draw_batch(index, min(_BATCH_SIZE, count - index * _BATCH_SIZE), seed)
-            for index in range(math.ceil(count / _BATCH_SIZE))
-        ]
+        batches = []
+        for index in range(math.ceil(count / _BATCH_SIZE)):
+            rows = np.arange(index * _BATCH_SIZE, min((index + 1) * _BATCH_SIZE, count))
+            batches.append(self._draw_batch(index, rows, seed))
         return np.concatenate(batches)
 
-    def _draw_batch(self, index: int, size: int, seed: int) -> NDArray[np.float32]:
-        values: dict[str, Tensors] = {}
+    def _read_columns(self, rows: NDArray[np.int64]) -> dict[str, Tensors]:
+        """Return the examples that samples depend on; after the last, the first one follows."""
+        if not self._sample.columns or self._dataset is None:
+            return {}
+        examples = tf.constant(self._dataset.rows[rows % len(self._dataset.rows)])
+        with translate_read_errors():
+            return {
+                name: (self._dataset.inputs[name].gather(examples),)
+                for name in self._sample.columns
+            }
+
+    def _draw_batch(self, index: int, rows: NDArray[np.int64], seed: int) -> NDArray[np.float32]:
+        size, values = len(rows), self._read_columns(rows)
         context = StepContext(training=False, on_replica=False)
         for node in self._sample.nodes:
             inputs = {ref.node: values[ref.node] for ref in node.input_refs()}
@@ -65,7 +83,7 @@ class Sampler:
                 key = draw_seed(seed, tf.constant(index), f"sample/{node.name}")
                 values[node.name] = (draw(node, shape, key)[:size],)
             elif node.operation == ROWS:
-                values[node.name] = (index * _BATCH_SIZE + tf.range(size),)
+                values[node.name] = (tf.constant(rows, tf.int32),)
             else:
                 values[node.name] = self._runner.run([node], inputs, context)[node.name]
             for name in inputs:

@@ -164,6 +164,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         (
             MINIMIZE,
+            MINIMIZE + "\n    sample: {inputs: [x, z], layers: [{net: , from: x}]}",
+            "net.yaml:17:26: the objective has no column 'z'",
+        ),
+        (
+            MINIMIZE,
             MINIMIZE + "\n    sample: {layers: []}",
             "net.yaml:17:22: 'layers' must be at least one step",
         ),

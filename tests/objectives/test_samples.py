@@ -76,6 +76,13 @@ def test_ddim_removes_noise_in_steps(diffusion: Path, weights: str, file: str):
     np.testing.assert_allclose(images, expected, atol=1e-4)
 
 
+def test_samples_without_data(diffusion: Path, capsys: pytest.CaptureFixture[str]):
+    """Data that changes nothing is an error."""
+    path = diffusion / "samples.npz"
+    assert main(["sample", str(diffusion), "--data", "digits", "--output", str(path)]) == 2
+    assert "the samples of this run do not depend on data" in capsys.readouterr().err
+
+
 def test_more_samples_do_not_change_the_first(diffusion: Path):
     """Samples beyond the first batch have noise of their own."""
     first, all_images = samples(diffusion, 20), samples(diffusion, 300)
@@ -169,6 +176,42 @@ def test_wrong_samples_stop_the_run_before_training(
     assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(tmp_path / "run")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run" / "history.jsonl").exists()
+
+
+TRANSLATION = """archbuilder: 1
+name: net
+inputs: {x: [3]}
+layers: [{Dense: 2}]
+data: {npz: {file: data.npz, inputs: {x: x}, targets: {}}}
+training:
+  objective:
+    inputs: [x]
+    layers: [{net: , from: x, name: translated}]
+    minimize: translated
+    sample:
+      inputs: [x]
+      layers: [{Normal: [3], name: noise}, {formula: x + 0 * noise}, net]
+  epochs: 1
+  batch_size: 4
+  shuffle: false
+  validation_split: 0.25
+"""
+
+
+def test_samples_depend_on_examples(tmp_path: Path):
+    """They are of the first examples of the validation set, or of other data."""
+    values = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", x=values)
+    np.savez(tmp_path / "other.npz", x=values[:3])
+    (tmp_path / "net.yaml").write_text(TRANSLATION)
+    run = tmp_path / "run"
+    assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)]) == 0
+    model = keras.saving.load_model(run / "net.keras")
+    rows = [15, 16, 17, 18, 19, 15, 16]
+    expected = model.predict(values[rows], verbose=0)
+    np.testing.assert_allclose(samples(run, 7), expected, rtol=1e-5, atol=1e-6)
+    others = samples(run, 2, "--data", str(tmp_path / "other.npz"))
+    np.testing.assert_allclose(others, model.predict(values[:2], verbose=0), rtol=1e-5, atol=1e-6)
 
 
 def test_run_without_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -278,6 +278,21 @@ def check_memories(
             )
 
 
+def check_sample_columns(
+    references: Iterable[Reference], columns: Collection[str], diagnostics: Diagnostics
+) -> None:
+    """Report inputs of `sample` that are no columns of the objective."""
+    for reference in references:
+        if reference.name not in columns:
+            diagnostics.error(
+                "unknown-name",
+                f"the objective has no column {quote(reference.name)}",
+                reference.span,
+                suggestion=closest_match(reference.name, columns),
+                notes=(f"the columns are: {', '.join(columns)}",),
+            )
+
+
 def check_sample_steps(
     nodes: Sequence[Node], copies: Collection[str], diagnostics: Diagnostics
 ) -> None:

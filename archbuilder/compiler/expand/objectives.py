@@ -16,6 +16,7 @@ from archbuilder.compiler.expand.objective_checks import (
     check_log_names,
     check_memories,
     check_network_names,
+    check_sample_columns,
     check_sample_steps,
     check_steps,
     check_views,
@@ -177,7 +178,7 @@ class _ObjectiveExpansion:
         metric_spans = [(each.name, each.span) for each in metrics]
         metric_spans += [(each.log_name, each.span) for each in probes]
         check_log_names(updates, metric_spans, self._diagnostics)
-        sample = None if declared.sample is None else self._sample(declared.sample)
+        sample = None if declared.sample is None else self._sample(declared.sample, columns)
         if self._tracker.has_errors():
             return None
         losses = [term.value for update in updates for term in update.losses]
@@ -232,9 +233,13 @@ class _ObjectiveExpansion:
         )
         return tuple(with_input_shape(each, self._graphs, self._diagnostics) for each in live)
 
-    def _sample(self, declared: SampleDeclaration) -> SampleGraph | None:
+    def _sample(
+        self, declared: SampleDeclaration, columns: Sequence[ObjectiveColumn]
+    ) -> SampleGraph | None:
         """Expand the steps of `sample`; report an error and return None."""
-        steps = self._expand_steps(declared.block, {}, ())
+        check_sample_columns(declared.columns, [each.name for each in columns], self._diagnostics)
+        names = {each.name: each.span for each in declared.columns}
+        steps = self._expand_steps(declared.block, names, [*names])
         check_sample_steps(steps.nodes, [*self._copies], self._diagnostics)
         reference = declared.output or Reference(PREVIOUS, declared.span)
         outputs = self._resolve(reference, steps.scope, steps.outputs)
@@ -244,7 +249,7 @@ class _ObjectiveExpansion:
         for output in outputs:
             for count in counts:
                 nodes = self._live_nodes(steps.nodes, [output], "sample")
-                return SampleGraph(nodes, output, count, declared.span)
+                return SampleGraph(tuple(names), nodes, output, count, declared.span)
         return None
 
     @property

@@ -48,7 +48,7 @@ LOSS_KEYS: Final = ("of", "weight")
 METRIC_KEYS: Final = ("of", "function")
 COPY_KEYS: Final = ("of", "momentum")
 MEMORY_KEYS: Final = ("of", "length")
-SAMPLE_KEYS: Final = ("layers", "output", "count")
+SAMPLE_KEYS: Final = ("inputs", "layers", "output", "count")
 PROBE_KEYS: Final[Mapping[ProbeMethod, tuple[str, ...]]] = {
     "linear": ("of", "label", "when"),
     "knn": ("of", "label", "when", "neighbors", "temperature"),
@@ -301,6 +301,7 @@ def _decode_sample(reader: FieldReader, entry: MappingEntry | None) -> SampleDec
     steps = decode_steps(reader, fields["layers"])
     return SampleDeclaration(
         Block(entry.key, {}, (), steps, None, entry.key_span),
+        _references(reader, fields.get("inputs"), "'inputs'", "a column"),
         next(iter(_references(reader, fields.get("output"), "'output'", "a step")), None),
         reader.decode_value(fields["count"]) if "count" in fields else None,
         entry.key_span,
