@@ -218,10 +218,7 @@ class _Predictor:
                 if isinstance(model_outputs, dict)
                 else {output_names[0]: model_outputs}
             )
-            return {
-                name: each.activation(tf.cast(values[name], tf.float32))
-                for name, each in outputs.items()
-            }
+            return {name: each.activation(values[name]) for name, each in outputs.items()}
 
         self._call = tf.function(call, autograph=False, reduce_retracing=True)
         strategy = devices.strategy
@@ -267,7 +264,7 @@ class _Predictor:
             return {name: np.asarray(each) for name, each in self._call(batch).items()}
         # A batch with fewer examples than replicas goes to each of them whole (see `slices.py`).
         is_uncut = count < self._devices.num_replicas
-        outputs = {}
+        outputs: dict[str, Values] = {}
         for name, parts in self._call_on_replicas(batch).items():
             slices = [np.asarray(each) for each in parts]
             share = slices[0] if is_uncut else np.concatenate(slices)

@@ -22,10 +22,16 @@ from archbuilder.config.sources import FeatureConfig
 from archbuilder.data.number_features import restore_numbers
 from archbuilder.data.source_dataset import UNNAMED, target_key
 from archbuilder.keras_backend.instantiate import build_object
+from archbuilder.keras_ext.metrics import decode_ctc
 from archbuilder.objectives.output_activation import has_final_activation
 
-Values: TypeAlias = NDArray[np.float32]
+Values: TypeAlias = NDArray[np.float32] | NDArray[np.int32]
 _Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
+
+
+def as_float32(values: tf.Tensor) -> tf.Tensor:
+    """Return values in the precision of predictions."""
+    return tf.cast(values, tf.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +55,8 @@ class OutputUnits:
 class PredictedOutput:
     """How the values of an output become predictions."""
 
-    activation: _Activation = tf.identity
-    """The activation that its loss applies, which turns logits into probabilities."""
+    activation: _Activation = as_float32
+    """What its loss implies: the activation of logits, or the labels that `CTC` finds in them."""
     class_names: tuple[str, ...] | None = None
     """Names of the classes, empty if they are unknown; None for an output without classes."""
     index_names: tuple[str, ...] = ()
@@ -111,16 +117,19 @@ def unit_notes(outputs: Mapping[str, PredictedOutput]) -> Iterator[str]:
 def _output_activation(
     loss: KerasObject | None, has_activation: Callable[[str], bool]
 ) -> _Activation:
-    """Return the function that turns an output into probabilities, as its loss does.
+    """Return the function that turns an output into predictions, as its loss implies.
 
     `has_activation` returns whether the network ends in an activation at this output.
     """
-    if loss is None or not getattr(build_object(loss), "from_logits", False):
-        return tf.identity
     traits = traits_of(loss)
+    if traits.targets == "label_sequence":
+        return decode_ctc
+    if loss is None or not getattr(build_object(loss), "from_logits", False):
+        return as_float32
     if traits.activation is None or (traits.skips_activation and has_activation(traits.activation)):
-        return tf.identity
-    return tf.nn.softmax if traits.activation == "softmax" else tf.sigmoid
+        return as_float32
+    activation = tf.nn.softmax if traits.activation == "softmax" else tf.sigmoid
+    return lambda values: activation(as_float32(values))
 
 
 def _output_units(

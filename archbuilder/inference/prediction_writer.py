@@ -98,8 +98,10 @@ def _top1(values: Values, names: Sequence[str]) -> tuple[str | int, float | None
     return name, _shortest(values[best]).item() if is_distribution else None
 
 
-def _shortest(values: Values) -> NDArray[np.float64]:
-    """Return values whose text is the shortest that reads back as the same float32."""
+def _shortest(values: Values) -> NDArray[np.float64] | NDArray[np.int32]:
+    """Return values whose text is the shortest that reads back as the same float32, or integers."""
+    if np.issubdtype(values.dtype, np.integer):
+        return np.asarray(values, np.int32)
     return np.asarray(values, np.float32).astype(np.str_).astype(np.float64)
 
 

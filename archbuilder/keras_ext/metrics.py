@@ -195,13 +195,8 @@ class EditDistance(keras.metrics.Mean):
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> None:
         """Add a batch of sequences."""
-        mask = getattr(y_pred, "_keras_mask", None)
         labels = ops.cast(y_true, "int32")
-        classes = ops.cast(ops.argmax(ops.convert_to_tensor(y_pred), axis=-1), "int32")
-        if mask is not None:
-            classes = ops.where(ops.cast(mask, "bool"), classes, 0)
-        previous = ops.pad(classes[:, :-1], ((0, 0), (1, 0)))
-        is_symbol = ops.logical_and(classes != 0, classes != previous)
+        classes, is_symbol = _greedy_symbols(y_pred)
         lengths = ops.sum(ops.cast(labels != 0, "int32"), axis=-1)
         distances = _edit_distances(classes, is_symbol, labels, lengths)
         if self.normalize:
@@ -211,6 +206,27 @@ class EditDistance(keras.metrics.Mean):
     def get_config(self) -> Config:
         """Return the arguments of the constructor."""
         return {**super().get_config(), "normalize": self.normalize}
+
+
+def decode_ctc(y_pred: Tensor) -> Tensor:
+    """Return the labels in outputs that `CTC` trains, decoded greedily, as for `EditDistance`.
+
+    They are integers of the shape `(batch, time)`, with 0 after their end.
+    """
+    classes, is_symbol = _greedy_symbols(y_pred)
+    # A stable sort moves the symbols to the front, in their order.
+    order = ops.argsort(ops.cast(ops.logical_not(is_symbol), "int32"), axis=1)
+    return ops.take_along_axis(ops.where(is_symbol, classes, 0), order, axis=1)
+
+
+def _greedy_symbols(y_pred: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the best class of each step, and whether it is a symbol: a new one and no blank."""
+    mask = getattr(y_pred, "_keras_mask", None)
+    classes = ops.cast(ops.argmax(ops.convert_to_tensor(y_pred), axis=-1), "int32")
+    if mask is not None:
+        classes = ops.where(ops.cast(mask, "bool"), classes, 0)
+    previous = ops.pad(classes[:, :-1], ((0, 0), (1, 0)))
+    return classes, ops.logical_and(classes != 0, classes != previous)
 
 
 def _edit_distances(classes: Tensor, is_symbol: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:

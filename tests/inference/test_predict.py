@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import shutil
 from dataclasses import dataclass
@@ -62,14 +63,17 @@ layers:
   - {Dense: {units: 3, activation: softmax}, name: soft, from: numbers}
   - {Dense: {units: 1, activation: sigmoid}, name: sure, from: numbers}
   - {Dense: 3, name: raw, from: numbers}
-outputs: {steps: steps, soft: soft, sure: sure, focal: sure, kinds: soft, raw: raw}
+  - {Dense: 3, name: letters, from: row}
+outputs:
+  {letters: letters, steps: steps, soft: soft, sure: sure, focal: sure, kinds: soft, raw: raw}
 data:
   npz:
     file: ends.npz
     inputs: x
-    targets: {steps: s, soft: k, sure: b, focal: b, kinds: k, raw: k}
+    targets: {letters: l, steps: s, soft: k, sure: b, focal: b, kinds: k, raw: k}
 training:
   loss:
+    letters: CTC
     steps: SparseCategoricalCrossentropy
     soft: {SparseCategoricalCrossentropy: {from_logits: true}}
     sure: {BinaryCrossentropy: {from_logits: true}}
@@ -247,6 +251,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> Ends:
     chosen = np.random.default_rng(0)
     arrays = {
         "x": chosen.normal(size=(30, 4)).astype(np.float32),
+        "l": np.array([[1, 2]] * 30),
         "s": chosen.integers(0, 3, (30, 4)),
         "k": chosen.integers(0, 3, 30),
         "b": chosen.integers(0, 2, (30, 1)),
@@ -281,12 +286,23 @@ def test_class_per_position(ends: Ends):
     )
 
 
+def test_labels_of_ctc(ends: Ends):
+    """They are the best classes without repetitions and blanks, with zeros after their end."""
+    for line, row, scores in zip(ends.lines, ends.table, ends.outputs["letters"], strict=True):
+        symbols = [int(symbol) for symbol, _ in itertools.groupby(scores.argmax(axis=-1))]
+        symbols = [each for each in symbols if each]
+        expected = symbols + [0] * (4 - len(symbols))
+        assert line["letters"]["values"] == expected
+        assert [row[f"letters.{index}"] for index in range(4)] == [*map(str, expected)]
+
+
 def test_final_activation_is_not_applied_twice(ends: Ends):
     """It is applied as often as in the loss: again by focal losses alone."""
     focal = 1 / (1 + np.exp(-ends.outputs["focal"]))
     exponentials = np.exp(ends.outputs["kinds"])
     kinds = exponentials / exponentials.sum(axis=1, keepdims=True)
-    for name, correct in ({**ends.outputs, "focal": focal, "kinds": kinds}).items():
+    outputs = {name: each for name, each in ends.outputs.items() if name != "letters"}
+    for name, correct in ({**outputs, "focal": focal, "kinds": kinds}).items():
         np.testing.assert_allclose(
             values_of_output(ends, name), correct, rtol=1e-4, atol=1e-6, err_msg=name
         )
