@@ -77,6 +77,50 @@ def cifar(folder: Path, *, label_shape: Sequence[int] = (1,)) -> None:
         byte_images(folder, name, (32, 32, 3), label_shape=label_shape)
 
 
+def pairs(folder: Path) -> None:
+    """Write pairs of images of one class, ten classes in turn."""
+    x = (255 * patterns((32, 32, 3), np.arange(120) % 10)).astype(np.uint8)
+    np.savez(folder / "cifar10_pairs.npz", anchors=x[:60], positives=x[60:])
+
+
+def partly_labeled(folder: Path, *, size: int) -> None:
+    """Write images, of which every second one has no label but -1."""
+    y = labels(64, 4)
+    x = (255 * patterns((size, size, 3), y)).astype(np.uint8)
+    np.savez(folder / "stl10.npz", x_train=x, y_train=np.where(np.arange(64) % 2, y, -1))
+
+
+def domains(folder: Path) -> None:
+    """Write images with labels, and as many inverted ones without."""
+    y = labels(64, 4)
+    x = (255 * patterns((32, 32, 3), y)).astype(np.uint8)
+    np.savez(folder / "digits_and_numbers.npz", mnist=x, svhn=255 - x[::-1], labels=y)
+
+
+def neighbors(folder: Path) -> None:
+    """Write images, each with one that is alike."""
+    x = (255 * patterns((32, 32, 3), np.arange(64) % 4)).astype(np.uint8)
+    np.savez(folder / "neighbors.npz", images=x, neighbors=np.roll(x, 4, axis=0))
+
+
+def captioned_features(folder: Path) -> None:
+    """Write features of images and of their captions, which are others of the same classes."""
+    y = labels(64, 8)
+    for name in ("train.npz", "valid.npz"):
+        np.savez(folder / name, images=patterns((6,), y), captions=patterns((5,), y))
+
+
+def wines(folder: Path) -> None:
+    """Write numbers of wines, whose sum decides the quality."""
+    random = np.random.default_rng(4)
+    header = ";".join(f'"number {index}"' for index in range(11)) + ';"quality"'
+    rows = [
+        ";".join(f"{each:.3f}" for each in row) + f";{round(5 + row.sum() / 3)}"
+        for row in random.normal(size=(200, 11))
+    ]
+    (folder / "winequality-white.csv").write_text("\n".join([header, *rows]))
+
+
 def noisy_mnist(folder: Path) -> None:
     """Write images with noise, and without it."""
     clean = patterns((28, 28, 1), labels(32, 4), noise=0.0)

@@ -198,3 +198,14 @@ def dark_pairs(folder: Path) -> None:
     for number, image in enumerate(smooth_images(12, 24)):
         save(folder / "low" / f"{number}.png", 0.2 * image, size=(24, 20))
         save(folder / "high" / f"{number}.png", image, size=(24, 20))
+
+
+def salient_objects(folder: Path) -> None:
+    """Write color images of different sizes, and gray masks of a bright box."""
+    for number in range(12):
+        mask = np.zeros((64, 64))
+        mask[8 + number : 32 + number, 16:48] = 1
+        image = (0.2 + 0.6 * mask)[..., None] * np.array([1, 0.9, 0.8])
+        name = f"ILSVRC2012_test_{number:08}"
+        save(folder / "DUTS-TE" / "DUTS-TE-Image" / f"{name}.jpg", image, size=(72 + number, 64))
+        save(folder / "DUTS-TE" / "DUTS-TE-Mask" / f"{name}.png", mask, size=(72 + number, 64))

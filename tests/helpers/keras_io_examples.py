@@ -739,4 +739,58 @@ EXAMPLES: Mapping[str, Example] = {
         epochs=20,
         weights=("bit_resnet101x3_flowers102.safetensors",),
     ),
+    "vision/adamatch": Example(data.domains, {"filters": 4, "width": 1, "depth": 1}, epochs=5),
+    "vision/barlow_twins": Example(
+        data.cifar, {"filters": 4, "depths": [1, 1, 1, 1], "projected": 16}, epochs=8
+    ),
+    "vision/forwardforward": Example(
+        data.mnist, {"units": 16}, epochs=5, loss="second_loss", is_quick=True
+    ),
+    "vision/metric_learning": Example(
+        data.pairs, {"filters": [4, 4, 8]}, epochs=10, batch_size=10, is_quick=True
+    ),
+    "vision/metric_learning_tf_similarity": Example(
+        partial(data.cifar, label_shape=()),
+        {"filters": [4, 4, 8, 8], "width": 8},
+        epochs=10,
+        batch_size=20,
+    ),
+    "vision/nnclr": Example(
+        partial(data.partly_labeled, size=64),
+        {"image_size": 64, "width": 8, "queue": 32},
+        epochs=8,
+        batch_size=16,
+        loss="encoder_loss",
+    ),
+    "vision/supervised-contrastive-learning": Example(
+        partial(data.cifar, label_shape=()),
+        {"filters": 4, "depths": [2, 2, 2, 2], "projected": 8},
+        epochs=5,
+        batch_size=16,
+    ),
+    "keras_recipes/bayesian_neural_networks": Example(data.wines, {"examples": 170}, epochs=10),
+    "vision/basnet_segmentation": Example(
+        images.salient_objects,
+        {"image_size": 32, "filters": 16, "depths": [1, 1, 1, 1], "ssim_window": 7},
+        epochs=5,
+    ),
+    "vision/nl_image_search": Example(
+        data.captioned_features,
+        {"image_features": 6, "text_features": 5, "hidden": 16, "width": 8},
+        is_quick=True,
+    ),
+    "vision/semantic_image_clustering": Example(
+        data.neighbors,
+        {"filters": 4, "depths": [2, 2, 2, 2], "width": 16, "clusters": 4},
+        epochs=5,
+        batch_size=16,
+        weights=("encoder.weights.h5",),
+    ),
+    "vision/semisupervised_simclr": Example(
+        partial(data.partly_labeled, size=64),
+        {"image_size": 64, "width": 8},
+        epochs=8,
+        batch_size=16,
+        loss="encoder_loss",
+    ),
 }
