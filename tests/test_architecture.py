@@ -88,7 +88,7 @@ ORDER: Mapping[str, str] = {
         metric_checks
         objectives save_best sources split
         image_size initial_weights lora stages
-        data data_cli objective_source training
+        data data_cli objective_library objective_source training
         fingerprint json_schema training_parser
         arguments load
         run_config

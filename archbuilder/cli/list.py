@@ -12,6 +12,7 @@ from archbuilder.blueprint import load
 from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import format_option
 from archbuilder.cli.console import Console
+from archbuilder.config.objective_library import library_objectives
 from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.formatting import TableColumn, format_bytes, format_count, format_table
 
@@ -23,6 +24,12 @@ COLUMNS: Final = (
     TableColumn("TITLE"),
     TableColumn("REFERENCE"),
 )
+_OBJECTIVE_COLUMNS: Final = (
+    TableColumn("NAME"),
+    TableColumn("NETWORKS"),
+    TableColumn("TITLE"),
+    TableColumn("REFERENCES"),
+)
 
 
 @click.command(
@@ -30,17 +37,25 @@ COLUMNS: Final = (
     cls=Command,
     examples=(
         "archbuilder list",
+        "archbuilder list --objectives",
         "archbuilder show lenet5",
         "archbuilder new my_lenet.yaml --from lenet5",
     ),
 )
+@click.option("--objectives", is_flag=True, help="List the training objectives instead.")
 @format_option(help_text="Output format; 'json' also has variants, references and paths.")
 @click.pass_obj
-def list_command(console: Console, *, output_format: Literal["text", "json"]) -> None:
-    """List the blueprints in the library.
+def list_command(
+    console: Console, *, objectives: bool, output_format: Literal["text", "json"]
+) -> None:
+    """List the blueprints in the library, or its objectives.
 
-    Every command accepts these names in place of a file.
+    Every command accepts the names of blueprints in place of a file. Those of objectives stand
+    under 'training' in a blueprint; 'archbuilder show' shows one.
     """
+    if objectives:
+        _list_objectives(console, output_format)
+        return
     entries = zoo.gallery()
     if output_format == "json":
         blueprints = [load(zoo.path(entry.name)) for entry in entries]
@@ -70,3 +85,23 @@ def list_command(console: Console, *, output_format: Literal["text", "json"]) ->
             # Only the first row of a blueprint has them.
             title = reference = ""
     console.print("\n".join(format_table(COLUMNS, rows)))
+
+
+def _list_objectives(console: Console, output_format: Literal["text", "json"]) -> None:
+    files = library_objectives()
+    if output_format == "json":
+        console.print(json.dumps([each.to_dict() for each in files], indent=2))
+        return
+    rows = [
+        tuple(
+            escape_terminal(each)
+            for each in (
+                file.name,
+                ", ".join(file.networks),
+                file.title,
+                "; ".join(file.references),
+            )
+        )
+        for file in files
+    ]
+    console.print("\n".join(format_table(_OBJECTIVE_COLUMNS, rows)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import click
 
@@ -16,7 +16,18 @@ from archbuilder.cli.common_options import (
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictIntRange
 from archbuilder.cli.summary import analysis_to_dict, format_totals, summary_table
+from archbuilder.compiler.unparse import to_flow_yaml
+from archbuilder.config.objective_library import ObjectiveFile, find_objective
+from archbuilder.diagnostics.errors import UsageError
+from archbuilder.diagnostics.escape import escape_terminal
+from archbuilder.formatting import TableColumn, format_table
 from archbuilder.silence_tensorflow import import_tensorflow
+
+_PARAMETER_COLUMNS: Final = (
+    TableColumn("PARAMETER"),
+    TableColumn("DEFAULT"),
+    TableColumn("DESCRIPTION"),
+)
 
 
 class _Depth(StrictIntRange):
@@ -37,6 +48,7 @@ class _Depth(StrictIntRange):
         "archbuilder show resnet:50 --depth all",
         "archbuilder show resnet --depth 2 --set classes=10",
         "archbuilder show lenet5 --format json",
+        "archbuilder show objectives/vae",
     ),
 )
 @click.option(
@@ -57,11 +69,25 @@ def show_command(
     depth: int | Literal["all"] | None,
     output_format: Literal["text", "json"],
 ) -> None:
-    """Show the layers, shapes, parameters and cost of a blueprint.
+    """Show the layers, shapes, parameters and cost of a blueprint, or an objective.
 
     Shapes have no batch axis; '?' is a dimension of unknown size. Multiply-adds and activation
     memory are those of one example. No memory is allocated for weights.
+
+    Of an objective, as in 'objectives/vae' or a file, it shows what it needs, its parameters and
+    its text.
     """
+    objective = find_objective(blueprint, request.limits)
+    if objective is not None:
+        if depth is not None or request.variant is not None or request.params:
+            raise UsageError("--depth, --variant and --set are for blueprints, not for objectives")
+        is_text = output_format == "text"
+        console.print(
+            "\n".join(_objective_lines(objective))
+            if is_text
+            else json.dumps(objective.to_dict(), indent=2)
+        )
+        return
     loaded = request.load(blueprint)
     variant = request.select_variant(loaded)
     console.report_diagnostics(loaded.validate_with_shapes(variant=variant, **request.params))
@@ -78,3 +104,25 @@ def show_command(
         if depth != 0:
             lines += [*summary_table(analysis, graphs[name], depth), ""]
         console.print("\n".join([*lines, format_totals(analysis)]))
+
+
+def _objective_lines(objective: ObjectiveFile) -> list[str]:
+    """Return what an objective is and needs, and its file."""
+    facts = [
+        f"{objective.name}: {objective.title}" if objective.title else objective.name,
+        *objective.references,
+        f"networks: {', '.join(objective.networks) or 'those of the blueprint'}",
+        f"columns: {', '.join(objective.columns) or 'the inputs of the networks'}",
+        "",
+    ]
+    parameters = [
+        (
+            escape_terminal(each.name),
+            escape_terminal("required" if each.is_required else to_flow_yaml(each.default)),
+            escape_terminal(each.description),
+        )
+        for each in objective.parameters
+    ]
+    table = [*format_table(_PARAMETER_COLUMNS, parameters), ""] if parameters else []
+    text = objective.text.rstrip("\n").split("\n")
+    return [*map(escape_terminal, facts), *table, *map(escape_terminal, text)]

@@ -48,6 +48,7 @@ class Param:
     schema: Mapping[str, PlainData]
     default: DeferredValue | None
     span: Span
+    description: str = ""
     from_data: DataSize | None = None
     """The number in the data that training sets it to; None for a parameter without one."""
     is_block: bool = False

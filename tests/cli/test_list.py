@@ -37,6 +37,18 @@ def test_list_json(run: Run) -> None:
         assert all(size["parameters"] for size in entry["sizes"])
 
 
+def test_list_objectives(run: Run) -> None:
+    """A line for each file of the library, with the networks that it needs."""
+    lines = run("list", "--objectives").out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [*zoo.objective_names()]
+    (line,) = (line for line in lines if line.startswith("clip "))
+    assert "image_encoder, text_encoder" in line
+    assert "Radford et al. 2021, arXiv:2103.00020" in line
+    entries = json.loads(run("list", "--objectives", "--format", "json").out)
+    assert [each["name"] for each in entries] == [*zoo.objective_names()]
+    assert all(Path(each["path"]).read_text(encoding="utf-8") == each["text"] for each in entries)
+
+
 def test_list_unknown_name() -> None:
     """It is the user's to mend."""
     with pytest.raises(UsageError, match="'archbuilder list' shows the blueprints"):

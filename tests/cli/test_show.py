@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archbuilder import zoo
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
@@ -55,3 +57,40 @@ def test_shape_error_is_reported(run: Run, tmp_path: Path) -> None:
     result = run("show", path)
     assert (result.code, result.out) == (2, "")
     assert "error[empty-output]" in result.err
+
+
+OBJECTIVE = """archbuilder: 1
+params: {weight: , scale: {type: number, default: 2, description: "Scale \\e[2J"}}
+objective:
+  layers: [{formula: $weight * $scale * x, name: loss}]
+  minimize: loss
+"""
+
+
+def test_objectives_are_shown(run: Run, tmp_path: Path) -> None:
+    """By the name in the library, or as a file: what they need, their parameters and their text."""
+    result = run("show", "byol")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("byol: BYOL\nGrill et al. 2020, arXiv:2006.07733")
+    assert "networks: encoder\ncolumns: image" in result.out
+    assert "[{Dense: 4096}, BatchNormalization, ReLU, {Dense: 256}]" in result.out
+    assert result.out.endswith(zoo.find_objective("byol").read_text(encoding="utf-8"))
+    # The blueprint of this name is another one.
+    assert run("show", "objectives/vae").out.startswith("vae: Variational autoencoder")
+    path = tmp_path / "mine.yaml"
+    path.write_text(OBJECTIVE)
+    result = run("show", path)
+    assert "networks: those of the blueprint\ncolumns: the inputs of the networks" in result.out
+    assert "weight     required" in result.out
+    assert "\x1b" not in result.out
+    (weight, scale) = json.loads(run("show", path, "--format", "json").out)["parameters"]
+    assert (weight["is_required"], scale["default"]) == (True, 2)
+
+
+def test_wrong_use_with_objectives(run: Run) -> None:
+    """What is not in the library, and options of blueprints."""
+    result = run("show", "objectives/byoll")
+    assert "has no objective 'byoll'; did you mean 'byol'?" in result.err
+    assert (
+        "--depth, --variant and --set are for blueprints" in run("show", "byol", "--depth", 1).err
+    )

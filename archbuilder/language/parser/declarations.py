@@ -84,12 +84,13 @@ def _decode_declaration(
     default: DeferredValue | None = None
     keywords: list[MappingEntry] = []
     from_data: DataSize | None = None
+    description = ""
     title = f"the parameter {quoted(entry.key)}"
     for field in reader.known_entries(declaration, PARAM_KEYS, title):
         if field.key == "default":
             default = reader.decode_value(field.value)
         elif field.key == "description":
-            reader.expect_text(field.value, "'description'")
+            description = reader.expect_text(field.value, "'description'") or ""
         elif field.key == "from_data":
             from_data = _decode_data_size(reader, field.value)
         else:
@@ -101,7 +102,7 @@ def _decode_declaration(
             f"{title} has 'from_data' but no 'default', which commands without data need",
             entry.key_span,
         )
-    return Param(entry.key, schema, default, entry.key_span, from_data)
+    return Param(entry.key, schema, default, entry.key_span, description, from_data)
 
 
 def _decode_block_param(
@@ -112,13 +113,14 @@ def _decode_block_param(
     title = f"the parameter {quoted(name)} of type {BLOCK_TYPE}"
     default: DeferredValue | None = None
     block: BlockArgument | None = None
+    description = ""
     for field in reader.known_entries(declaration, BLOCK_PARAM_KEYS, title):
         if field.key == "default":
             default = reader.decode_value(field.value)
             block = decode_block_argument(reader, field.value, f"the default of {quoted(name)}")
         elif field.key == "description":
-            reader.expect_text(field.value, "'description'")
-    return Param(name, {}, default, entry.key_span, is_block=True, default_block=block)
+            description = reader.expect_text(field.value, "'description'") or ""
+    return Param(name, {}, default, entry.key_span, description, is_block=True, default_block=block)
 
 
 def _decode_data_size(reader: FieldReader, tree: Tree) -> DataSize | None:
