@@ -114,8 +114,7 @@ def requirements(objective: type[ObjectiveConfig]) -> Iterator[str]:
     missing = {each.name for each in settings_of(TrainingConfig)} - {*training_keys(objective)}
     if missing:
         sentences.append(f"It does not take {', '.join(f'`{each}`' for each in sorted(missing))}.")
-    command = objective.used_by or "evaluate"
-    sentences.append(f"`archbuilder {command}` uses the trained networks.")
+    sentences.append("`archbuilder predict` uses the trained networks.")
     yield from paragraph(" ".join(sentences))
 
 

@@ -277,7 +277,6 @@ HINTS: Final[Mapping[str, str]] = {
 }
 
 _CONTEXT_HINTS: Final[Mapping[str, Mapping[str, str]]] = {
-    "'masked_lm'": {"masked": "write 'mask_rate'"},
     "'ridge'": {"penalty": "write 'alpha'"},
     "a step": {
         "concat": _MERGING,

@@ -131,7 +131,6 @@ def test_foreign_training_keys(tmp_path: Path, key: str, expected: str):
         ("targets: {a: b}", "target_from_input"),
         ("validation: 0.1", "validation_split"),
         ("xla: true", "jit_compile"),
-        ("objective: {masked_lm: {masked: 0.1}}", "mask_rate"),
         ("objective: {ridge: {penalty: 1}}", "alpha"),
     ],
 )

@@ -57,8 +57,6 @@ class ObjectiveConfig(abc.ABC):
     """Whether a batch can be computed in parts."""
     augments: ClassVar[bool] = False
     """Whether training images may be transformed at random, by the layers of the key `augment`."""
-    used_by: ClassVar[Command | None] = None
-    """The command that uses the trained networks; None if only `evaluate` does."""
     evaluation_needs_training_data: ClassVar[bool] = False
     """Whether another dataset cannot be evaluated without the training set."""
 
@@ -96,9 +94,9 @@ class ObjectiveConfig(abc.ABC):
         return tuple(optimizers) if len(optimizers) > 1 else ()
 
     @property
-    def command(self) -> Command | None:
-        """The command that uses the trained networks; None if only `evaluate` does."""
-        return self.used_by
+    def command(self) -> Command:
+        """The command that uses the trained networks."""
+        return "predict"
 
     @property
     def default_num_beams(self) -> int | None:
@@ -139,7 +137,7 @@ class ObjectiveConfig(abc.ABC):
         if self.command != command:
             raise UsageError(
                 f"'archbuilder {command}' cannot use a run with the objective '{self.name}'; use"
-                f" 'archbuilder {self.command or 'evaluate'}'"
+                f" 'archbuilder {self.command}'"
             )
 
     @abc.abstractmethod

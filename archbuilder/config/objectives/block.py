@@ -119,7 +119,7 @@ class BlockObjective(ObjectiveConfig):
         return self.graph.result
 
     @property
-    def command(self) -> Command | None:
+    def command(self) -> Command:
         """The command that uses the trained networks."""
         return "predict" if self.graph.generates is None else "generate"
 

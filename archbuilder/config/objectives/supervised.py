@@ -33,7 +33,6 @@ class SupervisedConfig(ObjectiveConfig):
 
     name = "supervised"
     augments = True
-    used_by = "predict"
 
     loss: Mapping[str, KerasObject] = setting(
         losses(),
@@ -130,7 +129,6 @@ class RidgeConfig(ObjectiveConfig):
 
     name = "ridge"
     takes_steps = False
-    used_by = "predict"
 
     metrics: Mapping[str, tuple[KerasObject, ...]] = setting(
         metrics(), "Metrics to report after training.", default_factory=dict
