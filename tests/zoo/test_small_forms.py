@@ -25,6 +25,7 @@ SIMILAR = {
     *(
         "densenet",
         "efficientnet",
+        "efficientnet_v2",
         "inception_v3",
         "inception_resnet_v2",
         "mobilenet",
