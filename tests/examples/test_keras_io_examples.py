@@ -84,6 +84,9 @@ def copy_with_imports(file: Path, folder: Path) -> None:
 def write_random_weights(blueprint: Path, case: Example) -> None:
     """Write the files of weights that an example begins with, for small sizes."""
     model = archbuilder.load(blueprint).compile(**case.params)
+    if isinstance(model, dict):
+        document = load_plain(blueprint.read_text(encoding="utf-8"))
+        model = model[document["training"]["weights"]["of"]]
     hdf5 = blueprint.parent / "random.weights.h5"
     model.save_weights(hdf5)
     arrays = {each.path: np.array(each) for each in model.weights}

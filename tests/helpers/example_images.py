@@ -193,6 +193,30 @@ def paintings(folder: Path) -> None:
     table(folder / "pairs.csv", columns)
 
 
+def horses_and_zebras(folder: Path) -> None:
+    """Write two directories of images, and a table with one of each."""
+    names = [f"{number}.jpg" for number in range(8)]
+    for side, contrast in (("horses", 0.5), ("zebras", 1.0)):
+        for name, image in zip(names, patterns((20, 24, 3), labels(8, 2)), strict=True):
+            save(folder / side / name, contrast * image)
+    table(folder / "pairs.csv", {"x": names, "y": names[::-1]})
+
+
+def facades(folder: Path) -> None:
+    """Write images, the classes of their pixels, and these as colors."""
+    names = [f"{number:04}" for number in range(8)]
+    for number, name in enumerate(names):
+        classes = np.zeros((32, 32), np.uint8)
+        classes[4 + number : 20 + number, 8:24] = 1 + number % 2
+        save(
+            folder / "images" / f"{name}.jpg",
+            np.take([0.1, 0.9, 0.5], classes)[..., None] ** [1, 2, 3],
+        )
+        save(folder / "segmentation_map" / f"{name}.png", (np.eye(3)[classes]))
+        save(folder / "segmentation_labels" / f"{name}.bmp", classes)
+    table(folder / "facades.csv", {"file": names})
+
+
 def dark_pairs(folder: Path) -> None:
     """Write dark images, and brighter ones of the same names in another directory."""
     for number, image in enumerate(smooth_images(12, 24)):

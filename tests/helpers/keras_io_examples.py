@@ -57,6 +57,27 @@ EXAMPLES: Mapping[str, Example] = {
     "generative/conditional_gan": Example(
         data.mnist, {"noise": 8, "filters": 4}, epochs=5, loss="discriminator_loss"
     ),
+    "generative/cyclegan": Example(
+        images.horses_and_zebras,
+        {"image_size": 32, "filters": 4, "depth": 1},
+        batch_size=2,
+        loss="generator_loss",
+    ),
+    "generative/gaugan": Example(
+        images.facades,
+        {
+            "image_size": 32,
+            "classes": 3,
+            "latent": 4,
+            "filters": 4,
+            "widths": [8, 4, 4],
+            "hidden": 4,
+            "vgg_filters": [4, 4, 4, 4, 4],
+        },
+        batch_size=4,
+        loss="generator_loss",
+        weights=("vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",),
+    ),
     "generative/wgan-graphs": Example(
         graphs.small_molecules,
         {"latent": 8, "generator_units": [16], "graph_units": [8, 8], "units": [16]},
