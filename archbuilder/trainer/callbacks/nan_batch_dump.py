@@ -35,6 +35,10 @@ def _flatten_batch(batch: object, name: str = "") -> Iterator[tuple[str, NDArray
     if isinstance(batch, Mapping):
         for key, value in batch.items():
             yield from _flatten_batch(value, f"{name}/{key}" if name else str(key))
+    elif isinstance(batch, tuple) and name:
+        # What a step draws: one array, or several.
+        for number, value in enumerate(batch):
+            yield from _flatten_batch(value, name if len(batch) == 1 else f"{name}/{number}")
     elif isinstance(batch, tuple):
         for array_name, value in zip(_ARRAY_NAMES, batch, strict=False):
             yield from _flatten_batch(value, array_name)
