@@ -19,6 +19,19 @@ def outputs(
     return [model(images)]
 
 
+def body(weights: Weights, depths: list[int], *, dilated: bool = False) -> nn.Sequential:
+    """The convolutions of one with bottlenecks, the stages last.
+
+    The last stage, if it is dilated, has maps of the same size as the one before it.
+    """
+    model = models.resnet.ResNet(
+        models.resnet.Bottleneck, depths, replace_stride_with_dilation=[False, False, dilated]
+    ).eval()
+    layers = nn.Sequential(*list(model.children())[:-2])
+    fill(in_order(layers), weights)
+    return layers
+
+
 def in_order(model: nn.Module) -> Iterator[nn.Module]:
     """The layers, a block's shortcut before its convolutions."""
     for name, layer in model.named_children():
