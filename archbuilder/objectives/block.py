@@ -32,6 +32,7 @@ from archbuilder.language.objective_terms import GeneratedText
 from archbuilder.objectives.block_batches import BatchDraws
 from archbuilder.objectives.block_calls import Network
 from archbuilder.objectives.block_checks import (
+    check_features,
     check_gradients,
     warn_of_long_memories,
     with_label_checks,
@@ -82,6 +83,7 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
             runner, datasets.train, context.limits, context.config.batch_size * objective.max_steps
         )
         check_gradients(trial, context.log)
+        check_features(trial)
         memories = make_memories(objective, trial, context.config.seed)
         training_model = _make_model(context, config, runner, memories, datasets)
     datasets = datasets.map(lambda dataset: with_label_checks(dataset, trial))

@@ -33,6 +33,24 @@ def check_gradients(trial: TrialRun, log: LogFn) -> None:
         raise BlueprintError(diagnostics)
 
 
+def check_features(trial: TrialRun) -> None:
+    """Check that the features of probes have a row for each example.
+
+    Raises:
+        BlueprintError: if those of a probe have one number for the batch.
+    """
+    diagnostics = Diagnostics()
+    for probe in trial.runner.graph.probes:
+        if not select(probe.features, trial.values)[0].shape.rank:
+            diagnostics.error(
+                "invalid-inputs",
+                f"'{probe.features}' is one number for the batch, and a probe needs features of"
+                " each example",
+                probe.span,
+            )
+    diagnostics.raise_errors()
+
+
 def _check_update(update: Update, trial: TrialRun, diagnostics: Diagnostics, log: LogFn) -> None:
     runner = trial.runner
     variables = trained_variables(update.networks, runner)

@@ -111,3 +111,14 @@ def test_warnings_and_whole_batches(folder: Path, capfd: pytest.CaptureFixture[s
     assert "warning: the memory 'rows' (net.yaml:18:16) has 99 rows, and the training set" in shown
     (row,) = map(json.loads, (folder / "run" / "history.jsonl").read_text().splitlines())
     assert row["position"] == row["val_position"] == 2
+
+
+def test_features_of_a_probe_have_rows(capfd: pytest.CaptureFixture[str]):
+    """One number for the batch tells nothing about an example."""
+    text = BLUEPRINT.replace("{formula: size, name: seen}", "{formula: mean(size), name: seen}")
+    probed = text.replace("metrics: {seen: seen}", "probe: {knn: seen}")
+    Path("net.yaml").write_text(probed)
+    assert main(["train", "net.yaml", "--run-dir", "run"]) == 2
+    errors = capfd.readouterr().err
+    assert "'seen' is one number for the batch, and a probe needs features of each" in errors
+    assert "--> net.yaml:16:18\n" in errors
