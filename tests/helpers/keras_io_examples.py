@@ -576,10 +576,8 @@ EXAMPLES: Mapping[str, Example] = {
         stage=2,
     ),
     "vision/simsiam": Example(
-        data.cifar,
-        {"width": 4, "depth": 1, "projected": 16, "latent": 8, "epochs": [2, 8]},
-        epochs=None,
-        stage=2,
+        partial(data.cifar, label_shape=()),
+        {"width": 4, "depth": 1, "projected": 16, "latent": 8},
     ),
     "generative/vq_vae": Example(
         data.mnist,
@@ -762,7 +760,9 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "vision/adamatch": Example(data.domains, {"filters": 4, "width": 1, "depth": 1}, epochs=5),
     "vision/barlow_twins": Example(
-        data.cifar, {"filters": 4, "depths": [1, 1, 1, 1], "projected": 16}, epochs=8
+        partial(data.cifar, label_shape=()),
+        {"filters": 4, "depths": [1, 1, 1, 1], "projected": 16},
+        epochs=8,
     ),
     "vision/forwardforward": Example(
         data.mnist, {"units": 16}, epochs=5, loss="second_loss", is_quick=True
