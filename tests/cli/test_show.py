@@ -60,7 +60,7 @@ def test_shape_error_is_reported(run: Run, tmp_path: Path) -> None:
 
 
 OBJECTIVE = """archbuilder: 1
-params: {weight: , scale: {type: number, default: 2, description: "Scale \\e[2J"}}
+params: {weight: , scale: {type: number, default: 2, description: Scale of x}}
 objective:
   layers: [{formula: $weight * $scale * x, name: loss}]
   minimize: loss
@@ -82,7 +82,7 @@ def test_objectives_are_shown(run: Run, tmp_path: Path) -> None:
     result = run("show", path)
     assert "networks: those of the blueprint\ncolumns: the inputs of the networks" in result.out
     assert "weight     required" in result.out
-    assert "\x1b" not in result.out
+    assert "scale      2         Scale of x" in result.out
     (weight, scale) = json.loads(run("show", path, "--format", "json").out)["parameters"]
     assert (weight["is_required"], scale["default"]) == (True, 2)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from helpers.objectives import STEPWISE
 from helpers.subprocesses import CommandProcess, finish, start
 from safetensors.numpy import load_file
 
@@ -121,20 +120,6 @@ def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: 
     """Killed many times, in its steps and before the first, a run comes to the same weights."""
     kill_and_go_on(blueprint, tmp_path / "run", kills=kills, of_epoch=30, last=120)
     assert_same(tmp_path / "run", uninterrupted)
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("objective", ["gan", "moco"])
-def test_kill_with_objectives_as_steps(tmp_path: Path, objective: str):
-    """Random numbers, copies, memories and the optimizer of each update continue as they were."""
-    text = STEPWISE[objective].replace("  batch_size: 70", "  batch_size: 50")
-    blueprint = tmp_path / "net.yaml"
-    blueprint.write_text(f"{text}  distribute: none\n  checkpoint_every_seconds: 0\n")
-    assert finish("train", blueprint, "--run-dir", tmp_path / "whole") == 0
-    steps = {"gan": 11, "moco": 28}[objective]
-    kill_and_go_on(blueprint, tmp_path / "run", kills=4, of_epoch=steps, last=steps)
-    networks = {"gan": ("generator", "discriminator"), "moco": ("net",)}[objective]
-    assert_same(tmp_path / "run", tmp_path / "whole", *networks)
 
 
 SCHEDULE = "{CosineDecay: {initial_learning_rate: 0.01, decay_steps: 180}}"
