@@ -26,6 +26,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from archbuilder.data.image_grid import image_grid, to_uint8_images
 
@@ -133,26 +134,76 @@ def loss_decreasing(run: Path) -> Metric:
 
 def autoencoder_reconstruction(run: Path) -> Metric:
     """Require the same, and save an image of digits above their reconstructions."""
-    with gzip.open(run.parent / "mnist" / "t10k-images-idx3-ubyte.gz") as file:
-        images = np.frombuffer(file.read(16 + 28 * 28 * 32)[16:], np.uint8).reshape(-1, 28, 28, 1)
+    images = read_mnist(run.parent / "mnist", "t10k")[:32, ..., np.newaxis]
     model = keras.saving.load_model(run / "autoencoder.keras")  # noqa: TID251
-    outputs = np.asarray(model(images.astype(np.float32) / 255) * 255).round().astype(np.uint8)
+    outputs = np.asarray(model(images))
     starts = range(0, 32, 8)
     rows = [pixels[start : start + 8] for start in starts for pixels in (images, outputs)]
-    save_image("autoencoder", image_grid(np.concatenate(rows)))
+    save_image("autoencoder", image_grid(to_uint8_images(np.concatenate(rows))))
     return loss_decreasing(run)
 
 
-def gan_confidence_by_lenet(run: Path) -> Metric:
-    """Return the mean confidence of LeNet-5 on 1,000 samples, and save an image of 64 of them."""
-    samples = run / "samples.npz"
-    command = ["sample", str(run), "--num-samples", "1000", "--output", str(samples)]
+def draw_samples(run: Path, count: int) -> NDArray[np.float32]:
+    """Return samples of a run as images of 32 by 32 pixels from 0 to 1; save a picture of 64."""
+    file = run / "samples.npz"
+    command = ["sample", str(run), "--num-samples", str(count), "--output", str(file)]
     subprocess.run([sys.executable, "-m", "archbuilder", *command], cwd=ROOT, check=True)
-    (images,) = np.load(samples).values()
-    save_image("dcgan", image_grid(to_uint8_images(images[:64])))
+    (images,) = np.load(file).values()
+    save_image(run.name, image_grid(to_uint8_images(images[:64])))
+    low, margin = min(0.0, np.floor(images.min())), (32 - images.shape[1]) // 2
+    pixels: NDArray[np.float32] = (images - low) / (1 - low)
+    return np.pad(pixels, ((0, 0), (margin, margin), (margin, margin), (0, 0)))
+
+
+def predictions_by_lenet(run: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the probabilities of the classes by the LeNet-5 of these results."""
     lenet = keras.saving.load_model(run.parent / "lenet5" / "lenet5.keras")  # noqa: TID251
-    confidence = float(lenet.predict((images + 1) / 2, verbose=0).max(axis=1).mean())
-    return Metric(f"mean confidence {confidence:.2%}", confidence > 0.90)
+    probabilities: NDArray[np.float32] = lenet.predict(images, verbose=0)
+    return probabilities
+
+
+def confidence_by_lenet(run: Path) -> Metric:
+    """Return the mean confidence of LeNet-5 on 1,000 samples, and how often it saw each class."""
+    predictions = predictions_by_lenet(run, draw_samples(run, 1000))
+    confidence = float(predictions.max(axis=1).mean())
+    counts = np.bincount(predictions.argmax(axis=1), minlength=10) / len(predictions)
+    text = f"mean confidence {confidence:.2%}, classes {counts.min():.1%} to {counts.max():.1%}"
+    return Metric(text, confidence > 0.90)
+
+
+def classes_by_lenet(run: Path) -> Metric:
+    """Return how often LeNet-5 sees the class that a sample is of: that of a test image."""
+    predictions = predictions_by_lenet(run, draw_samples(run, 1000))
+    with gzip.open(run.parent / "mnist" / "t10k-labels-idx1-ubyte.gz") as file:
+        labels = np.frombuffer(file.read()[8:1008], np.uint8)
+    share = float(np.mean(predictions.argmax(axis=1) == labels))
+    return Metric(f"LeNet-5 sees the class in {share:.2%}", share > 0.95)
+
+
+def error_below_components(run: Path) -> Metric:
+    """Compare the squared error of a variational autoencoder with that of principal components."""
+    train, test = (read_mnist(run.parent / "mnist", name) for name in ("train", "t10k"))
+    encoder, decoder = (
+        keras.saving.load_model(run / f"{name}.keras")  # noqa: TID251
+        for name in ("encoder", "decoder")
+    )
+    code = encoder.predict(test[..., np.newaxis], verbose=0)["mean"]
+    error = float(np.mean((decoder.predict(code, verbose=0)[..., 0] - test) ** 2))
+    flat, rows = train.reshape(-1, 784), test.reshape(-1, 784)
+    mean = flat.mean(axis=0)
+    _, axes = np.linalg.eigh((flat - mean).T @ (flat - mean))
+    axes = axes[:, -code.shape[1] :]
+    components = float(np.mean((rows - mean - (rows - mean) @ axes @ axes.T) ** 2))
+    draw_samples(run, 64)
+    bound = validation_metrics(run)["loss"]
+    text = f"squared error {error:.4f}, {code.shape[1]} principal components {components:.4f}"
+    return Metric(f"{text}; loss {bound:.1f} nats", error < components)
+
+
+def read_mnist(directory: Path, name: str) -> NDArray[np.float32]:
+    """Return the images of a set of MNIST, from 0 to 1."""
+    with gzip.open(directory / f"{name}-images-idx3-ubyte.gz") as file:
+        return np.frombuffer(file.read()[16:], np.uint8).reshape(-1, 28, 28) / np.float32(255)
 
 
 def against_baselines(
@@ -230,6 +281,13 @@ def against_scratch(
     return metric
 
 
+def student_and_teacher(run: Path) -> Metric:
+    """Return the accuracy of a student next to that of the same network alone, and the teacher."""
+    metric = against_scratch("accuracy", 0.01)(run)
+    teacher = validation_metrics(run.parent / "distillation_teacher")["accuracy"]
+    return Metric(f"{metric.text}, teacher {teacher:.2%}", metric.passed)
+
+
 def write_real_data(name: str) -> Callable[[Path], None]:
     """Return a function that writes data of a Python package, and the metrics of other methods."""
 
@@ -305,6 +363,7 @@ TRANSFORMER = (
     "transformer --set vocabulary=16 --set depth=2 --set width=64 --set hidden=256 --set heads=4"
     " --set dropout=0 --recipe blueprints/recipes/transformer.yaml --data runs/results/{}.tsv"
 )
+MAE_PROBE = f"blueprints/recipes/masked_autoencoder_probe.yaml --data {MNIST}"
 RESULTS = (
     Result(
         "mlp",
@@ -361,7 +420,29 @@ RESULTS = (
         "dcgan:torch --set channels=1 --set levels=3 --set filters=32 --recipe"
         " blueprints/recipes/dcgan.yaml"
         f" --data {MNIST}",
-        gan_confidence_by_lenet,
+        confidence_by_lenet,
+        "90%",
+    ),
+    Result(
+        "conditional_gan",
+        "Conditional GAN of MNIST, evaluated with the LeNet-5 above",
+        f"blueprints/recipes/conditional_gan.yaml --data {MNIST}",
+        classes_by_lenet,
+        "95%",
+    ),
+    Result(
+        "vae",
+        "Variational autoencoder of MNIST, 16 values per image",
+        f"blueprints/recipes/vae.yaml --data {MNIST}",
+        error_below_components,
+        "below principal components",
+        link_mnist,
+    ),
+    Result(
+        "ddpm",
+        "Diffusion on MNIST, evaluated with the LeNet-5 above",
+        f"blueprints/recipes/ddpm.yaml --data {MNIST}",
+        confidence_by_lenet,
         "90%",
     ),
     Result(
@@ -370,6 +451,45 @@ RESULTS = (
         f"blueprints/recipes/encoder.yaml --recipe blueprints/recipes/simclr.yaml --data {MNIST}",
         accuracy_above("linear_accuracy", 0.88),
         "88%",
+    ),
+    Result(
+        "byol",
+        "BYOL on MNIST",
+        f"blueprints/recipes/encoder.yaml --recipe blueprints/recipes/byol.yaml --data {MNIST}",
+        accuracy_above("linear_accuracy", 0.88),
+        "88%",
+    ),
+    Result(
+        "barlow_twins",
+        "Barlow Twins on MNIST",
+        "blueprints/recipes/encoder.yaml --recipe blueprints/recipes/barlow_twins.yaml"
+        f" --data {MNIST}",
+        accuracy_above("linear_accuracy", 0.88),
+        "88%",
+    ),
+    Result(
+        "masked_autoencoder_probe",
+        "A linear classifier on a masked autoencoder of MNIST",
+        f"{MAE_PROBE} --recipe blueprints/recipes/masked_autoencoder_probe_pretrained.yaml"
+        " --allow-dir runs/results",
+        against_scratch("accuracy", 0.10),
+        "10 points above from scratch",
+        earlier_runs={
+            "masked_autoencoder": f"blueprints/recipes/masked_autoencoder.yaml --data {MNIST}",
+            "masked_autoencoder_probe_scratch": MAE_PROBE,
+        },
+    ),
+    Result(
+        "distillation",
+        "A small network that learns from a larger one, on 5% of MNIST",
+        f"blueprints/recipes/distillation.yaml --allow-dir runs/results --data {MNIST}",
+        student_and_teacher,
+        "1 point above the student alone",
+        earlier_runs={
+            "distillation_teacher": f"blueprints/recipes/digit_classifier.yaml --data {MNIST}",
+            "distillation_scratch": "blueprints/recipes/digit_classifier.yaml --set filters=2"
+            f" --recipe blueprints/recipes/student_alone.yaml --data {MNIST}",
+        },
     ),
     Result(
         "few_labels",
