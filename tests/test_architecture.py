@@ -54,7 +54,7 @@ ORDER: Mapping[str, str] = {
         cross_validation
     """,
     "archbuilder.compiler": """
-        ir argument_hints unused_functions value_check visible_names
+        ir argument_hints unused_definitions value_check visible_names
         batch_axis constants
         check_arguments keras_object mapping_check unparse
         objective_ir relative_steps

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Final
 
 from archbuilder.compiler.check_arguments import check_arguments, check_call_constants
 from archbuilder.compiler.expand.iteration import check_loop_lengths
@@ -21,7 +20,7 @@ from archbuilder.compiler.parameters import (
     check_required,
     check_type,
 )
-from archbuilder.compiler.unused_functions import warn_unused_functions
+from archbuilder.compiler.unused_definitions import FILE_NETWORK, OBJECTIVE, Uses, warn_unused
 from archbuilder.compiler.variant_check import check_variants
 from archbuilder.compiler.visible_names import VisibleNames, block_params, file_holders
 from archbuilder.diagnostics.errors import Diagnostics, quote
@@ -39,7 +38,7 @@ from archbuilder.language.ast import (
     inner_steps,
 )
 from archbuilder.language.block_arguments import may_have_steps, wraps_block
-from archbuilder.language.call_graph import find_cycles, unused_roots
+from archbuilder.language.call_graph import find_cycles
 from archbuilder.language.deferred_values import DeferredValue
 from archbuilder.language.formulas import Formula
 from archbuilder.language.modules import (
@@ -76,49 +75,34 @@ def check_program(program: Program, limits: Limits, diagnostics: Diagnostics) ->
     # After an error, names may seem unused because their use could not be decoded.
     if not diagnostics.error_count:
         for checker in checkers:
-            checker.warn_unused()
+            warn_unused(checker.document, checker.uses, diagnostics)
     return any(checker.reads_shapes for checker in checkers)
 
 
-_OBJECTIVE: Final = "the objective"
-"""The key of the objective in the call graph."""
-_FILE_NETWORK: Final = ""
-"""The key of the file's network in the call graph. Not its name, which a block may have too."""
-
-
 class _ProgramChecker:
-    """Checks one file.
-
-    `imported_blocks` collects the blocks that files use from other files; the checkers of all files
-    share it.
-    """
+    """Checks one file, and collects what it uses."""
 
     def __init__(self, program: Program, reader: FieldReader, imported_blocks: set[Block]) -> None:
         self._program = program
-        self._document = program.document
+        self.document = program.document
         self._reader = reader
         self._diagnostics = reader.diagnostics
-        self._imported_blocks = imported_blocks
-        self._file_params_used: set[str] = set()
-        self._used_names: set[str] = set()
-        self._called_functions: set[str] = set()
-        self._unused_params: list[tuple[Param, str]] = []
-        self._call_graph: dict[str, dict[str, Span]] = {}
+        self.uses = Uses(imported_blocks)
         self.reads_shapes = False
 
     def check(self) -> None:
         """Report all errors in the file, and collect what it uses."""
-        document = self._document
+        document = self.document
         self._check_file()
         for name, network in document.networks.items():
             if document.is_single_network:
-                self._check_block(_FILE_NETWORK, network, "")
+                self._check_block(FILE_NETWORK, network, "")
             else:
                 self._check_block(name, network, f"network '{name}'")
         if document.objective is not None:
             self._program = objective_program(self._program, document.objective)
             for block in document.objective.blocks:
-                self._check_block(_OBJECTIVE, block, "the objective")
+                self._check_block(OBJECTIVE, block, "the objective")
         # With an objective, blocks may be parts of it. The expansion reports one that a network
         # uses.
         for name, block in document.blocks.items():
@@ -127,12 +111,12 @@ class _ProgramChecker:
 
     def _check_file(self) -> None:
         """Check the parameters, imports, variants and expectations of the file."""
-        document = self._document
+        document = self.document
         params = document.params
         holders = file_holders(params)
-        scope = VisibleNames(_FILE_NETWORK, frozenset(params), self._file_params_used, holders)
+        scope = VisibleNames(FILE_NETWORK, frozenset(params), self.uses.file_params, holders)
         for name, param in params.items():
-            holder = holders.get(name, _FILE_NETWORK)
+            holder = holders.get(name, FILE_NETWORK)
             self._check_defaults({name: param}, replace(scope, block=holder))
         numbers = () if document.objective is None else document.objective.values()
         for value in (document.data, document.training, *numbers):
@@ -163,7 +147,7 @@ class _ProgramChecker:
 
     def _check_block(self, name: str, block: Block, title: str) -> None:
         param_names = frozenset(block.params)
-        file_params = self._document.params
+        file_params = self.document.params
         scope = VisibleNames(
             name,
             param_names | frozenset(file_params),
@@ -185,10 +169,10 @@ class _ProgramChecker:
         for output in block.outputs or ():
             self._check_names(output.ref, step_scope)
         # A parameter of the block hides that of the file.
-        self._file_params_used |= scope.names_read - param_names
+        self.uses.file_params |= scope.names_read - param_names
         for param in block.params.values():
             if param.name not in scope.names_read:
-                self._unused_params.append((param, f" of {title}" if title else ""))
+                self.uses.unused_params.append((param, f" of {title}" if title else ""))
 
     def _check_defaults(self, params: Mapping[str, Param], scope: VisibleNames) -> None:
         for param in params.values():
@@ -277,7 +261,7 @@ class _ProgramChecker:
         if value is None:
             return
         scope.names_read.update(name for name, _ in value.names())
-        self._called_functions.update(value.calls())
+        self.uses.functions.update(value.calls())
         tree = value.tree
         for item in [each.value for each in tree] if isinstance(tree, MappingNode) else [tree]:
             if not may_have_steps(item):
@@ -296,7 +280,7 @@ class _ProgramChecker:
             self._check_parameter_call(call, call.parameter, scope)
             return
         # `resnet.bottleneck` uses the import `resnet`.
-        self._used_names.add(call.callee.partition(".")[0])
+        self.uses.names.add(call.callee.partition(".")[0])
         callee = resolve_callee(self._program, call.callee)
         if callee is None:
             self._check_loose_names(call.arguments, scope)
@@ -332,7 +316,7 @@ class _ProgramChecker:
             if callee.imported is None:
                 self._add_call(scope.block, call.callee, call.span)
             else:
-                self._imported_blocks.add(callee.block)
+                self.uses.imported_blocks.add(callee.block)
             self._check_block_arguments(callee, call, scope, is_complete=is_complete)
 
     def _wrapped_argument(
@@ -386,7 +370,7 @@ class _ProgramChecker:
     def _check_names(self, value: DeferredValue | None, scope: VisibleNames) -> None:
         if value is None:
             return
-        self._called_functions.update(value.calls())
+        self.uses.functions.update(value.calls())
         if value.reads_shapes:
             self.reads_shapes = True
             scope.check_tensors(value, self._diagnostics)
@@ -396,48 +380,14 @@ class _ProgramChecker:
                 scope.report_unknown(name, span, self._diagnostics)
 
     def _add_call(self, caller: str, callee: str, span: Span) -> None:
-        self._call_graph.setdefault(caller, {}).setdefault(callee, span)
+        self.uses.call_graph.setdefault(caller, {}).setdefault(callee, span)
 
     def _check_recursion(self) -> None:
         """Report blocks that call themselves, directly or through others, each cycle once."""
-        for cycle, span in find_cycles(self._call_graph):
+        for cycle, span in find_cycles(self.uses.call_graph):
             noun = "parameter" if cycle[0].startswith("$") else "block"
             self._diagnostics.error(
                 "recursive-definition",
                 f"{noun} '{cycle[0]}' contains itself: {' -> '.join(cycle)}",
                 span,
             )
-
-    def warn_unused(self) -> None:
-        """Warn about parameters, imports and blocks that nothing uses.
-
-        Must run after the checks of all files, since a block may be used by other files alone.
-        """
-        document = self._document
-        for param in document.params.values():
-            if param.name not in self._file_params_used:
-                self._unused_params.append((param, ""))
-        for param, owner_text in self._unused_params:
-            self._diagnostics.warning(
-                "unused-parameter",
-                f"the parameter '{param.name}'{owner_text} is not used",
-                param.span,
-            )
-        warn_unused_functions(document.functions, self._called_functions, self._diagnostics)
-        for name, imported in document.imports.items():
-            if name not in self._used_names:
-                self._diagnostics.warning(
-                    "unused-import", f"the import '{name}' is not used", imported.span
-                )
-        # The blocks of a file without a network are there for other files to import.
-        if not document.networks:
-            return
-        # Reachable from a network or another file, rather than called at all: unused blocks may
-        # call each other.
-        roots = {name for name, each in document.blocks.items() if each in self._imported_blocks}
-        roots |= {_FILE_NETWORK, _OBJECTIVE} | (
-            set() if document.is_single_network else {*document.networks}
-        )
-        for name in unused_roots(document.blocks, self._call_graph, roots):
-            span = document.blocks[name].span
-            self._diagnostics.warning("unused-block", f"the block '{name}' is not used", span)
