@@ -145,7 +145,7 @@ EXAMPLES = {
       - Conv2D: {filters: 4, kernel_size: 3, activation: tanh}
       - Conv2D: {filters: 1, kernel_size: 1}
 """,
-        "{logits: true}",
+        "{logits: true, distance: 10}",
         targets="{target: others}",
     ),
     "cyclegan": LibraryExample(

@@ -200,7 +200,7 @@ def pix2pix_generator(batch: Batch, generator: keras.Model, network: keras.Model
     fake = generator(batch.images)
     score = tf.nn.sigmoid(network({"image": batch.images, "target": fake}))
     distance = tf.reduce_mean(tf.abs(batch.others - fake))
-    return 100 * distance - tf.reduce_mean(tf.math.log(score))
+    return 10 * distance - tf.reduce_mean(tf.math.log(score))
 
 
 def cyclegan_generator(
