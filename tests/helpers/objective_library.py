@@ -109,7 +109,7 @@ EXAMPLES = {
 """,
         "{beta: 4}",
     ),
-    "gan": LibraryExample(_GAN, "{logits: true}"),
+    "gan": LibraryExample(_GAN),
     "lsgan": LibraryExample(_GAN, "{noise: uniform, lowest: -1}"),
     "wgan_gp": LibraryExample(_GAN, "{critic_steps: 1}"),
     "conditional_gan": LibraryExample(
@@ -130,7 +130,6 @@ EXAMPLES = {
       - Dense: {units: 4, activation: tanh}
       - Dense: 1
 """,
-        "{logits: true}",
         targets="{label: labels}",
     ),
     "pix2pix": LibraryExample(
@@ -145,7 +144,7 @@ EXAMPLES = {
       - Conv2D: {filters: 4, kernel_size: 3, activation: tanh}
       - Conv2D: {filters: 1, kernel_size: 1}
 """,
-        "{logits: true, distance: 10}",
+        "{distance: 10}",
         targets="{target: others}",
     ),
     "cyclegan": LibraryExample(
