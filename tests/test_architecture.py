@@ -77,7 +77,7 @@ ORDER: Mapping[str, str] = {
         formula_lowering
         lowering
         networks objective_checks
-        network_inputs
+        network_inputs objective_numbers
         objective_results
         objectives
     """,

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from archbuilder.compiler.check_arguments import check_object
 from archbuilder.compiler.expand.dead_nodes import eliminate_dead_nodes
 from archbuilder.compiler.expand.lowering import Expander
 from archbuilder.compiler.expand.network_inputs import resolve_network_input, with_input_shape
@@ -23,6 +22,7 @@ from archbuilder.compiler.expand.objective_checks import (
     read_memories,
     warn_of_untrained_networks,
 )
+from archbuilder.compiler.expand.objective_numbers import ObjectiveNumbers
 from archbuilder.compiler.expand.objective_results import (
     check_probes,
     expand_probes,
@@ -32,7 +32,6 @@ from archbuilder.compiler.expand.scope import PREVIOUS, FileScope, Scope, Symbol
 from archbuilder.compiler.expand.size_limit import check_step_count
 from archbuilder.compiler.expand.tensors import ERROR_REFS, TensorRefs
 from archbuilder.compiler.ir import Graph, Node, TensorRef
-from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.compiler.objective_ir import (
     Memory,
     NetworkCopy,
@@ -47,13 +46,10 @@ from archbuilder.compiler.objective_ir import (
     needed_nodes,
     networks_by_name,
 )
-from archbuilder.compiler.relative_steps import check_boundaries
-from archbuilder.compiler.value_check import check_value
 from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import Block
-from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator
-from archbuilder.language.keyword_schemas import Schema
+from archbuilder.language.deferred_values import ValueEvaluator
 from archbuilder.language.objective_ast import (
     LossDeclaration,
     ObjectiveBlock,
@@ -61,7 +57,7 @@ from archbuilder.language.objective_ast import (
     SampleDeclaration,
 )
 from archbuilder.language.objective_operations import objective_callees
-from archbuilder.yaml.nodes import MappingNode, Tree, to_plain
+from archbuilder.yaml.nodes import to_plain
 
 _MAX_STEPS: Final = 100
 _MAX_MEMORY: Final = 10_000_000
@@ -126,6 +122,7 @@ class _ObjectiveExpansion:
         self._file = replace(objective.file, program=program)
         self._variables = objective.file.variables
         self._frozen = tuple(each.name for each in declared.frozen)
+        self._numbers = ObjectiveNumbers(evaluator, self._variables)
         self._evaluator = evaluator
         self._diagnostics: Diagnostics = evaluator.diagnostics
         self._tracker = evaluator.diagnostics.track_errors()
@@ -139,30 +136,14 @@ class _ObjectiveExpansion:
         names |= {each.name: each.span for each in declared.memories}
         steps = self._expand_steps(declared.block, names, [each.name for each in columns])
         scope = steps.scope
-        metrics = [
-            ObjectiveMetric(
-                each.name,
-                ref,
-                each.function,
-                each.step.span,
-            )
-            for each in declared.metrics
-            # As an output of a network, it is left out together with its step.
-            if not scope.is_skipped(each.step.name)
-            for ref in self._resolve(each.step, scope)
-        ]
-        memories = tuple(
-            Memory(each.name, ref, length, each.span)
-            for each in declared.memories
-            for ref in self._resolve(each.step, scope)
-            for length in self._integer(each.length, "the length of a memory", _MAX_MEMORY)
-        )
+        metrics = self._metrics(scope)
+        memories = self._memories(scope)
         probes = [
             *expand_probes(
                 declared.probes,
                 columns,
                 lambda reference: self._resolve(reference, scope),
-                self._number,
+                self._numbers.number,
                 self._diagnostics,
             )
         ]
@@ -205,6 +186,23 @@ class _ObjectiveExpansion:
             declared.span,
         )
 
+    def _metrics(self, scope: Scope) -> list[ObjectiveMetric]:
+        return [
+            ObjectiveMetric(each.name, ref, each.function, each.step.span)
+            for each in self._declared.metrics
+            # As an output of a network, it is left out together with its step.
+            if not scope.is_skipped(each.step.name)
+            for ref in self._resolve(each.step, scope)
+        ]
+
+    def _memories(self, scope: Scope) -> tuple[Memory, ...]:
+        return tuple(
+            Memory(each.name, ref, length, each.span)
+            for each in self._declared.memories
+            for ref in self._resolve(each.step, scope)
+            for length in self._numbers.integer(each.length, "the length of a memory", _MAX_MEMORY)
+        )
+
     def _expand_steps(
         self, block: Block, names: Mapping[str, Span], columns: Sequence[str]
     ) -> _Steps:
@@ -245,7 +243,7 @@ class _ObjectiveExpansion:
         outputs = self._resolve(reference, steps.scope, steps.outputs)
         counts: tuple[int, ...] = (_DEFAULT_SAMPLES,)
         if declared.count is not None:
-            counts = self._integer(declared.count, "'count'", _MAX_SAMPLES)
+            counts = self._numbers.integer(declared.count, "'count'", _MAX_SAMPLES)
         for output in outputs:
             for count in counts:
                 nodes = self._live_nodes(steps.nodes, [output], "sample")
@@ -331,7 +329,9 @@ class _ObjectiveExpansion:
                 for weight in self._weight(loss)
             )
             steps = (
-                (1,) if update.steps is None else self._integer(update.steps, "'steps'", _MAX_STEPS)
+                (1,)
+                if update.steps is None
+                else self._numbers.integer(update.steps, "'steps'", _MAX_STEPS)
             )
             optimizer = None
             if update.optimizer is not None:
@@ -358,7 +358,7 @@ class _ObjectiveExpansion:
     def _weight(self, loss: LossDeclaration) -> tuple[ScheduledNumber, ...]:
         if loss.weight is None:
             return (1.0,)
-        return self._scheduled_number(loss.weight, f"the weight of '{loss.name}'")
+        return self._numbers.scheduled(loss.weight, f"the weight of '{loss.name}'")
 
     def _reached_networks(self, refs: list[TensorRef], nodes: tuple[Node, ...]) -> tuple[str, ...]:
         """Return the networks that some tensors depend on, and the layers of the objective."""
@@ -368,7 +368,7 @@ class _ObjectiveExpansion:
 
     def _network_copies(self) -> Iterable[NetworkCopy]:
         for copy in self._declared.copies:
-            for momentum in self._scheduled_number(copy.momentum, "the momentum of a copy"):
+            for momentum in self._numbers.scheduled(copy.momentum, "the momentum of a copy"):
                 if isinstance(momentum, float) and not 0 <= momentum <= 1:
                     self._diagnostics.error(
                         "out-of-range",
@@ -376,30 +376,3 @@ class _ObjectiveExpansion:
                         copy.momentum.span,
                     )
                 yield NetworkCopy(copy.name, copy.network.name, momentum, copy.span)
-
-    def _scheduled_number(self, value: DeferredValue, title: str) -> tuple[ScheduledNumber, ...]:
-        """Evaluate a number or a schedule; report an error and return none."""
-        tree = self._evaluator.evaluate(value, self._variables)
-        if isinstance(tree, MappingNode):
-            if not check_object("schedule", tree, self._diagnostics, allow_expressions=False):
-                return ()
-            schedule = KerasObject.from_tree("schedule", tree)
-            check_boundaries(schedule, self._diagnostics)
-            return (schedule,)
-        return self._checked_number(tree, title, {"type": "number"})
-
-    def _integer(self, value: DeferredValue, title: str, maximum: int) -> tuple[int, ...]:
-        """Evaluate an integer from 1 on; report an error and return none."""
-        schema: Schema = {"type": "integer", "minimum": 1, "maximum": maximum}
-        return tuple(map(int, self._number(value, title, schema)))
-
-    def _number(self, value: DeferredValue, title: str, schema: Schema) -> tuple[float, ...]:
-        """Evaluate a number of a schema; report an error and return none."""
-        tree = self._evaluator.evaluate(value, self._variables)
-        return self._checked_number(tree, title, schema)
-
-    def _checked_number(self, tree: Tree | None, title: str, schema: Schema) -> tuple[float, ...]:
-        if tree is None or not check_value(tree, schema, title, self._diagnostics):
-            return ()
-        number = to_plain(tree)
-        return (float(number),) if isinstance(number, int | float) else ()
