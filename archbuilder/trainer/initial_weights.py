@@ -177,9 +177,10 @@ def _select_model_file(opener: DataFileOpener, config: InitialWeightsConfig, net
     It is the file of the network of the same name, or else the only one, or else that of the result
     of the objective.
     """
+    files = opener.list_dir(config.file) or ()
     names = [
         each
-        for each in opener.list_dir(config.file) or ()
+        for each in files
         if each.endswith(MODEL_SUFFIX) and not each.endswith(BEST_SUFFIX + MODEL_SUFFIX)
     ]
     name = f"{network}{MODEL_SUFFIX}"
@@ -187,8 +188,7 @@ def _select_model_file(opener: DataFileOpener, config: InitialWeightsConfig, net
         return name
     if len(names) == 1:
         return names[0]
-    result = f"{_result_network(opener, config)}{MODEL_SUFFIX}"
-    if result in names:
+    if RUN_JSON in files and (result := _result_network(opener, config) + MODEL_SUFFIX) in names:
         return result
     run = quote(config.file.path, 200)
     if not names:

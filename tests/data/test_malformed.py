@@ -32,6 +32,11 @@ layers:
   - Embedding: {input_dim: 9, output_dim: 4}
   - GlobalAveragePooling1D
   - Dense: {units: 2, activation: softmax}"""
+SOURCE_AND_TARGET = """\
+inputs: {source: {shape: [4], dtype: int32}, target: {shape: [4], dtype: int32}}
+layers:
+  - {Embedding: {input_dim: 9, output_dim: 4}, from: target}
+  - Dense: {units: 9, activation: softmax}"""
 WORDS = """\
 inputs: {x: {shape: [4], dtype: int32}}
 layers:
@@ -652,7 +657,7 @@ FEATURES = (
         files={"t.tsv": "u\tv\nw\n"},
         data="pairs: {file: t.tsv}",
         training="objective: sequence_to_sequence",
-        network=TOKENS,
+        network=SOURCE_AND_TARGET,
         message="error[invalid-data]: 't.tsv':2 is not a pair of texts separated by one tab",
         at="t.tsv",
     ),

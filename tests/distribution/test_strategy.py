@@ -20,7 +20,6 @@ from safetensors.numpy import load_file
 
 from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.pipeline import AdaptedDataset
-from archbuilder.data.source_dataset import UNNAMED
 
 SEVERAL = ("supervised",)
 """Those that take several steps at once, which takes replicas long to trace."""
@@ -127,9 +126,9 @@ def test_each_worker_reads_its_share(folder: Path, workers: Path):
     for index, rows_of_worker in enumerate(rows):
         for line in (folder / f"rows-{index}").read_text().splitlines():
             inputs, dataset, numbers = json.loads(line)
-            # Masked language models alone have a single input without a name. The next sentence
-            # may be from any example, so that they read the batch.
-            if inputs != [UNNAMED]:
+            # Masked language models alone read `text`. The next sentence may be from any example,
+            # so that they read the batch.
+            if inputs != ["text"]:
                 rows_of_worker[dataset] |= {*numbers}
     assert rows[0].keys() == rows[1].keys()
     assert len(rows[0]) >= 2 * len(EVERYTHING) - 2

@@ -79,24 +79,6 @@ def test_metric_names_agree_everywhere(
     assert json.loads(capsys.readouterr().out).keys() == NAMES
 
 
-def test_perplexity_leaves_out_regularizers():
-    """It is the exponential of the crossentropy alone, in training and in evaluation."""
-    x = keras.Input((4,))
-    outputs = keras.layers.Dense(CLASSES, activation="softmax", kernel_regularizer="l2")(x)
-    learner = SingleNetworkModel(keras.Model(x, outputs))
-    crossentropy = keras.losses.SparseCategoricalCrossentropy()
-    learner.compile("sgd", crossentropy, perplexity=True, jit_compile=False)
-    examples = np.random.default_rng(0).normal(size=(10, 4)).astype("f"), np.arange(10) % CLASSES
-    batches = tf.data.Dataset.from_tensor_slices(examples).batch(5)
-    expected = np.exp(float(crossentropy(examples[1], learner.network(examples[0]))))
-    metrics = learner.evaluate(batches, return_dict=True, verbose=0)
-    assert metrics["perplexity"] == pytest.approx(expected, rel=1e-6)
-    assert np.exp(metrics["loss"]) > 1.01 * expected
-    learner.optimizer.learning_rate = 0.0
-    trained = learner.fit(batches.repeat(), steps_per_epoch=2, shuffle=False, verbose=0).history
-    assert trained["perplexity"][0] == pytest.approx(expected, rel=1e-6)
-
-
 @pytest.mark.parametrize("ignored", [255, -1, 1])
 def test_metrics_ignore_the_ignored_class(ignored: int):
     """All metrics of class numbers do, be the ignored class one of the network's or not."""
