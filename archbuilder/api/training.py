@@ -216,6 +216,9 @@ def run_training(
     # Only the chief opens it: workers that each took the next free directory would take different
     # ones.
     run_dir = broadcast_run_dir(open_run_dir, devices.workers)
+    log = chief_log(options.log, is_chief=run_dir.is_writer)
+    for warning in inputs.warnings:
+        log(f"warning: {warning.message} ({warning.span})")
     try:
         return train_run(
             inputs.graphs,
@@ -226,7 +229,7 @@ def run_training(
                 inputs.blueprint_text, words, config.allow_dirs, inputs.blueprint_file
             ),
             limits=options.limits,
-            log=chief_log(options.log, is_chief=run_dir.is_writer),
+            log=log,
             devices=devices,
             from_data=None if inputs.from_data is None else inputs,
             progress=options.progress if run_dir.is_writer else None,

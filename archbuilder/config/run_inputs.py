@@ -29,7 +29,7 @@ from archbuilder.config.run_config import (
 from archbuilder.config.sources import DataConfig, DataPath
 from archbuilder.config.split import SplitConfig
 from archbuilder.config.training import Recipe, TrainingConfig
-from archbuilder.diagnostics.errors import UsageError, quote, quote_list
+from archbuilder.diagnostics.errors import Diagnostic, UsageError, quote, quote_list
 from archbuilder.files import path_status
 from archbuilder.files.blueprint_files import check_exists, read_sandboxed_file
 from archbuilder.files.sandbox import SandboxPath
@@ -64,6 +64,8 @@ class RunInputs:
     """The expanded blueprint; empty if the networks are not those of a run."""
     blueprint_file: Path | None = None
     """The blueprint that the user wrote; None for a run that exists already."""
+    warnings: tuple[Diagnostic, ...] = ()
+    """Warnings about the recipe of a new run."""
     from_data: SizesFromData | None = None
     """Parameters that have their defaults until the data is loaded; None if there are none."""
 
@@ -82,7 +84,9 @@ class RunInputs:
             UsageError: if there is no such file or directory.
         """
         check_exists(file)
-        return self.with_training({"weights": (InitialWeightsConfig(DataPath(str(file))),)})
+        weights = (InitialWeightsConfig(DataPath(str(file))),)
+        # The warnings may be about weights that the recipe lacks.
+        return dataclasses.replace(self.with_training({"weights": weights}), warnings=())
 
     def with_sizes(self, values: Mapping[str, int]) -> RunInputs:
         """Return the inputs with the numbers of the data as values of their parameters.
@@ -212,7 +216,7 @@ def new_run_inputs(
             select_data(recipe, data_argument), require_training(recipe), request.allow_dirs
         )
         text = unparse(graphs, name=loaded.name, title=loaded.title, array_path=recorded_array_path)
-        return RunInputs(loaded.name, graphs, config, text, loaded.files[0])
+        return RunInputs(loaded.name, graphs, config, text, loaded.files[0], recipe.warnings)
 
     inputs = make_inputs({})
     sizes = loaded.sizes_from_data(variant=variant, **request.params)

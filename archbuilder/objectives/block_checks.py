@@ -16,7 +16,7 @@ from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, quote
 from archbuilder.formatting import plural
 from archbuilder.objectives.block_calls import StepContext, select
 from archbuilder.objectives.block_model import trained_variables
-from archbuilder.objectives.block_trial import TrialRun, compares_classes
+from archbuilder.objectives.block_trial import TRIAL_ROWS, TrialRun, compares_classes
 from archbuilder.trainer.log_format import LogFn
 
 
@@ -34,18 +34,22 @@ def check_gradients(trial: TrialRun, log: LogFn) -> None:
 
 
 def check_features(trial: TrialRun) -> None:
-    """Check that the features of probes have a row for each example.
+    """Check that the features of probes are one tensor with a row for each example.
 
     Raises:
-        BlueprintError: if those of a probe have one number for the batch.
+        BlueprintError: if those of a probe are not.
     """
     diagnostics = Diagnostics()
     for probe in trial.runner.graph.probes:
-        if not select(probe.features, trial.values)[0].shape.rank:
+        tensors = select(probe.features, trial.values)
+        if len(tensors) > 1:
+            message = f"'{probe.features}' has {len(tensors)} outputs; select one"
+            diagnostics.error("unknown-output", message, probe.span)
+        elif tensors[0].shape[:1] != (TRIAL_ROWS,):
             diagnostics.error(
                 "invalid-inputs",
-                f"'{probe.features}' is one number for the batch, and a probe needs features of"
-                " each example",
+                f"'{probe.features}' has no row for each example, which the features of a probe"
+                " need",
                 probe.span,
             )
     diagnostics.raise_errors()

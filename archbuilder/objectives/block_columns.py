@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -161,12 +162,23 @@ def _adapt_column(
             " this name; write the one whose size and scale they get, as in 'inputs:"
             f" {{{column.name}: {name}.{graph.inputs[0].name}}}'"
         )
-    dtype = tf.int32 if feature.column.dtype.kind in "iub" else tf.float32
+    is_integer = feature.column.dtype.kind in "iub"
+    convert = _to_labels if is_integer and feature.column.shape == (1,) else _to_numbers
+    dtype = tf.int32 if is_integer else tf.float32
     return AdaptedColumn(
         feature.column,
-        InputAdapter((lambda x: tf.cast(x, dtype),), ()),
+        InputAdapter((partial(convert, dtype=dtype),), ()),
         num_categories=feature.num_categories,
     )
+
+
+def _to_numbers(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    return tf.cast(values, dtype)
+
+
+def _to_labels(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Return one label for each example: formulas would pair labels `[n, 1]` with all examples."""
+    return tf.cast(values[:, 0], dtype)
 
 
 def _network_input(

@@ -90,7 +90,12 @@ class Sampler:
                 if self._last_uses[name] == node.name and name != self._sample.output.node:
                     del values[name]
         self._check_weights()
-        (samples,) = select(self._sample.output, values)
+        samples, *others = select(self._sample.output, values)
+        if others:
+            raise UsageError(
+                f"'sample' ({self._sample.span}) ends in {len(others) + 1} outputs; select one"
+                " under 'output'"
+            )
         if not samples.shape.rank or samples.shape[0] != size:
             raise UsageError(
                 f"'sample' ({self._sample.span}) returns {list(samples.shape)} for {size} samples,"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import keras
 import tensorflow as tf
@@ -40,7 +40,8 @@ from archbuilder.objectives.block_calls import StepContext, Tensors, select
 from archbuilder.objectives.block_runner import BlockRunner
 from archbuilder.objectives.token_masking import draw_tokens
 
-_ROWS = 2
+TRIAL_ROWS: Final = 3
+"""Number of examples of a trial run; few, and seldom the length of another axis."""
 _NUMBER_BYTES = 4
 
 
@@ -73,7 +74,7 @@ class TrialRun:
             BlueprintError: if a step does not take its inputs, or does not fit into memory.
             UsageError: if a memory is of a step without rows.
         """
-        spec = eval_batches(dataset, batch_size=_ROWS).element_spec[0]
+        spec = eval_batches(dataset, batch_size=TRIAL_ROWS).element_spec[0]
         largest = {name: (each.num_categories or 1) - 1 for name, each in dataset.inputs.items()}
         columns = {name: (_filled(each, largest[name]),) for name, each in spec.items()}
         trial = cls(runner, limits, batch_size, columns, max(largest.values(), default=0) + 1)
@@ -98,10 +99,10 @@ class TrialRun:
                 shape = drawn_shape(node, self.values)
                 self._check_memory(node, shape)
                 self.shapes[node.name] = shape
-                self.values[node.name] = (draw(node, (_ROWS, *shape), tf.constant([0, 0])),)
+                self.values[node.name] = (draw(node, (TRIAL_ROWS, *shape), tf.constant([0, 0])),)
             elif node.operation in TOKEN_OPERATIONS:
                 (tokens,) = select(node.input_refs()[0], self.values)
-                share = BatchShare(tf.constant(0, tf.int64), tf.range(_ROWS, dtype=tf.int64))
+                share = BatchShare(tf.constant(0, tf.int64), tf.range(TRIAL_ROWS, dtype=tf.int64))
                 seed = tf.constant([0, 0])
                 self.values[node.name] = draw_tokens(node, tokens, seed, share, self.vocabulary)
             elif node.operation == AUGMENT:
@@ -112,6 +113,7 @@ class TrialRun:
                 self.values[node.name] = tuple(map(tf.zeros_like, by))
             else:
                 _check_classes(node, self.values)
+                _check_shapes(node, self.values)
                 self._check_tables(node)
                 self.values |= self.runner.run([node], self.values, context)
 
@@ -198,9 +200,33 @@ def _check_classes(node: Node, values: Mapping[str, Tensors]) -> None:
         )
 
 
+def _check_shapes(node: Node, values: Mapping[str, Tensors]) -> None:
+    """Check that a loss of values has a target for each: Keras would repeat those of axes of 1.
+
+    Raises:
+        BlueprintError: if it has not.
+    """
+    traits = LOSS_TRAITS.get(node.operation.removeprefix(LOSS_PREFIX))
+    if traits is None or traits.targets not in ("values", "probabilities"):
+        return
+    (targets,) = select(labels_of(node), values)
+    (predictions,) = select(predictions_of(node), values)
+    # Keras itself removes or adds a last axis of length 1.
+    shapes = [[*each.shape] for each in (targets, predictions)]
+    compared = {tuple(each[:-1] if each[-1:] == [1] else each) for each in shapes}
+    # One number for all examples is meant for all of them.
+    if len(compared - {()}) > 1:
+        _report(
+            "shape-mismatch",
+            node,
+            f"'{node.name}' ({node.operation}) compares {shapes[0][1:]} with {shapes[1][1:]} for"
+            " each example",
+        )
+
+
 def _filled(spec: tf.TensorSpec, value: int) -> tf.Tensor:
     sizes = [1 if size is None else size for size in spec.shape[1:]]
-    return tf.fill([_ROWS, *sizes], tf.cast(value, spec.dtype))
+    return tf.fill([TRIAL_ROWS, *sizes], tf.cast(value, spec.dtype))
 
 
 def make_memories(

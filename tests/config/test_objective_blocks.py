@@ -254,6 +254,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         (
             MINIMIZE,
+            MINIMIZE + "\n    result: [net]",
+            "net.yaml:17:13: 'result' must be the name of a network",
+        ),
+        (
+            MINIMIZE,
             MINIMIZE + "\n    result: net.features",
             "net.yaml:17:13: the network 'net' has no output 'features'",
         ),
@@ -355,6 +360,9 @@ def test_frozen_networks_without_weights(folder: Path, capsys: pytest.CaptureFix
         assert main(["validate", "net.yaml", "--error-format", "json"]) == 0
         warnings = [f"{e['line']}: {e['message']}" for e in json.loads(capsys.readouterr().out)]
         assert warnings == ["9: the frozen network 'second' keeps its random weights"] * count
+        main(["train", "net.yaml"])  # it has no data
+        printed = capsys.readouterr().out.count("warning: the frozen network 'second' keeps")
+        assert printed == count
 
 
 FILE = """archbuilder: 1

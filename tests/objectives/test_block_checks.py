@@ -61,6 +61,11 @@ def train(total: str) -> int:
             "the objective has no weights to train",
         ),
         (
+            "{losses.MeanSquaredError: , from: [x, prediction], name: total}",
+            "net.yaml:14:10",
+            "'total' (losses.MeanSquaredError) compares [3] with [2] for each example",
+        ),
+        (
             "{Normal: [90000, 90000, 90000], name: total}",
             "net.yaml:14:10",
             "'total' (Normal) draws (90000, 90000, 90000) for each example, which needs",
@@ -113,12 +118,36 @@ def test_warnings_and_whole_batches(folder: Path, capfd: pytest.CaptureFixture[s
     assert row["position"] == row["val_position"] == 2
 
 
-def test_features_of_a_probe_have_rows(capfd: pytest.CaptureFixture[str]):
-    """One number for the batch tells nothing about an example."""
-    text = BLUEPRINT.replace("{formula: size, name: seen}", "{formula: mean(size), name: seen}")
-    probed = text.replace("metrics: {seen: seen}", "probe: {knn: seen}")
-    Path("net.yaml").write_text(probed)
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        ("mean(size)", "'seen' has no row for each example, which the features of a probe need"),
+        ("max(other, axis=0)", "'seen' has no row for each example"),
+        ("split(other, 2, axis=-1)", "'seen' has 2 outputs; select one"),
+    ],
+)
+def test_features_of_a_probe_have_rows(
+    features: str, message: str, capfd: pytest.CaptureFixture[str]
+):
+    """What belongs to a whole batch tells nothing about an example."""
+    step = f'{{formula: "{features}", name: seen}}'
+    text = BLUEPRINT.replace("{formula: size, name: seen}", step)
+    Path("net.yaml").write_text(text.replace("metrics: {seen: seen}", "probe: {knn: seen}"))
     assert main(["train", "net.yaml", "--run-dir", "run"]) == 2
     errors = capfd.readouterr().err
-    assert "'seen' is one number for the batch, and a probe needs features of each" in errors
+    assert message in errors
     assert "--> net.yaml:16:18\n" in errors
+
+
+def test_labels_with_an_axis_of_one():
+    """Labels `[n, 1]`, as those of CIFAR, are those of `[n]`, and not paired with all examples."""
+    step = "{formula: \"size * cast(label, 'float32')\", name: total}"
+    losses = []
+    for shape in ((ROWS,), (ROWS, 1)):
+        x = np.eye(ROWS, 3, dtype=np.float32)
+        np.savez("data.npz", x=x, label=np.reshape(np.arange(ROWS) % CLASSES, shape))
+        Path("net.yaml").write_text(BLUEPRINT.replace("{formula: size, name: total}", step))
+        run = f"run-{len(shape)}"
+        assert main(["train", "net.yaml", "--run-dir", run]) == 0
+        losses.append(json.loads(Path(run, "history.jsonl").read_text())["val_loss"])
+    assert losses[0] == losses[1]

@@ -165,6 +165,7 @@ OUTPUT = """{formula: "split(pairs, 2, axis=1)", name: parts}
             "has a Dense, whose weights no",
         ),
         (OUTPUT, '{formula: "sum(faked)"}', "returns [] for 1 samples"),
+        (OUTPUT, '{formula: "split(pairs, 2, axis=1)"}', "ends in 2 outputs; select one"),
     ],
 )
 def test_wrong_samples_stop_the_run_before_training(

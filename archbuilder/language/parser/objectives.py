@@ -95,7 +95,7 @@ def decode_objective(reader: FieldReader, name: str, entry: MappingEntry) -> Obj
         sample=_decode_sample(reader, entries.get("sample")),
         frozen=_references(reader, values.get("frozen"), "'frozen'", "a network"),
         probes=tuple(_decode_probes(reader, values.get("probe"))),
-        result=next(iter(_references(reader, values.get("result"), "'result'", "a network")), None),
+        result=next(iter(_reference(reader, values.get("result"), "'result'", "a network")), None),
         generates=_decode_choice(reader, values.get("generate"), "'generate'", GENERATED_TEXTS),
         span=span,
     )
@@ -115,6 +115,16 @@ def _references(
         else:
             reader.report_unexpected(item, title, f"the name of {noun}")
     return tuple(references)
+
+
+def _reference(
+    reader: FieldReader, tree: Tree | None, title: str, noun: str
+) -> tuple[Reference, ...]:
+    """Decode one name; report anything else and return none."""
+    if isinstance(tree, SequenceNode):
+        reader.report_unexpected(tree, title, f"the name of {noun}")
+        return ()
+    return _references(reader, tree, title, noun)
 
 
 def _named_entries(
@@ -229,7 +239,7 @@ def _decode_metrics(reader: FieldReader, tree: Tree | None) -> Iterator[MetricDe
                 continue
             step = fields["of"]
             function = _decode_choice(reader, fields["function"], "'function'", METRIC_FUNCTIONS)
-        for reference in _references(reader, step, "a metric", "a step")[:1]:
+        for reference in _reference(reader, step, "a metric", "a step"):
             yield MetricDeclaration(entry.key, reference, function)
 
 
@@ -269,7 +279,7 @@ def _decode_copies(reader: FieldReader, tree: Tree | None) -> Iterator[CopyDecla
         fields = _required_fields(reader, entry, COPY_KEYS, "the copy")
         if fields is None:
             continue
-        for network in _references(reader, fields["of"], "'of'", "a network")[:1]:
+        for network in _reference(reader, fields["of"], "'of'", "a network"):
             momentum = reader.decode_value(fields["momentum"])
             yield CopyDeclaration(entry.key, network, momentum, entry.key_span)
 
@@ -279,7 +289,7 @@ def _decode_memories(reader: FieldReader, tree: Tree | None) -> Iterator[MemoryD
         fields = _required_fields(reader, entry, MEMORY_KEYS, "the memory")
         if fields is None:
             continue
-        for step in _references(reader, fields["of"], "'of'", "a step")[:1]:
+        for step in _reference(reader, fields["of"], "'of'", "a step"):
             length = reader.decode_value(fields["length"])
             yield MemoryDeclaration(entry.key, step, length, entry.key_span)
 
@@ -325,7 +335,7 @@ def _decode_probes(reader: FieldReader, tree: Tree | None) -> Iterator[ProbeDecl
             reader.diagnostics.error("missing-key", f"{title} has no 'of'", entry.key_span)
             continue
         labels = _references(reader, fields.get("label"), "'label'", "a column")
-        for features in _references(reader, fields["of"], title, "a step")[:1]:
+        for features in _reference(reader, fields["of"], title, "a step"):
             yield ProbeDeclaration(
                 method,
                 features,
