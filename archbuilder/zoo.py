@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from archbuilder.diagnostics.errors import UsageError, closest_match, quote
+from archbuilder.files import path_status
 
 _PACKAGE: Final = Path(__file__).resolve().parent
 DIRECTORIES: Final = (_PACKAGE / "blueprints", _PACKAGE.parent / "blueprints")
@@ -89,7 +90,7 @@ def find_objective(name: str) -> Path | None:
     if not name.replace("_", "").isalnum():
         return None
     paths = (directory / _OBJECTIVES / f"{name}.yaml" for directory in DIRECTORIES)
-    return next((each for each in paths if each.is_file()), None)
+    return next((each for each in paths if path_status.is_file(each)), None)
 
 
 def gallery_path() -> Path:
