@@ -251,13 +251,17 @@ class ObjectiveGraph:
 
 def needed_nodes(nodes: Sequence[Node], names: Iterable[str]) -> tuple[Node, ...]:
     """Return the nodes that some names need, which may be theirs, in order."""
+    needed = needed_names(nodes, names)
+    return tuple(each for each in nodes if each.name in needed)
+
+
+def needed_names(nodes: Sequence[Node], names: Iterable[str]) -> set[str]:
+    """Return some names, and those of the nodes, columns and memories that they depend on."""
     needed = {*names}
-    reversed_nodes = []
     for node in reversed(nodes):
         if node.name in needed:
-            reversed_nodes.append(node)
             needed.update(each.node for each in node.input_refs())
-    return tuple(reversed(reversed_nodes))
+    return needed
 
 
 def gradient_inputs(node: Node) -> tuple[tuple[TensorRef, ...], tuple[TensorRef, ...]]:

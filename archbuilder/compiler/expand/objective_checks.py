@@ -11,6 +11,7 @@ from archbuilder.compiler.objective_ir import (
     Update,
     gradient_inputs,
     has_automatic_logits,
+    needed_names,
     needed_nodes,
     predictions_of,
 )
@@ -87,9 +88,7 @@ def _check_gradients(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
         if node.operation != GRADIENT:
             continue
         of, by = gradient_inputs(node)
-        needed = {each.node for each in of}
-        for source in needed_nodes(nodes, needed):
-            needed.update(ref.node for ref in source.input_refs())
+        needed = needed_names(nodes, {each.node for each in of})
         for ref in by:
             if ref.node not in needed:
                 with diagnostics.within(node.frame):
@@ -211,9 +210,7 @@ def read_memories(
 
     The outputs are the losses and metrics.
     """
-    read = {each.node for each in outputs}
-    for node in needed_nodes(nodes, read):
-        read.update(each.node for each in node.input_refs())
+    read = needed_names(nodes, {each.node for each in outputs})
     for memory in memories:
         if memory.name not in read:
             diagnostics.warning(
@@ -267,13 +264,11 @@ def check_memories(
     """Report memories whose rows depend on a memory."""
     names = {each.name for each in memories}
     for memory in memories:
-        needed = {memory.value.node}
-        for node in needed_nodes(nodes, needed):
-            needed.update(each.node for each in node.input_refs())
-        if needed & names:
+        read = needed_names(nodes, {memory.value.node}) & names
+        if read:
             diagnostics.error(
                 "invalid-inputs",
-                f"the rows of '{memory.name}' depend on '{min(needed & names)}', a memory",
+                f"the rows of '{memory.name}' depend on '{min(read)}', a memory",
                 memory.span,
             )
 
