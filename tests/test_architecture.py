@@ -196,14 +196,14 @@ ORDER: Mapping[str, str] = {
         import_loader
     """,
     "archbuilder.objectives": """
-        block_calls block_schedules output_activation probe_classifiers ridge
-        block_losses token_masking
-        block_columns
-        block_runner
-        block_model supervised
-        block_batches
-        block_samples block_trial probes
-        block_checks
+        step_context schedules output_activation probe_classifiers ridge
+        losses token_masking
+        columns
+        interpreter
+        model supervised
+        random_draws
+        sampler trial_run probes
+        checks
         block
     """,
     "archbuilder.runs": """
@@ -266,7 +266,6 @@ IMPORT_KERAS = {
 
 DEFERRED = {
     ("archbuilder.config.objectives.block", "archbuilder.objectives"),
-    ("archbuilder.config.objectives.language_models", "archbuilder.objectives"),
     ("archbuilder.config.objectives.supervised", "archbuilder.objectives"),
     ("archbuilder.config.sources.arrays", "archbuilder.data"),
     ("archbuilder.config.sources.audio", "archbuilder.data"),

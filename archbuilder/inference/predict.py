@@ -33,7 +33,7 @@ from archbuilder.inference.predicted_outputs import (
 from archbuilder.inference.result_network import choose_network, input_columns, select_outputs
 from archbuilder.keras_backend import build
 from archbuilder.limits import Limits
-from archbuilder.objectives.block_columns import adapt_network_inputs
+from archbuilder.objectives.columns import adapt_network_inputs
 from archbuilder.trainer.datasets import adapt_datasets, adapt_sets
 from archbuilder.trainer.random_state import preserve_random_state
 from archbuilder.trainer.step_errors import translate_tf_errors

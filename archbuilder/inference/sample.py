@@ -19,9 +19,9 @@ from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.inference.evaluate import TrainedRun, load_trained_weights, make_eval_context
 from archbuilder.keras_backend import build
 from archbuilder.limits import Limits
-from archbuilder.objectives.block_calls import Network
-from archbuilder.objectives.block_columns import adapt_columns
-from archbuilder.objectives.block_samples import Sampler
+from archbuilder.objectives.columns import adapt_columns
+from archbuilder.objectives.sampler import Sampler
+from archbuilder.objectives.step_context import Network
 from archbuilder.objectives.token_masking import text_columns
 from archbuilder.trainer.datasets import adapt_sets
 from archbuilder.trainer.step_errors import translate_tf_errors

@@ -29,22 +29,22 @@ from archbuilder.language.objective_operations import (
     WHOLE_BATCH_OPERATIONS,
 )
 from archbuilder.language.objective_terms import GeneratedText
-from archbuilder.objectives.block_batches import BatchDraws
-from archbuilder.objectives.block_calls import Network
-from archbuilder.objectives.block_checks import (
+from archbuilder.objectives.checks import (
     check_features,
     check_gradients,
     warn_of_long_memories,
     with_label_checks,
 )
-from archbuilder.objectives.block_columns import adapt_columns
-from archbuilder.objectives.block_model import BlockModel, trained_variables
-from archbuilder.objectives.block_runner import BlockRunner
-from archbuilder.objectives.block_samples import Sampler
-from archbuilder.objectives.block_schedules import resolve_schedules
-from archbuilder.objectives.block_trial import TrialRun, make_memories
+from archbuilder.objectives.columns import adapt_columns
+from archbuilder.objectives.interpreter import Interpreter
+from archbuilder.objectives.model import ObjectiveModel, trained_variables
 from archbuilder.objectives.probes import Probes, with_possible_probes
+from archbuilder.objectives.random_draws import BatchDraws
+from archbuilder.objectives.sampler import Sampler
+from archbuilder.objectives.schedules import resolve_schedules
+from archbuilder.objectives.step_context import Network
 from archbuilder.objectives.token_masking import text_columns
+from archbuilder.objectives.trial_run import TrialRun, make_memories
 from archbuilder.trainer.callbacks.sample_images import SampleImages
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import AdaptedDatasets, adapt_sets, log_datasets
@@ -77,18 +77,21 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
     datasets = adapt_sets(context, lambda dataset: adapt_columns(dataset, columns, graphs, texts))
     log_datasets(context, datasets)
     networks = {name: Network(model, graphs[name]) for name, model in models.items()}
-    runner = BlockRunner(objective, {**networks, **copies})
+    interpreter = Interpreter(objective, {**networks, **copies})
     with context.devices.scope():
         trial = TrialRun.of(
-            runner, datasets.train, context.limits, context.config.batch_size * objective.max_steps
+            interpreter,
+            datasets.train,
+            context.limits,
+            context.config.batch_size * objective.max_steps,
         )
         check_gradients(trial, context.log)
         check_features(trial)
         memories = make_memories(objective, trial, context.config.seed)
-        training_model = _make_model(context, config, runner, memories, datasets)
+        training_model = _make_model(context, config, interpreter, memories, datasets)
     datasets = datasets.map(lambda dataset: with_label_checks(dataset, trial))
     warn_of_long_memories(objective, datasets.train, context.log)
-    probes = Probes(context, objective, datasets, runner)
+    probes = Probes(context, objective, datasets, interpreter)
     draws = BatchDraws(
         objective,
         trial.shapes,
@@ -169,17 +172,17 @@ def _build_copies(
 def _make_model(
     context: TrainingContext,
     config: BlockObjective,
-    runner: BlockRunner,
+    interpreter: Interpreter,
     memories: Mapping[str, keras.Variable],
     datasets: AdaptedDatasets,
-) -> BlockModel:
+) -> ObjectiveModel:
     steps_per_epoch = _steps_per_epoch(context, config.graph, datasets)
     batch_count = steps_per_epoch * context.config.epochs
     objective = resolve_schedules(config.graph, batch_count)
     optimizers, variables = [], []
     for update in objective.updates:
-        variables.append(trained_variables(update.networks, runner))
-        trained_model = _model_of(update.networks, runner)
+        variables.append(trained_variables(update.networks, interpreter))
+        trained_model = _model_of(update.networks, interpreter)
         optimizers.append(
             context.make_optimizer(
                 config.optimizer_configs[update.name],
@@ -187,8 +190,8 @@ def _make_model(
                 steps_per_epoch * update.steps,
             )
         )
-    return BlockModel(
-        objective, runner, optimizers, variables, memories, context.execution, batch_count
+    return ObjectiveModel(
+        objective, interpreter, optimizers, variables, memories, context.execution, batch_count
     )
 
 
@@ -201,9 +204,9 @@ class _TrainedParts(keras.Model):
         self.built = True
 
 
-def _model_of(names: Sequence[str], runner: BlockRunner) -> keras.Model:
-    networks = [runner.networks[name].model for name in names if name != OWN_LAYERS]
-    layers = runner.layers if OWN_LAYERS in names else []
+def _model_of(names: Sequence[str], interpreter: Interpreter) -> keras.Model:
+    networks = [interpreter.networks[name].model for name in names if name != OWN_LAYERS]
+    layers = interpreter.layers if OWN_LAYERS in names else []
     return networks[0] if len(networks) == 1 and not layers else _TrainedParts(networks + layers)
 
 
@@ -248,7 +251,7 @@ def _steps_per_epoch(
 def _make_fit_setup(
     context: TrainingContext,
     objective: ObjectiveGraph,
-    training_model: BlockModel,
+    training_model: ObjectiveModel,
     datasets: AdaptedDatasets,
     draws: BatchDraws,
     probes: Probes,

@@ -13,9 +13,8 @@ from archbuilder.compiler.objective_ir import ObjectiveGraph, Probe
 from archbuilder.data.columns import Column, translate_read_errors
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
 from archbuilder.data.source_dataset import SourceDataset
-from archbuilder.objectives.block_calls import StepContext, select
-from archbuilder.objectives.block_columns import find_column
-from archbuilder.objectives.block_runner import BlockRunner
+from archbuilder.objectives.columns import find_column
+from archbuilder.objectives.interpreter import Interpreter
 from archbuilder.objectives.probe_classifiers import (
     Classes,
     Classifier,
@@ -23,6 +22,7 @@ from archbuilder.objectives.probe_classifiers import (
     LinearClassifier,
     NearestNeighbors,
 )
+from archbuilder.objectives.step_context import StepContext, select
 from archbuilder.runs.run_dir import EpochLogs
 from archbuilder.trainer.context import EvalSet, TrainingContext
 from archbuilder.trainer.datasets import AdaptedDatasets
@@ -60,10 +60,10 @@ class Probes:
         context: TrainingContext,
         objective: ObjectiveGraph,
         datasets: AdaptedDatasets,
-        runner: BlockRunner,
+        interpreter: Interpreter,
     ) -> None:
         self._objective = objective
-        self._runner = runner
+        self._interpreter = interpreter
         self._devices = context.devices
         self._train = self._labeled_set(context.dataset, datasets.train)
         self._held_out: dict[EvalSet, _LabeledSet | None] = {
@@ -135,7 +135,7 @@ class Probes:
     def _extract(self, columns: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
         """Return the features of each probe for the columns of a batch."""
         refs = [each.features for each in self._objective.probes]
-        values = self._runner.run(
+        values = self._interpreter.run(
             self._objective.nodes_for(refs),
             {name: (each,) for name, each in columns.items()},
             StepContext(training=False, on_replica=False),

@@ -23,7 +23,7 @@ from archbuilder.language.objective_operations import (
     SEGMENT_TEXT,
     objective_signatures,
 )
-from archbuilder.objectives.block_calls import Tensors
+from archbuilder.objectives.step_context import Tensors
 from archbuilder.yaml.nodes import to_plain
 
 SEGMENT_SPECIAL_TOKENS: Final = 2

@@ -12,7 +12,7 @@ from helpers.objectives import GAN, RIDGE
 
 from archbuilder.cli import main
 from archbuilder.data.image_grid import image_grid, to_uint8_images
-from archbuilder.objectives.block_batches import draw_seed
+from archbuilder.objectives.random_draws import draw_seed
 
 
 @pytest.fixture(scope="module")

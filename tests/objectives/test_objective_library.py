@@ -35,7 +35,7 @@ from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.data.augmentation import Augmentation
 from archbuilder.data.batch_share import BatchShare
 from archbuilder.keras_backend import build
-from archbuilder.objectives.block_batches import draw_seed
+from archbuilder.objectives.random_draws import draw_seed
 from archbuilder.objectives.token_masking import MaskRates, mask_tokens, segment_pair
 from archbuilder.yaml.reader import parse_yaml
 

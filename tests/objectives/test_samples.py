@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from archbuilder.cli import main
-from archbuilder.objectives.block_batches import draw_seed
+from archbuilder.objectives.random_draws import draw_seed
 
 BLUEPRINT = """archbuilder: 1
 name: net

@@ -13,8 +13,8 @@ from archbuilder.compiler.objective_ir import has_automatic_logits
 from archbuilder.config.loss_traits import LOSS_TRAITS
 from archbuilder.keras_backend.instantiate import build_object
 from archbuilder.language.objective_operations import FROM_LOGITS, LOSS_PREFIX, SAMPLE_WEIGHT
-from archbuilder.objectives.block_calls import Call, Network
 from archbuilder.objectives.output_activation import has_final_activation
+from archbuilder.objectives.step_context import Call, Network
 from archbuilder.trainer.loss_reduction import broadcast_weights, losses_of_positions
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode
 

@@ -13,9 +13,9 @@ from archbuilder.compiler.expand.objectives import OWN_LAYERS
 from archbuilder.compiler.ir import TensorRef
 from archbuilder.compiler.objective_ir import ObjectiveGraph, ObjectiveMetric, Update
 from archbuilder.distribution.slices import BatchSlice, all_gather, map_tensors
-from archbuilder.objectives.block_calls import StepContext, Values, select
-from archbuilder.objectives.block_runner import BlockRunner
-from archbuilder.objectives.block_schedules import number_at
+from archbuilder.objectives.interpreter import Interpreter
+from archbuilder.objectives.schedules import number_at
+from archbuilder.objectives.step_context import StepContext, Values, select
 from archbuilder.runs.state_dict import optimizer_parts
 from archbuilder.trainer.distributed_model import DistributedModel
 from archbuilder.trainer.execution import ExecutionConfig
@@ -33,7 +33,7 @@ EVALUATION: Final = "draws"
 _MEMORY_ROWS: Final = "memory."
 
 
-class BlockModel(DistributedModel):
+class ObjectiveModel(DistributedModel):
     """Trains the networks of an objective with `batch_count` batches in the whole run.
 
     It logs the mean of every loss, of their weighted sum in every update, and of every metric.
@@ -42,7 +42,7 @@ class BlockModel(DistributedModel):
     def __init__(
         self,
         graph: ObjectiveGraph,
-        runner: BlockRunner,
+        interpreter: Interpreter,
         optimizers: Sequence[keras.optimizers.Optimizer],
         variables: Sequence[list[keras.Variable]],
         memories: Mapping[str, keras.Variable],
@@ -52,10 +52,10 @@ class BlockModel(DistributedModel):
         super().__init__(execution)
         self.graph = graph
         self.batch_count = batch_count
-        self.runner = runner
+        self.interpreter = interpreter
         # As attributes, so that Keras tracks their variables.
-        self.networks = [each.model for each in runner.networks.values()]
-        self.own_layers = runner.layers
+        self.networks = [each.model for each in interpreter.networks.values()]
+        self.own_layers = interpreter.layers
         self.memories = dict(memories)
         self.optimizers = [*zip(optimizers, variables, strict=True)]
         self.loss_names = tuple(each.log_name for each in graph.updates)
@@ -176,7 +176,7 @@ class BlockModel(DistributedModel):
     def _run(self, refs: Sequence[TensorRef], batch: Batch, context: StepContext) -> Values:
         values = {name: (each,) for name, each in batch[COLUMNS].items()} | batch[EVALUATION]
         values |= {name: (tf.convert_to_tensor(each),) for name, each in self.memories.items()}
-        return self.runner.run(self.graph.nodes_for(refs), values, context)
+        return self.interpreter.run(self.graph.nodes_for(refs), values, context)
 
     def _update_losses(self, update: Update, values: Values, context: StepContext) -> tf.Tensor:
         """Update the means of the losses of an update, and return their weighted sum.
@@ -219,8 +219,8 @@ class BlockModel(DistributedModel):
         for copy in self.graph.copies:
             momentum = number_at(copy.momentum, step)
             pairs = zip(
-                self.runner.networks[copy.name].model.trainable_variables,
-                self.runner.networks[copy.network].model.trainable_variables,
+                self.interpreter.networks[copy.name].model.trainable_variables,
+                self.interpreter.networks[copy.network].model.trainable_variables,
                 strict=True,
             )
             for target, source in pairs:
@@ -228,14 +228,14 @@ class BlockModel(DistributedModel):
         return {name: each for name, each in logs.items() if not name.startswith(_MEMORY_ROWS)}
 
 
-def trained_variables(names: Sequence[str], runner: BlockRunner) -> list[keras.Variable]:
+def trained_variables(names: Sequence[str], interpreter: Interpreter) -> list[keras.Variable]:
     """Return the trainable variables of networks, and of the objective for `OWN_LAYERS`."""
     variables = []
     for name in names:
         if name == OWN_LAYERS:
-            variables += [v for layer in runner.layers for v in layer.trainable_variables]
+            variables += [v for layer in interpreter.layers for v in layer.trainable_variables]
         else:
-            variables += runner.networks[name].model.trainable_variables
+            variables += interpreter.networks[name].model.trainable_variables
     return variables
 
 

@@ -44,20 +44,20 @@ from archbuilder.language.objective_operations import (
     UNSHUFFLE,
     WEIGHTED,
 )
-from archbuilder.objectives.block_calls import Call, Network, StepContext, Tensors, Values, select
-from archbuilder.objectives.block_losses import (
+from archbuilder.objectives.losses import (
     build_loss,
     ends_in_activation,
     loss_values,
     weighted_values,
 )
+from archbuilder.objectives.step_context import Call, Network, StepContext, Tensors, Values, select
 from archbuilder.yaml.nodes import to_plain
 
 _Operation: TypeAlias = Callable[[Call], Any]
 
 
 @dataclass(slots=True, eq=False)
-class BlockRunner:
+class Interpreter:
     """Runs the steps of an objective; creates the layers of its own at their first call."""
 
     graph: ObjectiveGraph

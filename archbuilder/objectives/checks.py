@@ -14,9 +14,9 @@ from archbuilder.data.pipeline import AdaptedDataset
 from archbuilder.data.targets import make_label_check
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, quote
 from archbuilder.formatting import plural
-from archbuilder.objectives.block_calls import StepContext, select
-from archbuilder.objectives.block_model import trained_variables
-from archbuilder.objectives.block_trial import TRIAL_ROWS, TrialRun, compares_classes
+from archbuilder.objectives.model import trained_variables
+from archbuilder.objectives.step_context import StepContext, select
+from archbuilder.objectives.trial_run import TRIAL_ROWS, TrialRun, compares_classes
 from archbuilder.trainer.log_format import LogFn
 
 
@@ -27,7 +27,7 @@ def check_gradients(trial: TrialRun, log: LogFn) -> None:
         BlueprintError: if a loss has none, or an update has no weights to train.
     """
     diagnostics = Diagnostics()
-    for update in trial.runner.graph.updates:
+    for update in trial.interpreter.graph.updates:
         _check_update(update, trial, diagnostics, log)
     if diagnostics.errors:
         raise BlueprintError(diagnostics)
@@ -40,7 +40,7 @@ def check_features(trial: TrialRun) -> None:
         BlueprintError: if those of a probe are not.
     """
     diagnostics = Diagnostics()
-    for probe in trial.runner.graph.probes:
+    for probe in trial.interpreter.graph.probes:
         tensors = select(probe.features, trial.values)
         if len(tensors) > 1:
             message = f"'{probe.features}' has {len(tensors)} outputs; select one"
@@ -56,8 +56,8 @@ def check_features(trial: TrialRun) -> None:
 
 
 def _check_update(update: Update, trial: TrialRun, diagnostics: Diagnostics, log: LogFn) -> None:
-    runner = trial.runner
-    variables = trained_variables(update.networks, runner)
+    interpreter = trial.interpreter
+    variables = trained_variables(update.networks, interpreter)
     title = f"the update {quote(update.name)}" if update.name else "the objective"
     if not variables:
         diagnostics.error("invalid-choice", f"{title} has no weights to train", update.span)
@@ -78,7 +78,7 @@ def _check_update(update: Update, trial: TrialRun, diagnostics: Diagnostics, log
                 ),
             )
     for name in update.networks:
-        trained = {id(each) for each in trained_variables([name], runner)}
+        trained = {id(each) for each in trained_variables([name], interpreter)}
         if trained and has_gradient and not trained & has_gradient:
             log(
                 f"warning: no loss of {title} ({update.span}) has a gradient by the weights of"
@@ -90,10 +90,10 @@ def _gradient_flags(
     update: Update, variables: Sequence[keras.Variable], trial: TrialRun
 ) -> Sequence[Sequence[bool]]:
     """Return whether there are gradients of each loss by each variable."""
-    runner = trial.runner
-    nodes = runner.graph.nodes_for([each.value for each in update.losses])
+    interpreter = trial.interpreter
+    nodes = interpreter.graph.nodes_for([each.value for each in update.losses])
     with tf.GradientTape(persistent=True) as tape:
-        values = runner.run(nodes, trial.inputs, StepContext(training=False, on_replica=False))
+        values = interpreter.run(nodes, trial.inputs, StepContext(training=False, on_replica=False))
         # An integer has no gradient; TensorFlow would log a warning about one.
         losses = [tf.cast(select(each.value, values)[0], tf.float32) for each in update.losses]
     # Outside of a replica, the steps read the first of the copies of a variable.
@@ -108,7 +108,7 @@ def with_label_checks(dataset: AdaptedDataset, trial: TrialRun) -> AdaptedDatase
         RunError: if labels in memory are out of range.
     """
     columns = {**dataset.inputs}
-    for node in trial.runner.graph.nodes:
+    for node in trial.interpreter.graph.nodes:
         if not compares_classes(node):
             continue
         labels, predictions = labels_of(node), predictions_of(node)

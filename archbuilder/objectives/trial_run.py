@@ -35,9 +35,9 @@ from archbuilder.language.objective_operations import (
     TOKEN_OPERATIONS,
 )
 from archbuilder.limits import Limits
-from archbuilder.objectives.block_batches import draw, drawn_shape
-from archbuilder.objectives.block_calls import StepContext, Tensors, select
-from archbuilder.objectives.block_runner import BlockRunner
+from archbuilder.objectives.interpreter import Interpreter
+from archbuilder.objectives.random_draws import draw, drawn_shape
+from archbuilder.objectives.step_context import StepContext, Tensors, select
 from archbuilder.objectives.token_masking import draw_tokens
 
 TRIAL_ROWS: Final = 3
@@ -54,7 +54,7 @@ class TrialRun:
     The run creates the layers of the objective, and reports steps that do not take their inputs.
     """
 
-    runner: BlockRunner
+    interpreter: Interpreter
     limits: Limits
     batch_size: int
     """Number of examples that random numbers are drawn for at once in training."""
@@ -66,7 +66,7 @@ class TrialRun:
 
     @classmethod
     def of(
-        cls, runner: BlockRunner, dataset: AdaptedDataset, limits: Limits, batch_size: int
+        cls, interpreter: Interpreter, dataset: AdaptedDataset, limits: Limits, batch_size: int
     ) -> TrialRun:
         """Run an objective on rows like those of a dataset.
 
@@ -77,8 +77,8 @@ class TrialRun:
         spec = eval_batches(dataset, batch_size=TRIAL_ROWS).element_spec[0]
         largest = {name: (each.num_categories or 1) - 1 for name, each in dataset.inputs.items()}
         columns = {name: (_filled(each, largest[name]),) for name, each in spec.items()}
-        trial = cls(runner, limits, batch_size, columns, max(largest.values(), default=0) + 1)
-        graph = runner.graph
+        trial = cls(interpreter, limits, batch_size, columns, max(largest.values(), default=0) + 1)
+        graph = interpreter.graph
         for memory in graph.memories:
             # Its width is that of the step, which does not depend on a memory.
             trial._run(graph.nodes_for([memory.value]))
@@ -115,7 +115,7 @@ class TrialRun:
                 _check_classes(node, self.values)
                 _check_shapes(node, self.values)
                 self._check_tables(node)
-                self.values |= self.runner.run([node], self.values, context)
+                self.values |= self.interpreter.run([node], self.values, context)
 
     def _check_tables(self, node: Node) -> None:
         """Check that a network has the categories it is called with: a GPU has 0 for others.
@@ -123,7 +123,7 @@ class TrialRun:
         Raises:
             BlueprintError: if it has not.
         """
-        network = self.runner.networks.get(node.operation)
+        network = self.interpreter.networks.get(node.operation)
         if network is None:
             return
         refs = dict(zip(network.inputs, node.inputs, strict=False)) | dict(node.keywords)
@@ -160,7 +160,7 @@ class TrialRun:
         """The values that the steps of a training step start from."""
         computed = {
             each.name
-            for each in self.runner.graph.nodes
+            for each in self.interpreter.graph.nodes
             if each.operation not in PIPELINE_OPERATIONS
         }
         return {name: each for name, each in self.values.items() if name not in computed}

@@ -15,9 +15,9 @@ from archbuilder.compiler.objective_ir import ObjectiveGraph, SampleGraph
 from archbuilder.data.columns import translate_read_errors
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.language.objective_operations import RANDOM_OPERATIONS, ROWS
-from archbuilder.objectives.block_batches import draw, draw_seed, drawn_shape
-from archbuilder.objectives.block_calls import Network, StepContext, Tensors, select
-from archbuilder.objectives.block_runner import BlockRunner
+from archbuilder.objectives.interpreter import Interpreter
+from archbuilder.objectives.random_draws import draw, draw_seed, drawn_shape
+from archbuilder.objectives.step_context import Network, StepContext, Tensors, select
 from archbuilder.trainer.datasets import AdaptedDatasets
 
 _BATCH_SIZE: Final = 256
@@ -43,7 +43,7 @@ class Sampler:
         }
         self._sample = sample
         self._dataset = None if datasets is None else datasets.validation or datasets.train
-        self._runner = BlockRunner(objective, compiled)
+        self._interpreter = Interpreter(objective, compiled)
         uses = [(ref.node, node.name) for node in sample.nodes for ref in node.input_refs()]
         # The values of a long loop are removed after their last use.
         self._last_uses = dict(uses)
@@ -85,7 +85,7 @@ class Sampler:
             elif node.operation == ROWS:
                 values[node.name] = (tf.constant(rows, tf.int32),)
             else:
-                values[node.name] = self._runner.run([node], inputs, context)[node.name]
+                values[node.name] = self._interpreter.run([node], inputs, context)[node.name]
             for name in inputs:
                 if self._last_uses[name] == node.name and name != self._sample.output.node:
                     del values[name]
@@ -104,7 +104,7 @@ class Sampler:
         return np.asarray(samples, np.float32)
 
     def _check_weights(self) -> None:
-        layers = [each for each in self._runner.layers if each.weights]
+        layers = [each for each in self._interpreter.layers if each.weights]
         if layers:
             raise UsageError(
                 f"'sample' ({self._sample.span}) has a {type(layers[0]).__name__}, whose weights no"

@@ -26,8 +26,8 @@ from archbuilder.language.objective_operations import (
     SEGMENT_TEXT,
     TOKEN_OPERATIONS,
 )
-from archbuilder.objectives.block_calls import Tensors, Values, select
-from archbuilder.objectives.block_model import COLUMNS, DRAWS, EVALUATION, Batch
+from archbuilder.objectives.model import COLUMNS, DRAWS, EVALUATION, Batch
+from archbuilder.objectives.step_context import Tensors, Values, select
 from archbuilder.objectives.token_masking import draw_tokens, has_pairs
 
 FIRST_EVALUATION_STEP: Final = 2**30
