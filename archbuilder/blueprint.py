@@ -108,6 +108,11 @@ class Blueprint:
         return self._variant
 
     @property
+    def allow_dirs(self) -> tuple[Path, ...]:
+        """Directories besides its own that it may read from."""
+        return self._program.allow_dirs
+
+    @property
     def reads_shapes(self) -> bool:
         """Whether its expressions read shapes of tensors, so that expanding it needs Keras."""
         return self._reads_shapes

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import keras
 
-from archbuilder.compiler.ir import Graph
+from archbuilder.compiler.ir import Graph, array_files
 from archbuilder.compiler.relative_steps import has_relative_steps
 from archbuilder.config.fingerprint import run_fingerprint
 from archbuilder.config.image_size import sized_graphs
-from archbuilder.config.run_config import BLUEPRINT_FILE, recorded_array_path
+from archbuilder.config.run_config import BLUEPRINT_FILE
 from archbuilder.config.run_inputs import RunInputs
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.sources import DataConfig
@@ -225,9 +225,9 @@ class _Run:
                 self.log(f"warning: {sentence}")
         if self.provenance.blueprint:
             # Before run.json, whose presence means that the run can be resumed.
-            for graph in self.graphs.values():
-                for array in graph.array_files():
-                    self.run_dir.write_bytes(recorded_array_path(array), array.read())
+            nodes = [node for graph in self.graphs.values() for node in graph.nodes]
+            for array in array_files((*nodes, *self.training.objective.nodes)):
+                self.run_dir.write_bytes(array.recorded_path(), array.read())
             self.run_dir.write_text(BLUEPRINT_FILE, self.provenance.blueprint)
         return RunManifest(
             self.run_dir, self.data, self.training, self.provenance, self.devices.description

@@ -142,14 +142,6 @@ class Graph:
     outputs: tuple[tuple[str, TensorRef], ...]
     span: Span
 
-    def array_files(self) -> tuple[ArrayFile, ...]:
-        """Return the files of its constants, also of those in wrapped blocks."""
-        files: list[ArrayFile] = []
-        for node in self.nodes:
-            files += [each.array for each in node.arguments if each.array is not None]
-            files += () if node.wrapped is None else node.wrapped.graph.array_files()
-        return tuple(files)
-
     def subgraph_for(self, outputs: Iterable[tuple[str, TensorRef]]) -> Graph:
         """Return the graph that some outputs need, with the nodes whose weights it uses.
 
@@ -198,3 +190,12 @@ class Graph:
         for name, ref in self.outputs:
             if ref.node not in defined:
                 raise InternalError(f"the output '{name}' reads '{ref}', which is not there")
+
+
+def array_files(nodes: Iterable[Node]) -> tuple[ArrayFile, ...]:
+    """Return the files of constants among nodes, also of those in wrapped blocks."""
+    files: list[ArrayFile] = []
+    for node in nodes:
+        files += [each.array for each in node.arguments if each.array is not None]
+        files += () if node.wrapped is None else array_files(node.wrapped.graph.nodes)
+    return tuple(files)

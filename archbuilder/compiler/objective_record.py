@@ -6,7 +6,7 @@ graph.
 
 from __future__ import annotations
 
-from archbuilder.compiler.ir import Argument, Node, TensorRef
+from archbuilder.compiler.ir import Node
 from archbuilder.compiler.objective_ir import (
     ObjectiveGraph,
     ObjectiveMetric,
@@ -14,6 +14,8 @@ from archbuilder.compiler.objective_ir import (
     ScheduledNumber,
     Update,
 )
+from archbuilder.compiler.unparse import step_to_dict
+from archbuilder.files.array_files import ArrayFile
 from archbuilder.language.parser.objectives import ONLY_UPDATE
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import to_plain
@@ -94,26 +96,7 @@ def _number(number: ScheduledNumber) -> PlainData:
 
 
 def _step(node: Node) -> PlainData:
-    step: dict[str, PlainData] = (
-        {node.operation: _arguments(node.arguments)}
-        if node.weight_owner is None
-        else {"reuse": node.weight_owner}
-    )
-    step["name"] = node.name
-    if node.inputs:
-        step["from"] = [str(each) for each in node.inputs]
-    if node.keywords:
-        step["from"] = {
-            name: str(value) if isinstance(value, TensorRef) else [str(each) for each in value]
-            for name, value in node.keywords
-        }
-    if node.call_constants:
-        step["call"] = _arguments(node.call_constants)
-    return step
-
-
-def _arguments(arguments: tuple[Argument, ...]) -> PlainData:
-    return {each.name: _escape(to_plain(each.value)) for each in arguments} or None
+    return _escape(step_to_dict(node, ArrayFile.recorded_path))
 
 
 def _escape(value: PlainData) -> PlainData:

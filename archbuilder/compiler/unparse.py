@@ -61,7 +61,7 @@ def _network_lines(graph: Graph, array_path: Callable[[ArrayFile], str]) -> Iter
         yield f"  {_scalar_to_yaml(graph_input.name)}: {to_flow_yaml(declaration)}"
     yield "layers:"
     for node in graph.nodes:
-        first, *others = _step(node, array_path).items()
+        first, *others = step_to_dict(node, array_path).items()
         yield f"  - {_entry(*first)}"
         for entry in others:
             yield f"    {_entry(*entry)}"
@@ -78,10 +78,13 @@ def _entry(key: str, value: PlainData) -> str:
     return f"{key}:" if value is None else f"{key}: {to_flow_yaml(value)}"
 
 
-def _step(
+def step_to_dict(
     node: Node, array_path: Callable[[ArrayFile], str], prefix: str = ""
 ) -> dict[str, PlainData]:
-    """Return the step of a node; `prefix` is left out of the names of steps."""
+    """Return the step of a node as plain data; `prefix` is left out of the names of steps.
+
+    A `$` is not doubled yet.
+    """
     step: dict[str, PlainData] = {}
     if node.weight_owner is not None:
         step["reuse"] = node.weight_owner.removeprefix(prefix)
@@ -112,7 +115,7 @@ def _arguments(node: Node, array_path: Callable[[ArrayFile], str]) -> dict[str, 
     if node.wrapped is not None:
         wrapped = node.wrapped
         arguments[wrapped.argument] = [
-            _step(each, array_path, wrapped.prefix) for each in wrapped.graph.nodes
+            step_to_dict(each, array_path, wrapped.prefix) for each in wrapped.graph.nodes
         ]
     return arguments
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -51,79 +52,98 @@ def read_recipe(
     training = blueprint.evaluate_section("training", variant=variant, **values)
     objective = blueprint.objective(variant=variant, **values)
     return parse_recipe(
-        data,
-        training,
+        RecipeSections(
+            data,
+            training,
+            objective,
+            allow_dirs=blueprint.allow_dirs,
+            frame=blueprint.variant_frame(variant),
+        ),
         graphs,
         limits or Limits(),
-        frame=blueprint.variant_frame(variant),
-        objective=objective,
     )
 
 
-def parse_recipe(
-    data: Tree | None,
-    training: Tree | None,
-    graphs: Mapping[str, Graph],
-    limits: Limits,
-    *,
-    is_record: bool = False,
-    frame: ExpansionFrame | None = None,
-    objective: ObjectiveScope | None = None,
-) -> Recipe:
+@dataclass(frozen=True, slots=True, eq=False)
+class RecipeSections:
+    """The two sections of a recipe before they are parsed, with what they depend on."""
+
+    data: Tree | None
+    training: Tree | None
+    objective: ObjectiveScope | None = None
+    """The objective that `training` has in full, if it depends on a blueprint."""
+    allow_dirs: Sequence[Path] = ()
+    """Directories that files of the objective may be in, besides that of the section."""
+    frame: ExpansionFrame | None = None
+    """The variant whose values the sections have."""
+    is_record: bool = False
+    """Whether they are of `run.json`, which has the values of all settings, also of those that a
+    set inherits, and the default of `validation_split` beside a source of the validation set."""
+
+
+def parse_recipe(sections: RecipeSections, graphs: Mapping[str, Graph], limits: Limits) -> Recipe:
     """Parse the two sections of a recipe for the given networks.
-
-    `frame` is the variant whose values the sections have.
-
-    That of a record has the values of all settings, also of those that a set inherits, and the
-    default of `validation_split` beside a source of the validation set. An `objective` is one that
-    the section has in full and that depends on the blueprint.
 
     Raises:
         BlueprintError: with all errors in both sections.
     """
-    diagnostics = Diagnostics(frame=frame)
-    inputs = [each.name for graph in graphs.values() for each in graph.inputs]
-    outputs = [name for graph in graphs.values() for name, _ in graph.outputs]
-    data_config = parse_data(data, limits, diagnostics, inherits=not is_record) if data else None
-    training_config, objective_graph = None, None
-    tracker = diagnostics.track_errors()
-    if training and objective is None:
-        training, objective = read_objective(training, graphs, limits, diagnostics)
-    if objective is not None:
-        objective_graph = expand_for_networks(objective, graphs, limits, diagnostics)
-    # With the wrong number of networks, errors about outputs would only be consequences.
-    if (
-        training
-        and not tracker.has_errors()
-        and (objective_graph is not None or _check_networks(training, graphs, diagnostics))
-    ):
-        # Layers that use the weights of another have its path.
-        layer_paths = [
-            layer_path_prefix(name, graphs) + node.name
-            for name, graph in graphs.items()
-            for node in graph.nodes
-            if node.weight_owner is None
-        ]
-        training_config = parse_training(
-            training,
-            inputs,
-            outputs,
-            limits,
-            diagnostics,
-            layer_paths,
-            takes_any_size=any(
-                takes_any_size(each) for graph in graphs.values() for each in graph.inputs
-            ),
-            objective=objective_graph,
-        )
-        if training_config is not None and objective_graph is not None and not is_record:
-            _warn_of_frozen_networks(
-                objective_graph.frozen, training_config, layer_paths, training.span, diagnostics
-            )
-    if training and data_config is not None and not is_record:
+    diagnostics = Diagnostics(frame=sections.frame)
+    data, training = sections.data, sections.training
+    inherits = not sections.is_record
+    data_config = parse_data(data, limits, diagnostics, inherits=inherits) if data else None
+    training_config = (
+        _parse_training(training, sections, graphs, limits, diagnostics) if training else None
+    )
+    if training and data_config is not None and not sections.is_record:
         _check_held_out(data_config, training, diagnostics)
     diagnostics.raise_errors()
     return Recipe(data_config, training_config, diagnostics.warnings)
+
+
+def _parse_training(
+    training: Tree,
+    sections: RecipeSections,
+    graphs: Mapping[str, Graph],
+    limits: Limits,
+    diagnostics: Diagnostics,
+) -> TrainingConfig | None:
+    """Parse the section `training` with its objective; report errors and return None."""
+    tracker = diagnostics.track_errors()
+    objective, objective_graph = sections.objective, None
+    if objective is None:
+        training, objective = read_objective(
+            training, graphs, limits, diagnostics, sections.allow_dirs
+        )
+    if objective is not None:
+        objective_graph = expand_for_networks(objective, graphs, limits, diagnostics)
+    # With the wrong number of networks, errors about outputs would only be consequences.
+    if tracker.has_errors() or not (
+        objective_graph is not None or _check_networks(training, graphs, diagnostics)
+    ):
+        return None
+    # Layers that use the weights of another have its path.
+    layer_paths = [
+        layer_path_prefix(name, graphs) + node.name
+        for name, graph in graphs.items()
+        for node in graph.nodes
+        if node.weight_owner is None
+    ]
+    inputs = [each for graph in graphs.values() for each in graph.inputs]
+    config = parse_training(
+        training,
+        [each.name for each in inputs],
+        [name for graph in graphs.values() for name, _ in graph.outputs],
+        limits,
+        diagnostics,
+        layer_paths,
+        takes_any_size=any(map(takes_any_size, inputs)),
+        objective=objective_graph,
+    )
+    if config is not None and objective_graph is not None and not sections.is_record:
+        _warn_of_frozen_networks(
+            objective_graph.frozen, config, layer_paths, training.span, diagnostics
+        )
+    return config
 
 
 def _check_held_out(data: DataConfig, training: Tree, diagnostics: Diagnostics) -> None:
@@ -192,7 +212,9 @@ _BLUEPRINT_SECTIONS: Final = ("inputs", "layers", "networks", "blocks")
 """Sections by which a blueprint is recognized that was passed as a recipe."""
 
 
-def read_recipe_file(path: Path, graphs: Mapping[str, Graph], limits: Limits) -> Recipe:
+def read_recipe_file(
+    path: Path, graphs: Mapping[str, Graph], limits: Limits, allow_dirs: Sequence[Path] = ()
+) -> Recipe:
     """Load a recipe file, which has `data`, `training` or both.
 
     Raises:
@@ -219,4 +241,5 @@ def read_recipe_file(path: Path, graphs: Mapping[str, Graph], limits: Limits) ->
     if "archbuilder" in sections:
         check_version(reader, sections["archbuilder"])
     diagnostics.raise_errors()
-    return parse_recipe(sections.get("data"), sections.get("training"), graphs, limits)
+    recipe = RecipeSections(sections.get("data"), sections.get("training"), allow_dirs=allow_dirs)
+    return parse_recipe(recipe, graphs, limits)

@@ -81,7 +81,7 @@ def load_target(
 
 
 def _override_recipe(run: RunInputs, path: Path, request: BlueprintRequest) -> RunInputs:
-    file_recipe = read_recipe_file(path, run.graphs, request.limits)
+    file_recipe = read_recipe_file(path, run.graphs, request.limits, request.allow_dirs)
     config = replace(run.config, training=file_recipe.training or run.config.training)
     if file_recipe.data is not None:
         # What the record says about its data does not hold for the data of the file. Its

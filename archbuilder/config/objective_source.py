@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from archbuilder import zoo
@@ -71,7 +71,11 @@ def _has_networks(
 
 
 def read_objective(
-    training: Tree, graphs: Mapping[str, Graph], limits: Limits, diagnostics: Diagnostics
+    training: Tree,
+    graphs: Mapping[str, Graph],
+    limits: Limits,
+    diagnostics: Diagnostics,
+    allow_dirs: Sequence[Path],
 ) -> tuple[Tree, ObjectiveScope | None]:
     """Return the section `training` without its objective, and that objective.
 
@@ -86,7 +90,7 @@ def read_objective(
         interfaces = dict.fromkeys(graphs, ((), ()))
         callees = objective_callees(interfaces)
         folder = SandboxPath.from_path(Path(declared.span.source.name).parent.resolve())
-        program = Program(_document_of(declared), {}, folder, (), callees=callees)
+        program = Program(_document_of(declared), {}, folder, tuple(allow_dirs), callees=callees)
         tracker = diagnostics.track_errors()
         check_program(program, limits, diagnostics)
         scope = ObjectiveScope(declared, FileScope(program, {}))
@@ -97,13 +101,13 @@ def read_objective(
     name, arguments, span = _named_objective(entry)
     if not name or name in OBJECTIVES:
         return training, None
-    file = _objective_file(name, span, limits)
+    file = _objective_file(name, span, limits, allow_dirs)
     if file is None:
         return training, None
     entries = tuple(each for each in training if each is not entry)
     return (
         MappingNode(entries, training.span),
-        _load_objective(file, name, arguments, span, limits, diagnostics),
+        _load_objective(file, name, arguments, span, limits, diagnostics, allow_dirs),
     )
 
 
@@ -141,7 +145,9 @@ def _named_objective(entry: MappingEntry) -> tuple[str, Tree | None, Span]:
     return "", None, value.span
 
 
-def _objective_file(name: str, span: Span, limits: Limits) -> SandboxPath | None:
+def _objective_file(
+    name: str, span: Span, limits: Limits, allow_dirs: Sequence[Path]
+) -> SandboxPath | None:
     """Return the file of a path, or of an objective in the library; None if there is none.
 
     Raises:
@@ -150,7 +156,7 @@ def _objective_file(name: str, span: Span, limits: Limits) -> SandboxPath | None
     if Path(name).suffix in YAML_SUFFIXES:
         folder = SandboxPath.from_path(Path(span.source.name).parent.resolve())
         # `load_program` would report a missing file without the place that names it.
-        return read_within(folder, name, span, limits)[0]
+        return read_within(folder, name, span, limits, allow_dirs=allow_dirs)[0]
     path = zoo.find_objective(name)
     return None if path is None else SandboxPath.from_path(path)
 
@@ -162,10 +168,11 @@ def _load_objective(
     span: Span,
     limits: Limits,
     diagnostics: Diagnostics,
+    allow_dirs: Sequence[Path],
 ) -> ObjectiveScope | None:
     """Load the objective of a file; report errors and return None."""
     tracker = diagnostics.track_errors()
-    program = load_program(file, limits, diagnostics)
+    program = load_program(file, limits, diagnostics, allow_dirs=allow_dirs)
     if program is None:
         return None
     document = program.document

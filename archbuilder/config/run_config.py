@@ -21,7 +21,7 @@ from archbuilder.config.data_cli import is_path_argument
 from archbuilder.config.data_sandbox import DataSandbox, not_allowed_error
 from archbuilder.config.data_schema import DatasetSchema, schema_from_dict
 from archbuilder.config.initial_weights import InitialWeightsConfig
-from archbuilder.config.load import parse_recipe
+from archbuilder.config.load import RecipeSections, parse_recipe
 from archbuilder.config.settings import section_values, settings_of
 from archbuilder.config.sources import (
     DataConfig,
@@ -35,7 +35,6 @@ from archbuilder.config.training import TrainingConfig, training_keys
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.files import path_status
-from archbuilder.files.array_files import ArrayFile
 from archbuilder.files.json import JsonError, JsonObject
 from archbuilder.files.sandbox import SandboxPath, cannot_read
 from archbuilder.limits import Limits
@@ -48,8 +47,6 @@ BLUEPRINT_FILE: Final = "blueprint.yaml"
 """Name of the expanded blueprint in a run directory."""
 ADAPTED_FILE: Final = "blueprint.adapted.yaml"
 """Name of the same blueprint with what its layers learned from the training set, if any did."""
-_ARRAY_DIR: Final = "constants"
-"""Directory for the arrays of constants in a run directory."""
 MODEL_SUFFIX: Final = ".keras"
 """Suffix of model files."""
 BEST_SUFFIX: Final = ".best"
@@ -57,14 +54,6 @@ BEST_SUFFIX: Final = ".best"
 dot in a file name."""
 
 _JsonDict: TypeAlias = dict[str, PlainData]
-
-
-def recorded_array_path(array: ArrayFile) -> str:
-    """Return the path of the array of a constant in a run directory.
-
-    It follows from the content of the file, so that a changed array is a changed blueprint.
-    """
-    return f"{_ARRAY_DIR}/{array.digest()}.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +207,9 @@ def load_run_config(
     # As `--epochs`, which may have changed it: in a recipe, it does not stand beside `stages`.
     epochs = check_arguments({"epochs": training.pop("epochs", None)}, limits)
     training_tree = from_plain(training, span)
-    parsed_recipe = parse_recipe(data_tree, training_tree, graphs, limits, is_record=True)
+    parsed_recipe = parse_recipe(
+        RecipeSections(data_tree, training_tree, is_record=True), graphs, limits
+    )
     if parsed_recipe.data is None or parsed_recipe.training is None:
         raise UsageError(f"{quote(str(run_dir / RUN_JSON), 200)} has no 'data' or 'training'")
     # parse_recipe resolves paths against the directory of the parsed file, here the run directory.

@@ -24,13 +24,13 @@ from archbuilder.config.run_config import (
     RunConfig,
     load_run_config,
     recipe_to_dict,
-    recorded_array_path,
 )
 from archbuilder.config.sources import DataConfig, DataPath
 from archbuilder.config.split import SplitConfig
 from archbuilder.config.training import Recipe, TrainingConfig
 from archbuilder.diagnostics.errors import Diagnostic, UsageError, quote, quote_list
 from archbuilder.files import path_status
+from archbuilder.files.array_files import ArrayFile
 from archbuilder.files.blueprint_files import check_exists, read_sandboxed_file
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.language.ast import DataSize
@@ -215,7 +215,9 @@ def new_run_inputs(
         config = RunConfig(
             select_data(recipe, data_argument), require_training(recipe), request.allow_dirs
         )
-        text = unparse(graphs, name=loaded.name, title=loaded.title, array_path=recorded_array_path)
+        text = unparse(
+            graphs, name=loaded.name, title=loaded.title, array_path=ArrayFile.recorded_path
+        )
         return RunInputs(loaded.name, graphs, config, text, loaded.files[0], recipe.warnings)
 
     inputs = make_inputs({})
@@ -270,7 +272,7 @@ def load_recipe(
     )
     if path is None:
         return blueprint_recipe
-    file_recipe = read_recipe_file(path, graphs, request.limits)
+    file_recipe = read_recipe_file(path, graphs, request.limits, request.allow_dirs)
     # Sections are replaced as a whole: keys of both are not merged.
     return Recipe(
         file_recipe.data or blueprint_recipe.data, file_recipe.training or blueprint_recipe.training

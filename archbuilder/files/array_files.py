@@ -33,6 +33,8 @@ _MAX_RANK: Final = 15
 _DTYPE: Final = re.compile(r"'descr'\s*:\s*'([<>|])([a-zA-Z]\d{0,9})[^']{0,64}'")
 _ORDER: Final = re.compile(r"'fortran_order'\s*:\s*(True|False)")
 _SHAPE: Final = re.compile(r"'shape'\s*:\s*\(([0-9, ]{0,1024})\)")
+_RUN_DIR_FOLDER: Final = "constants"
+"""Directory for arrays in a run directory."""
 _MAX_AXIS: Final = 2**59
 """Far more than fits into memory; Python converts integers of any length."""
 _DTYPES: Final[Mapping[str, tuple[ArrayKind, int]]] = {
@@ -95,6 +97,13 @@ class ArrayFile:
     def digest(self) -> str:
         """Return a name for the content of the file: the first digits of its SHA-256."""
         return hashlib.sha256(self.read()).hexdigest()[:32]
+
+    def recorded_path(self) -> str:
+        """Return the path of a copy of the file in a run directory.
+
+        It follows from the content, so that a changed array is a changed blueprint.
+        """
+        return f"{_RUN_DIR_FOLDER}/{self.digest()}.npy"
 
 
 def open_array(

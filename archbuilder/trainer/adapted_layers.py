@@ -19,7 +19,7 @@ from archbuilder import registry
 from archbuilder.compiler.ir import ADAPT_ARGUMENT, Argument, Graph, Node
 from archbuilder.compiler.unparse import unparse
 from archbuilder.config.image_size import sized_graphs
-from archbuilder.config.run_config import ADAPTED_FILE, recorded_array_path
+from archbuilder.config.run_config import ADAPTED_FILE
 from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
 from archbuilder.data.source_dataset import SourceDataset
@@ -30,6 +30,7 @@ from archbuilder.diagnostics.errors import (
     InternalError,
     StepError,
 )
+from archbuilder.files.array_files import ArrayFile
 from archbuilder.formatting import plural
 from archbuilder.keras_backend import build
 from archbuilder.keras_backend.instantiate import build_layer
@@ -78,7 +79,7 @@ def adapt_layers(context: TrainingContext) -> TrainingContext:
         )
         for name, graph in context.graphs.items()
     }
-    text = unparse(adapted, name=next(iter(adapted)), array_path=recorded_array_path)
+    text = unparse(adapted, name=next(iter(adapted)), array_path=ArrayFile.recorded_path)
     # A resumed run reads it within these limits.
     parse_yaml(text, ADAPTED_FILE, context.limits)
     context.run_dir.write_text(ADAPTED_FILE, text)

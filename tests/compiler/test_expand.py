@@ -11,7 +11,7 @@ from helpers.blueprints import arguments, edges, error_codes, expand, write
 
 import archbuilder
 from archbuilder.compiler.batch_axis import find_batch_axes
-from archbuilder.compiler.ir import TensorRef
+from archbuilder.compiler.ir import TensorRef, array_files
 from archbuilder.diagnostics.errors import BlueprintError
 from archbuilder.diagnostics.render import render
 from archbuilder.limits import Limits
@@ -684,7 +684,7 @@ layers:
     ]
     for each_path in (path, write(tmp_path, expanded, "expanded.yaml")):
         (graph,) = archbuilder.load(each_path).graphs().values()
-        assert [str(each.file.path) for each in graph.array_files()] == [
+        assert [str(each.file.path) for each in array_files(graph.nodes)] == [
             str(tmp_path / each) for each in paths
         ]
     limits = Limits().replace(constant_values=7)

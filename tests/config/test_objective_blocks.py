@@ -34,6 +34,7 @@ UPDATE = "updates: {a: {minimize: error, "
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    np.save("shift.npy", np.float32([0, -0.5, -1]))
     np.savez("data.npz", x=np.ones((10, 3), np.float32), y=np.ones((10, 2), np.float32))
     return tmp_path
 
@@ -377,7 +378,9 @@ objective:
   inputs: {x: net, y: }
   layers:
     - {Normal: {stddev: $scale}, from: x, name: noise}
-    - {Add: , from: [x, noise], name: input, repeat: $blocks}
+    - {Constant: {file: shift.npy}, name: shift}
+    - {Add: , from: [x, noise], name: noisy, repeat: $blocks}
+    - {formula: noisy + shift, name: input}
     - {slow: , from: input, name: slow_prediction}
     - {net: , from: input, name: prediction}
     - {Dense: 2, name: head}
@@ -392,7 +395,13 @@ objective:
       of: net
       momentum: {PolynomialDecay: {initial_learning_rate: $scale, decay_steps: 8}}
   memories: {rows: {of: slow_prediction, length: 6}}
-  sample: {layers: [{Normal: {stddev: $scale, input_of: net}}, net], count: $(2 * blocks)}
+  sample:
+    layers:
+      - {Normal: {stddev: $scale, input_of: net}, name: z}
+      - Constant: {file: shift.npy}
+      - {formula: z + previous}
+      - net
+    count: $(2 * blocks)
 """
 USER = """archbuilder: 1
 name: net
@@ -408,13 +417,14 @@ training:
 
 
 def test_objective_of_a_file(folder: Path):
-    """It has parameters and blocks of its own; a resumed run does not need the file."""
+    """It has parameters, blocks and arrays; a resumed run does not need its files."""
     (folder / "noisy.yaml").write_text(FILE)
     (folder / "net.yaml").write_text(USER.replace("OBJECTIVE", "{./noisy.yaml: {scale: 0.5}}"))
     assert main(["validate", "net.yaml", "noisy.yaml"]) == 0
     assert main(["train", "net.yaml", "--run-dir", "whole"]) == 0
     assert main(["train", "net.yaml", "--run-dir", "broken", "--epochs", "1"]) == 0
     (folder / "noisy.yaml").unlink()
+    (folder / "shift.npy").unlink()
     assert main(["train", "--resume", "broken", "--epochs", "2"]) == 0
     rows, others = (
         [json.loads(line) for line in (folder / run / "history.jsonl").read_text().splitlines()]

@@ -78,7 +78,6 @@ def check_steps(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
     _check_gradients(nodes, diagnostics)
     _check_random_numbers(nodes, diagnostics)
     _check_shuffles(nodes, diagnostics)
-    _check_constants(nodes, diagnostics)
     _check_wrapped_blocks(nodes, diagnostics)
 
 
@@ -162,20 +161,6 @@ def _check_shuffles(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
                     f"the input of '{UNSHUFFLE}' does not depend on a '{SHUFFLE}'",
                     node.span,
                 )
-
-
-def _check_constants(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
-    """Report constants in files: a run keeps its objective, but not the files of one."""
-    for node in nodes:
-        for argument in node.arguments:
-            if argument.array is not None:
-                with diagnostics.within(node.frame):
-                    diagnostics.error(
-                        "unsupported-argument",
-                        f"{node.operation} cannot have a 'file' in an objective",
-                        argument.span,
-                        notes=("write its values, or make them a column of the data",),
-                    )
 
 
 def check_log_names(

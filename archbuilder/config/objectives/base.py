@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
+from archbuilder.compiler.ir import Node
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.compiler.objective_ir import NetworkResult
 from archbuilder.config.optimizers import OptimizerConfig
@@ -77,6 +78,11 @@ class ObjectiveConfig(abc.ABC):
             else:
                 optimizers |= {f"{name}.{pattern}": each for pattern, each in value.items()}
         return optimizers
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The steps of its own."""
+        return ()
 
     def optimizer_of(self, network: str) -> OptimizerConfig | None:
         """Return the optimizer of a network, or of each part of it; None without steps.

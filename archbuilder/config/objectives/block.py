@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from archbuilder.compiler.expand.objectives import OWN_LAYERS
+from archbuilder.compiler.ir import Node
 from archbuilder.compiler.objective_ir import NetworkResult, ObjectiveGraph, Update
 from archbuilder.compiler.objective_record import objective_to_dict
 from archbuilder.config.objectives.base import Command, ObjectiveConfig
@@ -89,6 +90,11 @@ class BlockObjective(ObjectiveConfig):
         if ONLY_UPDATE in self.graph.updates_by_name:
             return {ONLY_UPDATE: cast(OptimizerConfig, self.optimizer)}
         return cast("Mapping[str, OptimizerConfig]", self.optimizer)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The steps of its own, with those of samples."""
+        return self.graph.nodes + (() if self.graph.sample is None else self.graph.sample.nodes)
 
     def optimizer_of(self, network: str) -> OptimizerConfig | None:
         """Return the optimizer of the update that trains a network alone; None if none does."""
