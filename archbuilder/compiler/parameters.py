@@ -174,6 +174,11 @@ class _DefaultResolver:
         bind_block: BlockBinder,
     ) -> None:
         self.values: dict[str, Value] = {
+            **{
+                name: evaluator.defaults[id(param.default)]
+                for name, param in params.items()
+                if id(param.default) in evaluator.defaults
+            },
             **{name: variable_value(tree) for name, tree in explicit.trees.items()},
             **explicit.blocks,
         }
@@ -225,7 +230,9 @@ class _DefaultResolver:
             self._params[name], tree, diagnostics, allow_expressions=False
         ):
             return False
-        self.values[name] = variable_value(tree)
+        self.values[name] = value = variable_value(tree)
+        if default.is_constant:
+            self._evaluator.defaults[id(default)] = value
         return True
 
 

@@ -128,6 +128,9 @@ class ValueEvaluator:
     shapes: ShapeLookup | None = None
     total: TotalBudget = field(kw_only=True)
     """The operations that all evaluations together have left."""
+    defaults: dict[int, PlainData] = field(default_factory=dict, kw_only=True)
+    """The values of constant defaults that have the type of their parameter, by the id of the
+    default, which the document keeps alive. A block with a long list may be called often."""
 
     def evaluate(self, value: DeferredValue, variables: Variables) -> Tree | None:
         """Return the tree of a value with the results of its expressions; None after an error.

@@ -85,3 +85,19 @@ def test_round_trip(tmp_path: Path):
     blueprint = archbuilder.load(write(tmp_path, NESTED), limits=Limits())
     again = archbuilder.load(write(tmp_path, blueprint.expand(), "again.yaml"))
     assert edges(again.graphs()["net"]) == edges(blueprint.graphs()["net"])
+
+
+def test_a_long_default_is_read_once(tmp_path: Path):
+    """A block that has it may be called thousands of times."""
+    text = f"""
+blocks:
+  scale:
+    params: {{table: {{type: array, default: {list(range(10_000))}}}, index: 0}}
+    layers: [{{ops.multiply: {{x2: "$(table[index])"}}}}]
+inputs: {{x: [4]}}
+layers: [{{scale: {{index: $i}}, repeat: 2000}}]
+"""
+    blueprint = archbuilder.load(write(tmp_path, text))
+    with at_most(seconds=2):
+        (graph,) = blueprint.graphs().values()
+    assert [arguments(node)["x2"] for node in graph.nodes] == list(range(2000))

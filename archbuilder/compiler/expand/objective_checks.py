@@ -83,13 +83,17 @@ def check_steps(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
 
 def _check_gradients(nodes: Sequence[Node], diagnostics: Diagnostics) -> None:
     """Report gradients of what does not depend on the tensors that they are taken by."""
+    gradients = {each.name: gradient_inputs(each) for each in nodes if each.operation == GRADIENT}
+    watched = {ref.node for _, by in gradients.values() for ref in by}
+    # In one pass over the steps: there may be thousands of gradients.
+    sources = {name: {name} for name in watched}
     for node in nodes:
-        if node.operation != GRADIENT:
-            continue
-        of, by = gradient_inputs(node)
-        needed = needed_names(nodes, {each.node for each in of})
+        inputs = [sources.get(ref.node, set()) for ref in node.input_refs()]
+        sources[node.name] = sources.get(node.name, set()).union(*inputs)
+        of, by = gradients.get(node.name, ((), ()))
+        reached = set[str]().union(*(sources.get(ref.node, set()) for ref in of))
         for ref in by:
-            if ref.node not in needed:
+            if ref.node not in reached:
                 with diagnostics.within(node.frame):
                     message = f"'{of[0]}' does not depend on '{ref}'"
                     diagnostics.error("invalid-inputs", message, node.span)

@@ -101,6 +101,8 @@ class _StepCounter:
         self._nesting = 0
         self._counts: dict[tuple[object, ...], int] = {}
         self._step_variables: dict[int, frozenset[str]] = {}
+        # The text of each list and mapping by its id, which stays unique as the value is kept too.
+        self._texts: dict[int, tuple[Value, str]] = {}
         # One scope for equal parameters: a new one is bound at every call of an imported block.
         self._imported_files: dict[tuple[object, ...], FileScope] = {}
 
@@ -131,7 +133,7 @@ class _StepCounter:
         for step in steps:
             variables = environment.variables
             names = sorted(self._variables_of_step(step))
-            values = tuple(_value_key(variables.get(name)) for name in names)
+            values = tuple(self._value_key(variables.get(name)) for name in names)
             key = (id(step), id(environment.file), *values)
             if key not in self._counts:
                 self._counts[key] = self._count_iterations(step, environment)
@@ -190,7 +192,7 @@ class _StepCounter:
             return 0
         inner, variables = binding
         if inner is not file:
-            values = (_value_key(each) for each in inner.variables.values())
+            values = (self._value_key(each) for each in inner.variables.values())
             inner = self._imported_files.setdefault((id(inner.program), *values), inner)
         return self.count_block(
             callee.block, Environment(inner, variables, None, bound.environment.enclosing)
@@ -212,6 +214,18 @@ class _StepCounter:
         evaluated = evaluate_arguments(bound, (name,), name, self._evaluator)
         return 0 if evaluated is None else self._count_held(evaluated.blocks.get(name))
 
+    def _value_key(self, value: Value) -> object:
+        """Return what identifies a value in a cache."""
+        # Blocks are compared by identity. Of the others, the `repr`: they may be lists, and True, 1
+        # and 1.0 are equal as keys.
+        if isinstance(value, OpaqueValue):
+            return value
+        if not isinstance(value, list | dict):
+            return repr(value)
+        if id(value) not in self._texts:
+            self._texts[id(value)] = value, repr(value)
+        return self._texts[id(value)][1]
+
     def _variables_of_step(self, step: Step) -> frozenset[str]:
         """Return the variables that determine the expansion of a step, including its loop."""
         # By id, as in `Expander`: the document keeps its steps alive.
@@ -232,13 +246,6 @@ class _StepCounter:
         if call is not None and call.parameter is not None:
             names |= {call.parameter}
         return names.union(*(self._variables_of_step(each) for each in inner_steps(step)))
-
-
-def _value_key(value: Value) -> object:
-    """Return what identifies a value in a cache."""
-    # Blocks are compared by identity. Of the others, the `repr`: they may be lists, and True, 1 and
-    # 1.0 are equal as keys.
-    return value if isinstance(value, OpaqueValue) else repr(value)
 
 
 def _variable_names(values: list[DeferredValue | None]) -> frozenset[str]:
