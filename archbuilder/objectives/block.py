@@ -46,7 +46,7 @@ from archbuilder.objectives.step_context import Network
 from archbuilder.objectives.token_masking import text_columns
 from archbuilder.objectives.trial_run import TrialRun, make_memories
 from archbuilder.trainer.callbacks.sample_images import SampleImages
-from archbuilder.trainer.context import TrainableTask, TrainingContext
+from archbuilder.trainer.context import TrainableTask, TrainingContext, TrainingResult
 from archbuilder.trainer.datasets import AdaptedDatasets, adapt_sets, log_datasets
 from archbuilder.trainer.train_loop import AddedMetrics, FitSetup, make_restore, make_trainable_task
 
@@ -85,7 +85,6 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
             context.limits,
             context.config.batch_size * objective.max_steps,
         )
-        check_gradients(trial, context.log)
         check_features(trial)
         memories = make_memories(objective, trial, context.config.seed)
         training_model = _make_model(context, config, interpreter, memories, datasets)
@@ -109,7 +108,14 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
     task = make_trainable_task(fit_setup, context, named)
     # Without a state of its own, an evaluation needs the networks alone.
     restore = make_restore(context, training_model) if objective.has_state else None
-    return replace(task, restore=restore)
+
+    def train() -> TrainingResult:
+        # Here, not above: an evaluation needs no gradients.
+        with context.devices.scope():
+            check_gradients(trial, context.log)
+        return task.train()
+
+    return replace(task, restore=restore, train=train)
 
 
 def _check_settings(context: TrainingContext, objective: ObjectiveGraph) -> None:

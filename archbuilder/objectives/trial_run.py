@@ -115,7 +115,9 @@ class TrialRun:
                 _check_classes(node, self.values)
                 _check_shapes(node, self.values)
                 self._check_tables(node)
-                self.values |= self.interpreter.run([node], self.values, context)
+                # Its inputs alone: `run` copies what it gets, which grows with every step.
+                inputs = {ref.node: self.values[ref.node] for ref in node.input_refs()}
+                self.values |= self.interpreter.run([node], inputs, context)
 
     def _check_tables(self, node: Node) -> None:
         """Check that a network has the categories it is called with: a GPU has 0 for others.
