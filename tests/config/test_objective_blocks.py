@@ -166,7 +166,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (
             MINIMIZE,
             MINIMIZE + "\n    sample: {inputs: [x, z], layers: [{net: , from: x}]}",
-            "net.yaml:17:26: the objective has no column 'z'",
+            "net.yaml:17:26: there is no column 'z'",
         ),
         (
             MINIMIZE,

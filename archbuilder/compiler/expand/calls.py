@@ -15,13 +15,12 @@ from archbuilder.compiler.expand.blocks import (
     resolve_block_outputs,
 )
 from archbuilder.compiler.expand.environment import BlockValue, BoundCall, Environment
-from archbuilder.compiler.expand.layer_calls import LayerCalls
 from archbuilder.compiler.expand.scope import CallSite, Scope, Symbol
-from archbuilder.compiler.expand.shapes import InputShapes, NetworkShapes
+from archbuilder.compiler.expand.shapes import InputShapes
 from archbuilder.compiler.expand.step_names import assign_step_name
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
 from archbuilder.compiler.expand.wrapped_blocks import (
-    StepExpander,
+    NetworkExpansion,
     WrapperExpander,
 )
 from archbuilder.diagnostics.errors import ExpansionFrame, closest_match, quote
@@ -50,19 +49,10 @@ from archbuilder.yaml.nodes import ScalarNode
 class CallExpander:
     """Expands the calls in the steps of one network."""
 
-    def __init__(
-        self,
-        steps: StepExpander,
-        layers: LayerCalls,
-        shapes: NetworkShapes,
-        evaluator: ValueEvaluator,
-    ) -> None:
-        self._steps = steps
-        self._layers = layers
-        self._wrappers = WrapperExpander(steps, layers, shapes, evaluator)
-        self._shapes = shapes
-        self._evaluator = evaluator
-        self._diagnostics = evaluator.diagnostics
+    def __init__(self, network: NetworkExpansion) -> None:
+        self._network = network
+        self._wrappers = WrapperExpander(network)
+        self._diagnostics = network.evaluator.diagnostics
 
     def expand_call(
         self,
@@ -109,7 +99,7 @@ class CallExpander:
         if isinstance(callee, LayerCallee):
             wrapped = wrapped_argument(callee.signature, bound)
             if wrapped is None:
-                return self._layers.add(callee, bound, call_site, frame)
+                return self._network.layers.add(callee, bound, call_site, frame)
             return self._wrappers.expand(callee, wrapped, bound, call_site, frame, depth)
         if callee is not None:
             return self._expand_block_call(callee, bound, call_site, frame, depth)
@@ -161,7 +151,7 @@ class CallExpander:
         if not self._check_depth(depth, call_site.span) or not isinstance(block.body, Sequential):
             return ERROR_REFS
         with self._diagnostics.within(frame):
-            return self._steps.expand_steps(
+            return self._network.steps.expand_steps(
                 block.body.steps, scope, call_site.inputs.positional, environment.variables
             )
 
@@ -230,9 +220,11 @@ class CallExpander:
         shapes = (
             None
             if callee.is_file_network
-            else InputShapes(callee, bound, call_site, self._shapes, self._evaluator)
+            else InputShapes(
+                callee, bound, call_site, self._network.shapes, self._network.evaluator
+            )
         )
-        binding = bind_block_parameters(callee, bound, self._evaluator, shapes)
+        binding = bind_block_parameters(callee, bound, self._network.evaluator, shapes)
         if binding is None:
             return Symbol(ERROR_REFS, call_site.span)
         file, variables = binding
@@ -272,19 +264,23 @@ class CallExpander:
             )
         if not self._check_depth(inner.depth, call_site.span):
             return ERROR_REFS
-        first_inputs = bind_block_inputs(callee, call, call_site, inner, variables, self._evaluator)
+        first_inputs = bind_block_inputs(
+            callee, call, call_site, inner, variables, self._network.evaluator
+        )
         with self._diagnostics.within(inner.frame):
-            last_outputs = self._steps.expand_steps(block.steps, inner, first_inputs, variables)
-            evaluator = self._steps.evaluator_at(inner, last_outputs)
+            last_outputs = self._network.steps.expand_steps(
+                block.steps, inner, first_inputs, variables
+            )
+            evaluator = self._network.steps.evaluator_at(inner, last_outputs)
             return resolve_block_outputs(block, inner, last_outputs, variables, evaluator)
 
     def _check_depth(self, depth: int, span: Span) -> bool:
         """Check how deep blocks, and lists of steps in parameters, are nested; report it."""
-        if depth <= self._evaluator.limits.block_depth:
+        if depth <= self._network.evaluator.limits.block_depth:
             return True
         self._diagnostics.error(
             "limit-exceeded",
-            f"blocks are nested more than {self._evaluator.limits.block_depth} deep",
+            f"blocks are nested more than {self._network.evaluator.limits.block_depth} deep",
             span,
             notes=("raise it with --limit block_depth=N",),
         )

@@ -27,6 +27,7 @@ from archbuilder.compiler.expand.step_names import (
     select_alternative,
 )
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
+from archbuilder.compiler.expand.wrapped_blocks import NetworkExpansion
 from archbuilder.compiler.ir import GraphInput, Node
 from archbuilder.language.ast import (
     Branches,
@@ -59,7 +60,7 @@ class Expander:
         self.shapes = NetworkShapes(make_oracle, inputs, self._layers.nodes, evaluator.diagnostics)
         self._evaluator = evaluator
         self._diagnostics = evaluator.diagnostics
-        self._calls = CallExpander(self, self._layers, self.shapes, evaluator)
+        self._calls = CallExpander(NetworkExpansion(self, self._layers, self.shapes, evaluator))
         self._step_count = 0
         self._nesting = 0
 

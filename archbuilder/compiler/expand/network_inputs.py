@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
-from archbuilder.compiler.expand.objective_checks import check_network_names
+from archbuilder.compiler.expand.objective_checks import check_names
 from archbuilder.compiler.ir import Argument, Graph, Node
 from archbuilder.compiler.objective_ir import NetworkInput
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
@@ -18,30 +19,52 @@ def resolve_network_input(
     reference: Reference, graphs: Mapping[str, Graph], diagnostics: Diagnostics
 ) -> NetworkInput | None:
     """Resolve `generator`, or `generator.noise` of several; report an error and return None."""
-    name, dot, input_name = reference.name.partition(".")
-    graph = graphs.get(name)
-    if graph is None:
-        check_network_names([Reference(name, reference.span)], graphs, diagnostics)
+    resolved = resolve_in_network(reference, "input", graphs, diagnostics)
+    if resolved is None:
         return None
+    network, name = resolved
+    names = [each.name for each in graphs[network].inputs]
+    if name is None and len(names) > 1:
+        diagnostics.error(
+            "unknown-name",
+            f"the network {quote(network)} has {len(names)} inputs; select one",
+            reference.span,
+            notes=(f"for example: {network}.{names[0]}",),
+        )
+        return None
+    return NetworkInput(network, name or names[0])
+
+
+def resolve_in_network(
+    reference: Reference,
+    noun: Literal["input", "output"],
+    graphs: Mapping[str, Graph],
+    diagnostics: Diagnostics,
+) -> tuple[str, str | None] | None:
+    """Resolve a network, or an input or output of one, as `generator.noise`.
+
+    Returns the two names, of which the second may be missing; reports an error and returns None.
+    """
+    network, _, name = reference.name.partition(".")
+    if network not in graphs:
+        check_names([Reference(network, reference.span)], "network", graphs, diagnostics)
+        return None
+    if network == reference.name:
+        return network, None
+    graph = graphs[network]
     names = [each.name for each in graph.inputs]
-    if dot and input_name not in names:
+    if noun == "output":
+        names = [each for each, _ in graph.outputs]
+    if name not in names:
         diagnostics.error(
-            "unknown-name",
-            f"the network {quote(name)} has no input {quote(input_name)}",
+            "unknown-name" if noun == "input" else "unknown-output",
+            f"the network {quote(network)} has no {noun} {quote(name)}",
             reference.span,
-            suggestion=closest_match(input_name, names),
-            notes=(f"its inputs are: {', '.join(names)}",),
+            suggestion=closest_match(name, names),
+            notes=(f"its {noun}s are: {', '.join(names)}",),
         )
         return None
-    if not dot and len(names) > 1:
-        diagnostics.error(
-            "unknown-name",
-            f"the network {quote(name)} has {len(names)} inputs; select one",
-            reference.span,
-            notes=(f"for example: {name}.{names[0]}",),
-        )
-        return None
-    return NetworkInput(name, input_name or names[0])
+    return network, name
 
 
 def with_input_shape(node: Node, graphs: Mapping[str, Graph], diagnostics: Diagnostics) -> Node:

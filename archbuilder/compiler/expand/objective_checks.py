@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from archbuilder.compiler.ir import Argument, Graph, GraphInput, Node, TensorRef
 from archbuilder.compiler.objective_ir import (
@@ -58,18 +58,21 @@ class ObjectiveShapes:
         )
 
 
-def check_network_names(
-    references: Iterable[Reference], names: Collection[str], diagnostics: Diagnostics
+def check_names(
+    references: Iterable[Reference],
+    noun: Literal["network", "column"],
+    names: Collection[str],
+    diagnostics: Diagnostics,
 ) -> None:
-    """Report references to networks that the blueprint does not have."""
+    """Report references to networks or columns that do not exist."""
     for reference in references:
         if reference.name not in names:
             diagnostics.error(
                 "unknown-name",
-                f"there is no network {quote(reference.name)}",
+                f"there is no {noun} {quote(reference.name)}",
                 reference.span,
                 suggestion=closest_match(reference.name, names),
-                notes=(f"the networks are: {quote_list(names)}",),
+                notes=(f"the {noun}s are: {quote_list(names)}",),
             )
 
 
@@ -259,21 +262,6 @@ def check_memories(
                 "invalid-inputs",
                 f"the rows of '{memory.name}' depend on '{min(read)}', a memory",
                 memory.span,
-            )
-
-
-def check_sample_columns(
-    references: Iterable[Reference], columns: Collection[str], diagnostics: Diagnostics
-) -> None:
-    """Report inputs of `sample` that are no columns of the objective."""
-    for reference in references:
-        if reference.name not in columns:
-            diagnostics.error(
-                "unknown-name",
-                f"the objective has no column {quote(reference.name)}",
-                reference.span,
-                suggestion=closest_match(reference.name, columns),
-                notes=(f"the columns are: {', '.join(columns)}",),
             )
 
 

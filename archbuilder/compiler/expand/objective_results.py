@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import product
 from typing import Final
 
-from archbuilder.compiler.expand.objective_checks import check_network_names
+from archbuilder.compiler.expand.network_inputs import resolve_in_network
 from archbuilder.compiler.ir import Graph, Node, TensorRef
 from archbuilder.compiler.objective_ir import NetworkResult, ObjectiveColumn, Probe, needed_nodes
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
@@ -101,19 +101,5 @@ def resolve_result(
     reference: Reference, graphs: Mapping[str, Graph], diagnostics: Diagnostics
 ) -> NetworkResult | None:
     """Resolve `encoder`, or the output `encoder.features`; report an error and return None."""
-    name, dot, output = reference.name.partition(".")
-    graph = graphs.get(name)
-    if graph is None:
-        check_network_names([Reference(name, reference.span)], graphs, diagnostics)
-        return None
-    names = [each for each, _ in graph.outputs]
-    if dot and output not in names:
-        diagnostics.error(
-            "unknown-output",
-            f"the network {quote(name)} has no output {quote(output)}",
-            reference.span,
-            suggestion=closest_match(output, names),
-            notes=(f"its outputs are: {', '.join(names)}",),
-        )
-        return None
-    return NetworkResult(name, output if dot else None)
+    resolved = resolve_in_network(reference, "output", graphs, diagnostics)
+    return None if resolved is None else NetworkResult(*resolved)

@@ -14,8 +14,7 @@ from archbuilder.compiler.expand.objective_checks import (
     check_automatic_logits,
     check_log_names,
     check_memories,
-    check_network_names,
-    check_sample_columns,
+    check_names,
     check_sample_steps,
     check_steps,
     check_views,
@@ -235,7 +234,7 @@ class _ObjectiveExpansion:
         self, declared: SampleDeclaration, columns: Sequence[ObjectiveColumn]
     ) -> SampleGraph | None:
         """Expand the steps of `sample`; report an error and return None."""
-        check_sample_columns(declared.columns, [each.name for each in columns], self._diagnostics)
+        check_names(declared.columns, "column", [each.name for each in columns], self._diagnostics)
         names = {each.name: each.span for each in declared.columns}
         steps = self._expand_steps(declared.block, names, [*names])
         check_sample_steps(steps.nodes, [*self._copies], self._diagnostics)
@@ -268,9 +267,10 @@ class _ObjectiveExpansion:
                 self._diagnostics.error("duplicate-name", message, span)
             taken.add(name)
         copied = [each.network for each in declared.copies]
-        check_network_names((*copied, *declared.frozen), self._graphs, self._diagnostics)
+        check_names((*copied, *declared.frozen), "network", self._graphs, self._diagnostics)
         for update in declared.updates:
-            check_network_names(update.networks, [*self._graphs, OWN_LAYERS], self._diagnostics)
+            names = [*self._graphs, OWN_LAYERS]
+            check_names(update.networks, "network", names, self._diagnostics)
 
     def _columns(self) -> list[ObjectiveColumn]:
         """Return the columns: those declared, or else the inputs of the networks."""

@@ -6,6 +6,7 @@ The block becomes a graph of its own, from which the backend builds one Keras mo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -52,21 +53,22 @@ class StepExpander(Protocol):
         """Return the evaluator of a step, which knows the shapes of the steps before it."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkExpansion:
+    """The parts of the expansion of one network."""
+
+    steps: StepExpander
+    layers: LayerCalls
+    shapes: NetworkShapes
+    evaluator: ValueEvaluator
+
+
 class WrapperExpander:
     """Expands the calls of layers that wrap blocks, in the steps of one network."""
 
-    def __init__(
-        self,
-        steps: StepExpander,
-        layers: LayerCalls,
-        shapes: NetworkShapes,
-        evaluator: ValueEvaluator,
-    ) -> None:
-        self._steps = steps
-        self._layers = layers
-        self._shapes = shapes
-        self._evaluator = evaluator
-        self._diagnostics = evaluator.diagnostics
+    def __init__(self, network: NetworkExpansion) -> None:
+        self._network = network
+        self._diagnostics = network.evaluator.diagnostics
 
     def expand(
         self,
@@ -80,9 +82,11 @@ class WrapperExpander:
         """Expand the call of a layer whose `argument` is a block, within `depth` blocks."""
         signature = callee.signature
         tracker = self._diagnostics.track_errors()
-        evaluated = evaluate_arguments(bound, (argument,), signature.bare_argument, self._evaluator)
+        evaluated = evaluate_arguments(
+            bound, (argument,), signature.bare_argument, self._network.evaluator
+        )
         if evaluated is None:
-            return self._layers.add_node(callee, None, call_site, frame)
+            return self._network.layers.add_node(callee, None, call_site, frame)
         block = evaluated.blocks[argument]
         if block is None or self._is_layer(block):
             wrapped = None
@@ -100,7 +104,7 @@ class WrapperExpander:
             describe_block=partial(describe_block, bound.environment.file.program),
         )
         valid_arguments = None if tracker.has_errors() else arguments
-        return self._layers.add_node(callee, valid_arguments, call_site, frame, wrapped)
+        return self._network.layers.add_node(callee, valid_arguments, call_site, frame, wrapped)
 
     def _is_layer(self, block: BlockValue) -> bool:
         """Return whether a block is a layer alone, which Keras wraps without a model around it."""
@@ -119,7 +123,7 @@ class WrapperExpander:
         callee = resolve_callee(block.environment.file.program, call.callee)
         first = callee.signature.bare_argument if isinstance(callee, LayerCallee) else None
         inner = evaluate_arguments(
-            BoundCall(call, block.environment, block.added), (), first, self._evaluator
+            BoundCall(call, block.environment, block.added), (), first, self._network.evaluator
         )
         value = inner.tree if inner is not None else None
         layer = MappingEntry(call.callee, value or ScalarNode(None, call.span), call.span)
@@ -143,10 +147,10 @@ class WrapperExpander:
             return None
         name = f"{call_site.path}.{argument}"
         tracker = self._diagnostics.track_errors()
-        is_readable, self._shapes.is_readable = self._shapes.is_readable, False
-        with self._layers.separate_nodes() as nodes:
+        is_readable, self._network.shapes.is_readable = self._network.shapes.is_readable, False
+        with self._network.layers.separate_nodes() as nodes:
             outputs = self._expand_steps(block, argument, call_site, frame, depth)
-        self._shapes.is_readable = is_readable
+        self._network.shapes.is_readable = is_readable
         if outputs.has_error or tracker.has_errors():
             return None
         if len(outputs.refs) != 1:
@@ -201,7 +205,7 @@ class WrapperExpander:
             scope.path += f"{argument}."
             scope.frame = ExpansionFrame("block", argument, call_site.span, frame)
             with self._diagnostics.within(scope.frame):
-                return self._steps.expand_steps(
+                return self._network.steps.expand_steps(
                     block.body.steps, scope, block_input, environment.variables
                 )
         step = Step(
@@ -209,7 +213,7 @@ class WrapperExpander:
             call_site.span,
             name=DeferredValue(ScalarNode(argument, call_site.span), {}),
         )
-        return self._steps.expand_steps((step,), scope, block_input, {argument: block})
+        return self._network.steps.expand_steps((step,), scope, block_input, {argument: block})
 
     def _check_nodes(self, nodes: Mapping[str, Node], block_input: str) -> bool:
         """Check that the nodes of a wrapped block depend only on each other and on its input."""
