@@ -28,6 +28,18 @@ def test_every_test_has_a_docstring(path: Path):
     assert silent == []
 
 
+def test_functions_fit_a_screen():
+    """A function has at most 60 lines besides its docstring."""
+    long = []
+    for path in sorted((ROOT / "archbuilder").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
+                docstring = (ast.get_docstring(node, clean=False) or "").count("\n") + 1
+                length = node.end_lineno - node.lineno + 1 - docstring
+                long += [f"{path.name}: {node.name} has {length} lines"] if length > 60 else []
+    assert long == []
+
+
 def test_lowest_supported_keras_is_tested():
     """The Makefile tests the Keras at the lower end of the range in pyproject.toml."""
     (keras,) = (each for each in PROJECT["dependencies"] if each.startswith("keras"))

@@ -133,15 +133,9 @@ def train_command(
     exit_code = spawn_workers(console, workers, options["distribute"])
     if exit_code is not None:
         return exit_code
-    run_dir = options["run_dir"]
-    if auto_resume and run_dir is None:
-        raise UsageError("--auto-resume needs --run-dir DIR, the directory of the run to resume")
-    if auto_resume and run_dir is not None and is_run(run_dir):
-        # A restarted job repeats the whole command, with the options that --resume refuses.
-        resume = run_dir
-        if blueprint is not None:
-            inputs = _new_run_inputs(blueprint, request, options, folds)
-            inputs.check_same_run(load_run_inputs(run_dir, request), run_dir)
+    begun_run = _run_to_resume(blueprint, request, options, folds) if auto_resume else None
+    if begun_run is not None:
+        resume = begun_run
     elif resume is not None:
         _check_resume_options(blueprint, request, options, folds)
     arguments: _RunArguments = {
@@ -175,6 +169,24 @@ def train_command(
     else:
         raise UsageError("pass a BLUEPRINT to train, or --resume RUN to resume a run")
     return 0
+
+
+def _run_to_resume(
+    blueprint: str | None, request: BlueprintRequest, options: _Options, folds: int | None
+) -> Path | None:
+    """Return the directory of --run-dir if it has a run, which must be that of the command.
+
+    A restarted job repeats the whole command, with the options that --resume refuses.
+    """
+    run_dir = options["run_dir"]
+    if run_dir is None:
+        raise UsageError("--auto-resume needs --run-dir DIR, the directory of the run to resume")
+    if not is_run(run_dir):
+        return None
+    if blueprint is not None:
+        inputs = _new_run_inputs(blueprint, request, options, folds)
+        inputs.check_same_run(load_run_inputs(run_dir, request), run_dir)
+    return run_dir
 
 
 def _new_run_inputs(

@@ -138,10 +138,6 @@ def inspect_data(
         )
         preview, notes = _preview(graphs, dataset, order, training)
     target_notes, target_error = _check_targets(train_set, training, output_shapes, rows)
-    tokenizer, sample_text = dataset.preprocessing.tokenizer, ""
-    if tokenizer is not None:
-        token_ids = next(iter(dataset.inputs.values())).column.gather(tf.constant([0]))
-        sample_text = tokenizer.decode(np.asarray(token_ids).reshape(-1))
     return DataReport(
         dataset.source_name,
         len(train_set.rows),
@@ -152,10 +148,19 @@ def inspect_data(
         inputs,
         targets,
         (*dataset.notes, *notes, *target_notes),
-        sample_text,
+        _sample_text(dataset),
         preview,
         target_error,
     )
+
+
+def _sample_text(dataset: SourceDataset) -> str:
+    """Return the text of the first example; empty without a tokenizer."""
+    tokenizer = dataset.preprocessing.tokenizer
+    if tokenizer is None:
+        return ""
+    token_ids = next(iter(dataset.inputs.values())).column.gather(tf.constant([0]))
+    return tokenizer.decode(np.asarray(token_ids).reshape(-1))
 
 
 def _only(names: Sequence[str]) -> str | None:

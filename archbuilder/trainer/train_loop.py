@@ -90,14 +90,7 @@ def fit(
     if stage is not None and stage.best is not None:
         recipe_callbacks.start_from(stage.best, networks)
     checkpoint = _resume(setup, context, recipe_callbacks)
-    writer = HistoryWriter(
-        context.run_dir,
-        context.config.epochs if stage is None else stage.last_epoch,
-        context.log,
-        checkpoint.history,
-        constants={} if stage is None else {"stage": stage.number},
-        columns=() if stage is None else stage.columns,
-    )
+    writer = _make_history_writer(context, checkpoint.history)
     checkpoint_callback = CheckpointCallback(
         context.checkpoints,
         writer,
@@ -141,6 +134,19 @@ def fit(
             _fit_segment(setup, context.devices, segment, callbacks)
     # After the last checkpoint, which has the trained weights.
     return _finish_training(setup.model, tuple(writer.history), recipe_callbacks)
+
+
+def _make_history_writer(context: TrainingContext, history: tuple[EpochLogs, ...]) -> HistoryWriter:
+    """Return the callback that goes on with the history of a run, in its current stage."""
+    stage = context.stage
+    return HistoryWriter(
+        context.run_dir,
+        context.config.epochs if stage is None else stage.last_epoch,
+        context.log,
+        history,
+        constants={} if stage is None else {"stage": stage.number},
+        columns=() if stage is None else stage.columns,
+    )
 
 
 def _finish_training(

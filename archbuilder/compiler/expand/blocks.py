@@ -25,7 +25,7 @@ from archbuilder.compiler.parameters import (
     resolve_parameters,
 )
 from archbuilder.compiler.visible_names import block_params
-from archbuilder.diagnostics.errors import closest_match, quote
+from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.expressions import ShapeLookup
 from archbuilder.language.ast import Block, InputDeclaration, StepCall
 from archbuilder.language.deferred_values import ValueEvaluator, Variables
@@ -173,27 +173,38 @@ def bind_block_inputs(
         )
     )
     input_count = len(call_site.inputs.positional.refs)
-    missing = [name for name in declared if name not in bindings]
+    is_missing = any(name not in bindings for name in declared)
+    # After an unknown name, which most likely means one of those that are missing, no other error.
+    if not tracker.has_errors() and (input_count > len(declared) or is_missing):
+        _report_input_count(call, call_site, declared, diagnostics, is_missing=is_missing)
     if tracker.has_errors():
-        # An unknown name most likely means one of those that are missing.
-        bindings = dict.fromkeys(declared, ERROR_REFS)
-    elif input_count > len(declared) or missing:
-        outputs = call_site.inputs.positional.names
-        notes: tuple[str, ...] = ("name them with 'from'",) if missing else ()
-        if outputs and input_count > len(declared):
-            notes = (f"select outputs of the step before, such as from: previous.{outputs[0]}",)
-        count_text = f"{input_count or len(call_site.inputs.keywords)} given"
-        diagnostics.error(
-            "invalid-inputs",
-            f"block '{call.callee}' takes {len(declared)} input(s), {', '.join(declared)};"
-            f" {count_text}",
-            call_site.span,
-            notes=notes,
-        )
         bindings = dict.fromkeys(declared, ERROR_REFS)
     for block_input in inputs:
         inner.symbols[block_input.name] = Symbol(bindings[block_input.name], block_input.span)
     return bindings[declared[0]]
+
+
+def _report_input_count(
+    call: StepCall,
+    call_site: CallSite,
+    declared: list[str],
+    diagnostics: Diagnostics,
+    *,
+    is_missing: bool,
+) -> None:
+    inputs = call_site.inputs
+    input_count = len(inputs.positional.refs)
+    outputs = inputs.positional.names
+    notes: tuple[str, ...] = ("name them with 'from'",) if is_missing else ()
+    if outputs and input_count > len(declared):
+        notes = (f"select outputs of the step before, such as from: previous.{outputs[0]}",)
+    diagnostics.error(
+        "invalid-inputs",
+        f"block '{call.callee}' takes {len(declared)} input(s), {', '.join(declared)};"
+        f" {input_count or len(inputs.keywords)} given",
+        call_site.span,
+        notes=notes,
+    )
 
 
 def resolve_block_outputs(

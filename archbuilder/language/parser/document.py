@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -61,15 +62,7 @@ def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Doc
     if file is None:
         return None
     entries = {entry.key: entry for entry in reader.known_entries(file, FILE_KEYS, "a blueprint")}
-    if "archbuilder" in entries:
-        check_version(reader, entries["archbuilder"].value)
-    elif not reader.is_misspelled(file, "archbuilder", FILE_KEYS):
-        reader.diagnostics.error(
-            "missing-key",
-            "the blueprint has no version of the language",
-            file.entries[0].key_span if file.entries else file.span,
-            notes=(f"add as the first line: archbuilder: {LANGUAGE_VERSION}",),
-        )
+    _check_has_version(reader, file, entries)
     name = _decode_name(reader, file, entries.get("name"))
     values = {entry.key: entry.value for entry in entries.values()}
     # Before all other values, whose expressions can call them.
@@ -90,14 +83,11 @@ def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Doc
     if "training" in values:
         values["training"], inline_objective = split_objective(values["training"])
         objective = inline_objective or objective
-    references = values.get("references")
-    items = references.items if isinstance(references, SequenceNode) else (references,)
-    reference_texts = [reader.expect_text(item, "a reference") for item in items]
     return Document(
         name=name,
         title=reader.expect_text(values.get("title"), "'title'") or "",
         description=reader.expect_text(values.get("description"), "'description'") or "",
-        references=tuple(text for text in reference_texts if text is not None),
+        references=_decode_references(reader, values.get("references")),
         params=decode_params(reader, values.get("params")),
         functions=functions,
         imports=imports,
@@ -113,6 +103,27 @@ def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Doc
         invalid_names=invalid_blocks | invalid_networks | invalid_imports,
         objective=None if objective is None else decode_objective(reader, name, objective),
     )
+
+
+def _check_has_version(
+    reader: FieldReader, file: MappingNode, entries: Mapping[str, MappingEntry]
+) -> None:
+    if "archbuilder" in entries:
+        check_version(reader, entries["archbuilder"].value)
+    elif not reader.is_misspelled(file, "archbuilder", FILE_KEYS):
+        reader.diagnostics.error(
+            "missing-key",
+            "the blueprint has no version of the language",
+            file.entries[0].key_span if file.entries else file.span,
+            notes=(f"add as the first line: archbuilder: {LANGUAGE_VERSION}",),
+        )
+
+
+def _decode_references(reader: FieldReader, tree: Tree | None) -> tuple[str, ...]:
+    """Decode one reference, or a list of them."""
+    items = tree.items if isinstance(tree, SequenceNode) else (tree,)
+    texts = [reader.expect_text(item, "a reference") for item in items]
+    return tuple(text for text in texts if text is not None)
 
 
 def check_version(reader: FieldReader, version: Tree) -> None:
