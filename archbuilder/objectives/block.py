@@ -84,6 +84,7 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
             datasets.train,
             context.limits,
             context.config.batch_size * objective.max_steps,
+            context.log,
         )
         check_features(trial)
         memories = make_memories(objective, trial, context.config.seed)

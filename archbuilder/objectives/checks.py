@@ -15,8 +15,9 @@ from archbuilder.data.targets import make_label_check
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, quote
 from archbuilder.formatting import plural
 from archbuilder.objectives.model import trained_variables
+from archbuilder.objectives.step_checks import compares_classes
 from archbuilder.objectives.step_context import StepContext, select
-from archbuilder.objectives.trial_run import TRIAL_ROWS, TrialRun, compares_classes
+from archbuilder.objectives.trial_run import TrialRun
 from archbuilder.trainer.log_format import LogFn
 
 
@@ -45,7 +46,7 @@ def check_features(trial: TrialRun) -> None:
         if len(tensors) > 1:
             message = f"'{probe.features}' has {len(tensors)} outputs; select one"
             diagnostics.error("unknown-output", message, probe.span)
-        elif tensors[0].shape[:1] != (TRIAL_ROWS,):
+        elif tensors[0].shape[:1] != (trial.rows,):
             diagnostics.error(
                 "invalid-inputs",
                 f"'{probe.features}' has no row for each example, which the features of a probe"

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NoReturn
 
 import keras
 import tensorflow as tf
 
 from archbuilder.compiler.ir import Node, Shape, TensorRef
-from archbuilder.compiler.objective_ir import (
-    ObjectiveGraph,
-    gradient_inputs,
-    labels_of,
-    predictions_of,
-)
-from archbuilder.config.loss_traits import LOSS_TRAITS
+from archbuilder.compiler.objective_ir import ObjectiveGraph, gradient_inputs
 from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
-from archbuilder.diagnostics.code import Code
-from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, UsageError
+from archbuilder.diagnostics.errors import UsageError
 from archbuilder.formatting import format_bytes
 from archbuilder.keras_backend.memory_check import memory_limit
 from archbuilder.keras_backend.shape_format import format_shape
 from archbuilder.language.objective_operations import (
     AUGMENT,
     GRADIENT,
-    LOSS_PREFIX,
     PIPELINE_OPERATIONS,
     RANDOM_OPERATIONS,
     TOKEN_OPERATIONS,
@@ -37,11 +29,12 @@ from archbuilder.language.objective_operations import (
 from archbuilder.limits import Limits
 from archbuilder.objectives.interpreter import Interpreter
 from archbuilder.objectives.random_draws import draw, drawn_shape
+from archbuilder.objectives.step_checks import BroadcastCheck, check_loss_inputs, report
 from archbuilder.objectives.step_context import StepContext, Tensors, select
 from archbuilder.objectives.token_masking import draw_tokens
+from archbuilder.trainer.log_format import LogFn
+from archbuilder.yaml.nodes import to_plain
 
-TRIAL_ROWS: Final = 3
-"""Number of examples of a trial run; few, and seldom the length of another axis."""
 _NUMBER_BYTES = 4
 
 
@@ -58,7 +51,10 @@ class TrialRun:
     limits: Limits
     batch_size: int
     """Number of examples that random numbers are drawn for at once in training."""
+    rows: int
+    """Number of examples of the run; few, and not the length of another axis."""
     values: dict[str, Tensors]
+    broadcast_check: BroadcastCheck
     vocabulary: int = 0
     """Number of tokens, if a column has some."""
     shapes: dict[str, Shape] = field(default_factory=dict)
@@ -66,7 +62,12 @@ class TrialRun:
 
     @classmethod
     def of(
-        cls, interpreter: Interpreter, dataset: AdaptedDataset, limits: Limits, batch_size: int
+        cls,
+        interpreter: Interpreter,
+        dataset: AdaptedDataset,
+        limits: Limits,
+        batch_size: int,
+        log: LogFn,
     ) -> TrialRun:
         """Run an objective on rows like those of a dataset.
 
@@ -74,21 +75,24 @@ class TrialRun:
             BlueprintError: if a step does not take its inputs, or does not fit into memory.
             UsageError: if a memory is of a step without rows.
         """
-        spec = eval_batches(dataset, batch_size=TRIAL_ROWS).element_spec[0]
+        spec = eval_batches(dataset, batch_size=1).element_spec[0]
+        rows = _row_count(spec, interpreter)
         largest = {name: (each.num_categories or 1) - 1 for name, each in dataset.inputs.items()}
-        columns = {name: (_filled(each, largest[name]),) for name, each in spec.items()}
-        trial = cls(interpreter, limits, batch_size, columns, max(largest.values(), default=0) + 1)
+        columns = {name: (_filled(each, largest[name], rows),) for name, each in spec.items()}
+        vocabulary = max(largest.values(), default=0) + 1
+        check = BroadcastCheck(log, {*columns})
+        trial = cls(interpreter, limits, batch_size, rows, columns, check, vocabulary)
         graph = interpreter.graph
         for memory in graph.memories:
             # Its width is that of the step, which does not depend on a memory.
             trial._run(graph.nodes_for([memory.value]))
-            (rows,) = select(memory.value, trial.values)
-            if not rows.shape.rank:
+            (value,) = select(memory.value, trial.values)
+            if not value.shape.rank:
                 raise UsageError(
                     f"the memory '{memory.name}' ({memory.span}) needs a step with a row for each"
                     " example, and its step has one number for the batch"
                 )
-            trial.values[memory.name] = (tf.zeros([memory.length, *rows.shape[1:]]),)
+            trial.values[memory.name] = (tf.zeros([memory.length, *value.shape[1:]]),)
         trial._run(graph.nodes)
         return trial
 
@@ -99,10 +103,10 @@ class TrialRun:
                 shape = drawn_shape(node, self.values)
                 self._check_memory(node, shape)
                 self.shapes[node.name] = shape
-                self.values[node.name] = (draw(node, (TRIAL_ROWS, *shape), tf.constant([0, 0])),)
+                self.values[node.name] = (draw(node, (self.rows, *shape), tf.constant([0, 0])),)
             elif node.operation in TOKEN_OPERATIONS:
                 (tokens,) = select(node.input_refs()[0], self.values)
-                share = BatchShare(tf.constant(0, tf.int64), tf.range(TRIAL_ROWS, dtype=tf.int64))
+                share = BatchShare(tf.constant(0, tf.int64), tf.range(self.rows, dtype=tf.int64))
                 seed = tf.constant([0, 0])
                 self.values[node.name] = draw_tokens(node, tokens, seed, share, self.vocabulary)
             elif node.operation == AUGMENT:
@@ -112,12 +116,14 @@ class TrialRun:
                 by = [each for ref in gradient_inputs(node)[1] for each in select(ref, self.values)]
                 self.values[node.name] = tuple(map(tf.zeros_like, by))
             else:
-                _check_classes(node, self.values)
-                _check_shapes(node, self.values)
                 self._check_tables(node)
+                check_loss_inputs(node, self.values)
+                self.broadcast_check.check(node, self.values)
                 # Its inputs alone: `run` copies what it gets, which grows with every step.
                 inputs = {ref.node: self.values[ref.node] for ref in node.input_refs()}
                 self.values |= self.interpreter.run([node], inputs, context)
+                is_network = node.operation in self.interpreter.networks
+                self.broadcast_check.add(node, self.values, is_network=is_network)
 
     def _check_tables(self, node: Node) -> None:
         """Check that a network has the categories it is called with: a GPU has 0 for others.
@@ -138,7 +144,7 @@ class TrialRun:
             largest = int(tf.reduce_max(values))
             for table in tables:
                 if largest >= table.size and table.positions is None:
-                    _report(
+                    report(
                         "shape-mismatch",
                         node,
                         f"'{node.name}' ({node.operation}) has values from 0 to {largest:,} in the"
@@ -155,7 +161,7 @@ class TrialRun:
                 f"'{node.name}' ({node.operation}) draws {format_shape(shape)} for each example,"
                 f" which needs {format_bytes(needed)} for a batch, but {limit}"
             )
-            _report("memory-limit", node, message)
+            report("memory-limit", node, message)
 
     @property
     def inputs(self) -> dict[str, Tensors]:
@@ -168,67 +174,22 @@ class TrialRun:
         return {name: each for name, each in self.values.items() if name not in computed}
 
 
-def compares_classes(node: Node) -> bool:
-    """Return whether a node is a loss whose labels are class indices."""
-    traits = LOSS_TRAITS.get(node.operation.removeprefix(LOSS_PREFIX))
-    return traits is not None and traits.targets == "class_indices"
+def _row_count(columns: Mapping[str, tf.TensorSpec], interpreter: Interpreter) -> int:
+    """Return a number of examples that no other axis has, which would hide a wrong axis."""
+    models = [each.model for each in interpreter.networks.values()]
+    tensors = [*columns.values(), *keras.tree.flatten([(m.inputs, m.outputs) for m in models])]
+    sizes = {size for each in tensors for size in each.shape[1:]}
+    graph = interpreter.graph
+    sizes |= {each.length for each in graph.memories}
+    for node in graph.nodes:
+        arguments = [to_plain(each.value) for each in (*node.arguments, *node.call_constants)]
+        sizes |= {each for each in keras.tree.flatten(arguments) if isinstance(each, int)}
+    return next(number for number in itertools.count(3, 2) if number not in sizes)
 
 
-def _report(code: Code, node: Node, message: str, *notes: str) -> NoReturn:
-    diagnostics = Diagnostics()
-    with diagnostics.within(node.frame):
-        diagnostics.error(code, message, node.span, notes=notes)
-    raise BlueprintError(diagnostics)
-
-
-def _check_classes(node: Node, values: Mapping[str, Tensors]) -> None:
-    """Check that a loss of classes has a prediction for each: a GPU has NaN for those beyond.
-
-    Raises:
-        BlueprintError: if it has not.
-    """
-    if not compares_classes(node):
-        return
-    (labels,) = select(labels_of(node), values)
-    (predictions,) = select(predictions_of(node), values)
-    largest, count = int(tf.reduce_max(labels)), predictions.shape[-1]
-    if largest >= count:
-        _report(
-            "shape-mismatch",
-            node,
-            f"'{node.name}' ({node.operation}) compares values from 0 to {largest:,} with"
-            f" predictions of {count:,} classes",
-            "the output of a language model is as large as the vocabulary",
-        )
-
-
-def _check_shapes(node: Node, values: Mapping[str, Tensors]) -> None:
-    """Check that a loss of values has a target for each: Keras would repeat those of axes of 1.
-
-    Raises:
-        BlueprintError: if it has not.
-    """
-    traits = LOSS_TRAITS.get(node.operation.removeprefix(LOSS_PREFIX))
-    if traits is None or traits.targets not in ("values", "probabilities"):
-        return
-    (targets,) = select(labels_of(node), values)
-    (predictions,) = select(predictions_of(node), values)
-    # Keras itself removes or adds a last axis of length 1.
-    shapes = [[*each.shape] for each in (targets, predictions)]
-    compared = {tuple(each[:-1] if each[-1:] == [1] else each) for each in shapes}
-    # One number for all examples is meant for all of them.
-    if len(compared - {()}) > 1:
-        _report(
-            "shape-mismatch",
-            node,
-            f"'{node.name}' ({node.operation}) compares {shapes[0][1:]} with {shapes[1][1:]} for"
-            " each example",
-        )
-
-
-def _filled(spec: tf.TensorSpec, value: int) -> tf.Tensor:
+def _filled(spec: tf.TensorSpec, value: int, rows: int) -> tf.Tensor:
     sizes = [1 if size is None else size for size in spec.shape[1:]]
-    return tf.fill([TRIAL_ROWS, *sizes], tf.cast(value, spec.dtype))
+    return tf.fill([rows, *sizes], tf.cast(value, spec.dtype))
 
 
 def make_memories(

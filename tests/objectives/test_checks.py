@@ -151,3 +151,38 @@ def test_labels_with_an_axis_of_one():
         assert main(["train", "net.yaml", "--run-dir", run]) == 0
         losses.append(json.loads(Path(run, "history.jsonl").read_text())["val_loss"])
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "shapes"),
+    [
+        ("(wide - label) ** 2", "[n, 1] with [n]"),
+        ("where(label > 0, wide, 0)", "[n] with [n, 1]"),
+        ("sum(wide[:, None] - other, axis=-1)", "[n, 1, 1] with [n, 2]"),
+    ],
+)
+def test_rows_are_not_paired_by_accident(
+    capfd: pytest.CaptureFixture[str], value: str, shapes: str
+):
+    """A formula of `[n, 1]` and `[n]` would give `[n, n]`, and a wrong loss."""
+    wide = '{formula: "sum(other, axis=-1, keepdims=True)", name: wide}'
+    assert train(f'{wide}\n      - {{formula: "{value}", name: total}}') == 2
+    errors = capfd.readouterr().err
+    assert f"pairs each row with all rows: {shapes}" in errors
+    assert "--> net.yaml:15:" in errors
+
+
+def test_repeated_values_of_a_network(capfd: pytest.CaptureFixture[str]):
+    """A difference that repeats the output of a network is suspicious; other broadcasts are not."""
+    text = BLUEPRINT.replace("{Dense: 2}]}\ndata", "{Dense: 1}]}\ndata").replace(
+        "{formula: size, name: total}",
+        """{formula: "mean((x - other) ** 2, axis=-1)", name: total}
+      - {formula: "x * other - mean(x, axis=-1, keepdims=True)", name: scaled}""",
+    )
+    Path("net.yaml").write_text(
+        text.replace("formula: size, name: seen", "formula: scaled, name: seen")
+    )
+    assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
+    (warning,) = [line for line in capfd.readouterr().out.splitlines() if "repeats" in line]
+    assert "'total.subtract0' (net.yaml:14:28) repeats an axis of length 1" in warning
+    assert "[n, 3] and [n, 1]" in warning

@@ -1,0 +1,169 @@
+"""Checks of the steps of a trial run: shapes that broadcasting would hide, and classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Final, NoReturn
+
+import tensorflow as tf
+
+from archbuilder.compiler.formula_calls import BINARY_OPERATIONS
+from archbuilder.compiler.ir import Node
+from archbuilder.compiler.objective_ir import labels_of, predictions_of
+from archbuilder.config.loss_traits import LOSS_TRAITS
+from archbuilder.diagnostics.code import Code
+from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, quote
+from archbuilder.language.objective_operations import LOSS_PREFIX
+from archbuilder.objectives.step_context import Tensors, select
+from archbuilder.registry.registry import OPERATION_PREFIX
+from archbuilder.trainer.log_format import LogFn
+
+_BROADCASTING: Final = frozenset(
+    OPERATION_PREFIX + name
+    for name in (
+        *(name for name in BINARY_OPERATIONS.values() if name != "matmul"),
+        *("maximum", "minimum", "where", "arctan2", "hypot", "logaddexp", "isclose", "true_divide"),
+    )
+)
+_COMPARISONS: Final = frozenset(
+    OPERATION_PREFIX + BINARY_OPERATIONS[operator]
+    for operator in ("-", "==", "!=", "<", "<=", ">", ">=")
+)
+"""The operations on two tensors of the same meaning. A factor may well be the same for an axis."""
+
+
+@dataclass(slots=True, eq=False)
+class BroadcastCheck:
+    """Checks what the steps of an objective broadcast, one after the other."""
+
+    log: LogFn
+    measured: set[str] = field(default_factory=set)
+    """Columns, outputs of networks, and steps that change neither their axes nor their order: an
+    axis of length 1 of these is no decision of the objective."""
+
+    def check(self, node: Node, values: Mapping[str, Tensors]) -> None:
+        """Check the inputs of a step.
+
+        Raises:
+            BlueprintError: if rows would be paired with all rows.
+        """
+        if node.operation not in _BROADCASTING:
+            return
+        refs = node.input_refs()
+        shapes = [tuple(select(ref, values)[0].shape) for ref in refs]
+        for first, second in combinations(shapes, 2):
+            if _pairs_rows(first, second):
+                text = " with ".join(_format(each, first[0]) for each in (first, second))
+                report(
+                    "shape-mismatch",
+                    node,
+                    f"{quote(node.name)} ({node.operation}) pairs each row with all rows: {text}",
+                    "x[:, 0] removes an axis of length 1",
+                    "if all pairs are meant, write x[:, None] and y[None, :]",
+                )
+        if node.operation not in _COMPARISONS or not {ref.node for ref in refs} <= self.measured:
+            return
+        for first, second in combinations(shapes, 2):
+            if len(first) == len(second) and first != second:
+                text = " and ".join(_format(each, first[0]) for each in (first, second))
+                self.log(
+                    f"warning: {quote(node.name)} ({node.span}) repeats an axis of length 1: its"
+                    f" inputs have the shapes {text}; if this is meant, multiply one by"
+                    " ones_like of the other"
+                )
+
+    def add(self, node: Node, values: Mapping[str, Tensors], *, is_network: bool) -> None:
+        """Note a step that has run."""
+        refs = node.input_refs()
+        if is_network or (
+            len(refs) == 1
+            and refs[0].node in self.measured
+            and [each.shape for each in select(refs[0], values)]
+            == [each.shape for each in values[node.name]]
+        ):
+            self.measured.add(node.name)
+
+
+def _pairs_rows(first: Sequence[int], second: Sequence[int]) -> bool:
+    """Return whether the rows of the tensor of a lower rank meet an axis of 1 of the other."""
+    low, high = sorted((first, second), key=len)
+    return 0 < len(low) < len(high) and low[0] == high[0] > 1 and high[len(high) - len(low)] == 1
+
+
+def _format(shape: Sequence[int], rows: int) -> str:
+    """Return a shape, in which `n` is the number of rows."""
+    axes = ["n" if size == rows and not axis else str(size) for axis, size in enumerate(shape)]
+    return f"[{', '.join(axes)}]"
+
+
+def compares_classes(node: Node) -> bool:
+    """Return whether a node is a loss whose labels are class indices."""
+    traits = LOSS_TRAITS.get(node.operation.removeprefix(LOSS_PREFIX))
+    return traits is not None and traits.targets == "class_indices"
+
+
+def report(code: Code, node: Node, message: str, *notes: str) -> NoReturn:
+    """Raise the error of a step.
+
+    Raises:
+        BlueprintError: always.
+    """
+    diagnostics = Diagnostics()
+    with diagnostics.within(node.frame):
+        diagnostics.error(code, message, node.span, notes=notes)
+    raise BlueprintError(diagnostics)
+
+
+def check_loss_inputs(node: Node, values: Mapping[str, Tensors]) -> None:
+    """Check the labels and the predictions of a loss.
+
+    Raises:
+        BlueprintError: if they do not fit each other.
+    """
+    if compares_classes(node):
+        _check_classes(node, values)
+    traits = LOSS_TRAITS.get(node.operation.removeprefix(LOSS_PREFIX))
+    if traits is not None and traits.targets in ("values", "probabilities"):
+        _check_shapes(node, values)
+
+
+def _check_classes(node: Node, values: Mapping[str, Tensors]) -> None:
+    """Check that a loss of classes has a prediction for each: a GPU has NaN for those beyond.
+
+    Raises:
+        BlueprintError: if it has not.
+    """
+    (labels,) = select(labels_of(node), values)
+    (predictions,) = select(predictions_of(node), values)
+    largest, count = int(tf.reduce_max(labels)), predictions.shape[-1]
+    if largest >= count:
+        report(
+            "shape-mismatch",
+            node,
+            f"'{node.name}' ({node.operation}) compares values from 0 to {largest:,} with"
+            f" predictions of {count:,} classes",
+            "the output of a language model is as large as the vocabulary",
+        )
+
+
+def _check_shapes(node: Node, values: Mapping[str, Tensors]) -> None:
+    """Check that a loss of values has a target for each: Keras would repeat those of axes of 1.
+
+    Raises:
+        BlueprintError: if it has not.
+    """
+    (targets,) = select(labels_of(node), values)
+    (predictions,) = select(predictions_of(node), values)
+    # Keras itself removes or adds a last axis of length 1.
+    shapes = [[*each.shape] for each in (targets, predictions)]
+    compared = {tuple(each[:-1] if each[-1:] == [1] else each) for each in shapes}
+    # One number for all examples is meant for all of them.
+    if len(compared - {()}) > 1:
+        report(
+            "shape-mismatch",
+            node,
+            f"'{node.name}' ({node.operation}) compares {shapes[0][1:]} with {shapes[1][1:]} for"
+            " each example",
+        )
