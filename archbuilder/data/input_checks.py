@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from archbuilder.compiler.ir import GraphInput
 from archbuilder.data.columns import (
     Array,
+    Column,
     RowIndices,
     ValueCheck,
     fit_image_size,
@@ -68,24 +69,44 @@ def adapt_input(
                 f" vocabulary with {feature.vocabulary_limit}"
             )
         column = column.with_check(_make_index_check(table, origin, graph_input))
-    if not always_fits(column.dtype, dtype) and not (scaled and is_integer(column.dtype)):
+    if not (scaled and is_integer(column.dtype)):
         # Indices are integers even in a column of floats: rounding one selects another row.
         takes_indices = any(each.positions is None and not each.truncated for each in lookup_tables)
         integer_mask = np.ones((), bool) if takes_indices else feature.integer_mask
         exact_mask = None if scaled else integer_mask
-
-        def check_dtype(values: Array, rows: RowIndices) -> None:
-            invalid = unrepresentable(values, dtype, exact_mask)
-            if invalid.any():
-                raise RunError(
-                    f"{_describe_first(values, invalid, rows, origin)}, and the input"
-                    f" '{graph_input.name}' takes {graph_input.dtype}:"
-                    f" {_dtype_hint(values[invalid][0], dtype)}"
-                )
-
-        column = column.with_check(check_dtype)
+        reader = f"the input '{graph_input.name}' takes {graph_input.dtype}"
+        column = with_dtype_check(column, dtype, exact_mask, origin, reader)
     value_range = feature.value_range(graph_input.dtype)
     return AdaptedColumn(column, adapter, value_range, feature.lengths, feature.num_categories)
+
+
+def with_dtype_check(
+    column: Column, dtype: DType, exact_mask: Mask | None, origin: ColumnOrigin, reader: str
+) -> Column:
+    """Return a column that checks that a dtype represents its values.
+
+    Args:
+        column: The column.
+        dtype: The dtype that its values are cast to.
+        exact_mask: The positions that hold integers in a column of floats; None if none do.
+        origin: Where its values are, for messages.
+        reader: What takes this dtype, for messages.
+
+    Raises:
+        RunError: if it does not represent one in memory.
+    """
+    if always_fits(column.dtype, dtype):
+        return column
+
+    def check_dtype(values: Array, rows: RowIndices) -> None:
+        invalid = unrepresentable(values, dtype, exact_mask)
+        if invalid.any():
+            raise RunError(
+                f"{_describe_first(values, invalid, rows, origin)}, and {reader}:"
+                f" {_dtype_hint(values[invalid][0], dtype)}"
+            )
+
+    return column.with_check(check_dtype)
 
 
 def _make_index_check(

@@ -12,9 +12,10 @@ import tensorflow as tf
 from archbuilder.compiler.ir import Graph, GraphInput, Node
 from archbuilder.compiler.objective_ir import NetworkInput, ObjectiveColumn
 from archbuilder.data.input_adapter import InputAdapter
-from archbuilder.data.input_checks import adapt_input
+from archbuilder.data.input_checks import adapt_input, with_dtype_check
 from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset
+from archbuilder.data.provenance import ColumnOrigin
 from archbuilder.data.source_dataset import UNNAMED, Feature, SourceDataset
 from archbuilder.diagnostics.errors import RunError, UsageError, quote_list
 from archbuilder.objectives.token_masking import (
@@ -165,8 +166,16 @@ def _adapt_column(
     is_integer = feature.column.dtype.kind in "iub"
     convert = _to_labels if is_integer and feature.column.shape == (1,) else _to_numbers
     dtype = tf.int32 if is_integer else tf.float32
+    origin = feature.origin or ColumnOrigin.for_array(feature.column.name or "the data")
+    consumer = f"the column '{column.name}' of the objective ({column.span}) has {dtype.name}"
     return AdaptedColumn(
-        feature.column,
+        with_dtype_check(
+            feature.column,
+            np.dtype(dtype.as_numpy_dtype),
+            feature.integer_mask,
+            origin,
+            consumer,
+        ),
         InputAdapter((partial(convert, dtype=dtype),), ()),
         num_categories=feature.num_categories,
     )

@@ -13,6 +13,7 @@ from archbuilder.compiler.objective_ir import ObjectiveGraph, Probe
 from archbuilder.data.columns import Column, translate_read_errors
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
 from archbuilder.data.source_dataset import SourceDataset
+from archbuilder.diagnostics.errors import RunError
 from archbuilder.objectives.columns import find_column
 from archbuilder.objectives.interpreter import Interpreter
 from archbuilder.objectives.probe_classifiers import (
@@ -130,7 +131,10 @@ class Probes:
             ):
                 count = min(_CHUNK_SIZE, len(examples.rows) - start)
                 shares = [np.asarray(each) for each in self._extract_on_device(columns)]
-                yield [self._devices.join_shares(each, count).reshape(count, -1) for each in shares]
+                chunk = [self._devices.join_shares(each, count) for each in shares]
+                for probe, features in zip(self._objective.probes, chunk, strict=True):
+                    _check_finite(probe, features)
+                yield [each.reshape(count, -1) for each in chunk]
 
     def _extract(self, columns: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
         """Return the features of each probe for the columns of a batch."""
@@ -141,6 +145,19 @@ class Probes:
             StepContext(training=False, on_replica=False),
         )
         return [tf.cast(select(each, values)[0], tf.float32) for each in refs]
+
+
+def _check_finite(probe: Probe, features: Features) -> None:
+    """Check features, of which a classifier would predict any class without a word.
+
+    Raises:
+        RunError: if some are NaN or infinite.
+    """
+    if not np.isfinite(features).all():
+        raise RunError(
+            f"the features '{probe.features}' of the probe '{probe.log_name}' ({probe.span}) have"
+            " NaN or infinite values"
+        )
 
 
 def _make_classifier(probe: Probe, num_classes: int, seed: int) -> Classifier:

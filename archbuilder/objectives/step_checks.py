@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Final, NoReturn
 
@@ -15,7 +15,7 @@ from archbuilder.compiler.objective_ir import labels_of, predictions_of
 from archbuilder.config.loss_traits import LOSS_TRAITS
 from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, quote
-from archbuilder.language.objective_operations import LOSS_PREFIX
+from archbuilder.language.objective_operations import GATHER, LOSS_PREFIX, SHUFFLE, UNSHUFFLE
 from archbuilder.objectives.step_context import Tensors, select
 from archbuilder.registry.registry import OPERATION_PREFIX
 from archbuilder.trainer.log_format import LogFn
@@ -33,24 +33,75 @@ _COMPARISONS: Final = frozenset(
 )
 """The operations on two tensors of the same meaning. A factor may well be the same for an axis."""
 
+_EQUALITIES: Final = frozenset({"ops.equal", "ops.not_equal"})
+_INDEXED: Final = frozenset({"ops.one_hot", "ops.take", "ops.take_along_axis"})
+"""The operations whose last input has indices, which they cut to integers."""
+_SELECTIONS: Final = frozenset(
+    (
+        *(GATHER, SHUFFLE, UNSHUFFLE),
+        *(
+            OPERATION_PREFIX + name
+            for name in ("expand_dims", "get_item", "reshape", "squeeze", "transpose")
+        ),
+    )
+)
+"""The operations whose result has values of their only input."""
+
 
 @dataclass(slots=True, eq=False)
-class BroadcastCheck:
-    """Checks what the steps of an objective broadcast, one after the other."""
+class StepChecks:
+    """Checks of the inputs of steps, one after the other."""
 
     log: LogFn
-    measured: set[str] = field(default_factory=set)
+    columns: dict[str, str]
+    """The columns, and the steps that have values of one, each with its name."""
+    measured: set[str]
     """Columns, outputs of networks, and steps that change neither their axes nor their order: an
     axis of length 1 of these is no decision of the objective."""
+
+    @classmethod
+    def of(cls, columns: Iterable[str], log: LogFn) -> StepChecks:
+        """Return the checks of an objective with some columns."""
+        names = tuple(columns)
+        return cls(log, {name: name for name in names}, {*names})
 
     def check(self, node: Node, values: Mapping[str, Tensors]) -> None:
         """Check the inputs of a step.
 
         Raises:
-            BlueprintError: if rows would be paired with all rows.
+            BlueprintError: if rows would be paired with all rows, or if floats are taken for
+                classes.
         """
-        if node.operation not in _BROADCASTING:
+        _check_loss_inputs(node, values)
+        self._check_classes(node, values)
+        if node.operation in _BROADCASTING:
+            self._check_broadcast(node, values)
+
+    def _check_classes(self, node: Node, values: Mapping[str, Tensors]) -> None:
+        """Check that a step does not take floats of a column for classes: 1.0000001 is not 1."""
+        refs = node.input_refs()
+        if node.operation in _INDEXED:
+            refs = refs[-1:]
+        elif node.operation not in _EQUALITIES:
             return
+        tensors = [select(ref, values)[0] for ref in refs]
+        if not all(
+            ref.node in self.columns or tensor.dtype.is_integer
+            for ref, tensor in zip(refs, tensors, strict=True)
+        ):
+            return
+        for ref, tensor in zip(refs, tensors, strict=True):
+            if tensor.dtype.is_floating:
+                report(
+                    "invalid-inputs",
+                    node,
+                    f"{quote(node.name)} ({node.operation}) takes the column"
+                    f" {quote(self.columns[ref.node])} for classes, and it has floats",
+                    "write classes as integers in the data, or number them with 'vocabulary'",
+                    "a formula may use cast(x, 'int32'), which rounds towards 0",
+                )
+
+    def _check_broadcast(self, node: Node, values: Mapping[str, Tensors]) -> None:
         refs = node.input_refs()
         shapes = [tuple(select(ref, values)[0].shape) for ref in refs]
         for first, second in combinations(shapes, 2):
@@ -77,6 +128,8 @@ class BroadcastCheck:
     def add(self, node: Node, values: Mapping[str, Tensors], *, is_network: bool) -> None:
         """Note a step that has run."""
         refs = node.input_refs()
+        if node.operation in _SELECTIONS and refs[0].node in self.columns:
+            self.columns[node.name] = self.columns[refs[0].node]
         if is_network or (
             len(refs) == 1
             and refs[0].node in self.measured
@@ -116,20 +169,20 @@ def report(code: Code, node: Node, message: str, *notes: str) -> NoReturn:
     raise BlueprintError(diagnostics)
 
 
-def check_loss_inputs(node: Node, values: Mapping[str, Tensors]) -> None:
+def _check_loss_inputs(node: Node, values: Mapping[str, Tensors]) -> None:
     """Check the labels and the predictions of a loss.
 
     Raises:
         BlueprintError: if they do not fit each other.
     """
     if compares_classes(node):
-        _check_classes(node, values)
+        _check_class_count(node, values)
     traits = LOSS_TRAITS.get(node.operation.removeprefix(LOSS_PREFIX))
     if traits is not None and traits.targets in ("values", "probabilities"):
         _check_shapes(node, values)
 
 
-def _check_classes(node: Node, values: Mapping[str, Tensors]) -> None:
+def _check_class_count(node: Node, values: Mapping[str, Tensors]) -> None:
     """Check that a loss of classes has a prediction for each: a GPU has NaN for those beyond.
 
     Raises:

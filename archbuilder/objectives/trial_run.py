@@ -29,7 +29,7 @@ from archbuilder.language.objective_operations import (
 from archbuilder.limits import Limits
 from archbuilder.objectives.interpreter import Interpreter
 from archbuilder.objectives.random_draws import draw, drawn_shape
-from archbuilder.objectives.step_checks import BroadcastCheck, check_loss_inputs, report
+from archbuilder.objectives.step_checks import StepChecks, report
 from archbuilder.objectives.step_context import StepContext, Tensors, select
 from archbuilder.objectives.token_masking import draw_tokens
 from archbuilder.trainer.log_format import LogFn
@@ -54,7 +54,7 @@ class TrialRun:
     rows: int
     """Number of examples of the run; few, and not the length of another axis."""
     values: dict[str, Tensors]
-    broadcast_check: BroadcastCheck
+    checks: StepChecks
     vocabulary: int = 0
     """Number of tokens, if a column has some."""
     shapes: dict[str, Shape] = field(default_factory=dict)
@@ -80,8 +80,8 @@ class TrialRun:
         largest = {name: (each.num_categories or 1) - 1 for name, each in dataset.inputs.items()}
         columns = {name: (_filled(each, largest[name], rows),) for name, each in spec.items()}
         vocabulary = max(largest.values(), default=0) + 1
-        check = BroadcastCheck(log, {*columns})
-        trial = cls(interpreter, limits, batch_size, rows, columns, check, vocabulary)
+        checks = StepChecks.of(columns, log)
+        trial = cls(interpreter, limits, batch_size, rows, columns, checks, vocabulary)
         graph = interpreter.graph
         for memory in graph.memories:
             # Its width is that of the step, which does not depend on a memory.
@@ -117,13 +117,12 @@ class TrialRun:
                 self.values[node.name] = tuple(map(tf.zeros_like, by))
             else:
                 self._check_tables(node)
-                check_loss_inputs(node, self.values)
-                self.broadcast_check.check(node, self.values)
+                self.checks.check(node, self.values)
                 # Its inputs alone: `run` copies what it gets, which grows with every step.
                 inputs = {ref.node: self.values[ref.node] for ref in node.input_refs()}
                 self.values |= self.interpreter.run([node], inputs, context)
                 is_network = node.operation in self.interpreter.networks
-                self.broadcast_check.add(node, self.values, is_network=is_network)
+                self.checks.add(node, self.values, is_network=is_network)
 
     def _check_tables(self, node: Node) -> None:
         """Check that a network has the categories it is called with: a GPU has 0 for others.

@@ -186,3 +186,49 @@ def test_repeated_values_of_a_network(capfd: pytest.CaptureFixture[str]):
     (warning,) = [line for line in capfd.readouterr().out.splitlines() if "repeats" in line]
     assert "'total.subtract0' (net.yaml:14:28) repeats an axis of length 1" in warning
     assert "[n, 3] and [n, 1]" in warning
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "code", "message"),
+    [
+        (
+            np.arange(ROWS) % 3 + 0.5,
+            "cast(label[:, None] == label[None, :], 'float32')",
+            2,
+            "takes the column 'label' for classes, and it has floats",
+        ),
+        (
+            np.arange(ROWS) % 3 + 0.5,
+            "cast(argmax(other, axis=-1) == label, 'float32')",
+            2,
+            "takes the column 'label' for classes, and it has floats",
+        ),
+        (
+            np.arange(ROWS) + 2**33,
+            "cast(label, 'float32')",
+            1,
+            "and the column 'label' of the objective (net.yaml:9:17) has int32",
+        ),
+    ],
+)
+def test_labels_stay_apart(
+    capfd: pytest.CaptureFixture[str],
+    label: np.ndarray[tuple[int], np.dtype[np.generic]],
+    value: str,
+    code: int,
+    message: str,
+):
+    """Floats that rounding makes different, and integers that a cast would make equal."""
+    np.savez("data.npz", x=np.eye(ROWS, 3, dtype=np.float32), label=label)
+    assert train(f'{{formula: "size * mean({value})", name: total}}') == code
+    assert message in capfd.readouterr().err
+
+
+def test_probe_of_features_that_are_nan(capfd: pytest.CaptureFixture[str]):
+    """Any classifier would predict some class of them."""
+    step = '{formula: "log(-1 - size)", name: seen}'
+    text = BLUEPRINT.replace("{formula: size, name: seen}", step)
+    Path("net.yaml").write_text(text.replace("metrics: {seen: seen}", "probe: {knn: seen}"))
+    assert main(["train", "net.yaml", "--run-dir", "run"]) == 1
+    message = "the features 'seen' of the probe 'knn_accuracy' (net.yaml:16:18) have NaN"
+    assert message in capfd.readouterr().err
