@@ -197,7 +197,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.objectives": """
         step_context schedules output_activation probe_classifiers ridge
-        losses token_masking
+        losses token_masking step_checks
         columns
         interpreter
         model supervised

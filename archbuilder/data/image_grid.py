@@ -15,7 +15,7 @@ def to_uint8_images(samples: NDArray[np.float32]) -> NDArray[np.uint8] | None:
     """Convert samples to images `(samples, height, width, channels)`; None if they are not images.
 
     Flat samples `(samples, side * side)` are taken for gray images. White is 1; black is -1 if any
-    value is negative, otherwise 0.
+    value is negative, otherwise 0. NaN is black.
     """
     side = math.isqrt(samples.shape[-1])
     if samples.ndim == 2 and side > 1 and side * side == samples.shape[-1]:
@@ -23,8 +23,9 @@ def to_uint8_images(samples: NDArray[np.float32]) -> NDArray[np.uint8] | None:
     if samples.ndim != 4 or samples.shape[-1] not in _CHANNELS:
         return None
     # Generators end in tanh (-1 to 1) or sigmoid (0 to 1).
-    unit_range = (samples + 1) / 2 if samples.min() < 0 else samples
-    return np.multiply(unit_range.clip(0, 1), 255).round().astype(np.uint8)
+    unit_range = (samples + 1) / 2 if (samples < 0).any() else samples
+    numbers = np.nan_to_num(unit_range.clip(0, 1), nan=0)
+    return np.multiply(numbers, 255).round().astype(np.uint8)
 
 
 def image_grid(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

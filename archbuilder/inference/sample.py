@@ -68,7 +68,7 @@ def sample(
             model = build(network_graph, limits)
             load_trained_weights(trained_run, model, network_graph.name)
             networks[name] = Network(model, network_graph)
-    sampler = Sampler(graph, declared, networks, datasets)
+    sampler = Sampler(graph, declared, networks, log, datasets)
     with translate_tf_errors("the sampling", graphs.values()):
         return sampler(num_samples, seed)
 

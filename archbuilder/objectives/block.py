@@ -101,7 +101,7 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
     )
     fit_setup = _make_fit_setup(context, objective, training_model, datasets, draws, probes)
     if objective.sample is not None:
-        sampler = Sampler(objective, objective.sample, networks, datasets)
+        sampler = Sampler(objective, objective.sample, networks, context.log, datasets)
         draw = partial(sampler, seed=context.config.seed)
         images = SampleImages(context.run_dir, draw, objective.sample.count)
         fit_setup = replace(fit_setup, callbacks=(images,))

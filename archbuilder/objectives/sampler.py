@@ -19,6 +19,7 @@ from archbuilder.objectives.interpreter import Interpreter
 from archbuilder.objectives.random_draws import draw, draw_seed, drawn_shape
 from archbuilder.objectives.step_context import Network, StepContext, Tensors, select
 from archbuilder.trainer.datasets import AdaptedDatasets
+from archbuilder.trainer.log_format import LogFn
 
 _BATCH_SIZE: Final = 256
 
@@ -35,6 +36,7 @@ class Sampler:
         objective: ObjectiveGraph,
         sample: SampleGraph,
         networks: Mapping[str, Network],
+        log: LogFn,
         datasets: AdaptedDatasets | None = None,
     ) -> None:
         compiled = {
@@ -42,6 +44,8 @@ class Sampler:
             for name, each in networks.items()
         }
         self._sample = sample
+        self._log = log
+        self._has_warned = False
         self._dataset = None if datasets is None else datasets.validation or datasets.train
         self._interpreter = Interpreter(objective, compiled)
         uses = [(ref.node, node.name) for node in sample.nodes for ref in node.input_refs()]
@@ -59,7 +63,11 @@ class Sampler:
         for index in range(math.ceil(count / _BATCH_SIZE)):
             rows = np.arange(index * _BATCH_SIZE, min((index + 1) * _BATCH_SIZE, count))
             batches.append(self._draw_batch(index, rows, seed))
-        return np.concatenate(batches)
+        samples = np.concatenate(batches)
+        if not self._has_warned and not np.isfinite(samples).all():
+            self._has_warned = True
+            self._log(f"warning: samples have NaN or infinite values ({self._sample.span})")
+        return samples
 
     def _read_columns(self, rows: NDArray[np.int64]) -> dict[str, Tensors]:
         """Return the examples that samples depend on; after the last, the first one follows."""

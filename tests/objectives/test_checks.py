@@ -232,3 +232,25 @@ def test_probe_of_features_that_are_nan(capfd: pytest.CaptureFixture[str]):
     assert main(["train", "net.yaml", "--run-dir", "run"]) == 1
     message = "the features 'seen' of the probe 'knn_accuracy' (net.yaml:16:18) have NaN"
     assert message in capfd.readouterr().err
+
+
+def test_metrics_and_samples_that_are_nan(
+    capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+):
+    """They do not stop a run, but have a warning, and their image does not fail."""
+    text = BLUEPRINT.replace("{formula: size, name: seen}", "{formula: -1 - size, name: seen}")
+    text = text.replace(
+        "{seen: seen}",
+        "{root: {of: seen, function: sqrt}}\n    sample: {layers: [{Normal: {input_of: net}},"
+        ' net, {formula: "reshape(log(-1 - previous ** 2), [-1, 2, 1, 1])"}]}',
+    )
+    Path("net.yaml").write_text(text.replace("epochs: 1", "epochs: 2"))
+    assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
+    log = capfd.readouterr()
+    warnings = [line for line in (log.out + log.err).splitlines() if "warning" in line]
+    assert warnings == [
+        "warning: samples have NaN or infinite values (net.yaml:17:5)",
+        "warning: 'root' is nan in epoch 1",
+        "warning: 'val_root' is nan in epoch 1",
+    ]
+    assert not [each for each in recwarn if issubclass(each.category, RuntimeWarning)]

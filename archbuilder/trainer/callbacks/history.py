@@ -48,6 +48,7 @@ class HistoryWriter(keras.callbacks.Callback):
         self._constants = constants
         self._columns = tuple(columns)
         self._epoch_start_time = 0.0
+        self._not_finite: set[str] = set()
 
     def _create_history(self) -> None:
         """Write the history so far, once."""
@@ -78,3 +79,8 @@ class HistoryWriter(keras.callbacks.Callback):
         self._log(
             f"Epoch {epoch + 1:{width}}/{self._epochs} - {seconds:.1f}s - {format_metrics(metrics)}"
         )
+        # Only losses of the training stop a run.
+        bad_names = {name for name, value in metrics.items() if not math.isfinite(value)}
+        for name in sorted(bad_names - self._not_finite):
+            self._log(f"warning: '{name}' is {metrics[name]} in epoch {epoch + 1}")
+        self._not_finite |= bad_names
