@@ -198,7 +198,7 @@ ORDER: Mapping[str, str] = {
     "archbuilder.objectives": """
         step_context schedules output_activation probe_classifiers ridge
         losses token_masking step_checks
-        columns
+        columns detections
         interpreter
         model supervised
         random_draws

@@ -7,7 +7,7 @@ from typing import Final
 
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.loss_traits import traits_of
-from archbuilder.diagnostics.errors import Diagnostics
+from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.yaml.nodes import to_plain
 
 _SPARSE_PREFIX: Final = "Sparse"
@@ -30,6 +30,8 @@ _IGNORE_CLASS: Final = "ignore_class"
 _ACCURACY_ALIAS: Final = "accuracy"
 """Name for which Keras picks binary, categorical or sparse categorical accuracy."""
 # In Keras 3.15 `average` is None by default (f_score_metrics.py).
+CLASSES_ARGUMENT: Final = "classes"
+SCORES_ARGUMENT: Final = "scores"
 _METRICS_WITH_AVERAGE: Final = ("F1Score", "FBetaScore")
 """Metrics that return a vector of one value per class unless `average` is set."""
 
@@ -63,6 +65,40 @@ def check_metrics(
             is_alias = to_plain(metric.tree) == _ACCURACY_ALIAS
             if output in losses and metric.class_name and not is_alias:
                 _check_metric(losses[output], metric, diagnostics)
+
+
+def is_detection_metric(metric: KerasObject) -> bool:
+    """Return whether a metric compares the detections of all examples, in several outputs."""
+    return metric.class_name == "MeanAveragePrecision"
+
+
+def detection_outputs(metric: KerasObject) -> Mapping[str, str]:
+    """Return the outputs that a metric of detections names, by its arguments."""
+    arguments = metric.arguments
+    named = arguments if isinstance(arguments, dict) else {CLASSES_ARGUMENT: arguments}
+    names = {each: named.get(each) for each in (CLASSES_ARGUMENT, SCORES_ARGUMENT)}
+    return {argument: name for argument, name in names.items() if isinstance(name, str)}
+
+
+def check_detection_metrics(
+    metrics: Mapping[str, Sequence[KerasObject]],
+    outputs: Sequence[str],
+    diagnostics: Diagnostics,
+) -> None:
+    """Report metrics of detections that do not name other outputs with classes and scores."""
+    for output, output_metrics in metrics.items():
+        for metric in filter(is_detection_metric, output_metrics):
+            others = [each for each in outputs if each != output]
+            for argument, name in detection_outputs(metric).items():
+                if name not in others:
+                    diagnostics.error(
+                        "unknown-output",
+                        f"the network has no other output {quote(name)} with the {argument} of the"
+                        f" boxes in '{output}'",
+                        metric.argument_span(argument),
+                        suggestion=closest_match(name, others),
+                        notes=(f"its outputs are: {', '.join(outputs)}",),
+                    )
 
 
 def takes_class_indices(metric: KerasObject) -> bool:

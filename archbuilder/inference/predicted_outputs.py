@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeAlias
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Graph
-from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.data_schema import FittedFeature
 from archbuilder.config.loss_traits import is_own_loss, traits_of
 from archbuilder.config.objectives import TargetSpec
@@ -21,17 +18,10 @@ from archbuilder.config.run_config import RunConfig
 from archbuilder.config.sources import FeatureConfig
 from archbuilder.data.number_features import restore_numbers
 from archbuilder.data.source_dataset import UNNAMED, target_key
-from archbuilder.keras_backend.instantiate import build_object
 from archbuilder.keras_ext.metrics import decode_ctc
-from archbuilder.objectives.output_activation import has_final_activation
+from archbuilder.objectives.output_activation import Activation, as_float32, output_activation
 
 Values: TypeAlias = NDArray[np.float32] | NDArray[np.int32]
-_Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
-
-
-def as_float32(values: tf.Tensor) -> tf.Tensor:
-    """Return values in the precision of predictions."""
-    return tf.cast(values, tf.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +45,7 @@ class OutputUnits:
 class PredictedOutput:
     """How the values of an output become predictions."""
 
-    activation: _Activation = as_float32
+    activation: Activation = as_float32
     """What its loss implies: the activation of logits, or the labels that `CTC` finds in them."""
     class_names: tuple[str, ...] | None = None
     """Names of the classes, empty if they are unknown; None for an output without classes."""
@@ -94,7 +84,9 @@ def find_predicted_outputs(
         # The top class of each example, or of each position if the classes have names.
         has_classes = is_classified and (bool(names) or len(values.shape) == 2)
         outputs[name] = PredictedOutput(
-            _output_activation(loss, partial(has_final_activation, graph, model, name)),
+            decode_ctc
+            if traits_of(loss).targets == "label_sequence"
+            else output_activation(loss, graph, model, name),
             names if has_classes else None,
             # Such as the classes of the boxes that a detector finds. Floats may be scores.
             classes.get(name, ()) if loss is None and _holds_integers(values) else (),
@@ -112,24 +104,6 @@ def unit_notes(outputs: Mapping[str, PredictedOutput]) -> Iterator[str]:
     for name, output in outputs.items():
         if output.units is not None:
             yield f"Output '{name}': {output.units}"
-
-
-def _output_activation(
-    loss: KerasObject | None, has_activation: Callable[[str], bool]
-) -> _Activation:
-    """Return the function that turns an output into predictions, as its loss implies.
-
-    `has_activation` returns whether the network ends in an activation at this output.
-    """
-    traits = traits_of(loss)
-    if traits.targets == "label_sequence":
-        return decode_ctc
-    if loss is None or not getattr(build_object(loss), "from_logits", False):
-        return as_float32
-    if traits.activation is None or (traits.skips_activation and has_activation(traits.activation)):
-        return as_float32
-    activation = tf.nn.softmax if traits.activation == "softmax" else tf.sigmoid
-    return lambda values: activation(as_float32(values))
 
 
 def _output_units(

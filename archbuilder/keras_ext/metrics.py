@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from archbuilder.keras_ext.average_precision import MeanAveragePrecision
 from archbuilder.keras_ext.box_overlap import BoxIoU
 from archbuilder.keras_ext.image_quality import peak_signal_to_noise_ratio, structural_similarity
 from archbuilder.keras_ext.layers._typing import Config, Tensor
 
-__all__ = ["PSNR", "SSIM", "BoxIoU", "EditDistance", "Perplexity"]
+__all__ = ["PSNR", "SSIM", "BoxIoU", "EditDistance", "MeanAveragePrecision", "Perplexity"]
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")

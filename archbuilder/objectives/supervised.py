@@ -19,6 +19,7 @@ from archbuilder.data.position import TrainingPosition
 from archbuilder.data.targets import ignored_class
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.keras_backend.instantiate import build_object
+from archbuilder.objectives.detections import detection_metrics
 from archbuilder.objectives.output_activation import has_final_activation
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import (
@@ -100,6 +101,8 @@ def make_network_task(
             _compile(model, model, objective, training_model.optimizer, DEFAULT_EXECUTION)
 
     fit_setup = _make_fit_setup(training_model, datasets, context.config, objective, graph)
+    added_metrics = detection_metrics(context, graph, model, objective, datasets)
+    fit_setup = replace(fit_setup, added_metrics=added_metrics)
     task = make_trainable_task(fit_setup, context, {name: model}, after_fit=compile_model)
     return replace(task, class_weights=datasets.train.class_weights)
 
@@ -186,7 +189,7 @@ def _compile(
     losses = {name: build_object(loss) for name, loss in config.loss.items()}
     metrics = {
         name: build_metrics(trees, ignored_class(config.loss.get(name)))
-        for name, trees in config.metrics.items()
+        for name, trees in config.batch_metrics.items()
     }
     # Keras needs a weight for every loss, or for none.
     loss_weights = {name: float(config.loss_weights.get(name, 1)) for name in losses}

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.loss_traits import is_own_loss
-from archbuilder.config.metric_checks import check_metrics
+from archbuilder.config.metric_checks import (
+    CLASSES_ARGUMENT,
+    check_detection_metrics,
+    check_metrics,
+    detection_outputs,
+    is_detection_metric,
+)
 from archbuilder.config.objectives.base import ObjectiveConfig, TargetSpec
 from archbuilder.config.optimizers import DEFAULT_OPTIMIZER, OptimizerConfig, optimizer
 from archbuilder.config.output_types import (
@@ -82,8 +88,33 @@ class SupervisedConfig(ObjectiveConfig):
     @property
     def compared_outputs(self) -> tuple[str, ...]:
         """The outputs that are compared with a target: those with a loss or metric that has one."""
-        outputs = {**self.loss, **self.metrics}
+        classes = [
+            name
+            for _, each in self.detection_metrics
+            for argument, name in detection_outputs(each).items()
+            if argument == CLASSES_ARGUMENT
+        ]
+        outputs = dict.fromkeys((*self.loss, *self.metrics, *classes))
         return tuple(each for each in outputs if not is_own_loss(self.loss.get(each)))
+
+    @property
+    def batch_metrics(self) -> Mapping[str, tuple[KerasObject, ...]]:
+        """The metrics by output that Keras updates with each batch."""
+        metrics_by_output = {
+            output: tuple(each for each in configs if not is_detection_metric(each))
+            for output, configs in self.metrics.items()
+        }
+        return {output: configs for output, configs in metrics_by_output.items() if configs}
+
+    @property
+    def detection_metrics(self) -> tuple[tuple[str, KerasObject], ...]:
+        """The metrics of all detections, each with the output that has the boxes."""
+        return tuple(
+            (output, each)
+            for output, configs in self.metrics.items()
+            for each in configs
+            if is_detection_metric(each)
+        )
 
     def target_spec(self) -> TargetSpec:
         """Return the losses, metrics and weights of the outputs."""
@@ -102,6 +133,7 @@ class SupervisedConfig(ObjectiveConfig):
         own_losses = {name: loss for name, loss in self.loss.items() if is_own_loss(loss)}
         others = {name: loss for name, loss in self.loss.items() if name not in own_losses}
         check_metrics(others, self.metrics, context.diagnostics)
+        check_detection_metrics(self.metrics, context.outputs, context.diagnostics)
         for output, loss in own_losses.items():
             outputs_by_setting = {
                 "metrics": self.metrics,
@@ -149,3 +181,4 @@ class RidgeConfig(ObjectiveConfig):
         squared_error = KerasObject.from_name("loss", "MeanSquaredError")
         errors = dict.fromkeys(context.outputs, squared_error)
         check_metrics(errors, self.metrics, context.diagnostics)
+        check_detection_metrics(self.metrics, context.outputs, context.diagnostics)

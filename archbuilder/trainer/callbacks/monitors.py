@@ -18,7 +18,7 @@ _AUTO: Final = "auto"
 _NAME_COUNTER: Final = re.compile(r"_\d+$")
 _MINIMIZED: Final = ("loss", "perplexity")
 """Ends of the names of metrics that are not objects of Keras, and are better if smaller."""
-_MAXIMIZED: Final = ("accuracy",)
+_MAXIMIZED: Final = ("accuracy", "mean_average_precision")
 _MODE_BY_DIRECTION: Final[dict[str, Mode]] = {"down": "min", "up": "max"}
 
 
