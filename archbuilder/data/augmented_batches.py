@@ -92,8 +92,11 @@ class BatchAugmenter:
         moving_targets = _find_moving(config, objective, dataset, target_keys, image_shapes)
         input_keys = {each: each for each in inputs}
         moving_inputs = _find_moving(config, objective, dataset, input_keys, image_shapes)
+        # The classes of boxes stay those of their boxes.
+        box_labels = {label for each in moving_targets.values() for label in each.labels}
         dense_targets = DenseTargetFinder(objective, dataset, target_shapes, image_shapes).find(
-            config.augment, [name for name in compared if name not in moving_targets]
+            config.augment,
+            [name for name in compared if name not in {*moving_targets, *box_labels}],
         )
         mixed_labels = find_mixed_labels(
             config.augment, objective, dataset, image_shapes, dense_targets

@@ -97,8 +97,8 @@ def detection_metrics(
         dataset = datasets.test if eval_set == "test" else datasets.validation
         if dataset is None:
             return {}
-        for each in detections:
-            each.metric.reset_state()
+        for detection in detections:
+            detection.metric.reset_state()
         size = context.config.batch_size
         batches = eval_batches(dataset, batch_size=size)
         workers = context.devices.workers
@@ -106,8 +106,8 @@ def detection_metrics(
             shares = context.devices.share_batches(batches)
             for start, (x, y, *_) in zip(range(0, len(dataset.rows), size), shares, strict=True):
                 count = min(size, len(dataset.rows) - start)
-                for each, tensors in zip(detections, detect(x, y), strict=True):
-                    _update(each.metric, tensors, context.devices, count)
+                for detection, tensors in zip(detections, detect(x, y), strict=True):
+                    _update(detection.metric, tensors, context.devices, count)
         return {each.name: float(each.metric.result()) for each in detections}
 
     return AddedMetrics(tuple(each.name for each in detections), compute)
