@@ -9,7 +9,8 @@ from typing import Final
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Tensor
+from archbuilder.keras_ext.constructor_config import ConstructorConfig
+from archbuilder.keras_ext.layers._typing import Tensor
 
 PADDING: Final = -1
 """All four numbers of a box that only fills up a list."""
@@ -17,7 +18,7 @@ _EPSILON: Final = 1e-7
 """Avoids divisions by the area, the height or the diagonal of an empty box."""
 
 
-class _BoxLoss(keras.losses.Loss):
+class _BoxLoss(ConstructorConfig, keras.losses.Loss):
     """A loss of pairs of boxes `(..., 4)`, without those of `y_true` that are padding."""
 
     def __init__(
@@ -49,10 +50,6 @@ class _BoxLoss(keras.losses.Loss):
     @abstractmethod
     def _losses(self, y_true: tuple[Tensor, ...], y_pred: tuple[Tensor, ...]) -> Tensor:
         """Return the losses of boxes, which are left, upper, right and lower edges."""
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {**super().get_config(), "bounding_box_format": self.bounding_box_format}
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
@@ -132,7 +129,7 @@ class CIoU(_BoxLoss):
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class BoxIoU(keras.metrics.Mean):
+class BoxIoU(ConstructorConfig, keras.metrics.Mean):
     """Mean over the boxes of intersection over union, from 0 to 1 for equal boxes.
 
     Targets and outputs are boxes `(..., 4)`. Boxes of the targets whose numbers are all -1 are
@@ -170,10 +167,6 @@ class BoxIoU(keras.metrics.Mean):
             shape = (*ops.shape(sample_weight), *[1] * missing_axes)
             weights *= ops.reshape(ops.cast(sample_weight, "float32"), shape)
         super().update_state(values, weights)
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {**super().get_config(), "bounding_box_format": self.bounding_box_format}
 
 
 def is_no_padding(boxes: Tensor) -> Tensor:

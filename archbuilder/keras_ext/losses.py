@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from archbuilder.keras_ext.box_overlap import CIoU, GIoU
+from archbuilder.keras_ext.constructor_config import ConstructorConfig
 from archbuilder.keras_ext.image_quality import peak_signal_to_noise_ratio, structural_similarity
 from archbuilder.keras_ext.layers._typing import Config, Tensor
 
@@ -22,7 +23,7 @@ __all__ = [
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class CapsuleMargin(keras.losses.Loss):
+class CapsuleMargin(ConstructorConfig, keras.losses.Loss):
     """Margin loss of the lengths of capsules, one term per class.
 
     `loss = sum(y * max(0, present - v)**2 + absent_weight * (1 - y) * max(0, v - absent)**2)`
@@ -64,18 +65,9 @@ class CapsuleMargin(keras.losses.Loss):
             y_true * present_loss + self.absent_weight * (1 - y_true) * absent_loss, axis=-1
         )
 
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        config = {
-            "present": self.present,
-            "absent": self.absent,
-            "absent_weight": self.absent_weight,
-        }
-        return {**super().get_config(), **config}
-
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class Charbonnier(keras.losses.Loss):
+class Charbonnier(ConstructorConfig, keras.losses.Loss):
     """Charbonnier loss, the absolute error with a smooth minimum.
 
     `loss = mean(sqrt((y_true - y_pred) ** 2 + epsilon ** 2))` over the last axis.
@@ -104,10 +96,6 @@ class Charbonnier(keras.losses.Loss):
         """Return the loss of each position."""
         squares = ops.square(y_true - y_pred) + self.epsilon**2
         return ops.mean(ops.sqrt(squares), axis=-1)
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {**super().get_config(), "epsilon": self.epsilon}
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
@@ -159,7 +147,7 @@ class SSIMLoss(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class LabelSmoothedCrossentropy(keras.losses.Loss):
+class LabelSmoothedCrossentropy(ConstructorConfig, keras.losses.Loss):
     """Crossentropy with class indices as labels, and label smoothing.
 
     It equals `CategoricalCrossentropy` of Keras with `label_smoothing`, but needs no one-hot
@@ -199,14 +187,9 @@ class LabelSmoothedCrossentropy(keras.losses.Loss):
         rate = self.label_smoothing
         return -(1 - rate) * of_labels - rate * ops.mean(log_probabilities, axis=-1)
 
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        config = {"label_smoothing": self.label_smoothing, "from_logits": self.from_logits}
-        return {**super().get_config(), **config}
-
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class PSNRLoss(keras.losses.Loss):
+class PSNRLoss(ConstructorConfig, keras.losses.Loss):
     """Negative peak signal-to-noise ratio of two images in decibel.
 
     `loss = 10 * log10(mse + epsilon) - 20 * log10(max_val)`
@@ -236,10 +219,6 @@ class PSNRLoss(keras.losses.Loss):
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the loss of each image, of shape `(batch,)`."""
         return -peak_signal_to_noise_ratio(y_true, y_pred, self.max_val, self.epsilon)
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {**super().get_config(), "max_val": self.max_val, "epsilon": self.epsilon}
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")

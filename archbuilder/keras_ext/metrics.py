@@ -7,6 +7,7 @@ from keras import ops
 
 from archbuilder.keras_ext.average_precision import MeanAveragePrecision
 from archbuilder.keras_ext.box_overlap import BoxIoU
+from archbuilder.keras_ext.constructor_config import ConstructorConfig
 from archbuilder.keras_ext.image_quality import peak_signal_to_noise_ratio, structural_similarity
 from archbuilder.keras_ext.layers._typing import Config, Tensor
 
@@ -14,7 +15,7 @@ __all__ = ["PSNR", "SSIM", "BoxIoU", "EditDistance", "MeanAveragePrecision", "Pe
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class PSNR(keras.metrics.Mean):
+class PSNR(ConstructorConfig, keras.metrics.Mean):
     """Mean over the images of the peak signal-to-noise ratio in decibel.
 
     `10 * log10(max_val ** 2 / mse)` for each image, infinite for equal images, as in
@@ -40,10 +41,6 @@ class PSNR(keras.metrics.Mean):
         """Add a batch of images."""
         values = peak_signal_to_noise_ratio(y_true, y_pred, self.max_val)
         super().update_state(values, sample_weight)
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {**super().get_config(), "max_val": self.max_val}
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
@@ -95,7 +92,7 @@ class SSIM(keras.metrics.Mean):
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class Perplexity(keras.metrics.Metric):
+class Perplexity(ConstructorConfig, keras.metrics.Metric):
     """Exponential of the mean crossentropy of class indices, in nats per position.
 
     Masked positions and those with `ignore_class` do not count.
@@ -155,14 +152,9 @@ class Perplexity(keras.metrics.Metric):
         """Return the perplexity of all positions so far."""
         return ops.cast(ops.exp(ops.divide_no_nan(self.total, self.count)), self.dtype)
 
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        arguments = {"from_logits": self.from_logits, "ignore_class": self.ignore_class}
-        return {**super().get_config(), **arguments}
-
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class EditDistance(keras.metrics.Mean):
+class EditDistance(ConstructorConfig, keras.metrics.Mean):
     """Mean edit distance between labels and the greedy decoding of outputs that `CTC` trains.
 
     It is the least number of insertions, deletions and substitutions that turn the decoded sequence
@@ -203,10 +195,6 @@ class EditDistance(keras.metrics.Mean):
         if self.normalize:
             distances /= ops.cast(ops.maximum(lengths, 1), "float32")
         super().update_state(distances, sample_weight)
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {**super().get_config(), "normalize": self.normalize}
 
 
 def decode_ctc(y_pred: Tensor) -> Tensor:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
+from archbuilder.keras_ext.constructor_config import ConstructorConfig
+from archbuilder.keras_ext.layers._typing import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class AddBias(keras.layers.Layer):
+class AddBias(ConstructorConfig, keras.layers.Layer):
     """Adds a learned vector to the last axis.
 
     `output[..., channel] = input[..., channel] + bias[channel]`
@@ -50,10 +51,3 @@ class AddBias(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the inputs."""
         return input_shape
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-        }

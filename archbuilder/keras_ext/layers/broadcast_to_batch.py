@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
+from archbuilder.keras_ext.constructor_config import ConstructorConfig
+from archbuilder.keras_ext.layers._typing import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class BroadcastToBatch(keras.layers.Layer):
+class BroadcastToBatch(ConstructorConfig, keras.layers.Layer):
     """Repeats a tensor without a batch axis for each example of another tensor.
 
     archbuilder does this for tensors without a batch axis that enter a layer with others. The step
@@ -41,7 +42,3 @@ class BroadcastToBatch(keras.layers.Layer):
         # With the dtype of the tensor: indices remain integers.
         shape = self.compute_output_shape(inputs.shape, batch.shape)
         return keras.KerasTensor(shape, dtype=inputs.dtype)
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor: those of every layer."""
-        return {**super().get_config()}

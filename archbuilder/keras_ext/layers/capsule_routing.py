@@ -5,12 +5,13 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
+from archbuilder.keras_ext.constructor_config import ConstructorConfig
+from archbuilder.keras_ext.layers._typing import Shape, Tensor
 from archbuilder.keras_ext.layers.capsule_ops import at_least_float32, squash
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class CapsuleRouting(keras.layers.Layer):
+class CapsuleRouting(ConstructorConfig, keras.layers.Layer):
     """Computes capsules from lower capsules by dynamic routing.
 
     Every lower capsule `i` predicts every capsule `j`, and is coupled to those that agree with it:
@@ -124,16 +125,3 @@ class CapsuleRouting(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return `(batch, capsules, dimension)`."""
         return (input_shape[0], self.capsules, self.dimension)
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "capsules": self.capsules,
-            "dimension": self.dimension,
-            "iterations": self.iterations,
-            "use_bias": self.use_bias,
-            "stop_gradients": self.stop_gradients,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-        }

@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
+from archbuilder.keras_ext.constructor_config import ConstructorConfig
+from archbuilder.keras_ext.layers._typing import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class ClassToken(keras.layers.Layer):
+class ClassToken(ConstructorConfig, keras.layers.Layer):
     """Prepends a learned vector to every sequence.
 
     The vector is the same for all sequences. After the attention layers, it represents the whole
@@ -60,10 +61,3 @@ class ClassToken(keras.layers.Layer):
         """Return the shape of the inputs with the length increased by one."""
         batch, length, depth = input_shape
         return batch, None if length is None else length + 1, depth
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
-        }

@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
+from archbuilder.keras_ext.constructor_config import ConstructorConfig
+from archbuilder.keras_ext.layers._typing import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class LocalResponseNormalization(keras.layers.Layer):
+class LocalResponseNormalization(ConstructorConfig, keras.layers.Layer):
     """Divides each value by a power of the sum of squares of the neighboring channels.
 
     `output = input / (bias + alpha * sum(input[d - r .. d + r] ** 2)) ** beta`
@@ -87,13 +88,3 @@ class LocalResponseNormalization(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the inputs."""
         return input_shape
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "depth_radius": self.depth_radius,
-            "bias": self.bias,
-            "alpha": self.alpha,
-            "beta": self.beta,
-        }

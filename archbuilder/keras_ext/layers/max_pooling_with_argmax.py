@@ -5,12 +5,13 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from archbuilder.keras_ext.constructor_config import ConstructorConfig
 from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
 from archbuilder.keras_ext.layers.pooling_windows import standardize_pool_size, window_offsets
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class MaxPoolingWithArgmax2D(keras.layers.Layer):
+class MaxPoolingWithArgmax2D(ConstructorConfig, keras.layers.Layer):
     """Returns the maximum of every window, and its index within the window (the argmax).
 
     `pooled[y, x] = max(input[p y + i, q x + j])` over all `0 <= i < p` and `0 <= j < q`
@@ -88,5 +89,5 @@ class MaxPoolingWithArgmax2D(keras.layers.Layer):
         )
 
     def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {**super().get_config(), "pool_size": list(self.pool_size)}
+        """Return the arguments of the constructor, in JSON without the mark of a tuple."""
+        return {**super().get_config(), "pool_size": [*self.pool_size]}

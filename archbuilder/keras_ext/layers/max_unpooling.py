@@ -5,12 +5,13 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from archbuilder.keras_ext.constructor_config import ConstructorConfig
 from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
 from archbuilder.keras_ext.layers.pooling_windows import standardize_pool_size, window_offsets
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class MaxUnpooling2D(keras.layers.Layer):
+class MaxUnpooling2D(ConstructorConfig, keras.layers.Layer):
     """Puts each value into a window of zeros, at the index given by its argmax.
 
     `output[p y + i, q x + j] = input[y, x]` where `q i + j = argmax[y, x]`, and 0 elsewhere,
@@ -105,5 +106,5 @@ class MaxUnpooling2D(keras.layers.Layer):
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {**super().get_config(), "pool_size": list(self.pool_size)}
+        """Return the arguments of the constructor, in JSON without the mark of a tuple."""
+        return {**super().get_config(), "pool_size": [*self.pool_size]}

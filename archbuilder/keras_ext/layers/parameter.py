@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from archbuilder.keras_ext.constructor_config import ConstructorConfig
 from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class Parameter(keras.layers.Layer):
+class Parameter(ConstructorConfig, keras.layers.Layer):
     """A learned tensor without a batch axis: the same for all examples.
 
     Such tensors are tables of relative positions, queries of a decoder, initial states, scales of
@@ -77,11 +78,5 @@ class Parameter(keras.layers.Layer):
         return keras.KerasTensor(self.shape, dtype=self.compute_dtype)
 
     def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "shape": list(self.shape),
-            "initializer": keras.initializers.serialize(self.initializer),
-            "regularizer": keras.regularizers.serialize(self.regularizer),
-            "constraint": keras.constraints.serialize(self.constraint),
-        }
+        """Return the arguments of the constructor, in JSON without the mark of a tuple."""
+        return {**super().get_config(), "shape": [*self.shape]}

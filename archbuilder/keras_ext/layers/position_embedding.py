@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
+from archbuilder.keras_ext.constructor_config import ConstructorConfig
+from archbuilder.keras_ext.layers._typing import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class PositionEmbedding(keras.layers.Layer):
+class PositionEmbedding(ConstructorConfig, keras.layers.Layer):
     """Adds a learned position embedding to each vector of a sequence.
 
     `output[:, position] = input[:, position] + positions[position]`
@@ -71,11 +72,3 @@ class PositionEmbedding(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the inputs."""
         return input_shape
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "sequence_length": self.sequence_length,
-            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
-        }

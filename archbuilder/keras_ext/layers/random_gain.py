@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Tensor
+from archbuilder.keras_ext.layers._typing import Tensor
 from archbuilder.keras_ext.layers.random_layer import RandomLayer, over_examples, symmetric_range
 
 
@@ -51,8 +51,3 @@ class RandomGain(RandomLayer):
         else:
             gain = over_examples(self.uniform((shape[0],), self._bounds), len(shape))
         return inputs * ops.cast(ops.power(10.0, gain / 20), inputs.dtype)
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        config = {"decibels": self.decibels, "per_channel": self.per_channel}
-        return {**super().get_config(), **config}

@@ -8,10 +8,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
+from archbuilder.keras_ext.constructor_config import ConstructorConfig
+from archbuilder.keras_ext.layers._typing import Shape, Tensor
 
 
-class RandomLayer(keras.layers.Layer):
+class RandomLayer(ConstructorConfig, keras.layers.Layer):
     """Base of layers that transform each example of a batch on its own, and only in training.
 
     All random numbers come from `uniform` and `normal`, whose first axis is the examples.
@@ -52,10 +53,6 @@ class RandomLayer(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the inputs."""
         return input_shape
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {**super().get_config(), "seed": self.seed}
 
 
 def symmetric_range(value: float | tuple[float, float], name: str) -> tuple[float, float]:

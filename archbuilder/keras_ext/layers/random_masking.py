@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
+from archbuilder.keras_ext.layers._typing import Shape, Tensor
 from archbuilder.keras_ext.layers.random_layer import RandomLayer, over_examples
 
 
@@ -77,13 +77,3 @@ class RandomMasking(RandomLayer):
             is_masked = ops.logical_and(positions >= first, positions < end)
             inputs = ops.where(is_masked, ops.cast(self.fill_value, inputs.dtype), inputs)
         return inputs
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "factor": self.factor,
-            "axis": self.axis,
-            "count": self.count,
-            "fill_value": self.fill_value,
-        }

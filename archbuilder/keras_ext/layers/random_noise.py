@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Tensor
+from archbuilder.keras_ext.layers._typing import Tensor
 from archbuilder.keras_ext.layers.random_layer import RandomLayer, over_examples, symmetric_range
 
 
@@ -52,7 +52,3 @@ class RandomNoise(RandomLayer):
         power = ops.mean(ops.square(signal), axis=tuple(range(1, len(shape))), keepdims=True)
         noise = self.normal(shape) * ops.sqrt(power * ops.power(10.0, -ratio / 10))
         return inputs + ops.cast(noise, inputs.dtype)
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {**super().get_config(), "signal_to_noise": self.signal_to_noise}

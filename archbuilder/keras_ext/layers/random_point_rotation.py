@@ -8,7 +8,7 @@ from typing import Final
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Tensor
+from archbuilder.keras_ext.layers._typing import Tensor
 from archbuilder.keras_ext.layers.random_layer import RandomLayer, over_examples, symmetric_range
 
 _AXES: Final = "xyz"
@@ -64,7 +64,3 @@ class RandomPointRotation(RandomLayer):
             values[first] * sin + values[second] * cos,
         )
         return ops.concatenate(values, axis=-1)
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {**super().get_config(), "axis": self.axis, "factor": self.factor}

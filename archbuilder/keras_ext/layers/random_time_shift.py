@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Tensor
+from archbuilder.keras_ext.layers._typing import Tensor
 from archbuilder.keras_ext.layers.random_layer import RandomLayer, symmetric_range, take_positions
 
 
@@ -57,7 +57,3 @@ class RandomTimeShift(RandomLayer):
         axes = [1] * (len(shape) - 2)
         is_inside = ops.reshape(is_inside, (*ops.shape(is_inside), *axes))
         return ops.where(is_inside, shifted, ops.zeros_like(shifted))
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {**super().get_config(), "factor": self.factor, "fill_mode": self.fill_mode}

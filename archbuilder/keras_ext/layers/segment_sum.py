@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
+from archbuilder.keras_ext.constructor_config import ConstructorConfig
+from archbuilder.keras_ext.layers._typing import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class SegmentSum(keras.layers.Layer):
+class SegmentSum(ConstructorConfig, keras.layers.Layer):
     """Adds up the vectors of each segment of an example, as the messages to each node of a graph.
 
     `output[b, s]` is the sum of all `inputs[b, i]` with `segments[b, i] = s`, and 0 if there are
@@ -77,7 +78,3 @@ class SegmentSum(keras.layers.Layer):
             raise ValueError(f"segments must have an integer dtype, not {segments.dtype}")
         shape = self.compute_output_shape(inputs.shape, segments.shape, outputs_like.shape)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor: those of every layer."""
-        return {**super().get_config()}

@@ -7,11 +7,12 @@ import math
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
+from archbuilder.keras_ext.constructor_config import ConstructorConfig
+from archbuilder.keras_ext.layers._typing import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class SinePositionEncoding(keras.layers.Layer):
+class SinePositionEncoding(ConstructorConfig, keras.layers.Layer):
     """Adds a sinusoidal position encoding to each vector of a sequence.
 
     `encoding[position, 2 i] = sin(position / max_wavelength ** (2 i / depth))`
@@ -85,11 +86,3 @@ class SinePositionEncoding(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the inputs."""
         return input_shape
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "max_wavelength": self.max_wavelength,
-            "interleaved": self.interleaved,
-        }

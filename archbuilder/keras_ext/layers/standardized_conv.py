@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from archbuilder.keras_ext.layers._typing import Config, Tensor
+from archbuilder.keras_ext.constructor_config import ConstructorConfig
+from archbuilder.keras_ext.layers._typing import Tensor
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class StandardizedConv2D(keras.layers.Conv2D):
+class StandardizedConv2D(ConstructorConfig, keras.layers.Conv2D):
     """Convolves with kernels that have mean 0 and variance 1.
 
     `output = conv(input, (kernel - mean) / sqrt(variance + epsilon)) + bias`
@@ -90,7 +91,3 @@ class StandardizedConv2D(keras.layers.Conv2D):
         mean, variance = ops.moments(weights, axes=(0, 1, 2), keepdims=True)
         standardized = (weights - mean) * ops.rsqrt(variance + self.epsilon)
         return super().convolution_op(inputs, ops.cast(standardized, self.compute_dtype))
-
-    def get_config(self) -> Config:
-        """Return the arguments of the constructor."""
-        return {**super().get_config(), "epsilon": self.epsilon}
