@@ -15,6 +15,7 @@ from archbuilder.config.settings import Setting, settings_of
 from archbuilder.config.sources import (
     SOURCES,
     FeatureConfig,
+    RecordImage,
     TableAudio,
     TableImage,
     TableVideo,
@@ -97,6 +98,9 @@ def data() -> Iterator[str]:
     yield "## Target images\n"
     yield f"{inspect.cleandoc(TargetImages.__doc__ or '')}\n"
     yield from table(settings_of(TargetImages))
+    yield "## Image in records\n"
+    yield f"{inspect.cleandoc(RecordImage.__doc__ or '')}\n"
+    yield from table(settings_of(RecordImage))
     yield "## Images in tables\n"
     yield f"{inspect.cleandoc(TableImage.__doc__ or '')}\n"
     yield from table(settings_of(TableImage))

@@ -1201,6 +1201,17 @@ IMAGES = (
         at="{directory: m, pixels: classes, name: mask}",
     ),
     Case(
+        "an encoded image of records without what its pixels are",
+        data="tfrecord: {file: t.tfrecord, inputs: x, targets: {y: {feature: mask}}}",
+        network=MASKS,
+        message=(
+            "error[invalid-structure]: 'targets' of 'y' needs 'pixels': write 'pixels: classes'"
+            " for masks of class indices, or 'pixels: values' for images of brightness or"
+            " depth"
+        ),
+        at="{feature: mask}",
+    ),
+    Case(
         "masks of an unknown kind",
         files={"p/1.png": PIXELS_OF_4, "m/1.png": PIXELS_OF_4},
         data="images: {directory: p, targets: {directory: m}}",

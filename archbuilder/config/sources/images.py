@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from archbuilder.config.settings import mapping_type, setting
 from archbuilder.config.sources.base import (
@@ -34,6 +34,7 @@ from archbuilder.config.value_types import (
     ValueType,
     list_between,
     or_by_name,
+    plain_type,
     text,
 )
 from archbuilder.diagnostics.errors import quote, quote_list
@@ -77,6 +78,16 @@ IMAGE_SUFFIXES: Final = (
 """Suffixes of image files, in lower case."""
 
 
+def _find_pixel_conflict(config: ImageConfig) -> str:
+    """Return that images of a target do not say what pixels are; empty if they do."""
+    if config.pixels is not None:
+        return ""
+    return (
+        "needs 'pixels': write 'pixels: classes' for masks of class indices, or 'pixels: values'"
+        " for images of brightness or depth"
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetImages(ImageConfig):
     """The images of a target: one for each image of the source, with the same name."""
@@ -91,11 +102,9 @@ class TargetImages(ImageConfig):
 
     def find_conflict(self) -> str:
         """Return what contradicts itself, as a sentence about keys; empty if nothing does."""
-        if self.pixels is None:
-            return (
-                "needs 'pixels': write 'pixels: classes' for masks of class indices, or"
-                " 'pixels: values' for images of brightness or depth"
-            )
+        conflict = _find_pixel_conflict(self)
+        if conflict:
+            return conflict
         if self.name.count("{}") != 1 or "/" in self.name:
             return f"has the 'name' {quote(self.name)}, which must have one '{{}}' and no '/'"
         return ImageConfig.find_conflict(self)
@@ -157,6 +166,50 @@ class Images(ImageSource):
         return load_images(self, context)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordImage(ImageConfig):
+    """The encoded images of a target: a feature of each record."""
+
+    feature: str = setting(text(), "The feature of the images.")
+
+    def find_conflict(self) -> str:
+        """Return what contradicts itself, as a sentence about keys; empty if nothing does."""
+        return _find_pixel_conflict(self) or ImageConfig.find_conflict(self)
+
+
+RecordTargets: TypeAlias = str | Mapping[str, str | RecordImage]
+"""The feature of a single target, or features or encoded images by output."""
+
+
+def _record_targets() -> ValueType[RecordTargets]:
+    """Return the type of the targets of records."""
+    image = mapping_type(RecordImage, "[image](#image-in-records)", RecordImage.find_conflict)
+    name: ValueType[str] = plain_type({"type": "string"}, "name")
+
+    def parse(tree: Tree, title: str, context: SectionContext) -> RecordTargets:
+        if not isinstance(tree, MappingNode):
+            return name.parse(tree, title, context)
+        return {
+            entry.key: (image if isinstance(entry.value, MappingNode) else name).parse(
+                entry.value, f"{title} of '{entry.key}'", context
+            )
+            for entry in tree
+        }
+
+    by_output = {
+        "type": "object",
+        "additionalProperties": {"anyOf": [name.schema, image.schema]},
+    }
+    return ValueType(
+        {"anyOf": [name.schema, by_output]},
+        parse,
+        f"{NAMES.text}, or of [images](#image-in-records)",
+    )
+
+
+_RECORD_TARGETS: Final = _record_targets()
+
+
 @dataclass(frozen=True, slots=True)
 class Tfrecord(ImageSource):
     """Records of `tf.train.Example` in TFRecord files, compressed or not.
@@ -169,12 +222,15 @@ class Tfrecord(ImageSource):
 
     file: DataPath = setting(path(), "The file of records.")
     inputs: ArrayNames = setting(NAMES, "Feature of the input, or features by input.", default="x")
-    targets: ArrayNames = setting(
-        NAMES, "Feature of the target, or features by output.", default="y"
+    targets: RecordTargets = setting(
+        _RECORD_TARGETS,
+        "Feature of the target, or features by output; `{feature: mask, pixels: classes}` for"
+        " encoded images.",
+        default="y",
     )
     shape: tuple[int, ...] | Mapping[str, tuple[int, ...]] | None = setting(
         or_by_name(list_between(SIZE, 0, 8)),
-        "Shape that lists of numbers are reshaped to, or shapes by input.",
+        "Shape that lists of numbers of inputs are reshaped to, or shapes by input and output.",
         default=None,
     )
     sample_weight: ArrayNames | None = setting(NAMES, SAMPLE_WEIGHT, default=None)
@@ -221,9 +277,10 @@ class Tfds(ImageSource):
         "Feature of the input, or features by input; by default the supervised key.",
         default=None,
     )
-    targets: ArrayNames | None = setting(
-        NAMES,
-        "Feature of the target, or features by output; by default the supervised key.",
+    targets: RecordTargets | None = setting(
+        _RECORD_TARGETS,
+        "Feature of the target, or features by output; `{feature: mask, pixels: classes}` for"
+        " encoded images. By default the supervised key.",
         default=None,
     )
 

@@ -11,6 +11,7 @@ from archbuilder.config.sources import (
     FeatureConfig,
     InputColumns,
     Jsonl,
+    RecordImage,
     TableFile,
     TableSource,
     Tfrecord,
@@ -70,8 +71,10 @@ class ColumnRoles:
             RunError: if a feature has no field.
         """
         columns_by_input = resolve_references(as_mapping(source.inputs))
-        targets: Mapping[str, str | FeatureConfig] = resolve_targets(
-            as_mapping(source.targets), columns_by_input
+        named: Mapping[str, str | FeatureConfig | RecordImage] = as_mapping(source.targets)
+        targets = resolve_targets(
+            {name: each for name, each in named.items() if not isinstance(each, RecordImage)},
+            columns_by_input,
         )
         target_configs = features_of(targets)
         outputs = {target_key(name): name for name in target_configs}

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from archbuilder.config.sources import DataPath, Tfds, Tfrecord
+from archbuilder.config.sources import DataPath, RecordImage, Tfds, Tfrecord
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import FittedPreprocessing, SourceDataset
 from archbuilder.data.sources.load_context import LoadContext
@@ -50,11 +50,23 @@ def load_tfds(source: Tfds, context: LoadContext) -> SourceDataset:
             f"{name} does not declare inputs and targets; it has {quote_list(info.features)}: name"
             " them"
         )
-    for feature in (*as_mapping(inputs).values(), *as_mapping(targets).values()):
+    target_features = {
+        key: each.feature if isinstance(each, RecordImage) else each
+        for key, each in as_mapping(targets).items()
+    }
+    input_features = as_mapping(inputs)
+    for feature in (*input_features.values(), *target_features.values()):
         if feature not in info.features:
             available = quote_list(info.features)
             raise RunError(f"{name} has no feature {quote(feature)}; it has {available}")
-    shapes = {key: info.features[feature].shape for key, feature in as_mapping(inputs).items()}
+    # A target of one number has no axes.
+    shaped = {
+        **{
+            key: each for key, each in target_features.items() if len(info.features[each].shape) > 1
+        },
+        **input_features,
+    }
+    shapes = {key: info.features[feature].shape for key, feature in shaped.items()}
     records = Tfrecord(
         DataPath(f"{name}:{source.split}"),
         inputs,
@@ -73,7 +85,7 @@ def load_tfds(source: Tfds, context: LoadContext) -> SourceDataset:
     # The features ClassLabel have integers in the records, and their names only in the metadata.
     names = {
         key: tuple(info.features[feature].names)
-        for key, feature in as_mapping(targets).items()
+        for key, feature in target_features.items()
         if getattr(info.features[feature], "names", None)
     }
     schema = dataset.preprocessing.schema

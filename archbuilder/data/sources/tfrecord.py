@@ -12,16 +12,22 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from archbuilder.config.sources import Tfrecord
+from archbuilder.config.sources import RecordImage, Tfrecord
 from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array, LazyColumn, RowIndices
 from archbuilder.data.dtypes import DType
-from archbuilder.data.source_dataset import Feature, FittedPreprocessing, SourceDataset
+from archbuilder.data.source_dataset import (
+    Feature,
+    FittedPreprocessing,
+    SourceDataset,
+    target_key,
+)
 from archbuilder.data.sources.batch_reader import RawBatch, Row, batched_by_bytes, stack_rows
 from archbuilder.data.sources.column_roles import ColumnRoles
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, is_encoded_image
 from archbuilder.data.sources.load_context import LoadContext
-from archbuilder.data.sources.npy_header import array_feature, lookup_scale
+from archbuilder.data.sources.mask_decoding import PixelDecoder, make_target_decoder
+from archbuilder.data.sources.npy_header import array_feature, as_mapping, lookup_scale
 from archbuilder.data.sources.tabular import make_dataset
 from archbuilder.data.sources.tfrecord_io import Record, RecordIndex, Shard, iter_records
 from archbuilder.diagnostics.errors import RunError, quote, quote_list
@@ -68,14 +74,28 @@ def load_records(source: Tfrecord, shards: Sequence[Shard], context: LoadContext
     }
     images = plural(reader.count, "image")
     image_notes = (
-        f"{dataset.source_name}: {images} of {decoder}"
-        for decoder in reader.image_decoders.values()
+        *(
+            f"{dataset.source_name}: {images} of {decoder}"
+            for decoder in reader.image_decoders.values()
+        ),
+        *(
+            f"{dataset.source_name}: target '{output}': {images} of {decoder}"
+            for output, decoder in reader.target_decoders.items()
+        ),
     )
-    image_specs = {key: decoder.spec for key, decoder in reader.image_decoders.items()}
+    image_specs = {
+        **{key: decoder.spec for key, decoder in reader.image_decoders.items()},
+        **{target_key(key): decoder.spec for key, decoder in reader.target_decoders.items()},
+    }
     schema = replace(dataset.preprocessing.schema, images=image_specs)
     return replace(
         dataset,
         inputs=inputs,
+        targets={
+            **dataset.targets,
+            **{output: reader.target_image_column(output) for output in reader.target_decoders},
+        },
+        masks=reader.target_images,
         notes=(*image_notes, *dataset.notes),
         preprocessing=FittedPreprocessing(schema),
     )
@@ -91,12 +111,15 @@ class _RecordReader:
     bad_records: BadRecords
     image_decoders: dict[str, ImageDecoder] = field(default_factory=dict)
     """Decoders of the inputs that are encoded images."""
+    target_decoders: dict[str, PixelDecoder] = field(default_factory=dict)
+    """Decoders of the targets that are encoded images."""
     shapes: dict[tuple[str, str], tuple[int, ...] | None] = field(default_factory=dict)
     """Shapes of the first record by role ("input", ...) and name; None for strings."""
     record_index: RecordIndex = field(default_factory=RecordIndex)
     """Locations of the valid records."""
     fields: Mapping[str, Mapping[str, str]] = field(init=False)
-    """The features by role and name."""
+    """The features by role and name, without those of encoded images of targets."""
+    target_images: Mapping[str, RecordImage] = field(init=False)
 
     def __post_init__(self) -> None:
         """Set the features by role."""
@@ -105,6 +128,10 @@ class _RecordReader:
             "input": inputs,
             "target": self.roles.targets,
             "weight": self.roles.sample_weights,
+        }
+        targets: Mapping[str, str | RecordImage] = as_mapping(self.source.targets)
+        self.target_images = {
+            output: each for output, each in targets.items() if isinstance(each, RecordImage)
         }
 
     @property
@@ -136,7 +163,7 @@ class _RecordReader:
 
         None if a value is not a number, or the records are not all valid.
         """
-        if self.image_decoders or not self.count:
+        if self.image_decoders or self.target_images or not self.count:
             return None
         try:
             features = [_parse_features(each.content, each.name) for each in block]
@@ -165,23 +192,38 @@ class _RecordReader:
     def image_feature(self, key: str) -> Feature:
         """Return an input of encoded images, which are read and decoded on demand."""
         decoder, feature = self.image_decoders[key], self.fields["input"][key]
+        images = self._image_column(decoder, feature, is_resizable=self.source.size is None)
+        return decoder.to_feature(images, self.source.divide_by)
 
-        def column(decoder: ImageDecoder) -> LazyColumn:
-            def decode(row: int) -> Array:
-                content = self.record_index.read(row, self.context.opener)
-                name = self.describe_row(row)
-                return decoder.decode(_bytes_value(_parse_features(content, name), feature), name)
+    def target_image_column(self, output: str) -> LazyColumn:
+        """Return a target of encoded images, which are read and decoded on demand."""
+        config = self.target_images[output]
+        decoder = self.target_decoders[output]
+        return self._image_column(decoder, config.feature, is_resizable=config.size is None)
 
-            def read(rows: RowIndices) -> Array:
-                return np.stack([decode(row) for row in rows.tolist()])
+    def _image_column(
+        self, decoder: PixelDecoder, feature: str, *, is_resizable: bool
+    ) -> LazyColumn:
+        def decode(row: int) -> Array:
+            content = self.record_index.read(row, self.context.opener)
+            name = self.describe_row(row)
+            image = _bytes_value(_parse_features(content, name), feature)
+            return decoder.decode(image, f"{self.roles.title(feature)} of {name}")
 
-            return LazyColumn("", self.count, decoder.shape, decoder.dtype, read)
+        def read(rows: RowIndices) -> Array:
+            return np.stack([decode(row) for row in rows.tolist()])
 
         def resize(height: int, width: int) -> LazyColumn:
-            return column(decoder.resized(height, width))
+            return self._image_column(decoder.resized(height, width), feature, is_resizable=False)
 
-        images = replace(column(decoder), resize=None if self.source.size else resize)
-        return decoder.to_feature(images, self.source.divide_by)
+        return LazyColumn(
+            "",
+            self.count,
+            decoder.shape,
+            decoder.dtype,
+            read,
+            resize=resize if is_resizable else None,
+        )
 
     def _parse_record(self, record: Record) -> Row:
         """Return the numbers and strings of a record, and check its images.
@@ -208,8 +250,19 @@ class _RecordReader:
             for key, feature in self.roles.sample_weights.items()
         }
         targets = {
-            key: self._target_field(features, feature, name)
+            key: self._target_field(
+                features,
+                feature,
+                name,
+                shapes.get(key)
+                if isinstance(shapes, Mapping) and key not in self.fields["input"]
+                else None,
+            )
             for key, feature in self.roles.targets.items()
+        }
+        target_decoders = {
+            key: self._check_target_image(features, key, config, name)
+            for key, config in self.target_images.items()
         }
         self._check_shapes("input", inputs, name)
         self._check_shapes("target", targets, name)
@@ -217,6 +270,7 @@ class _RecordReader:
         # Only a record that is valid in all its features may decide about the others.
         if is_first:
             self.image_decoders.update(image_decoders)
+            self.target_decoders.update(target_decoders)
         return Row(name, {key: (each,) for key, each in inputs.items()}, targets, sample_weights)
 
     def _check_image(
@@ -237,16 +291,41 @@ class _RecordReader:
         self.image_decoders.get(key, decoder).check_bit_depth(image, description)
         return decoder
 
-    def _target_field(self, features: _Features, feature: str, record_name: str) -> Array | str:
+    def _check_target_image(
+        self, features: _Features, key: str, config: RecordImage, record_name: str
+    ) -> PixelDecoder:
+        """Return the decoder of the images of a target, after it has decoded an image.
+
+        Raises:
+            RunError: if there is none, or it is damaged or not one that fits.
+        """
+        content, fitted = _bytes_value(features, config.feature), self.context.fitted
+        if not content:
+            raise _missing_feature_error(features, config.feature, record_name, "encoded image ")
+        description = f"{self.roles.title(config.feature)} of {record_name}"
+        decoder = self.target_decoders.get(key)
+        if decoder is None:
+            spec = fitted.schema.images.get(target_key(key)) if fitted else None
+            decoder = make_target_decoder(config, content, description, spec)
+        decoder.decode(content, description)
+        return decoder
+
+    def _target_field(
+        self,
+        features: _Features,
+        feature: str,
+        record_name: str,
+        shape: tuple[int, ...] | None,
+    ) -> Array | str:
         """Return a target: a string if the feature has bytes, else a finite array."""
         # Without a schema, the type of a target shows only in its records.
         content = _bytes_value(features, feature)
         if not content:
-            return self._numeric_field(features, feature, record_name, None)
+            return self._numeric_field(features, feature, record_name, shape)
         if is_encoded_image(content):
             raise RunError(
-                f"{self.roles.title(feature)} of {record_name} is an encoded image, but targets"
-                " must be numbers or strings: store masks as arrays for the source npz or npy"
+                f"{self.roles.title(feature)} of {record_name} is an encoded image: say what its"
+                f" pixels are, as in 'targets: {{mask: {{feature: {feature}, pixels: classes}}}}'"
             )
         try:
             return content.decode("utf-8")
@@ -279,8 +358,7 @@ class _RecordReader:
             else:
                 values = np.frombuffer(_bytes_value(features, feature), np.uint8)
         if not len(values):
-            available = quote_list(sorted(features))
-            raise RunError(f"{record_name} has no feature {quote(feature)}; it has {available}")
+            raise _missing_feature_error(features, feature, record_name)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise RunError(f"{self.roles.title(feature)} of {record_name} is not finite")
         if shape is None:
@@ -318,6 +396,14 @@ def _parse_features(content: bytes, record_name: str) -> _Features:
     except DecodeError:
         raise RunError(f"{record_name} is not a tf.train.Example") from None
     return features
+
+
+def _missing_feature_error(
+    features: _Features, feature: str, record_name: str, kind: str = ""
+) -> RunError:
+    noun = f"{kind}feature" if not kind else f"{kind}in the feature"
+    available = quote_list(sorted(features))
+    return RunError(f"{record_name} has no {noun} {quote(feature)}; it has {available}")
 
 
 def _bytes_value(features: _Features, feature: str) -> bytes:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import io
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
+import archbuilder
+from archbuilder.cli import main
 from archbuilder.config import data_from_argument
-from archbuilder.config.sources import DataPath, Tfds, Tfrecord
+from archbuilder.config.sources import DataPath, RecordImage, Tfds, Tfrecord
 from archbuilder.data.columns import ArrayColumn, fit_image_size, translate_read_errors
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.source_dataset import UNNAMED, SourceDataset
@@ -195,6 +200,153 @@ def test_undecodable_images(tmp_path: Path):
     assert values(dataset.inputs[UNNAMED].column)[1][0][0] == [4]
 
 
+SIDES = [(7, 9), (9, 7), (13, 11), (7, 9), (5, 5), (7, 9)]
+"""Heights and widths of photos and masks; all odd, so that no new pixel is between two others."""
+
+
+def encoded(pixels: np.ndarray, kind: str = "PNG") -> bytes:
+    """Return an image file."""
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, kind)
+    return content.getvalue()
+
+
+def rooms(folder: Path, name: str = "rooms.tfrecord") -> list[tuple[np.ndarray, ...]]:
+    """Write records with a photo, a mask of 1 to 3, a depth of 16 bits and a grid of numbers."""
+    random = np.random.default_rng(2)
+    examples = [
+        (
+            random.integers(0, 256, (*side, 3), np.uint8),
+            random.integers(1, 4, side).astype(np.uint8),
+            random.integers(0, 2**16, side).astype(np.uint16),
+            random.normal(size=(2, 3)).astype(np.float32),
+        )
+        for side in SIDES
+    ]
+    rows = [
+        example(photo=encoded(photo), mask=encoded(mask), depth=encoded(depth), grid=grid.ravel())
+        for photo, mask, depth, grid in examples
+    ]
+    write(folder / name, *rows)
+    return examples
+
+
+def mask_image(**settings: Any) -> RecordImage:
+    """Return the target of masks whose classes are the values 1 to 3."""
+    return RecordImage(feature="mask", pixels="classes", class_values=(1, 2, 3), **settings)
+
+
+def test_encoded_images_as_targets(tmp_path: Path):
+    """Masks and values are those of Pillow, in the size of the output; numbers have a shape."""
+    examples = rooms(tmp_path)
+    source = Tfrecord(
+        DataPath(str(tmp_path / "rooms.tfrecord")),
+        "photo",
+        {
+            "mask": mask_image(),
+            "depth": RecordImage(feature="depth", pixels="values", divide_by=1000),
+            "grid": "grid",
+        },
+        shape={"grid": (2, 3)},
+    )
+    dataset = load(source)
+    masks = fit_image_size(dataset.targets["mask"], (5, 7, 3))
+    depths = fit_image_size(dataset.targets["depth"], (None, None, 1))
+    for row, (_, mask, depth, grid) in enumerate(examples):
+        nearest = Image.fromarray(mask).resize((7, 5), Image.Resampling.NEAREST)
+        np.testing.assert_array_equal(masks.numpy(np.array([row]))[0], np.asarray(nearest) - 1)
+        if depth.shape == SIDES[0]:
+            expected = depth[..., None].astype(np.float32) / 1000
+            np.testing.assert_allclose(depths.numpy(np.array([row]))[0], expected, rtol=1e-6)
+        np.testing.assert_array_equal(dataset.targets["grid"].numpy(np.array([row]))[0], grid)
+    assert any("target 'mask': 6 images of 7x9" in each for each in dataset.notes)
+    # Other records have the sizes of the training data.
+    write(
+        tmp_path / "other.tfrecord",
+        example(photo=png(3), mask=png(2), depth=png(9), grid=[0.0] * 6),
+    )
+    other = load(
+        dataclasses.replace(source, file=DataPath(str(tmp_path / "other.tfrecord"))), dataset
+    )
+    assert other.targets["mask"].numpy(np.array([0])).tolist() == [[[1] * 9] * 7]
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (png(4), r"'mask' of record 2 of .* has the pixel value 4, and 'class_values' has 1, 2, 3"),
+        (png(2)[:-30], r"'mask' of record 2 of .* is damaged"),
+        (b"no", r"'mask' of record 2 of .* is not an image"),
+        (encoded(np.zeros((4, 4, 3), np.uint8)), r"'mask' of record 2 .* mask with the colors RGB"),
+        ([1.0], r"record 2 of .* has no encoded image in the feature 'mask'; it has 'mask', 'x'"),
+    ],
+)
+def test_invalid_target_images(tmp_path: Path, mask: Value, message: str):
+    """They are named with their record before training, or left out."""
+    records = [example(x=png(1), mask=each) for each in (png(2), mask, png(3))]
+    source = Tfrecord(write(tmp_path / "d.tfrecord", *records), "x", {"mask": mask_image()})
+    with pytest.raises(RunError, match=message):
+        load(source)
+    dataset = load(dataclasses.replace(source, on_error="skip"))
+    assert dataset.targets["mask"].numpy(np.arange(2))[:, 0, 0].tolist() == [1, 2]
+
+
+SEGMENTATION = """
+archbuilder: 1
+name: net
+inputs: {photo: [7, 9, 3]}
+layers:
+  - {Conv2D: {filters: 3, kernel_size: 1, activation: softmax}, name: mask}
+outputs: {mask: mask}
+data:
+  tfrecord:
+    file: rooms.tfrecord
+    inputs: photo
+    targets: {mask: {feature: mask, pixels: classes, class_values: [1, 2, 3]}}
+training:
+  loss: SparseCategoricalCrossentropy
+  augment: [{RandomFlip: horizontal}]
+  epochs: 1
+  batch_size: 2
+  validation_split: {last: 0.5}
+"""
+
+
+def test_training_on_target_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The loss is that of Keras on what Pillow decodes; photos and masks are moved together."""
+    rooms(tmp_path)
+    (tmp_path / "net.yaml").write_text(SEGMENTATION)
+    history = archbuilder.train(tmp_path / "net.yaml", run_dir=tmp_path / "run").history
+    examples = rooms(tmp_path)[3:]
+    photos, masks = (
+        np.stack(
+            [
+                np.asarray(Image.fromarray(each[part]).resize((9, 7), resampling))
+                for each in examples
+            ]
+        )
+        for part, resampling in ((0, Image.Resampling.BILINEAR), (1, Image.Resampling.NEAREST))
+    )
+    network = keras.saving.load_model(tmp_path / "run/net.keras")
+    outputs = network(photos.astype(np.float32) / 255)
+    expected = keras.losses.SparseCategoricalCrossentropy()(masks - 1, outputs["mask"])
+    assert history[0]["val_loss"] == pytest.approx(float(expected), rel=1e-3)
+    assert archbuilder.evaluate(tmp_path / "run")["loss"] == pytest.approx(
+        history[0]["val_loss"], rel=1e-6
+    )
+    predicted = [each.outputs["mask"] for each in archbuilder.predict(tmp_path / "run")]
+    np.testing.assert_allclose(predicted, outputs["mask"], rtol=1e-3, atol=1e-5)
+    (tmp_path / "net.yaml").write_text(SEGMENTATION.replace("pixels: classes, ", ""))
+    assert main(["validate", str(tmp_path / "net.yaml")]) == 2
+    assert "needs 'pixels': write 'pixels: classes'" in capsys.readouterr().err
+    plain = SEGMENTATION.replace(
+        "{feature: mask, pixels: classes, class_values: [1, 2, 3]}", "mask"
+    )
+    (tmp_path / "net.yaml").write_text(plain)
+    assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(tmp_path / "no")]) == 1
+    assert "as in 'targets: {mask: {feature: mask, pixels: classes}}'" in capsys.readouterr().err
+
+
 def test_tfrecord_file_shrinks(tmp_path: Path):
     """A picture that is not there any more is told by its file."""
     file = write(tmp_path / "d.tfrecord", example(x=png(3), y=0))
@@ -217,6 +369,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "image": tfds.features.Image(shape=(4, 4, 1)),
             "kind": tfds.features.ClassLabel(names=["owl", "emu"]),
             "grid": tfds.features.Tensor(shape=(2, 3), dtype=np.float32),
+            "mask": tfds.features.Image(shape=(None, None, 1)),
         }
     )
 
@@ -227,6 +380,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "image": np.tile(levels[:, None, None, None], (1, 4, 4, 1)),
                 "kind": levels.astype(np.int64) % 2,
                 "grid": np.tile(levels[:, None, None], (1, 2, 3)).astype(np.float32),
+                "mask": np.tile(levels[:, None, None, None] % 3, (1, 4, 4, 1)),
             }
         )
 
@@ -264,6 +418,16 @@ class TestPrepared:
         assert sorted(images.tolist()) == list(range(20))
         assert np.array_equal(grids, np.tile(images[:, None, None], (1, 2, 3)))
         assert values(dataset.targets[UNNAMED]) == (images % 2).tolist()
+
+    def test_tfds_targets_with_axes(self):
+        """Masks are encoded images of the dataset, and numbers have its shape."""
+        mask = RecordImage(feature="mask", pixels="classes")
+        dataset = load(birds(inputs="image", targets={"mask": mask, "grid": "grid"}))
+        masks = dataset.targets["mask"].numpy(np.arange(20))
+        images = dataset.inputs[UNNAMED].column.numpy(np.arange(20))[..., 0]
+        np.testing.assert_array_equal(masks, images % 3)
+        grids = dataset.targets["grid"].numpy(np.arange(20))
+        assert np.array_equal(grids, np.tile(images[:, :1, :1], (1, 2, 3)))
 
     def test_tfds_split_slices(self):
         """As the library writes them."""
