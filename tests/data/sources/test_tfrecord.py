@@ -329,13 +329,13 @@ def test_training_on_target_images(tmp_path: Path, capsys: pytest.CaptureFixture
     )
     network = keras.saving.load_model(tmp_path / "run/net.keras")
     outputs = network(photos.astype(np.float32) / 255)
-    expected = keras.losses.SparseCategoricalCrossentropy()(masks - 1, outputs["mask"])
+    expected = keras.losses.SparseCategoricalCrossentropy()(masks - 1, outputs)
     assert history[0]["val_loss"] == pytest.approx(float(expected), rel=1e-3)
     assert archbuilder.evaluate(tmp_path / "run")["loss"] == pytest.approx(
         history[0]["val_loss"], rel=1e-6
     )
     predicted = [each.outputs["mask"] for each in archbuilder.predict(tmp_path / "run")]
-    np.testing.assert_allclose(predicted, outputs["mask"], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(predicted, outputs, rtol=1e-3, atol=1e-5)
     (tmp_path / "net.yaml").write_text(SEGMENTATION.replace("pixels: classes, ", ""))
     assert main(["validate", str(tmp_path / "net.yaml")]) == 2
     assert "needs 'pixels': write 'pixels: classes'" in capsys.readouterr().err
@@ -468,7 +468,9 @@ class TestPrepared:
 
 
 def test_an_encoded_image_as_a_target(tmp_path: Path):
-    """Masks are arrays: the message says so, where the bytes are no text."""
+    """The message says how a mask is named, where the bytes are no text."""
     file = write(tmp_path / "a.tfrecord", example(x=png(3), y=png(1)))
-    with pytest.raises(RunError, match=r"'y' of record 1 .* is an encoded image, .* npz or npy"):
+    with pytest.raises(
+        RunError, match=r"'y' of record 1 .* is an encoded image: .* pixels: classes"
+    ):
         load(Tfrecord(file))
