@@ -321,11 +321,11 @@ def test_training_on_target_images(tmp_path: Path, capsys: pytest.CaptureFixture
     photos, masks = (
         np.stack(
             [
-                np.asarray(Image.fromarray(each[part]).resize((9, 7), resampling))
+                np.asarray(Image.fromarray(each[column]).resize((9, 7), resampling))
                 for each in examples
             ]
         )
-        for part, resampling in ((0, Image.Resampling.BILINEAR), (1, Image.Resampling.NEAREST))
+        for column, resampling in ((0, Image.Resampling.BILINEAR), (1, Image.Resampling.NEAREST))
     )
     network = keras.saving.load_model(tmp_path / "run/net.keras")
     outputs = network(photos.astype(np.float32) / 255)
