@@ -265,10 +265,10 @@ def test_encoded_images_as_targets(tmp_path: Path):
         tmp_path / "other.tfrecord",
         example(photo=png(3), mask=png(2), depth=png(9), grid=[0.0] * 6),
     )
-    other = load(
+    later = load(
         dataclasses.replace(source, file=DataPath(str(tmp_path / "other.tfrecord"))), dataset
     )
-    assert other.targets["mask"].numpy(np.array([0])).tolist() == [[[1] * 9] * 7]
+    assert later.targets["mask"].numpy(np.array([0])).tolist() == [[[1] * 9] * 7]
 
 
 @pytest.mark.parametrize(
