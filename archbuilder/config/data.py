@@ -48,7 +48,7 @@ def parse_data(
     if not isinstance(tree, MappingNode) or not has_splits:
         only = _parse_source(tree, context)
         return DataConfig(only.source, directory=directory) if only else None
-    trees = {e.key: e.value for e in context.fields.known_entries(tree, _SPLITS, "'data'")}
+    trees = context.fields.fields(tree, _SPLITS, "'data'")
     train = _parse_source(trees["train"], context) if "train" in trees else None
     if "train" not in trees:
         present = next(each for each in _SPLITS if each in keys)
@@ -59,7 +59,7 @@ def parse_data(
         for name, each in trees.items()
         if name != "train"
     }
-    # Fewer sources than entries: known_entries has reported and dropped an unknown key.
+    # Fewer sources than entries: it has reported and dropped an unknown key.
     if train is None or len(trees) < len(tree.entries) or None in others.values():
         return None
     validation, test = (

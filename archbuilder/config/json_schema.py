@@ -18,6 +18,7 @@ from archbuilder.config.stages import STAGE_KEYS
 from archbuilder.config.training import TrainingConfig
 from archbuilder.config.value_types import JsonSchema
 from archbuilder.language.json_schema import allow_expressions, blueprint_schema, schema_text
+from archbuilder.language.keyword_schemas import record_schema
 from archbuilder.registry import Registry
 
 _EXPRESSION: Final[JsonSchema] = {"$ref": "#/definitions/expression"}
@@ -53,7 +54,7 @@ def data_schema() -> JsonSchema:
     source = {"anyOf": [bare_name, _single_key_mapping(sources)]}
     # One schema for all: of several, the YAML language server completes the keys of one only.
     properties = {**sources, "train": source, "validation": source, "test": source}
-    section = {"type": "object", "properties": properties, "additionalProperties": False}
+    section = record_schema(properties)
     return {"anyOf": [bare_name, section]}
 
 
@@ -95,14 +96,9 @@ def training_schema() -> JsonSchema:
     properties["stages"] = {
         "description": properties["stages"]["description"],
         "type": "array",
-        "items": {
-            "type": "object",
-            "properties": stage,
-            "required": ["epochs"],
-            "additionalProperties": False,
-        },
+        "items": record_schema(stage, "epochs"),
     }
-    return {"type": "object", "properties": properties, "additionalProperties": False}
+    return record_schema(properties)
 
 
 def settings_schema(settings: Iterable[Setting]) -> JsonSchema:

@@ -235,9 +235,7 @@ def read_recipe_file(
         )
         # Stop here: below, each key of the blueprint would be another error.
         diagnostics.raise_errors()
-    sections = {
-        entry.key: entry.value for entry in reader.known_entries(mapping, _KEYS, "a recipe")
-    } if mapping else {}  # fmt: skip
+    sections = reader.fields(mapping, _KEYS, "a recipe")
     if "archbuilder" in sections:
         check_version(reader, sections["archbuilder"])
     diagnostics.raise_errors()

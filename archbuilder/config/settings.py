@@ -211,8 +211,7 @@ def setting_trees(
     settings: Iterable[Setting], mapping: MappingNode, title: str, context: SectionContext
 ) -> dict[str, Tree]:
     """Return the values of a mapping by key; report keys that are not among the settings."""
-    keys = tuple(each.name for each in settings)
-    return {each.key: each.value for each in context.fields.known_entries(mapping, keys, title)}
+    return context.fields.fields(mapping, [each.name for each in settings], title)
 
 
 def setting_schema(declared: Setting) -> JsonSchema:

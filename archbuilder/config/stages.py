@@ -55,9 +55,7 @@ def stages() -> ValueType[Any]:
             mapping = context.fields.expect_mapping(item, "a stage")
             if mapping is None:
                 continue
-            keys = [
-                each.key for each in context.fields.known_entries(mapping, STAGE_KEYS, "a stage")
-            ]
+            keys = context.fields.fields(mapping, STAGE_KEYS, "a stage")
             if "epochs" not in keys:
                 context.diagnostics.error("missing-key", "a stage has no 'epochs'", item.span)
             mappings.append(mapping)

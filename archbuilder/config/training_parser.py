@@ -77,7 +77,7 @@ def _parse_training(mapping: MappingNode, context: SectionContext) -> TrainingCo
     keys = [each for each in objective_settings if not each.is_option]
     options = [each for each in objective_settings if each.is_option]
     names = ("objective", *(each.name for each in (*keys, *loop_settings)))
-    trees = {each.key: each.value for each in context.fields.known_entries(mapping, names, title)}
+    trees = context.fields.fields(mapping, names, title)
     if context.objective is not None and ONLY_UPDATE not in context.objective.updates_by_name:
         # Without any entry, each update has the optimizer of the objective.
         trees.setdefault("optimizer", MappingNode((), mapping.span))

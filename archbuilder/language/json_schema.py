@@ -30,7 +30,9 @@ from archbuilder.language.keyword_schemas import (
     WHEN,
     Schema,
     any_of,
+    list_schema,
     mapping_schema,
+    record_schema,
     with_description,
 )
 from archbuilder.language.objective_operations import objective_signatures
@@ -81,14 +83,9 @@ def blueprint_schema(registry: Registry, recipe: Mapping[str, Schema]) -> Schema
             "network": NETWORK,
             "input": any_of(
                 INPUT_SHAPE,
-                {
-                    "type": "object",
-                    "properties": {"shape": INPUT_SHAPE, "dtype": dtype, "when": WHEN},
-                    "required": ["shape"],
-                    "additionalProperties": False,
-                },
+                record_schema({"shape": INPUT_SHAPE, "dtype": dtype, "when": WHEN}, "shape"),
             ),
-            "steps": {"type": "array", "items": {"$ref": "#/definitions/step"}},
+            "steps": list_schema({"$ref": "#/definitions/step"}),
             "step": _step(registry),
             "merge": _merge(registry),
             "objective": OBJECTIVE,
@@ -190,9 +187,7 @@ def _arguments(signature: Signature) -> Schema:
         if spec.type.object is not None:
             # The definition of an object accepts an expression as well.
             kind: Schema = {"$ref": f"#/definitions/{object_definition_name(spec.type.object)}"}
-            kinds.append(
-                {"type": "array", "items": kind, "minItems": 1} if spec.type.is_list else kind
-            )
+            kinds.append(list_schema(kind, 1) if spec.type.is_list else kind)
             if name == signature.block_argument:
                 kinds += [{"$ref": "#/definitions/steps"}, BLOCK_CALL]
             if spec.type.is_optional:
@@ -204,7 +199,7 @@ def _arguments(signature: Signature) -> Schema:
             **({} if spec.required else {"default": spec.default}),
             **(kinds[0] if len(kinds) == 1 else any_of(*kinds)),
         }
-    mapping: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    mapping: Schema = record_schema(properties)
     replacements = {each.replacement for each in signature.arguments.values()} - {""}
     if replacements:
         # Either the arguments themselves, or what stands for all of them.

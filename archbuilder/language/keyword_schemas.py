@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from archbuilder.language.parser.declarations import DATA_SIZE_PATTERN
@@ -38,6 +39,22 @@ def mapping_schema(values: Schema, pattern: str = _NAME) -> Schema:
     return {"type": "object", "patternProperties": {pattern: values}, "additionalProperties": False}
 
 
+def record_schema(properties: Mapping[str, Schema], *required: str) -> Schema:
+    """Return the schema of a mapping with these keys alone, of which some are required."""
+    return {
+        "type": "object",
+        "properties": {**properties},
+        **({"required": [*required]} if required else {}),
+        "additionalProperties": False,
+    }
+
+
+def list_schema(items: Schema, minimum: int = 0) -> Schema:
+    """Return the schema of a list with at least so many items."""
+    schema: Schema = {"type": "array", "items": items}
+    return {**schema, "minItems": minimum} if minimum else schema
+
+
 BLOCK_CALL: Final = any_of(
     {"type": "string", "pattern": BLOCK_USE},
     {
@@ -51,10 +68,9 @@ BLOCK_CALL: Final = any_of(
 """A block as a value: a name, or a name with arguments."""
 NUMBER: Final[Schema] = {"type": "number"}
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
-_SHAPE: Final[Schema] = {"type": "array", "items": {"type": ["integer", "null"]}}
-_EXPECTATION: Final[Schema] = {
-    "type": "object",
-    "properties": {
+_SHAPE: Final[Schema] = list_schema({"type": ["integer", "null"]})
+_EXPECTATION: Final[Schema] = record_schema(
+    {
         "parameters": with_description("The number of parameters, trainable or not.", _COUNT),
         "trainable": with_description("The number of trainable parameters.", _COUNT),
         "multiply_adds": with_description("Multiply-adds for one example.", _COUNT),
@@ -62,18 +78,17 @@ _EXPECTATION: Final[Schema] = {
             "The shape of the output with its batch axis.",
             any_of(_SHAPE, {"type": "object", "additionalProperties": _SHAPE}),
         ),
-    },
-    "additionalProperties": False,
-}
+    }
+)
 
 _TYPE_NAME: Final[Schema] = {"enum": list(TYPE_NAMES)}
 _PARAM_KEYWORDS: Final[Schema] = {
-    "type": any_of(_TYPE_NAME, {"type": "array", "items": _TYPE_NAME}),
+    "type": any_of(_TYPE_NAME, list_schema(_TYPE_NAME)),
     "multipleOf": {"type": "number", "exclusiveMinimum": 0},
     "enum": {"type": "array", "minItems": 1},
     "items": {"type": "object"},
     "properties": {"type": "object", "additionalProperties": {"type": ["object", "null"]}},
-    "required": {"type": "array", "items": TEXT},
+    "required": list_schema(TEXT),
     "additionalProperties": {"type": ["boolean", "object"]},
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), NUMBER),
     **dict.fromkeys(("minItems", "maxItems", "minLength", "maxLength"), _COUNT),
@@ -81,9 +96,8 @@ _PARAM_KEYWORDS: Final[Schema] = {
 PARAM: Final = any_of(
     # A bare default cannot be a mapping, because a mapping is a declaration.
     {"type": ["null", "boolean", "number", "string", "array"]},
-    {
-        "type": "object",
-        "properties": {
+    record_schema(
+        {
             "default": with_description("The default value.", ANY),
             "description": with_description("What the parameter is for.", TEXT),
             "from_data": with_description(
@@ -91,13 +105,10 @@ PARAM: Final = any_of(
                 {"type": "string", "pattern": f"^{DATA_SIZE_PATTERN}$"},
             ),
             **{key: _PARAM_KEYWORDS[key] for key in SCHEMA_KEYS},
-        },
-        "additionalProperties": False,
-    },
-    {
-        "type": "object",
-        "required": ["type"],
-        "properties": {
+        }
+    ),
+    record_schema(
+        {
             "type": with_description("The values are blocks.", {"const": BLOCK_TYPE}),
             "default": with_description(
                 "The default block: a layer or block, a list of steps, or null.",
@@ -110,8 +121,8 @@ PARAM: Final = any_of(
             ),
             "description": with_description("What the parameter is for.", TEXT),
         },
-        "additionalProperties": False,
-    },
+        "type",
+    ),
 )
 
 _BLOCK_PROPERTIES: Final[Schema] = {
@@ -119,20 +130,15 @@ _BLOCK_PROPERTIES: Final[Schema] = {
     "description": TEXT,
     "inputs": with_description(
         "The names of the inputs; by default, one called 'input'.",
-        {"type": "array", "items": {"type": "string", "pattern": _NAME}, "minItems": 1},
+        list_schema({"type": "string", "pattern": _NAME}, 1),
     ),
     "layers": with_description("The steps, in sequence.", _STEPS),
     "outputs": with_description(
         "The steps that are outputs.",
-        any_of(TEXT, {"type": "array", "items": TEXT, "minItems": 1}, mapping_schema(TEXT)),
+        any_of(TEXT, list_schema(TEXT, 1), mapping_schema(TEXT)),
     ),
 }
-BLOCK: Final[Schema] = {
-    "type": "object",
-    "required": ["layers"],
-    "properties": _BLOCK_PROPERTIES,
-    "additionalProperties": False,
-}
+BLOCK: Final[Schema] = record_schema(_BLOCK_PROPERTIES, "layers")
 _NETWORK_INPUTS: Final = with_description(
     "The inputs with their shapes.", mapping_schema({"$ref": "#/definitions/input"})
 )
@@ -147,20 +153,20 @@ WHEN: Final = with_description("Skip the step if false.", any_of({"type": "boole
 _SIZE: Final = any_of({"type": ["integer", "null"], "minimum": 1}, EXPRESSION)
 INPUT_SHAPE: Final = with_description(
     "Sizes without the batch axis; null for an unknown size.",
-    any_of({"type": "array", "items": _SIZE}, EXPRESSION),
+    any_of(list_schema(_SIZE), EXPRESSION),
 )
 
 _INDEX: Final = with_description(
     "The name of the variable that counts the iterations from 0; by default 'i'.",
     {"type": "string", "pattern": _NAME},
 )
-_SOURCE: Final = any_of(TEXT, {"type": "array", "items": TEXT})
+_SOURCE: Final = any_of(TEXT, list_schema(TEXT))
 MODIFIERS: Final[Schema] = {
     "layers": with_description("Steps in sequence.", _STEPS),
     "branches": with_description(
         "Parallel lists of steps; [] is the identity.",
         any_of(
-            {"type": "array", "items": _STEPS, "minItems": 1},
+            list_schema(_STEPS, 1),
             {"type": "object", "additionalProperties": _STEPS},
         ),
     ),
@@ -174,7 +180,7 @@ MODIFIERS: Final[Schema] = {
         "The inputs of the step, instead of the previous step.",
         any_of(
             TEXT,
-            {"type": "array", "items": _SOURCE, "minItems": 1},
+            list_schema(_SOURCE, 1),
             {"type": "object", "additionalProperties": _SOURCE},
         ),
     ),
@@ -183,12 +189,7 @@ MODIFIERS: Final[Schema] = {
         any_of(
             _COUNT,
             EXPRESSION,
-            {
-                "type": "object",
-                "properties": {"times": any_of(_COUNT, EXPRESSION), "index": _INDEX},
-                "required": ["times"],
-                "additionalProperties": False,
-            },
+            record_schema({"times": any_of(_COUNT, EXPRESSION), "index": _INDEX}, "times"),
         ),
     ),
     "for": with_description(
@@ -203,25 +204,18 @@ MODIFIERS: Final[Schema] = {
     "call": with_description("Constant arguments of the layer's call.", {"type": "object"}),
 }
 
-_FUNCTION: Final[Schema] = {
-    "type": "object",
-    "properties": {
+_FUNCTION: Final[Schema] = record_schema(
+    {
         "args": with_description(
             "The names of the arguments.",
-            {"type": "array", "items": {"type": "string", "pattern": _NAME}},
+            list_schema({"type": "string", "pattern": _NAME}),
         ),
         "value": with_description("The value, as an expression of the arguments.", EXPRESSION),
         "description": with_description("What the function is for.", TEXT),
     },
-    "required": ["value"],
-    "additionalProperties": False,
-}
-_IMPORT: Final[Schema] = {
-    "type": "object",
-    "properties": {"file": TEXT, "params": {"type": "object"}},
-    "required": ["file"],
-    "additionalProperties": False,
-}
+    "value",
+)
+_IMPORT: Final[Schema] = record_schema({"file": TEXT, "params": {"type": "object"}}, "file")
 # Not `mapping_schema`: variants may have names such as '50' or '1.1'.
 _VARIANTS: Final[Schema] = {
     "type": "object",
@@ -234,7 +228,7 @@ FILE_PROPERTIES: Final[Schema] = {
     "description": with_description("What the model is for.", TEXT),
     "references": with_description(
         "The papers and tables that the model follows.",
-        any_of(TEXT, {"type": "array", "items": TEXT}),
+        any_of(TEXT, list_schema(TEXT)),
     ),
     "imports": with_description(
         "Other files, whose networks and blocks can be used as layers.",

@@ -11,12 +11,14 @@ from archbuilder.language.keyword_schemas import (
     TEXT,
     Schema,
     any_of,
+    list_schema,
     mapping_schema,
+    record_schema,
     with_description,
 )
 from archbuilder.language.objective_terms import GENERATED_TEXTS, METRIC_FUNCTIONS
 
-_TEXTS: Final[Schema] = {"type": "array", "items": TEXT, "minItems": 1}
+_TEXTS: Final[Schema] = list_schema(TEXT, 1)
 _NAMES: Final = any_of(TEXT, _TEXTS)
 _SCHEDULE: Final[Schema] = {"$ref": "#/definitions/schedule_object"}
 """A schedule of Keras, or an expression."""
@@ -30,20 +32,14 @@ _LOSSES: Final = with_description(
             "additionalProperties": any_of(
                 NUMBER,
                 _SCHEDULE,
-                {
-                    "type": "object",
-                    "properties": {"of": TEXT, "weight": any_of(NUMBER, _SCHEDULE)},
-                    "required": ["of", "weight"],
-                    "additionalProperties": False,
-                },
+                record_schema({"of": TEXT, "weight": any_of(NUMBER, _SCHEDULE)}, "of", "weight"),
             ),
         },
     ),
 )
 _COUNT: Final = any_of({"type": "integer", "minimum": 1}, EXPRESSION)
-_UPDATE: Final[Schema] = {
-    "type": "object",
-    "properties": {
+_UPDATE: Final[Schema] = record_schema(
+    {
         "minimize": _LOSSES,
         "networks": with_description("The networks that it trains.", _NAMES),
         "steps": with_description("The number of steps, each on other examples.", _COUNT),
@@ -52,69 +48,59 @@ _UPDATE: Final[Schema] = {
             {"$ref": "#/definitions/optimizer_object"},
         ),
     },
-    "required": ["minimize"],
-    "additionalProperties": False,
-}
+    "minimize",
+)
 _METRIC: Final = any_of(
     TEXT,
-    {
-        "type": "object",
-        "properties": {
+    record_schema(
+        {
             "of": with_description("The step.", TEXT),
             "function": with_description(
                 "The function of its mean.", {"enum": [*METRIC_FUNCTIONS]}
             ),
         },
-        "required": ["of", "function"],
-        "additionalProperties": False,
-    },
+        "of",
+        "function",
+    ),
 )
-_COPY: Final[Schema] = {
-    "type": "object",
-    "properties": {
+_COPY: Final[Schema] = record_schema(
+    {
         "of": with_description("The network that it follows.", TEXT),
         "momentum": with_description(
             "The part of its weights that it keeps in each step.",
             any_of({"type": "number", "minimum": 0, "maximum": 1}, _SCHEDULE),
         ),
     },
-    "required": ["of", "momentum"],
-    "additionalProperties": False,
-}
-_MEMORY: Final[Schema] = {
-    "type": "object",
-    "properties": {
+    "of",
+    "momentum",
+)
+_MEMORY: Final[Schema] = record_schema(
+    {
         "of": with_description("The step whose rows it keeps.", TEXT),
         "length": with_description("The number of rows.", _COUNT),
     },
-    "required": ["of", "length"],
-    "additionalProperties": False,
-}
-_SAMPLE: Final[Schema] = {
-    "type": "object",
-    "properties": {
+    "of",
+    "length",
+)
+_SAMPLE: Final[Schema] = record_schema(
+    {
         "inputs": with_description("The columns that the samples depend on.", _NAMES),
         "layers": with_description("The steps.", {"$ref": "#/definitions/steps"}),
         "output": with_description("The step that returns the samples, if not the last.", TEXT),
         "count": with_description("The number of samples in the image of each epoch.", _COUNT),
     },
-    "required": ["layers"],
-    "additionalProperties": False,
-}
+    "layers",
+)
 _FEATURES: Final = with_description("The step whose values are the features.", TEXT)
 _LABEL: Final = with_description("The column of the labels; by default `label`.", TEXT)
 _PROBE_WHEN: Final = with_description(
     "Whether the objective has the probe.", any_of({"type": "boolean"}, EXPRESSION)
 )
-_LINEAR: Final[Schema] = {
-    "type": "object",
-    "properties": {"of": _FEATURES, "label": _LABEL, "when": _PROBE_WHEN},
-    "required": ["of"],
-    "additionalProperties": False,
-}
-_KNN: Final[Schema] = {
-    "type": "object",
-    "properties": {
+_LINEAR: Final[Schema] = record_schema(
+    {"of": _FEATURES, "label": _LABEL, "when": _PROBE_WHEN}, "of"
+)
+_KNN: Final[Schema] = record_schema(
+    {
         "of": _FEATURES,
         "label": _LABEL,
         "when": _PROBE_WHEN,
@@ -124,9 +110,8 @@ _KNN: Final[Schema] = {
             any_of({"type": "number", "exclusiveMinimum": 0}, EXPRESSION),
         ),
     },
-    "required": ["of"],
-    "additionalProperties": False,
-}
+    "of",
+)
 _PROBE: Final[Schema] = {
     "type": "object",
     "properties": {
@@ -140,9 +125,8 @@ _PROBE: Final[Schema] = {
 }
 OBJECTIVE: Final = with_description(
     "Steps over the columns of a batch and the networks, and what they minimize.",
-    {
-        "type": "object",
-        "properties": {
+    record_schema(
+        {
             "description": TEXT,
             "networks": with_description("The networks that it needs.", _NAMES),
             "inputs": with_description(
@@ -172,7 +156,6 @@ OBJECTIVE: Final = with_description(
                 {"enum": [*GENERATED_TEXTS]},
             ),
         },
-        "required": ["layers"],
-        "additionalProperties": False,
-    },
+        "layers",
+    ),
 )

@@ -47,9 +47,7 @@ def optimizer_by_update() -> ValueType[OptimizerConfig | Mapping[str, OptimizerC
             tree.entries and not any(map(tree.get, updates)) and not names_optimizers(tree)
         ):
             return dict.fromkeys(updates, single_optimizer().parse(tree, title, context))
-        trees = {
-            each.key: each.value for each in context.fields.known_entries(tree, [*updates], title)
-        }
+        trees = context.fields.fields(tree, [*updates], title)
         optimizers: dict[str, OptimizerConfig] = {}
         for name, update in updates.items():
             declared = trees.get(name, update.optimizer)

@@ -150,10 +150,7 @@ def decode_imports(
         path_name = title
         params: tuple[tuple[str, DeferredValue, Span], ...] = ()
         if isinstance(entry.value, MappingNode):
-            fields = {
-                each.key: each.value
-                for each in reader.known_entries(entry.value, _IMPORT_KEYS, title)
-            }
+            fields = reader.fields(entry.value, _IMPORT_KEYS, title)
             values = reader.expect_mapping(
                 fields.get("params"), "'params'", expected="a mapping from names to values"
             )

@@ -96,8 +96,8 @@ def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Doc
         is_single_network="networks" not in values,
         variants=decode_variants(reader, values.get("variants")),
         expectations=decode_expectations(reader, values.get("expect")),
-        data=reader.decode_value(values["data"]) if "data" in values else None,
-        training=reader.decode_value(values["training"]) if "training" in values else None,
+        data=reader.decode_optional(values.get("data")),
+        training=reader.decode_optional(values.get("training")),
         span=tree.span,
         # A call of a name with an error must not be reported as unknown.
         invalid_names=invalid_blocks | invalid_networks | invalid_imports,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -85,7 +85,7 @@ class FieldReader:
         return None
 
     def known_entries(
-        self, mapping: MappingNode, keys: Collection[str], title: str
+        self, mapping: Iterable[MappingEntry], keys: Collection[str], title: str
     ) -> Iterator[MappingEntry]:
         """Yield the entries of a mapping whose keys are in `keys`; report the others.
 
@@ -96,6 +96,15 @@ class FieldReader:
                 yield entry
             else:
                 self.report_unknown_key(entry, keys, title)
+
+    def fields(
+        self, mapping: MappingNode | None, keys: Collection[str], title: str
+    ) -> dict[str, Tree]:
+        """Return the values of a mapping by their keys; report keys that are not in `keys`.
+
+        None, which `expect_mapping` has reported, has no fields.
+        """
+        return {entry.key: entry.value for entry in self.known_entries(mapping or (), keys, title)}
 
     def report_unknown_key(self, entry: MappingEntry, keys: Collection[str], title: str) -> None:
         """Report an unknown key, with a hint or the closest match."""
@@ -151,6 +160,10 @@ class FieldReader:
     def decode_value(self, tree: Tree) -> DeferredValue:
         """Decode a value that may contain expressions."""
         return decode_value(tree, self.limits, self.diagnostics, self.functions)
+
+    def decode_optional(self, tree: Tree | None) -> DeferredValue | None:
+        """Decode a value that may be left out."""
+        return None if tree is None else self.decode_value(tree)
 
 
 def quoted(text: str) -> str:

@@ -29,10 +29,7 @@ def decode_functions(reader: FieldReader, tree: Tree | None) -> FileFunctions:
         _check_name(reader, entry.key, entry.key_span, "a function")
         title = f"the function {quoted(entry.key)}"
         body = reader.expect_mapping(entry.value, title)
-        fields = {
-            field.key: field.value
-            for field in (reader.known_entries(body, FUNCTION_KEYS, title) if body else ())
-        }
+        fields = reader.fields(body, FUNCTION_KEYS, title)
         reader.expect_text(fields.get("description"), "'description'")
         arguments = _decode_arguments(reader, fields.get("args"), title)
         # Also after an error, so that calls are not reported as unknown.

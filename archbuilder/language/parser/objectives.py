@@ -182,12 +182,7 @@ def _decode_updates(
     for entry in _named_entries(reader, updates.value, "updates", "an update"):
         title = f"the update {quoted(entry.key)}"
         mapping = reader.expect_mapping(entry.value, title)
-        fields = {
-            each.key: each.value
-            for each in (
-                () if mapping is None else reader.known_entries(mapping, UPDATE_KEYS, title)
-            )
-        }
+        fields = reader.fields(mapping, UPDATE_KEYS, title)
         if mapping is not None and "minimize" not in fields:
             reader.diagnostics.error("missing-key", f"{title} has no 'minimize'", entry.key_span)
         declarations.append(
@@ -195,8 +190,8 @@ def _decode_updates(
                 entry.key,
                 _decode_losses(reader, fields["minimize"]) if "minimize" in fields else (),
                 _references(reader, fields.get("networks"), "'networks'", "a network"),
-                reader.decode_value(fields["steps"]) if "steps" in fields else None,
-                reader.decode_value(fields["optimizer"]) if "optimizer" in fields else None,
+                reader.decode_optional(fields.get("steps")),
+                reader.decode_optional(fields.get("optimizer")),
                 entry.key_span,
             )
         )
@@ -267,7 +262,7 @@ def _required_fields(
     mapping = reader.expect_mapping(entry.value, title)
     if mapping is None:
         return None
-    fields = {each.key: each.value for each in reader.known_entries(mapping, keys, title)}
+    fields = reader.fields(mapping, keys, title)
     missing = [key for key in keys if key not in fields]
     for key in missing:
         reader.diagnostics.error("missing-key", f"{title} has no '{key}'", entry.key_span)
@@ -300,9 +295,7 @@ def _decode_sample(reader: FieldReader, entry: MappingEntry | None) -> SampleDec
     mapping = reader.expect_mapping(entry.value, "'sample'")
     if mapping is None:
         return None
-    fields = {
-        each.key: each.value for each in reader.known_entries(mapping, SAMPLE_KEYS, "'sample'")
-    }
+    fields = reader.fields(mapping, SAMPLE_KEYS, "'sample'")
     if "layers" not in fields:
         reader.diagnostics.error("missing-key", "'sample' has no 'layers'", entry.key_span)
         return None
@@ -313,7 +306,7 @@ def _decode_sample(reader: FieldReader, entry: MappingEntry | None) -> SampleDec
         Block(entry.key, {}, (), steps, None, entry.key_span),
         _references(reader, fields.get("inputs"), "'inputs'", "a column"),
         next(iter(_references(reader, fields.get("output"), "'output'", "a step")), None),
-        reader.decode_value(fields["count"]) if "count" in fields else None,
+        reader.decode_optional(fields.get("count")),
         entry.key_span,
     )
 
@@ -329,8 +322,7 @@ def _decode_probes(reader: FieldReader, tree: Tree | None) -> Iterator[ProbeDecl
         method = next(each for each in PROBE_KEYS if each == entry.key)
         fields = {"of": entry.value}
         if isinstance(entry.value, MappingNode):
-            options = reader.known_entries(entry.value, PROBE_KEYS[method], title)
-            fields = {each.key: each.value for each in options}
+            fields = reader.fields(entry.value, PROBE_KEYS[method], title)
         if "of" not in fields:
             reader.diagnostics.error("missing-key", f"{title} has no 'of'", entry.key_span)
             continue
@@ -340,8 +332,8 @@ def _decode_probes(reader: FieldReader, tree: Tree | None) -> Iterator[ProbeDecl
                 method,
                 features,
                 next(iter(labels), None),
-                reader.decode_value(fields["when"]) if "when" in fields else None,
-                reader.decode_value(fields["neighbors"]) if "neighbors" in fields else None,
-                reader.decode_value(fields["temperature"]) if "temperature" in fields else None,
+                reader.decode_optional(fields.get("when")),
+                reader.decode_optional(fields.get("neighbors")),
+                reader.decode_optional(fields.get("temperature")),
                 entry.key_span,
             )
