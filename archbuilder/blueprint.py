@@ -32,12 +32,7 @@ from archbuilder.compiler.pipeline import (
     variant_frame,
 )
 from archbuilder.compiler.unparse import unparse
-from archbuilder.diagnostics.errors import (
-    Diagnostic,
-    ExpansionFrame,
-    UsageError,
-    quote,
-)
+from archbuilder.diagnostics.errors import Diagnostic, ExpansionFrame, UsageError, quote
 from archbuilder.expectations import check_expectations
 from archbuilder.files.array_files import ArrayFile
 from archbuilder.files.sandbox import SandboxPath

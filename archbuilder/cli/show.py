@@ -9,10 +9,7 @@ import click
 
 from archbuilder.blueprint import BlueprintRequest
 from archbuilder.cli.command import Command
-from archbuilder.cli.common_options import (
-    blueprint_argument_and_options,
-    format_option,
-)
+from archbuilder.cli.common_options import blueprint_argument_and_options, format_option
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictIntRange
 from archbuilder.cli.summary import analysis_to_dict, format_totals, summary_table

@@ -8,11 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from archbuilder import registry
-from archbuilder.compiler.argument_hints import (
-    closest_argument,
-    unknown_argument_note,
-    value_hint,
-)
+from archbuilder.compiler.argument_hints import closest_argument, unknown_argument_note, value_hint
 from archbuilder.compiler.constants import CONSTANT, check_constant
 from archbuilder.compiler.ir import Argument
 from archbuilder.compiler.value_check import check_value, describe_with_items

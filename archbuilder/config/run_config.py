@@ -23,11 +23,7 @@ from archbuilder.config.data_schema import DatasetSchema, schema_from_dict
 from archbuilder.config.initial_weights import InitialWeightsConfig
 from archbuilder.config.load import RecipeSections, parse_recipe
 from archbuilder.config.settings import section_values, settings_of
-from archbuilder.config.sources import (
-    DataConfig,
-    DataPath,
-    Tfds,
-)
+from archbuilder.config.sources import DataConfig, DataPath, Tfds
 from archbuilder.config.sources.base import data_paths
 from archbuilder.config.sources.tokenizers import VocabularyPath
 from archbuilder.config.stages import StageConfig

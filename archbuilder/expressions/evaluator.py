@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from archbuilder.diagnostics.errors import (
-    Diagnostics,
-    ExpansionFrame,
-    closest_match,
-)
+from archbuilder.diagnostics.errors import Diagnostics, ExpansionFrame, closest_match
 from archbuilder.expressions import nodes
 from archbuilder.expressions.budget import EvaluationBudget, TotalBudget
 from archbuilder.expressions.failures import (

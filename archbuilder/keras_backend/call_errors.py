@@ -8,11 +8,7 @@ from typing import Final
 
 from archbuilder import registry
 from archbuilder.compiler.ir import Node
-from archbuilder.keras_backend.keras_errors import (
-    BuildError,
-    error_notes,
-    is_empty_output_error,
-)
+from archbuilder.keras_backend.keras_errors import BuildError, error_notes, is_empty_output_error
 from archbuilder.keras_backend.shape_format import CallTensor, format_tensors
 
 _SPATIAL_RANK: Final = re.compile(r"(?:Conv|Pool|Padding|Cropping|UpSampling)\w*?([123])D")

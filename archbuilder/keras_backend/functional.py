@@ -19,11 +19,7 @@ from archbuilder.keras_backend.batch_mixing import check_batch_mixing
 from archbuilder.keras_backend.broadcast_add import ADDING_LAYERS
 from archbuilder.keras_backend.call_errors import shape_error
 from archbuilder.keras_backend.instantiate import build_layer, convert_arguments
-from archbuilder.keras_backend.keras_errors import (
-    BuildError,
-    error_notes,
-    translate_keras_errors,
-)
+from archbuilder.keras_backend.keras_errors import BuildError, error_notes, translate_keras_errors
 from archbuilder.keras_backend.node_checks import (
     check_input_count,
     check_slice,
@@ -38,11 +34,7 @@ from archbuilder.keras_backend.output_checks import (
     check_output_shapes,
     flatten_outputs,
 )
-from archbuilder.keras_backend.shape_format import (
-    CallTensor,
-    example_shape,
-    format_shape,
-)
+from archbuilder.keras_backend.shape_format import CallTensor, example_shape, format_shape
 from archbuilder.keras_backend.state_scope import recursion_limit
 from archbuilder.keras_backend.tracing import trace
 from archbuilder.registry.signatures import Signature

@@ -11,12 +11,7 @@ from archbuilder.keras_backend.call_errors import empty_output_error
 from archbuilder.keras_backend.keras_errors import BuildError
 from archbuilder.keras_backend.node_checks import check_bias, check_learned_size
 from archbuilder.keras_backend.regularization import check_regularizers
-from archbuilder.keras_backend.shape_format import (
-    CallTensor,
-    example_shape,
-    format_shape,
-    is_empty,
-)
+from archbuilder.keras_backend.shape_format import CallTensor, example_shape, format_shape, is_empty
 
 
 def flatten_outputs(result: object, node: Node) -> tuple[keras.KerasTensor, ...]:

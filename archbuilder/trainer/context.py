@@ -27,11 +27,7 @@ from archbuilder.runs.checkpoint_manager import Checkpoint, CheckpointManager
 from archbuilder.runs.run_dir import EpochLogs, RunDir
 from archbuilder.runs.state_dict import Arrays, NetworkState, load_network
 from archbuilder.trainer.callbacks.progress_bar import ProgressFn
-from archbuilder.trainer.callbacks.recipe_callbacks import (
-    BestNetworks,
-    BestWeights,
-    EarlyStop,
-)
+from archbuilder.trainer.callbacks.recipe_callbacks import BestNetworks, BestWeights, EarlyStop
 from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.trainer.frozen_layers import freeze_layers
 from archbuilder.trainer.initial_weights import InitialWeights

@@ -19,20 +19,10 @@ from archbuilder.compiler.expand.scope import CallSite, Scope, Symbol
 from archbuilder.compiler.expand.shapes import InputShapes
 from archbuilder.compiler.expand.step_names import assign_step_name
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
-from archbuilder.compiler.expand.wrapped_blocks import (
-    NetworkExpansion,
-    WrapperExpander,
-)
+from archbuilder.compiler.expand.wrapped_blocks import NetworkExpansion, WrapperExpander
 from archbuilder.diagnostics.errors import ExpansionFrame, closest_match, quote
 from archbuilder.diagnostics.span import Span
-from archbuilder.language.ast import (
-    Branches,
-    ErrorNode,
-    Sequential,
-    SharedCall,
-    Step,
-    StepCall,
-)
+from archbuilder.language.ast import Branches, ErrorNode, Sequential, SharedCall, Step, StepCall
 from archbuilder.language.deferred_values import ValueEvaluator, Variables
 from archbuilder.language.modules import (
     BlockCallee,

@@ -11,32 +11,17 @@ from archbuilder.compiler.expand.inputs import resolve_inputs
 from archbuilder.compiler.expand.iteration import evaluate_when, iterations
 from archbuilder.compiler.expand.layer_calls import LayerCalls
 from archbuilder.compiler.expand.scope import Scope
-from archbuilder.compiler.expand.shapes import (
-    NetworkShapes,
-    OracleFactory,
-    ScopeShapes,
-)
+from archbuilder.compiler.expand.shapes import NetworkShapes, OracleFactory, ScopeShapes
 from archbuilder.compiler.expand.size_limit import (
     MAX_STEP_NESTING,
     report_too_many_steps,
     step_cost,
 )
-from archbuilder.compiler.expand.step_names import (
-    mark_unknown,
-    register_name,
-    select_alternative,
-)
+from archbuilder.compiler.expand.step_names import mark_unknown, register_name, select_alternative
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
 from archbuilder.compiler.expand.wrapped_blocks import NetworkExpansion
 from archbuilder.compiler.ir import GraphInput, Node
-from archbuilder.language.ast import (
-    Branches,
-    ErrorNode,
-    Sequential,
-    SharedCall,
-    Step,
-    StepCall,
-)
+from archbuilder.language.ast import Branches, ErrorNode, Sequential, SharedCall, Step, StepCall
 from archbuilder.language.deferred_values import ValueEvaluator, Variables
 from archbuilder.language.formulas import Formula
 from archbuilder.plain_data import UnknownValue

@@ -33,11 +33,7 @@ from archbuilder.compiler.ir import (
 from archbuilder.diagnostics.errors import ExpansionFrame
 from archbuilder.language.ast import Sequential, Step, StepCall
 from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, Variables
-from archbuilder.language.modules import (
-    LayerCallee,
-    describe_block,
-    resolve_callee,
-)
+from archbuilder.language.modules import LayerCallee, describe_block, resolve_callee
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, Tree
 
 

@@ -16,14 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from archbuilder.config.data_sandbox import DataSandbox
-from archbuilder.config.sources.arrays import (
-    ARRAY_SOURCES,
-    DEFAULT_TARGET,
-    Digits,
-    Idx,
-    Npy,
-    Npz,
-)
+from archbuilder.config.sources.arrays import ARRAY_SOURCES, DEFAULT_TARGET, Digits, Idx, Npy, Npz
 from archbuilder.config.sources.audio import AUDIO_SOURCES, AUDIO_SUFFIXES, Audio
 from archbuilder.config.sources.base import (
     ArrayNames,

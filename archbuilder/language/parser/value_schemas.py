@@ -8,13 +8,7 @@ from typing import Final
 from archbuilder.diagnostics.errors import closest_match
 from archbuilder.language.parser.fields import FieldReader, quoted
 from archbuilder.plain_data import PlainData
-from archbuilder.yaml.nodes import (
-    MappingEntry,
-    MappingNode,
-    ScalarNode,
-    SequenceNode,
-    to_plain,
-)
+from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, to_plain
 
 BLOCK_TYPE: Final = "block"
 """The type of parameters whose values are blocks; unlike the others, not one of JSON Schema."""
