@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from archbuilder.distribution.strategy import DeviceSetup
     from archbuilder.inference.evaluate import TrainedRun
     from archbuilder.inference.predict import Prediction
     from archbuilder.trainer.log_format import LogFn
@@ -92,15 +91,12 @@ def evaluate(  # noqa: PLR0913 - keyword arguments with defaults
     if test and data_text is not None:
         raise UsageError("'test' cannot be used with 'data'")
     eval_source = _eval_source(data_text, target)
-    trained_run, devices = _open_trained_run(path, target, batch_size, distribute)
+    trained_run = _open_trained_run(path, target, request.limits, log, batch_size, distribute)
     from archbuilder.inference.evaluate import evaluate as evaluate_run
 
-    with devices.workers.worker_failure_scope():
+    with trained_run.devices.workers.worker_failure_scope():
         metrics = evaluate_run(
             trained_run,
-            request.limits,
-            devices,
-            chief_log(log, is_chief=devices.workers.is_chief),
             data_source=eval_source,
             batch_size=batch_size,
             eval_set="test" if test else "validation",
@@ -163,9 +159,8 @@ def predict(  # noqa: PLR0913 - keyword arguments with defaults
     path = required_path("run", run)
     target = load_target(path, request, blueprint, optional_path("recipe", recipe), weights)
     paths = path_list("files", [files] if isinstance(files, str | PathLike) else files, "files")
-    trained_run, devices = _open_trained_run(path, target, batch_size, distribute)
-    trained_run = replace(trained_run, network=network)
-    return _iter_predictions(trained_run, paths, request.limits, devices, log, batch_size, raw=raw)
+    trained_run = _open_trained_run(path, target, request.limits, log, batch_size, distribute)
+    return _iter_predictions(replace(trained_run, network=network), paths, batch_size, raw=raw)
 
 
 def generate(  # noqa: PLR0913 - keyword arguments with defaults
@@ -264,18 +259,10 @@ def sample(
     path = required_path("run", run)
     target = load_target(path, request, None, None, weights)
     eval_source = _eval_source(data_argument(data), target)
-    trained_run, devices = _open_trained_run(path, target, None, "none")
+    trained_run = _open_trained_run(path, target, request.limits, log, None, "none")
     from archbuilder.inference.sample import sample as sample_run
 
-    return sample_run(
-        trained_run,
-        request.limits,
-        devices,
-        chief_log(log, is_chief=True),
-        values["num_samples"],
-        values["seed"],
-        eval_source,
-    )
+    return sample_run(trained_run, values["num_samples"], values["seed"], eval_source)
 
 
 def _eval_source(data: str | None, target: ModelTarget) -> DataSource | None:
@@ -326,8 +313,13 @@ def load_weights(
 
 
 def _open_trained_run(
-    path: Path, target: ModelTarget, batch_size: int | None, distribute: StrategyName
-) -> tuple[TrainedRun, DeviceSetup]:
+    path: Path,
+    target: ModelTarget,
+    limits: Limits,
+    log: LogFn | None,
+    batch_size: int | None,
+    distribute: StrategyName,
+) -> TrainedRun:
     """Import TensorFlow, set up the devices, and return the run with them.
 
     Raises:
@@ -345,38 +337,27 @@ def _open_trained_run(
         batch_size or config.training.batch_size,
         membership=make_membership(path, run.blueprint_text, config.data, config.training),
     )
-    trained_run = TrainedRun(
+    return TrainedRun(
         sized_graphs(run.graphs, config.training.final_image_size),
         config,
         run.blueprint_text,
+        limits,
+        devices,
+        chief_log(log, is_chief=devices.workers.is_chief),
         target.run_dir,
         target.weight_files,
         target.weights,
     )
-    return trained_run, devices
 
 
 def _iter_predictions(
-    trained_run: TrainedRun,
-    paths: Sequence[Path],
-    limits: Limits,
-    devices: DeviceSetup,
-    log: LogFn | None,
-    batch_size: int | None,
-    *,
-    raw: bool,
+    trained_run: TrainedRun, paths: Sequence[Path], batch_size: int | None, *, raw: bool
 ) -> Iterator[Prediction]:
     from archbuilder.inference.predict import predict as predict_run
 
-    with devices.workers.worker_failure_scope():
-        yield from predict_run(
-            trained_run,
-            paths,
-            limits,
-            devices,
-            chief_log(log, is_chief=devices.workers.is_chief),
-            batch_size or trained_run.config.training.batch_size,
-            raw=raw,
-        )
+    workers = trained_run.devices.workers
+    with workers.worker_failure_scope():
+        size = batch_size or trained_run.config.training.batch_size
+        yield from predict_run(trained_run, paths, size, raw=raw)
         # The last message of a worker is lost if its process exits too early.
-        devices.workers.shutdown_barrier()
+        workers.shutdown_barrier()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,19 +32,24 @@ from archbuilder.runs.checkpoint_manager import CheckpointManager
 from archbuilder.runs.run_dir import EpochLogs, RunDir
 from archbuilder.trainer.context import EvalSet, TrainingContext
 from archbuilder.trainer.execution import choose_execution
+from archbuilder.trainer.log_format import LogFn
 from archbuilder.trainer.random_state import preserve_random_state
 from archbuilder.trainer.step_errors import translate_tf_errors
 from archbuilder.weights import restore_weights
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TrainedRun:
-    """Trained networks, with the recipe of their run."""
+    """Trained networks, with the recipe of their run and the devices to use them on."""
 
     graphs: Mapping[str, Graph]
     config: RunConfig
     blueprint: str
     """Text of the blueprint, as recorded by the run."""
+    limits: Limits
+    devices: DeviceSetup
+    log: LogFn
+    """Shows a line to the user."""
     run_dir: Path | None = None
     """The run directory; None for a model without one."""
     weight_files: Mapping[str, Path] = dataclasses.field(default_factory=dict)
@@ -59,9 +64,6 @@ class TrainedRun:
 @preserve_random_state()
 def evaluate(
     trained_run: TrainedRun,
-    limits: Limits,
-    devices: DeviceSetup,
-    log: Callable[[str], None],
     *,
     data_source: DataSource | None = None,
     batch_size: int | None = None,
@@ -77,7 +79,7 @@ def evaluate(
         RunError: if examples or weights are missing, damaged or do not fit.
         BlueprintError: if a network does not fit the machine, or a data file may not be read.
     """
-    context = make_eval_context(trained_run, limits, devices, log, data_source, batch_size)
+    context = make_eval_context(trained_run, data_source, batch_size)
     task = context.config.objective.make_task(context)
     if task.restore is not None:
         checkpoint = None
@@ -94,7 +96,7 @@ def evaluate(
     with translate_tf_errors("the evaluation", trained_run.graphs.values()):
         metrics = task.evaluate(eval_set)
     # The last message of a worker is lost if its process exits too early.
-    devices.workers.shutdown_barrier()
+    trained_run.devices.workers.shutdown_barrier()
     if not metrics:
         raise UsageError(f"the run has no {eval_set} set; give examples with --data")
     return metrics
@@ -102,9 +104,6 @@ def evaluate(
 
 def make_eval_context(
     trained_run: TrainedRun,
-    limits: Limits,
-    devices: DeviceSetup,
-    log: Callable[[str], None],
     data_source: DataSource | None = None,
     batch_size: int | None = None,
 ) -> TrainingContext:
@@ -134,7 +133,7 @@ def make_eval_context(
     # contain examples of the training set.
     recorded_digest = trained_run.config.digest if data_source is None else None
     if recorded_digest is not None and recorded_digest != dataset_digest(datasets):
-        log(
+        trained_run.log(
             "warning: the data has changed since the run started; the validation set may contain"
             " training examples"
         )
@@ -147,14 +146,16 @@ def make_eval_context(
         validation_dataset=datasets.validation,
         test_dataset=datasets.test,
         config=eval_training,
-        devices=devices,
-        execution=choose_execution(eval_training, devices.num_replicas, ()),
-        limits=limits,
+        devices=trained_run.devices,
+        execution=choose_execution(eval_training, trained_run.devices.num_replicas, ()),
+        limits=trained_run.limits,
         run_dir=RunDir(run_dir, is_writer=False),
         checkpoints=CheckpointManager(
-            SandboxPath(run_dir), run_fingerprint(trained_run.blueprint, recipe), devices.workers
+            SandboxPath(run_dir),
+            run_fingerprint(trained_run.blueprint, recipe),
+            trained_run.devices.workers,
         ),
-        log=log,
+        log=trained_run.log,
         eval_dataset=datasets.validation if data_source is not None else None,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,6 @@ from archbuilder.inference.predicted_outputs import (
 )
 from archbuilder.inference.result_network import choose_network, input_columns, select_outputs
 from archbuilder.keras_backend import build
-from archbuilder.limits import Limits
 from archbuilder.objectives.columns import adapt_network_inputs
 from archbuilder.trainer.datasets import adapt_datasets, adapt_sets
 from archbuilder.trainer.random_state import preserve_random_state
@@ -73,9 +72,6 @@ class _PredictionInputs:
 def predict(
     trained_run: TrainedRun,
     paths: Sequence[Path],
-    limits: Limits,
-    devices: DeviceSetup,
-    log: Callable[[str], None],
     batch_size: int | None = None,
     *,
     raw: bool = False,
@@ -97,19 +93,20 @@ def predict(
     result = choose_network(trained_run.graphs, objective, trained_run.network)
     name = result.network
     # Variables have to be created within the scope, to be mirrored on all replicas.
+    devices = trained_run.devices
     with devices.scope(), preserve_random_state():
-        model = build(trained_run.graphs[name], limits)
+        model = build(trained_run.graphs[name], trained_run.limits)
     load_trained_weights(trained_run, model, name)
     model, graph = select_outputs(model, trained_run.graphs[name], result, objective.target_spec())
     outputs = (
         raw_outputs(graph) if raw else find_predicted_outputs(trained_run.config, graph, model)
     )
     for note in unit_notes(outputs):
-        log(note)
+        trained_run.log(note)
     sources = (
-        _from_files(trained_run, paths, name, graph, log)
+        _from_files(trained_run, paths, name, graph)
         if paths
-        else _from_validation_set(trained_run, model, name, graph, limits, devices, log)
+        else _from_validation_set(trained_run, model, name, graph)
     )
     predictor = _Predictor(model, graph, outputs, devices)
     # At least one example for each replica.
@@ -125,11 +122,7 @@ def predict(
 
 
 def _from_files(
-    trained_run: TrainedRun,
-    paths: Sequence[Path],
-    network: str,
-    graph: Graph,
-    log: Callable[[str], None],
+    trained_run: TrainedRun, paths: Sequence[Path], network: str, graph: Graph
 ) -> Iterator[_PredictionInputs]:
     objective = trained_run.config.training.objective
     columns = input_columns(objective, trained_run.graphs, network, graph)
@@ -150,7 +143,7 @@ def _from_files(
         kind = _NAME_OR_NUMBER.sub("", message)
         if kind not in kinds:
             kinds.add(kind)
-            log(message)
+            trained_run.log(message)
 
     for group in read_inputs(paths, config.data.train, column_graph, config.schema, log_once):
         features = group.dataset.select_for(names, ()).inputs
@@ -171,17 +164,11 @@ def _from_files(
 
 
 def _from_validation_set(
-    trained_run: TrainedRun,
-    model: keras.Model,
-    network: str,
-    graph: Graph,
-    limits: Limits,
-    devices: DeviceSetup,
-    log: Callable[[str], None],
+    trained_run: TrainedRun, model: keras.Model, network: str, graph: Graph
 ) -> Iterator[_PredictionInputs]:
     # The keys of the examples are their rows in the data, as the validation set may be any of them.
     with preserve_random_state():
-        context = make_eval_context(trained_run, limits, devices, log)
+        context = make_eval_context(trained_run)
         objective = context.config.objective
         columns = input_columns(objective, trained_run.graphs, network, graph)
         if columns is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -15,10 +14,8 @@ from archbuilder.config.objectives import BlockObjective
 from archbuilder.config.sources import DataSource
 from archbuilder.data.image_grid import image_grid, to_uint8_images
 from archbuilder.diagnostics.errors import InternalError, UsageError
-from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.inference.evaluate import TrainedRun, load_trained_weights, make_eval_context
 from archbuilder.keras_backend import build
-from archbuilder.limits import Limits
 from archbuilder.objectives.columns import adapt_columns
 from archbuilder.objectives.sampler import Sampler
 from archbuilder.objectives.step_context import Network
@@ -28,13 +25,7 @@ from archbuilder.trainer.step_errors import translate_tf_errors
 
 
 def sample(
-    trained_run: TrainedRun,
-    limits: Limits,
-    devices: DeviceSetup,
-    log: Callable[[str], None],
-    num_samples: int,
-    seed: int,
-    data_source: DataSource | None = None,
+    trained_run: TrainedRun, num_samples: int, seed: int, data_source: DataSource | None = None
 ) -> NDArray[np.float32]:
     """Return samples of the networks of a run: `(num_samples, ...)`.
 
@@ -56,7 +47,7 @@ def sample(
     graphs = networks_by_name(graph.networks, trained_run.graphs)
     if declared.columns:
         columns = graph.columns_for([TensorRef(each) for each in declared.columns])
-        context = make_eval_context(trained_run, limits, devices, log, data_source)
+        context = make_eval_context(trained_run, data_source)
         texts = text_columns(graph.nodes)
         datasets = adapt_sets(
             context, lambda dataset: adapt_columns(dataset, columns, graphs, texts)
@@ -65,10 +56,10 @@ def sample(
     networks = {}
     for name, network_graph in graphs.items():
         if name in operations:
-            model = build(network_graph, limits)
+            model = build(network_graph, trained_run.limits)
             load_trained_weights(trained_run, model, network_graph.name)
             networks[name] = Network(model, network_graph)
-    sampler = Sampler(graph, declared, networks, log, datasets)
+    sampler = Sampler(graph, declared, networks, trained_run.log, datasets)
     with translate_tf_errors("the sampling", graphs.values()):
         return sampler(num_samples, seed)
 
