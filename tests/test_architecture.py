@@ -200,6 +200,7 @@ ORDER: Mapping[str, str] = {
         losses token_masking step_checks
         columns detections
         interpreter
+        nan_source
         model supervised
         random_draws
         sampler trial_run probes

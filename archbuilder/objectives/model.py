@@ -14,6 +14,7 @@ from archbuilder.compiler.ir import TensorRef
 from archbuilder.compiler.objective_ir import ObjectiveGraph, ObjectiveMetric, Update
 from archbuilder.distribution.slices import BatchSlice, all_gather, map_tensors
 from archbuilder.objectives.interpreter import Interpreter
+from archbuilder.objectives.nan_source import NaNSourceTracker
 from archbuilder.objectives.schedules import number_at
 from archbuilder.objectives.step_context import StepContext, Values, select
 from archbuilder.runs.state_dict import optimizer_parts
@@ -64,6 +65,7 @@ class ObjectiveModel(DistributedModel):
             for each in graph.updates
         ]
         self._means = {each.name: _FunctionOfMean(each) for each in graph.metrics}
+        self._nan_source = NaNSourceTracker(interpreter)
         self.built = True
         # At its end, `fit` of Keras 3.15 passes all weights to the optimizer, and `MultiOptimizer`
         # raises KeyError for those of other updates.
@@ -152,10 +154,19 @@ class ObjectiveModel(DistributedModel):
         )
         values = self._run(refs, microbatch.data, context)
         total = self._update_losses(update, values, context)
+        turns = len(self.graph.updates) * self.graph.max_steps
+        batch_number = tf.cast(optimizer.iterations, tf.int64) // update.steps
+        time = batch_number * turns + index * self.graph.max_steps + step
+        self._nan_source.update(time, total, [each.value for each in update.losses], values)
         self._update_metrics(metrics, values, context)
         for memory in memories:
             rows[memory.name].append(tf.stop_gradient(_tensor(memory.value, values)))
         return total * microbatch.fraction
+
+    @property
+    def nan_source(self) -> str:
+        """Where the first loss that is not finite comes from."""
+        return self._nan_source.first(self.distribute_strategy)
 
     def test_step(self, data: Batch, is_duplicate: tf.Tensor | None = None) -> Logs:
         """Update the losses and metrics with a batch, without training.

@@ -27,7 +27,7 @@ from archbuilder.trainer.gradient_accumulation import (
 )
 from archbuilder.trainer.nan_guard import NaNLossTracker
 from archbuilder.trainer.optimizer import EMAConfig, extract_ema
-from archbuilder.trainer.step_function import Logs, first_replica_value, make_step_function
+from archbuilder.trainer.step_function import Logs, local_replica_values, make_step_function
 
 
 class DistributedModel(keras.Model):
@@ -194,8 +194,10 @@ class DistributedModel(keras.Model):
             self._sync_batch_norm_statistics(data, is_duplicate)
             return logs
 
-        def finish_step(step_logs: Logs) -> Logs:
-            logs = self.after_step(step_logs)
+        def finish_step(replica_logs: list[Logs]) -> Logs:
+            # `fit` reads the metrics of an epoch from the variables of the metrics, which add up
+            # all replicas.
+            logs = self.after_step(replica_logs[0])
             # Of the first optimizer: with a GAN, the discriminator takes several steps per step of
             # the generator, and all averages follow the latter.
             steps = optimizer_groups(self)[0][0].iterations
@@ -210,7 +212,9 @@ class DistributedModel(keras.Model):
                 if ema.overwrite_frequency is not None:
                     is_overwrite_step = tf.equal(steps % ema.overwrite_frequency, 0)
                     variable.assign(tf.where(is_overwrite_step, ema_variable, variable))
-            self.nan_loss_tracker.update({name: logs[name] for name in self.loss_names})
+            self.nan_loss_tracker.update(
+                [each[name] for each in replica_logs for name in self.loss_names]
+            )
             return logs
 
         self.train_function = make_step_function(replica_step, finish_step, self)
@@ -225,7 +229,12 @@ class DistributedModel(keras.Model):
                 # The logs of `test_step` are from before the block ends, and may count too much.
                 return self.epoch_logs()
 
-            self.test_function = make_step_function(replica_step, lambda logs: logs, self)
+            self.test_function = make_step_function(replica_step, lambda logs: logs[0], self)
+
+    @property
+    def nan_source(self) -> str:
+        """Where the first loss that is not finite comes from; empty if this is not known."""
+        return ""
 
     def epoch_logs(self) -> Logs:
         """Return the losses and metrics of the epoch so far."""
@@ -243,7 +252,7 @@ class DistributedModel(keras.Model):
         if iterator is not None:
             _, _, batches = next(iter(iterator))  # type: ignore[call-overload]  # Keras's own
             if strategy.num_replicas_in_sync > 1:
-                iterator, (data_batch, _) = None, first_replica_value(strategy, next(batches))
+                iterator, (data_batch, _) = None, local_replica_values(strategy, next(batches))[0]
             elif self.execution.gradient_accumulation_steps > 1:
                 # `discard_metrics_if` needs the variables of metrics, which Keras 3.15 creates
                 # on a single device only when it traces the first step.

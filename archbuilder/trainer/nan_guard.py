@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import tensorflow as tf
 
@@ -24,14 +24,14 @@ class NaNLossTracker:
         self._step.assign(0)
         self._first_bad.assign(0)
 
-    def update(self, losses: Mapping[str, tf.Tensor]) -> None:
-        """Count a step, and check its losses.
+    def update(self, losses: Iterable[tf.Tensor]) -> None:
+        """Count a step, and check its losses, which may be those of several replicas.
 
         Means over the epoch so far do as well: once NaN, they stay NaN for the rest of the epoch.
         """
         step = self._step.assign_add(1)
         # A sum with a term that is not finite is not finite, so one check covers all losses.
-        loss = tf.add_n([tf.cast(each, tf.float32) for each in losses.values()])
+        loss = tf.add_n([tf.cast(each, tf.float32) for each in losses])
         is_unchanged = tf.logical_or(tf.math.is_finite(loss), self._first_bad > 0)
         self._bad_loss.assign(tf.where(is_unchanged, self._bad_loss, loss))
         self._first_bad.assign(tf.where(is_unchanged, self._first_bad, step))

@@ -15,14 +15,15 @@ _Value = TypeVar("_Value")
 
 def make_step_function(
     step: Callable[[Any, tf.Tensor | None], Logs],
-    finish_step: Callable[[Logs], Logs],
+    finish_step: Callable[[list[Logs]], Logs],
     model: keras.Model,
 ) -> Callable[[object], Logs]:
     """Return a function that takes `model.execution_steps` steps, one batch of an iterator each.
 
     Args:
         step: Runs on every replica, with its part of the batch and whether that part counts.
-        finish_step: Runs outside of the replicas after each step, with the logs of the first one.
+        finish_step: Runs outside of the replicas after each step, with the logs of those of this
+            process, and returns the logs to report.
         model: A compiled model, whose strategy, XLA and `steps_per_execution` are used.
     """
     strategy = model.distribute_strategy
@@ -37,9 +38,7 @@ def make_step_function(
         # `DeviceSetup.distribute_batches` gives each replica its part of a batch, and whether the
         # part counts.
         arguments = (batch, None) if strategy.num_replicas_in_sync == 1 else batch
-        # Logs of a step are those of the first replica. `fit` reads the metrics of an epoch
-        # from the variables of the metrics, which add up all replicas.
-        return finish_step(first_replica_value(strategy, strategy.run(step, args=arguments)))
+        return finish_step(local_replica_values(strategy, strategy.run(step, args=arguments)))
 
     traced_run_step: Callable[[object], Logs] = tf.function(run_step, reduce_retracing=True)
     if model.steps_per_execution == 1:
@@ -59,9 +58,7 @@ def make_step_function(
     return lambda batches: traced_run_steps(batches, tf.constant(model.execution_steps))
 
 
-def first_replica_value(strategy: tf.distribute.Strategy, value: _Value) -> _Value:
-    """Return what the first replica of this process has of a value, or of each value in it."""
-    local_value: _Value = keras.tree.map_structure(
-        lambda x: strategy.experimental_local_results(x)[0], value
-    )
-    return local_value
+def local_replica_values(strategy: tf.distribute.Strategy, value: _Value) -> list[_Value]:
+    """Return what each replica of this process has of a value, or of each value in it."""
+    leaves = [strategy.experimental_local_results(each) for each in keras.tree.flatten(value)]
+    return [keras.tree.pack_sequence_as(value, each) for each in zip(*leaves, strict=True)]

@@ -124,11 +124,12 @@ def test_nan_batch_is_saved(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
         assert len(arrays["inputs"]) == len(arrays["targets"])
 
 
-def test_nan_batch_of_a_gan(tmp_path: Path):
+def test_nan_batch_of_a_gan(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """Those of an objective are its columns, and what each update draws."""
     path, run = tmp_path / "net.yaml", tmp_path / "run"
     path.write_text(GAN.replace("1e-3", "1e38").replace("2e-3", "1e38"))
     assert main(["train", str(path), "--run-dir", str(run)]) == 1
+    assert "(epoch 1, batch 1), first in 'real_score' (discriminator" in capfd.readouterr().err
     with np.load(run / "nan_batch.npz") as arrays:
         draws = {f"draws.{a}/{b}" for a in ("discriminator", "generator") for b in ("noise", "t")}
         assert set(arrays) == {"columns/image", *draws}

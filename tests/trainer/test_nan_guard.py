@@ -13,7 +13,7 @@ def test_first_nan_loss_is_recorded():
     guard = NaNLossTracker()
     guard.reset()
     for loss in (1.0, float("nan"), float("inf"), 2.0):
-        guard.update({"g_loss": tf.constant(3.0), "d_loss": tf.constant(loss)})
+        guard.update([tf.constant(3.0), tf.constant(loss)])
     step, loss = guard.first_bad_step() or (0, 0)
     assert (step, np.isnan(loss)) == (2, True)
     guard.reset()

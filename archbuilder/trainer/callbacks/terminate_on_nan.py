@@ -72,8 +72,10 @@ class TerminateOnNaN(keras.callbacks.Callback):
             steps_taken, loss = bad_step
             step = self._first_step + steps_taken
             epoch, batch = divmod(step - 1, self._steps_per_epoch)
+            source = self.model.nan_source
+            origin = f", first in {source}" if source else ""
             raise RunError(
                 f"the loss became {loss} at step {step} (epoch {epoch + 1}, batch"
-                f" {batch + 1}); decrease the learning rate, or rescale the inputs;"
+                f" {batch + 1}){origin}; decrease the learning rate, or rescale the inputs;"
                 f" {self._dump_batch(TrainingPosition(epoch, batch))}"
             )
