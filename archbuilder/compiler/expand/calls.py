@@ -15,15 +15,15 @@ from archbuilder.compiler.expand.blocks import (
     resolve_block_outputs,
 )
 from archbuilder.compiler.expand.environment import BlockValue, BoundCall, Environment
-from archbuilder.compiler.expand.scope import CallSite, Scope, Symbol
+from archbuilder.compiler.expand.scope import CallSite, Scope, StepSite, Symbol
 from archbuilder.compiler.expand.shapes import InputShapes
 from archbuilder.compiler.expand.step_names import assign_step_name
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
 from archbuilder.compiler.expand.wrapped_blocks import NetworkExpansion, WrapperExpander
 from archbuilder.diagnostics.errors import ExpansionFrame, closest_match, quote
 from archbuilder.diagnostics.span import Span
-from archbuilder.language.ast import Branches, ErrorNode, Sequential, SharedCall, Step, StepCall
-from archbuilder.language.deferred_values import ValueEvaluator, Variables
+from archbuilder.language.ast import Branches, ErrorNode, Sequential, SharedCall, StepCall
+from archbuilder.language.deferred_values import Variables
 from archbuilder.language.modules import (
     BlockCallee,
     LayerCallee,
@@ -44,20 +44,13 @@ class CallExpander:
         self._wrappers = WrapperExpander(network)
         self._diagnostics = network.evaluator.diagnostics
 
-    def expand_call(
-        self,
-        step: Step,
-        call: StepCall,
-        scope: Scope,
-        inputs: CallInputs,
-        variables: Variables,
-        evaluator: ValueEvaluator,
-    ) -> TensorRefs:
+    def expand_call(self, site: StepSite, call: StepCall, inputs: CallInputs) -> TensorRefs:
         """Expand the call of a layer, a block or a parameter in a step; return its outputs."""
+        step, scope, variables, evaluator = site.step, site.scope, site.variables, site.evaluator
         # `assign_step_name` also reports invalid and duplicate names, so it is called for an
         # unknown callee too.
         base = call.parameter or call.callee
-        step_name = assign_step_name(step, scope, base, variables, evaluator)
+        step_name = assign_step_name(site, base)
         call_site = CallSite(
             path=scope.path + step_name,
             inputs=inputs,
@@ -146,18 +139,13 @@ class CallExpander:
             )
 
     def expand_shared(
-        self,
-        step: Step,
-        shared_call: SharedCall,
-        scope: Scope,
-        inputs: CallInputs,
-        variables: Variables,
-        evaluator: ValueEvaluator,
+        self, site: StepSite, shared_call: SharedCall, inputs: CallInputs
     ) -> TensorRefs:
         """Expand `reuse`: another call of an earlier step; return its outputs."""
-        tree = evaluator.evaluate(shared_call.name, variables)
+        step, scope = site.step, site.scope
+        tree = site.evaluate(shared_call.name)
         name = tree.value if isinstance(tree, ScalarNode) else None
-        step_name = assign_step_name(step, scope, f"{name}_use", variables, evaluator)
+        step_name = assign_step_name(site, f"{name}_use")
         outputs = ERROR_REFS
         symbol = scope.find(name) if isinstance(name, str) else None
         if symbol is None:
@@ -177,8 +165,8 @@ class CallExpander:
                     path=path,
                     inputs=inputs,
                     call_constants=step.call_constants,
-                    variables=variables,
-                    evaluator=evaluator,
+                    variables=site.variables,
+                    evaluator=site.evaluator,
                     span=step.span,
                     inputs_span=step.from_span,
                     weight_owner=weight_owner,

@@ -14,7 +14,7 @@ from archbuilder.compiler.expand.formula_nodes import FormulaNodes, Operand
 from archbuilder.compiler.expand.formula_subscripts import evaluate_key, select_output
 from archbuilder.compiler.expand.inputs import concat_refs
 from archbuilder.compiler.expand.layer_calls import LayerCalls
-from archbuilder.compiler.expand.scope import Scope, Symbol
+from archbuilder.compiler.expand.scope import StepSite, Symbol
 from archbuilder.compiler.expand.step_names import assign_step_name
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
 from archbuilder.compiler.formula_calls import (
@@ -25,8 +25,6 @@ from archbuilder.compiler.formula_calls import (
 )
 from archbuilder.expressions import nodes, reads_tensor
 from archbuilder.expressions.nodes import Brackets, Expression
-from archbuilder.language.ast import Step
-from archbuilder.language.deferred_values import ValueEvaluator, Variables
 from archbuilder.language.formulas import Formula
 from archbuilder.yaml.nodes import ScalarNode, is_unknown
 
@@ -35,27 +33,21 @@ LoweredValue: TypeAlias = Union[TensorRefs, Expression]
 
 
 def expand_formula(
-    step: Step,
-    formula: Formula,
-    scope: Scope,
-    inputs: CallInputs,
-    variables: Variables,
-    evaluator: ValueEvaluator,
-    layers: LayerCalls,
+    site: StepSite, formula: Formula, inputs: CallInputs, layers: LayerCalls
 ) -> TensorRefs:
     """Add the nodes of a step with a formula; return its output, or `ERROR_REFS` after an error."""
-    name = assign_step_name(step, scope, "formula", variables, evaluator)
+    name = assign_step_name(site, "formula")
     formula_nodes = FormulaNodes(
         formula=formula,
-        path=scope.path + name,
-        scope=scope,
-        variables=variables,
-        evaluator=evaluator,
+        path=site.scope.path + name,
+        scope=site.scope,
+        variables=site.variables,
+        evaluator=site.evaluator,
         layers=layers,
     )
     outputs = _FormulaLowering(formula_nodes, inputs.positional).lower()
-    symbol = Symbol(outputs, step.span)
-    scope.add(name, symbol, is_generated=step.name is None, block=None)
+    symbol = Symbol(outputs, site.step.span)
+    site.scope.add(name, symbol, is_generated=site.step.name is None, block=None)
     return outputs
 
 

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from archbuilder.compiler.expand.scope import PREVIOUS, CallSite, Scope
+from archbuilder.compiler.expand.scope import PREVIOUS, CallSite, Scope, StepSite
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
 from archbuilder.compiler.ir import Argument
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.formatting import plural
-from archbuilder.language.ast import Step
-from archbuilder.language.deferred_values import ValueEvaluator, Variables
 from archbuilder.plain_data import UnknownValue
 from archbuilder.registry.signatures import Signature
 from archbuilder.yaml.nodes import ScalarNode, SequenceNode, Tree
 
 
 def resolve_inputs(
-    step: Step,
-    scope: Scope,
-    previous: TensorRefs,
-    variables: Variables,
-    evaluator: ValueEvaluator,
-    *,
-    from_previous_iteration: bool,
+    site: StepSite, previous: TensorRefs, *, from_previous_iteration: bool
 ) -> CallInputs:
     """Resolve the inputs of one iteration of a step.
 
@@ -32,18 +24,18 @@ def resolve_inputs(
     (`from_previous_iteration`), `previous` is the output of the iteration before it. If `from` does
     not read `previous`, that output replaces its first entry; the others stay the same.
     """
-    sources = step.input_refs
+    sources = site.step.input_refs
     if sources is None:
         return CallInputs(previous, ())
 
     keywords = sources.keywords
     values = [value for _, value in keywords] if keywords else sources.inputs
-    trees = [evaluator.evaluate(value, variables) for value in values]
+    trees = [site.evaluate(value) for value in values]
     replaces_first = from_previous_iteration and not any(map(_reads_previous, trees))
     resolved = [
         previous
         if replaces_first and index == 0
-        else _resolve_source(tree, scope, previous, evaluator.diagnostics)
+        else _resolve_source(tree, site.scope, previous, site.evaluator.diagnostics)
         for index, tree in enumerate(trees)
     ]
     if keywords:

@@ -10,7 +10,7 @@ from archbuilder.compiler.expand.formula_lowering import expand_formula
 from archbuilder.compiler.expand.inputs import resolve_inputs
 from archbuilder.compiler.expand.iteration import evaluate_when, iterations
 from archbuilder.compiler.expand.layer_calls import LayerCalls
-from archbuilder.compiler.expand.scope import Scope
+from archbuilder.compiler.expand.scope import Scope, StepSite
 from archbuilder.compiler.expand.shapes import NetworkShapes, OracleFactory, ScopeShapes
 from archbuilder.compiler.expand.size_limit import (
     MAX_STEP_NESTING,
@@ -76,13 +76,13 @@ class Expander:
                 # a block.
                 self._count_step(step)
             if isinstance(all_iterations, UnknownValue):
-                mark_unknown(step, scope, variables, evaluator)
+                mark_unknown(StepSite(step, scope, variables, evaluator))
                 tensors = ERROR_REFS
                 continue
             if all_iterations is None:
                 # Register the name, so that references to it are not reported as unknown.
                 if step.name is None or step.name.is_constant:
-                    register_name(step, scope, ERROR_REFS, variables, evaluator)
+                    register_name(StepSite(step, scope, variables, evaluator), ERROR_REFS)
                 else:
                     # The name may read the variables of the loop, which have no values.
                     scope.has_invalid_name = True
@@ -122,8 +122,8 @@ class Expander:
     ) -> tuple[TensorRefs, bool]:
         """Expand one iteration; return the outputs, and False if its `when` skips it."""
         self._count_step(step)
-        evaluator = self.evaluator_at(scope, previous)
-        is_active = evaluate_when(step, variables, evaluator)
+        site = StepSite(step, scope, variables, self.evaluator_at(scope, previous))
+        is_active = evaluate_when(step, variables, site.evaluator)
         if self._nesting == MAX_STEP_NESTING:
             self._diagnostics.error(
                 "limit-exceeded",
@@ -132,43 +132,30 @@ class Expander:
             )
             is_active = None
         if is_active is None:
-            register_name(step, scope, ERROR_REFS, variables, evaluator)
+            register_name(site, ERROR_REFS)
             return ERROR_REFS, True
         if isinstance(is_active, UnknownValue):
-            mark_unknown(step, scope, variables, evaluator)
+            mark_unknown(site)
             return ERROR_REFS, True
-        selected = select_alternative(step, scope, variables, evaluator, is_active=is_active)
+        selected = select_alternative(site, is_active=is_active)
         if selected is None:
             return previous, False
         # Not before `when`: the inputs of a skipped step may be skipped as well.
-        inputs = resolve_inputs(
-            selected,
-            scope,
-            previous,
-            variables,
-            evaluator,
-            from_previous_iteration=from_previous_iteration,
-        )
+        site = replace(site, step=selected)
+        inputs = resolve_inputs(site, previous, from_previous_iteration=from_previous_iteration)
         self._nesting += 1
-        outputs = self._expand_body(selected, scope, inputs, variables, evaluator)
+        outputs = self._expand_body(site, inputs)
         self._nesting -= 1
         return outputs, True
 
-    def _expand_body(
-        self,
-        step: Step,
-        scope: Scope,
-        inputs: CallInputs,
-        variables: Variables,
-        evaluator: ValueEvaluator,
-    ) -> TensorRefs:
-        body = step.body
+    def _expand_body(self, site: StepSite, inputs: CallInputs) -> TensorRefs:
+        step, scope, variables, body = site.step, site.scope, site.variables, site.step.body
         if isinstance(body, StepCall):
-            return self._calls.expand_call(step, body, scope, inputs, variables, evaluator)
+            return self._calls.expand_call(site, body, inputs)
         if isinstance(body, SharedCall):
-            return self._calls.expand_shared(step, body, scope, inputs, variables, evaluator)
+            return self._calls.expand_shared(site, body, inputs)
         if isinstance(body, Formula):
-            return expand_formula(step, body, scope, inputs, variables, evaluator, self._layers)
+            return expand_formula(site, body, inputs, self._layers)
         if isinstance(body, ErrorNode):
             outputs = ERROR_REFS
         elif inputs.keywords:
@@ -182,17 +169,14 @@ class Expander:
             outputs = self.expand_steps(body.steps, scope, inputs.positional, variables)
         elif body.merge is not None:
             branch_outputs = self._expand_branches(body, scope, inputs.positional, variables)
-            merge_inputs = CallInputs(branch_outputs, ())
-            return self._calls.expand_call(
-                step, body.merge, scope, merge_inputs, variables, evaluator
-            )
+            return self._calls.expand_call(site, body.merge, CallInputs(branch_outputs, ()))
         else:
             outputs = self._expand_branches(body, scope, inputs.positional, variables)
         if step.call_constants is not None:
             self._diagnostics.error(
                 "invalid-structure", "'call' needs a layer in the step", step.call_constants.span
             )
-        register_name(step, scope, outputs, variables, evaluator)
+        register_name(site, outputs)
         return outputs
 
     def _expand_branches(

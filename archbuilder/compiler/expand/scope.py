@@ -12,9 +12,10 @@ from typing import Final, TypeAlias
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
 from archbuilder.diagnostics.errors import Diagnostics, ExpansionFrame, closest_match, quote
 from archbuilder.diagnostics.span import Span
-from archbuilder.language.ast import Block
+from archbuilder.language.ast import Block, Step
 from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, Variables
 from archbuilder.language.modules import Program, describe_block
+from archbuilder.yaml.nodes import Tree
 
 PREVIOUS: Final = "previous"
 _MAX_CANDIDATES: Final = 200
@@ -261,3 +262,21 @@ def snake_case(callee_name: str) -> str:
     """Convert the name of a layer or block as Keras does: `MaxPooling2D` to `max_pooling2d`."""
     word = callee_name.removeprefix("ops.").removeprefix("losses.").replace(".", "_")
     return _LOWER_UPPER.sub(r"\1_\2", _WORD_START.sub(r"\1_\2", word)).lower()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepSite:
+    """One iteration of a step, and what is visible to it."""
+
+    step: Step
+    scope: Scope
+    variables: Variables
+    evaluator: ValueEvaluator
+
+    def evaluate(self, value: DeferredValue) -> Tree | None:
+        """Return a value with the results of its expressions; report an error and return None."""
+        return self.evaluator.evaluate(value, self.variables)
+
+    def without_errors(self) -> StepSite:
+        """Return the same site, whose evaluator reports no errors."""
+        return replace(self, evaluator=replace(self.evaluator, diagnostics=Diagnostics()))
