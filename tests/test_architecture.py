@@ -240,7 +240,7 @@ ORDER: Mapping[str, str] = {
         reader
     """,
     "archbuilder.cli": """
-        console key_value numbers path_type summary usage_errors
+        console key_value numbers option_group path_type summary usage_errors
         application command setting_option
         common_options device_options explain weights_options
         compile expand list new recipe_options schema show validate

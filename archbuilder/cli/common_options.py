@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final
 
 import click
 
 from archbuilder.blueprint import Blueprint, BlueprintRequest
 from archbuilder.cli.key_value import parse_assignments, parse_limits
+from archbuilder.cli.option_group import Decorator, option_group
 from archbuilder.cli.path_type import PathType
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
 from archbuilder.files.sandbox import SandboxPath
-
-_Result = TypeVar("_Result")
-_Function = Callable[..., _Result]
-_Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def check_not_overwriting_source(blueprint: Blueprint, output: Path) -> None:
@@ -42,42 +38,7 @@ def check_not_replacing(path: Path, *, force: bool) -> None:
         raise UsageError(f"{quote(str(path))} exists; pass --force to overwrite it")
 
 
-def blueprint_argument_and_options(function: _Function[_Result]) -> _Function[_Result]:
-    """Decorate a command with the argument BLUEPRINT and the options of `blueprint_options`."""
-    argument = click.argument("blueprint")
-    return argument(blueprint_options(function))
-
-
-def blueprint_options(function: _Function[_Result]) -> _Function[_Result]:
-    """Decorate a command with --set, --variant, --limit and --allow-dir.
-
-    The command receives them as one argument `request`, a `BlueprintRequest`.
-    """
-
-    # wraps also copies `__click_params__`, in which click keeps the options declared so far.
-    @functools.wraps(function)
-    def command(
-        *args: object,
-        variant: str | None,
-        settings: tuple[str, ...],
-        limits: tuple[str, ...],
-        allow_dirs: tuple[Path, ...],
-        **kwargs: object,
-    ) -> _Result:
-        parsed_limits = parse_limits(limits)
-        request = BlueprintRequest(
-            variant, parse_assignments(settings, parsed_limits), parsed_limits, allow_dirs
-        )
-        return function(*args, request=request, **kwargs)
-
-    decorated = command
-    # Decorators apply from the inside out; reversed, the help has the order of _OPTIONS.
-    for option in reversed(_OPTIONS):
-        decorated = option(decorated)
-    return decorated
-
-
-def output_option(help_text: str, *, default: Path | None = None) -> _Decorator:
+def output_option(help_text: str, *, default: Path | None = None) -> Decorator:
     """Return a decorator that adds -o/--output to a command."""
     return click.option(
         "-o",
@@ -95,7 +56,7 @@ def format_option(
     help_text: str = "Output format.",
     *,
     default: str | None = "text",
-) -> _Decorator:
+) -> Decorator:
     """Return a decorator that adds --format, which a command receives as `output_format`."""
     return click.option(
         "--format",
@@ -107,7 +68,20 @@ def format_option(
     )
 
 
-_OPTIONS = (
+def _blueprint_request(
+    variant: str | None,
+    settings: tuple[str, ...],
+    limits: tuple[str, ...],
+    allow_dirs: tuple[Path, ...],
+) -> BlueprintRequest:
+    parsed_limits = parse_limits(limits)
+    params = parse_assignments(settings, parsed_limits)
+    return BlueprintRequest(variant, params, parsed_limits, allow_dirs)
+
+
+blueprint_options: Final = option_group(
+    "request",
+    _blueprint_request,
     click.option(
         "--set",
         "settings",
@@ -136,3 +110,9 @@ _OPTIONS = (
         " repeated.",
     ),
 )
+"""Adds --set, --variant, --limit and --allow-dir, as one argument `request`."""
+
+
+def blueprint_argument_and_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a command with the argument BLUEPRINT and the options of `blueprint_options`."""
+    return click.argument("blueprint")(blueprint_options(function))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
 import click
 
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictIntRange
+from archbuilder.cli.option_group import Decorator, with_options
 from archbuilder.cli.setting_option import setting_option
 from archbuilder.config.training import StrategyName, TrainingConfig
 from archbuilder.diagnostics.errors import UsageError
@@ -17,13 +17,10 @@ from archbuilder.distribution.cluster_spec import TF_CONFIG_VAR, select_cluster
 from archbuilder.launch.command_line import add_options, remove_option
 from archbuilder.launch.local_workers import run_workers
 
-_Function = TypeVar("_Function", bound=Callable[..., object])
 _MULTI_WORKER: Final = "multi_worker"
 
 
-def device_options(
-    *, default_strategy: StrategyName | None = "auto"
-) -> Callable[[_Function], _Function]:
+def device_options(*, default_strategy: StrategyName | None = "auto") -> Decorator:
     """Return a decorator that adds --batch-size, --distribute and --workers to a command.
 
     Args:
@@ -40,12 +37,7 @@ def device_options(
         ),
     )
 
-    def decorate(function: _Function) -> _Function:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
+    return lambda function: with_options(function, *options)
 
 
 def is_chief(distribute: StrategyName) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, TypeVar, get_args
+from typing import Final, TypedDict, get_args
 
 import click
 
@@ -14,14 +13,13 @@ from archbuilder.blueprint import BlueprintRequest
 from archbuilder.cli.common_options import blueprint_options
 from archbuilder.cli.console import Console
 from archbuilder.cli.device_options import device_options, spawn_workers
+from archbuilder.cli.option_group import option_group
 from archbuilder.cli.path_type import PathType
 from archbuilder.cli.recipe_options import recipe_option
 from archbuilder.config.save_best import WeightsChoice
 from archbuilder.config.training import StrategyName
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
-
-_Result = TypeVar("_Result")
 
 run_weights_option = click.option(
     "--weights",
@@ -55,7 +53,7 @@ class TrainedRunRequest:
     """A run directory or a `.keras` file."""
     blueprint: str | None
     """The blueprint of a `.keras` file outside a run directory."""
-    blueprint_request: BlueprintRequest
+    request: BlueprintRequest
     recipe: Path | None
     weights: WeightsChoice
     batch_size: int | None
@@ -68,7 +66,7 @@ class TrainedRunRequest:
 
     def api_arguments(self, log: Callable[[str], None]) -> TrainedRunArguments:
         """Return the arguments that `api.evaluate` and `api.predict` share."""
-        request = self.blueprint_request
+        request = self.request
         return {
             "weights": self.weights,
             "batch_size": self.batch_size,
@@ -83,37 +81,9 @@ class TrainedRunRequest:
         }
 
 
-def trained_run_options(function: Callable[..., _Result]) -> Callable[..., _Result]:
-    """Decorate a command with the argument RUN|MODEL.keras and the options of a trained run.
-
-    The command receives them as one argument `run_request`, a `TrainedRunRequest`.
-    """
-
-    @functools.wraps(function)
-    def command(  # noqa: PLR0913 - options, which click passes by name
-        *args: object,
-        request: BlueprintRequest,
-        target: Path,
-        blueprint: str | None,
-        recipe: Path | None,
-        weights: WeightsChoice,
-        batch_size: int | None,
-        distribute: StrategyName,
-        workers: int | None,
-        **kwargs: object,
-    ) -> _Result:
-        run_request = TrainedRunRequest(
-            target, blueprint, request, recipe, weights, batch_size, distribute, workers
-        )
-        return function(*args, run_request=run_request, **kwargs)
-
-    decorated = blueprint_options(command)
-    for option in reversed(_OPTIONS):
-        decorated = option(decorated)
-    return decorated
-
-
-_OPTIONS: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] = (
+trained_run_options: Final = option_group(
+    "run_request",
+    TrainedRunRequest,
     click.argument("target", metavar="RUN|MODEL.keras", type=PathType()),
     click.option(
         "--blueprint",
@@ -123,4 +93,7 @@ _OPTIONS: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] =
     recipe_option,
     run_weights_option,
     device_options(),
+    blueprint_options,
 )
+"""Adds the argument RUN|MODEL.keras and the options of a trained run, as one argument
+`run_request`."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from archbuilder.cli.console import Console
+from archbuilder.cli.option_group import option_group
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files.blueprint_files import check_exists
 from archbuilder.formatting import plural
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import keras
 
     from archbuilder.weights import MatchMode
-
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,32 +60,12 @@ class WeightsRequest:
         return files
 
 
-def weights_options(function: Callable[..., _Result]) -> Callable[..., _Result]:
-    """Decorate a command with --weights, --match and --skip-mismatch.
-
-    The command receives them as one argument `weights_request`, a `WeightsRequest`.
-    """
-
-    @functools.wraps(function)
-    def command(
-        *args: object,
-        weights: tuple[str, ...],
-        match: MatchMode | None,
-        skip_mismatch: bool,
-        **kwargs: object,
-    ) -> _Result:
-        weights_request = WeightsRequest(weights, match, skip_mismatch)
-        return function(*args, weights_request=weights_request, **kwargs)
-
-    decorated = command
-    for option in reversed(_OPTIONS):
-        decorated = option(decorated)
-    return decorated
-
-
-_OPTIONS = (
+weights_options: Final = option_group(
+    "weights_request",
+    WeightsRequest,
     click.option(
         "--weights",
+        "files",
         metavar="[NETWORK=]FILE",
         multiple=True,
         help="Load weights from a .weights.h5, .h5, .keras or .safetensors file. Can be repeated.",
@@ -104,6 +82,7 @@ _OPTIONS = (
         help="Load the weights that match, and report those that do not.",
     ),
 )
+"""Adds --weights, --match and --skip-mismatch, as one argument `weights_request`."""
 
 
 def match_weight_files(
