@@ -17,6 +17,7 @@ from archbuilder.data.box_labels import collect_classes, encode_classes
 from archbuilder.data.columns import Array, Column, RowIndices, iter_chunks, map_column
 from archbuilder.data.list_features import (
     fitted_lists,
+    has_number_lists,
     list_note,
     pad_lists,
     present_values,
@@ -88,7 +89,7 @@ def fit_features(
     labels = {
         raw.output or "": learned[name].vocabulary
         for name, raw in dataset.raw_features.items()
-        if raw.config.labels_of is not None
+        if raw.config.labels_of is not None or raw.has_class_lists
     }
     schema = replace(schema, features=learned, classes={**schema.classes, **labels})
     return replace(
@@ -97,6 +98,11 @@ def fit_features(
         targets=targets,
         notes=tuple(each for each in notes if each),
         preprocessing=replace(dataset.preprocessing, schema=schema),
+        number_lists=frozenset(
+            raw.output
+            for raw in raw_features.values()
+            if raw.output is not None and has_number_lists(raw)
+        ),
         raw_features={},
     )
 
@@ -161,7 +167,7 @@ def _fit(raw: RawFeature, rows: RowIndices) -> tuple[FittedFeature, str]:
         return fit_text(raw, rows)
     if raw.config.is_labels:
         return collect_labels(raw)
-    if raw.config.is_box_labels:
+    if raw.has_class_lists:
         return collect_classes(raw)
     return _fit_categories(raw, rows) if raw.config.is_category else fit_numbers(raw, rows)
 
@@ -171,7 +177,7 @@ def _apply(raw: RawFeature, fitted: FittedFeature) -> Feature:
         return present_values(raw)
     if raw.config.is_text:
         return encode_text(raw, fitted)
-    if raw.config.is_box_labels:
+    if raw.has_class_lists:
         return encode_classes(raw, fitted)
     return (
         _index_categories(raw, fitted) if raw.config.is_category else convert_numbers(raw, fitted)

@@ -248,7 +248,14 @@ def _check_targets(
                 if column is None or output in target_spec.target_from_input:
                     continue
                 shape, metrics = output_shapes[output], target_spec.metrics.get(output, ())
-                target = adapt_target(fit_image_size(column, shape), output, shape, loss, metrics)
+                target = adapt_target(
+                    fit_image_size(column, shape),
+                    output,
+                    shape,
+                    loss,
+                    metrics,
+                    is_list=output in dataset.number_lists,
+                )
                 check_listed_classes(dataset.mask_of(output), target, output, shape, loss)
                 target.labels(tf.constant(rows))
                 targets[output] = target

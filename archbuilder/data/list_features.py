@@ -9,10 +9,16 @@ from typing import Final
 import numpy as np
 
 from archbuilder.config.data_schema import FittedFeature
-from archbuilder.data.columns import ArrayColumn, Column, RowIndices, load_into_memory
+from archbuilder.data.columns import (
+    ArrayColumn,
+    Column,
+    RowIndices,
+    load_into_memory,
+    map_column,
+)
 from archbuilder.data.file_access import check_fits_in_memory
 from archbuilder.data.image_coordinates import PADDING
-from archbuilder.data.lists import BatchLengths, ListBounds, Padding
+from archbuilder.data.lists import LIST_PADDING, BatchLengths, ListBounds, Padding
 from archbuilder.data.raw_feature import RawFeature
 from archbuilder.data.source_dataset import Feature
 from archbuilder.diagnostics.errors import RunError
@@ -20,6 +26,16 @@ from archbuilder.formatting import plural
 
 _MAX_PADDED_BYTES: Final = 2**27
 """Size up to which lists are padded once: 128 MiB. Others are padded when they are read."""
+
+
+def has_number_lists(raw: RawFeature) -> bool:
+    """Return whether a target is lists of numbers, any of which may be a value."""
+    return (
+        raw.output is not None
+        and raw.lists is not None
+        and not raw.has_class_lists
+        and raw.config.coordinates is None
+    )
 
 
 def present_values(raw: RawFeature) -> Feature:
@@ -55,15 +71,23 @@ def pad_lists(raw: RawFeature, values: Feature, lists: ListBounds) -> Feature:
     Raises:
         RunError: if a list is too large to be padded.
     """
-    config = raw.config
-    has_boxes = config.coordinates is not None or config.is_box_labels
+    config, value_column = raw.config, values.column
+    fill: float = PADDING if config.coordinates is not None or raw.has_class_lists else 0
+    if has_number_lists(raw):
+        fill = LIST_PADDING
+        value_column = map_column(
+            value_column,
+            lambda numbers: numbers.astype(np.float64),
+            value_column.shape,
+            np.dtype(np.float64),
+        )
     padding = Padding(
         config.lengths,
         config.padding == "pre",
         config.truncating == "pre",
-        PADDING if has_boxes else 0,
+        fill,
     )
-    column: Column = padding.pad(values.column, lists)
+    column: Column = padding.pad(value_column, lists)
     example_bytes = math.prod(column.shape) * column.dtype.itemsize
     check_fits_in_memory(example_bytes, f"an example of {raw.title}")
     num_bytes = column.count * example_bytes

@@ -8,12 +8,16 @@ least that its lists fit in: XLA compiles a network for every shape, and so for 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.data.columns import Array, ArrayColumn, Column, LazyColumn, RowIndices
+
+LIST_PADDING: Final = float(np.finfo(np.float32).min)
+"""What fills up lists of numbers that are targets, and is a value of none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +67,7 @@ class Padding:
     pads_front: bool = False
     keeps_last: bool = False
     """Whether longer lists lose their first values rather than their last ones."""
-    value: int = 0
+    value: float = 0
     """What fills up lists."""
 
     def pad(self, values: Column, bounds: ListBounds) -> LazyColumn:

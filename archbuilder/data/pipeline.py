@@ -71,6 +71,8 @@ class AdaptedDataset:
     """How often a training epoch has the examples of each class; None for each example once."""
     coordinates: Mapping[str, Coordinates] = field(default_factory=dict)
     """What inputs, and targets by `target_key`, are that are coordinates in an image."""
+    number_lists: frozenset[str] = frozenset()
+    """The outputs whose targets are lists of numbers, which are filled up with `LIST_PADDING`."""
 
     @property
     def epoch_size(self) -> int:

@@ -54,6 +54,14 @@ class RawFeature:
         others = f" and {len(self.names) - 1:,} more" if self.names[1:] else ""
         return f"{self.origin.fields[0]}{others}"
 
+    @property
+    def has_class_lists(self) -> bool:
+        """Whether it is a target of lists of classes, which have no indices besides."""
+        of_boxes = self.config.is_box_labels
+        return of_boxes or (
+            self.output is not None and self.config.is_ragged and self.config.is_category
+        )
+
     @classmethod
     def from_texts(
         cls,

@@ -184,6 +184,8 @@ class SourceDataset:
     """What inputs, and targets by `target_key`, are that are coordinates in an image."""
     masks: Mapping[str, ImageConfig] = field(default_factory=dict)
     """How images that are targets are decoded, by output."""
+    number_lists: frozenset[str] = frozenset()
+    """The outputs whose targets are lists of numbers, which are filled up with `LIST_PADDING`."""
     row_numbers: RowIndices | None = None
     """The last row of each window; None if the examples are rows."""
 

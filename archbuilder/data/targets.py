@@ -26,6 +26,7 @@ from archbuilder.data.columns import (
     ValueCheck,
     map_column,
 )
+from archbuilder.data.lists import LIST_PADDING
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.formatting import plural
 from archbuilder.keras_backend.instantiate import build_object
@@ -67,6 +68,8 @@ def adapt_target(
     shape: Shape,
     loss: KerasObject | None,
     metrics: Sequence[KerasObject] = (),
+    *,
+    is_list: bool = False,
 ) -> Target:
     """Return the targets of an output of this shape.
 
@@ -74,11 +77,19 @@ def adapt_target(
     Without a loss, the metrics decide. If the last axis of the output has the length 1, targets may
     lack it.
 
+    `is_list` tells lists of numbers, which are filled up with `LIST_PADDING`.
+
     Raises:
         RunError: if labels in memory are out of range, or the shapes differ.
     """
     target_shape = column.shape
     target_format = traits_of(loss).targets
+    if is_list and target_format not in ("values", "probabilities"):
+        raise RunError(
+            f"the target of the output '{output}' is lists of numbers, and its loss"
+            f" '{loss.class_name if loss else ''}' takes classes: add 'vocabulary: true' to its"
+            " feature"
+        )
     if target_format == "label_sequence":
         return Target(column.with_check(_make_ctc_check(column, output, shape)), _INT64)
     if target_format == "identities":
@@ -315,7 +326,7 @@ def _make_probability_check(column: Column, output: str) -> ValueCheck:
     def check(values: Array, rows: RowIndices) -> None:
         probabilities = cast(NDArray[np.float64], values.reshape(len(values), -1))
         low, high = probabilities.min(), probabilities.max()
-        in_range = (probabilities >= 0) & (probabilities <= 1)
+        in_range = (probabilities >= 0) & (probabilities <= 1) | (probabilities == LIST_PADDING)
         _check_all_valid(
             in_range,
             rows,

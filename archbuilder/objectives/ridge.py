@@ -49,6 +49,8 @@ def make_ridge_task(context: TrainingContext, objective: RidgeConfig) -> Trainab
     datasets = adapt_datasets(
         context, graph, model, TargetSpec([output for output, _ in graph.outputs])
     )
+    if datasets.train.number_lists:
+        raise UsageError("the objective 'ridge' has no targets that are lists with padding")
     log_datasets(context, datasets)
     # A model of its own is compiled for metrics, so that the saved one has no optimizer.
     metric_model = keras.Model(model.input, model.output)

@@ -83,7 +83,12 @@ def make_network_task(
     # After the data, whose size decides the steps of a schedule.
     steps_per_epoch = datasets.train.steps_per_epoch(context.config.batch_size)
     with context.devices.scope():
-        training_model = SingleNetworkModel(model, context.execution, datasets.train.padded_outputs)
+        training_model = SingleNetworkModel(
+            model,
+            context.execution,
+            datasets.train.padded_outputs,
+            datasets.train.number_lists,
+        )
         _compile(
             training_model,
             model,

@@ -284,6 +284,7 @@ def _adapt_dataset(
                 if target_key(output) in dataset.coordinates
             },
         },
+        number_lists=dataset.number_lists & {*targets},
     )
 
 
@@ -298,7 +299,9 @@ def _adapt_target(
     loss, metrics = target_spec.losses.get(output), target_spec.metrics.get(output, ())
     sized = fit_image_size(column, shape)
     try:
-        target = adapt_target(sized, output, shape, loss, metrics)
+        target = adapt_target(
+            sized, output, shape, loss, metrics, is_list=output in dataset.number_lists
+        )
     except RunError as error:
         # A class index for an image or a sequence of outputs: say where such targets come from.
         if column.shape or len(shape) < 2 or not dataset.target_description:

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from archbuilder.config.loss_traits import LOSS_TRAITS
 from archbuilder.data.image_coordinates import is_no_padding
+from archbuilder.data.lists import LIST_PADDING
 from archbuilder.data.sample_weights import append_axes
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.distribution.slices import BatchSlice, all_gather
@@ -94,6 +95,19 @@ def attach_ignore_class_mask(loss: keras.losses.Loss, y_true: tf.Tensor, y_pred:
 def attach_padding_mask(y_true: tf.Tensor, y_pred: tf.Tensor) -> None:
     """Mask the boxes or points that are padding, for the loss and the metrics of their output."""
     _attach_mask(y_pred, is_no_padding(y_true))
+
+
+def split_list_padding(y_true: tf.Tensor, y_pred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return targets and outputs of lists, the padding masked and zero.
+
+    Lists of single numbers get an axis, over which Keras's losses and metrics are means.
+    """
+    if y_pred.shape.rank == y_true.shape.rank == 2:
+        y_true, y_pred = y_true[..., tf.newaxis], y_pred[..., tf.newaxis]
+    is_value = y_true != tf.constant(LIST_PADDING, y_true.dtype)
+    y_pred = tf.identity(y_pred)
+    _attach_mask(y_pred, tf.reduce_any(is_value, axis=-1))
+    return tf.where(is_value, y_true, tf.zeros_like(y_true)), y_pred
 
 
 def _attach_mask(y_pred: tf.Tensor, counted: tf.Tensor) -> None:

@@ -18,6 +18,7 @@ from archbuilder.trainer.loss_reduction import (
     attach_ignore_class_mask,
     attach_padding_mask,
     reduce_loss,
+    split_list_padding,
 )
 from archbuilder.trainer.step_function import Logs
 
@@ -38,11 +39,20 @@ class SingleNetworkModel(DistributedModel):
         network: keras.Model,
         execution: ExecutionConfig = DEFAULT_EXECUTION,
         padded_outputs: Collection[str] = (),
+        number_lists: Collection[str] = (),
     ) -> None:
-        """Create the model; the targets of padded outputs are lists of boxes or points."""
+        """Create the model.
+
+        Args:
+            network: The network.
+            execution: How it is executed.
+            padded_outputs: The outputs whose targets are lists of boxes or points.
+            number_lists: The outputs whose targets are lists of numbers.
+        """
         super().__init__(execution)
         self.network = network
         self._padded_outputs = tuple(padded_outputs)
+        self._number_lists = tuple(number_lists)
         # The network has its variables, so Keras need not build this model from a batch.
         self.built = True
 
@@ -90,8 +100,8 @@ class SingleNetworkModel(DistributedModel):
             # prunes the rest of the forward pass. Within the scope, layers such as
             # BatchNormalization do not change their variables.
             with keras.StatelessScope():
-                outputs = self._call_with_masks(batch[0], batch[1], training=False)
-                loss_sums = self._reduce_losses(self.replica_slice(batch, is_duplicate), outputs)
+                y, outputs = self._call_with_masks(batch[0], batch[1], training=False)
+                loss_sums = self._reduce_losses(self.replica_slice(batch, is_duplicate), y, outputs)
             global_counts = all_reduce_sum(_stack_counts(loss_sums))
 
         def loss_fn(microbatch: BatchSlice[_XYSampleWeight]) -> tf.Tensor:
@@ -122,8 +132,8 @@ class SingleNetworkModel(DistributedModel):
         Updates the losses and metrics of the epoch.
         """
         x, y, weights = batch_slice.data
-        outputs = self._call_with_masks(x, y, training=training)
-        loss_sums = self._reduce_losses(batch_slice, outputs)
+        y, outputs = self._call_with_masks(x, y, training=training)
+        loss_sums = self._reduce_losses(batch_slice, y, outputs)
         dtype = keras.config.floatx()
         # Keras's `compute_loss` divides these by the number of replicas. `loss_fn` multiplies them
         # by the fraction of the slice instead.
@@ -139,18 +149,24 @@ class SingleNetworkModel(DistributedModel):
         self.compute_metrics(x, y, outputs, sample_weight=weights)
         return loss_sums, extra_loss
 
-    def _call_with_masks(self, x: Any, y: Any, *, training: bool) -> Any:
-        """Return the outputs, with masks of the padding of their targets."""
+    def _call_with_masks(self, x: Any, y: Any, *, training: bool) -> tuple[Any, Any]:
+        """Return the targets, and the outputs with masks of the padding of their targets."""
         outputs = self(x, training=training)
+        has_names = isinstance(outputs, Mapping)
         for name in self._padded_outputs:
-            has_names = isinstance(outputs, Mapping)
             attach_padding_mask(*((y[name], outputs[name]) if has_names else (y, outputs)))
-        return outputs
+        for name in self._number_lists:
+            if has_names:
+                values, predicted = split_list_padding(y[name], outputs[name])
+                y, outputs = {**y, name: values}, {**outputs, name: predicted}
+            else:
+                y, outputs = split_list_padding(y, outputs)
+        return y, outputs
 
     def _reduce_losses(
-        self, batch_slice: BatchSlice[_XYSampleWeight], outputs: Any
+        self, batch_slice: BatchSlice[_XYSampleWeight], y: Any, outputs: Any
     ) -> list[SumAndCount]:
-        _, y, weights = batch_slice.data
+        weights = batch_slice.data[2]
         return [
             reduce_loss(
                 term.loss,

@@ -306,7 +306,7 @@ def test_labels_of_other_data(tmp_path: Path):
         ({"length: 3,": "length: 3, truncating: post,"}, "'truncating' for lists of coordinates"),
         (
             {"length: 3, relative_to: photo, coordinates: xywh": "length: 3"},
-            "cannot be targets without",
+            "nor 'coordinates' with a 'length'",
         ),
         ({"labels_of: boxes": "labels_of: photo"}, "nor 'coordinates' with a 'length'"),
     ],

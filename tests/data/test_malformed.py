@@ -901,13 +901,24 @@ LISTS = (
         at="{column: a, same_length_as: b, length: 2, padding: pre}",
     ),
     Case(
-        "lists as targets",
-        data="csv: {file: t.csv, inputs: {x: a}, target: {y: {column: b, length: 4}}}",
+        "lists of several lengths as targets",
+        data="csv: {file: t.csv, inputs: {x: a}, target: {y: {column: b, length: [2, 4]}}}",
         message=(
-            "error[invalid-structure]: 'target' of 'y' has a 'length', but lists of varying length"
-            " cannot be targets without 'coordinates'"
+            "error[invalid-structure]: 'target' of 'y' has several lengths, but the lists of a"
+            " target have one"
         ),
-        at="{column: b, length: 4}",
+        at="{column: b, length: [2, 4]}",
+    ),
+    Case(
+        "lists as targets without a separator",
+        data="csv: {file: t.csv, inputs: {x: a}, target: {output: {column: b, length: 4}}}",
+        training="loss: MeanSquaredError",
+        network="inputs: {x: [1]}\nlayers: [{Dense: 4}]",
+        message=(
+            "error[invalid-data]: the target 'output' has lists, which need a 'separator' here, for"
+            " example 'separator: \";\"'"
+        ),
+        at="t.csv",
     ),
 )
 

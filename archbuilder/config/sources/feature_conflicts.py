@@ -204,12 +204,17 @@ def find_input_conflict(config: FeatureConfig) -> str:
 
 def find_target_conflict(config: FeatureConfig) -> str:
     """Return what is not possible for a target, as a sentence; empty if nothing."""
+    learned = [each for each in _keys(config) if each in _VOCABULARY_KEYS and config.is_ragged]
     conflicts = {
         "has 'segments_of', which a target cannot be": config.segments_of is not None,
         "has 'mask_of', which a target cannot be": config.mask_of is not None,
         "has 'same_length_as', which a target cannot have": config.same_length_as is not None,
-        "has a 'length', but lists of varying length cannot be targets without 'coordinates'": (
-            config.is_ragged and config.coordinates is None
+        "has several lengths, but the lists of a target have one": len(config.lengths) > 1,
+        "has 'positions_of', but lists of positions cannot be targets": (
+            config.is_ragged and config.positions_of is not None
+        ),
+        f"has {quote_list(learned)}, but the classes of a target are those of all examples": (
+            learned
         ),
         "has no 'column'": (
             config.column is None and config.relative_to is None and config.next_tokens_of is None
@@ -222,7 +227,7 @@ def find_target_conflict(config: FeatureConfig) -> str:
         "has a 'tokenizer', which a target cannot have": config.is_text,
         "has 'missing', but a target cannot be missing": config.missing is not None,
         "has a 'vocabulary' but no 'separator'; the strings of a plain column are classes": (
-            config.is_category and config.separator is None
+            config.is_category and config.separator is None and not config.is_ragged
         ),
     }
     return next((message for message, applies in conflicts.items() if applies), "")

@@ -42,8 +42,10 @@ class ListParser:
         """
         for key in self.roles.lists if self.roles.text_cells else ():
             if self.roles.features[key].separator is None:
+                output = self.roles.target_features.get(key)
+                name = f"input {quote(key)}" if output is None else f"target {quote(output)}"
                 raise RunError(
-                    f"the input {quote(key)} has lists, which need a 'separator' here, for example"
+                    f"the {name} has lists, which need a 'separator' here, for example"
                     " 'separator: \";\"'"
                 )
 
@@ -63,7 +65,7 @@ class ListParser:
             items = _items(row.get(column), config, description)
             counts[key] = len(items)
             # A list of padding alone has no average, and cuDNN takes none: one missing category.
-            fill = () if config.is_box_labels else (None,)
+            fill = () if key in self.roles.target_features else (None,)
             lists[key] = (
                 [_category(each, description) for each in items or fill]
                 if config.is_category
