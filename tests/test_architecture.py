@@ -115,7 +115,8 @@ ORDER: Mapping[str, str] = {
         image_coordinates seeded_layer
         augmentation bad_records columns errors file_access image_grid input_tracing position
         provenance shuffle
-        dtypes lists lookup_tables position_inputs targets text
+        dtypes lists
+        lookup_tables position_inputs targets text
         raw_feature
         source_dataset
         box_labels list_features number_features sample_weights text_features
