@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from archbuilder.argument_trees import argument_tree
 from archbuilder.argument_types import LIMITS, PATH, STRING, path_list
 from archbuilder.blueprint_names import resolve_blueprint
-from archbuilder.compiler.expand.objectives import ObjectiveScope
+from archbuilder.compiler.expand.scope import FileScope
 from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.parameters import ParameterValue
 from archbuilder.compiler.pipeline import (
@@ -26,8 +26,8 @@ from archbuilder.compiler.pipeline import (
     evaluate_section,
     expand_every_variant,
     expand_program,
-    objective_of,
     read_program,
+    recipe_scope,
     sizes_from_data,
     variant_frame,
 )
@@ -262,15 +262,15 @@ class Blueprint:
         """Return the frame that names a variant in messages about values that depend on it."""
         return variant_frame(self._program.document, variant or self._variant)
 
-    def objective(
+    def recipe_scope(
         self, /, *, variant: str | None = None, **params: PlainData
-    ) -> ObjectiveScope | None:
-        """Return the objective in the section `training`, with its parameters; None if none.
+    ) -> FileScope | None:
+        """Return the file with the values of its parameters; None without a section `training`.
 
         Raises:
             BlueprintError: with all errors in the parameters.
         """
-        return objective_of(self._program, self._build_options(variant, params), self._limits)
+        return recipe_scope(self._program, self._build_options(variant, params), self._limits)
 
     def sizes_from_data(
         self, /, *, variant: str | None = None, **params: PlainData

@@ -279,12 +279,16 @@ def _warn_of_changed_schedule(
     """Warn if a schedule depends on the length of a run, and the run is resumed with another."""
     stages = training.stages
     last = training if stages is None else stages[-1].apply(training, training.epochs)
-    is_relative = any(map(has_relative_steps, last.objective.optimizers.values()))
-    if is_relative and previous_epochs not in (None, training.epochs):
+    owners = [
+        owner
+        for owner, scheduled in last.objective.schedules.items()
+        if any(map(has_relative_steps, scheduled))
+    ]
+    if owners and previous_epochs not in (None, training.epochs):
         log(
-            f"warning: the schedule of the learning rate now spans {training.epochs:,} epochs"
-            f" instead of {previous_epochs:,}; training continues with the rate that the new"
-            " schedule has at this step"
+            f"warning: the schedule of {' and that of '.join(owners)} now spans"
+            f" {training.epochs:,} epochs instead of {previous_epochs:,}; training continues with"
+            " what the new schedule has at this step"
         )
 
 

@@ -57,6 +57,7 @@ ORDER: Mapping[str, str] = {
         ir argument_hints unused_definitions value_check visible_names
         batch_axis constants
         check_arguments keras_object mapping_check unparse
+        objective_use
         objective_ir relative_steps
         objective_record
         formula_calls parameters

@@ -14,7 +14,7 @@ from archbuilder.files.array_files import ArrayKind, open_array
 from archbuilder.formatting import plural
 from archbuilder.language.modules import Program
 from archbuilder.language.parser.fields import describe_value
-from archbuilder.yaml.nodes import ScalarNode, SequenceNode, Tree
+from archbuilder.yaml.nodes import ScalarNode, SequenceNode, Tree, is_unknown
 
 CONSTANT: Final = "Constant"
 """The layer whose arguments are checked here."""
@@ -52,8 +52,8 @@ def check_constant(arguments: Iterable[Argument], diagnostics: Diagnostics) -> N
     """Report the first value of a `Constant` that is no number or does not fit the others."""
     trees = {argument.name: argument.value for argument in arguments}
     value = trees.get("value")
-    # A file is read by the expansion alone.
-    if value is None:
+    # A file is read by the expansion alone, and shapes are known with Keras alone.
+    if value is None or is_unknown(value):
         return
     try:
         shape = _shape_of(value)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from archbuilder import registry
 from archbuilder.compiler.ir import Graph, Node, TensorRef
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.compiler.objective_use import ObjectiveUse
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.objective_ast import ProbeMethod
 from archbuilder.language.objective_operations import (
@@ -20,6 +21,15 @@ from archbuilder.language.objective_operations import (
 )
 from archbuilder.language.objective_terms import GeneratedText
 from archbuilder.yaml.nodes import Tree
+
+_WEIGHTLESS_LAYERS: Final = frozenset(
+    {
+        *("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"),
+        *("Flatten", "Identity", "Permute", "RepeatVector", "Reshape", "UnitNormalization"),
+        *("Activation", "ELU", "LeakyReLU", "ReLU", "Rescaling", "Softmax"),
+    }
+)
+"""The layers of which an objective keeps nothing."""
 
 ScheduledNumber: TypeAlias = float | KerasObject
 """A number, or a schedule of Keras that has one for each step."""
@@ -182,6 +192,8 @@ class ObjectiveGraph:
     generates: GeneratedText | None
     """What kind of text `generate` gets from the network; None if it is no language model."""
     span: Span
+    use: ObjectiveUse | None
+    """The place that names it, if it is in a file."""
 
     @property
     def trained_refs(self) -> tuple[TensorRef, ...]:
@@ -225,8 +237,8 @@ class ObjectiveGraph:
 
     @property
     def has_state(self) -> bool:
-        """Whether it has more than the networks: copies, memories, probes, layers, schedules."""
-        layers = registry.load().layers
+        """Whether it has more than the networks: copies, memories, probes, weights, schedules."""
+        layers = registry.load().layers.keys() - _WEIGHTLESS_LAYERS
         weights = [term.weight for update in self.updates for term in update.losses]
         return (
             bool(self.copies or self.memories or self.probes)

@@ -12,7 +12,7 @@ from typing import Final
 
 from archbuilder.compiler.expand import expand
 from archbuilder.compiler.expand.block_values import resolve_file_parameters
-from archbuilder.compiler.expand.objectives import ObjectiveScope
+from archbuilder.compiler.expand.scope import FileScope
 from archbuilder.compiler.expand.shapes import OracleFactory
 from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.parameters import (
@@ -180,22 +180,24 @@ def evaluate_section(
     return tree
 
 
-def objective_of(program: Program, options: BuildOptions, limits: Limits) -> ObjectiveScope | None:
-    """Return the objective in the section `training` of a blueprint; None if it has none.
+def recipe_scope(program: Program, options: BuildOptions, limits: Limits) -> FileScope | None:
+    """Return a blueprint with the values of its parameters, for its section `training`.
+
+    The result is None without this section.
 
     Raises:
         BlueprintError: with all errors in the options and in the defaults of parameters.
     """
-    declared = program.document.objective
-    if declared is None:
+    document = program.document
+    if document.training is None and document.objective is None:
         return None
     diagnostics = Diagnostics()
-    explicit = _explicit_values(program.document, options, diagnostics)
+    explicit = _explicit_values(document, options, diagnostics)
     diagnostics.raise_errors()
     evaluator = ValueEvaluator(limits, diagnostics, total=TotalBudget(limits))
     file = resolve_file_parameters(program, ExplicitValues(explicit), evaluator)
     diagnostics.raise_errors()
-    return None if file is None else ObjectiveScope(declared, file)
+    return file
 
 
 def sizes_from_data(program: Program, options: BuildOptions) -> dict[str, DataSize]:

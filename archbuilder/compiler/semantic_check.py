@@ -55,7 +55,7 @@ from archbuilder.language.parser.fields import FieldReader
 from archbuilder.language.parser.steps import decode_block_argument
 from archbuilder.limits import Limits
 from archbuilder.registry.signatures import Signature
-from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, to_plain
+from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, Tree, to_plain
 
 
 def check_program(program: Program, limits: Limits, diagnostics: Diagnostics) -> bool:
@@ -121,6 +121,10 @@ class _ProgramChecker:
         numbers = () if document.objective is None else document.objective.values()
         for value in (document.data, document.training, *numbers):
             self._check_names(value, scope)
+        training = None if document.training is None else document.training.tree
+        objective = training.get("objective") if isinstance(training, MappingNode) else None
+        if objective is not None:
+            self._add_blocks_in(objective.value)
         for name, imported in document.imports.items():
             program = self._program.imports.get(name)
             self._check_import_values(
@@ -228,6 +232,20 @@ class _ProgramChecker:
                 self._check_block_argument(block, scope)
             else:
                 self._check_names(value, scope)
+
+    def _add_blocks_in(self, tree: Tree) -> None:
+        """Count the blocks in the arguments of an objective as used; its file decodes these."""
+        if isinstance(tree, SequenceNode):
+            for item in tree.items:
+                self._add_blocks_in(item)
+            return
+        names = [tree.value] if isinstance(tree, ScalarNode) else [each.key for each in tree]
+        for name in names:
+            if isinstance(name, str) and resolve_callee(self._program, name) is not None:
+                self.uses.names.add(name.partition(".")[0])
+                self._add_call(OBJECTIVE, name, tree.span)
+        for entry in tree.entries if isinstance(tree, MappingNode) else ():
+            self._add_blocks_in(entry.value)
 
     def _check_block_argument(self, block: BlockArgument, scope: VisibleNames) -> None:
         """Check a block that is a value, where it is written."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from archbuilder.blueprint import Blueprint
-from archbuilder.compiler.expand.objectives import ObjectiveScope
+from archbuilder.compiler.expand.scope import FileScope
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.data import parse_data
 from archbuilder.config.image_size import takes_any_size
@@ -50,12 +50,12 @@ def read_recipe(
         graphs = blueprint.graphs(variant=variant, **values)
     data = blueprint.evaluate_section("data", variant=variant, **values)
     training = blueprint.evaluate_section("training", variant=variant, **values)
-    objective = blueprint.objective(variant=variant, **values)
+    scope = blueprint.recipe_scope(variant=variant, **values)
     return parse_recipe(
         RecipeSections(
             data,
             training,
-            objective,
+            scope,
             allow_dirs=blueprint.allow_dirs,
             frame=blueprint.variant_frame(variant),
         ),
@@ -70,8 +70,9 @@ class RecipeSections:
 
     data: Tree | None
     training: Tree | None
-    objective: ObjectiveScope | None = None
-    """The objective that `training` has in full, if it depends on a blueprint."""
+    scope: FileScope | None = None
+    """The blueprint with the sections: an objective, and the arguments of one, see its parameters
+    and blocks."""
     allow_dirs: Sequence[Path] = ()
     """Directories that files of the objective may be in, besides that of the section."""
     frame: ExpansionFrame | None = None
@@ -109,11 +110,10 @@ def _parse_training(
 ) -> TrainingConfig | None:
     """Parse the section `training` with its objective; report errors and return None."""
     tracker = diagnostics.track_errors()
-    objective, objective_graph = sections.objective, None
-    if objective is None:
-        training, objective = read_objective(
-            training, graphs, limits, diagnostics, sections.allow_dirs
-        )
+    objective_graph = None
+    training, objective = read_objective(
+        training, graphs, sections.scope, limits, diagnostics, sections.allow_dirs
+    )
     if objective is not None:
         objective_graph = expand_for_networks(objective, graphs, limits, diagnostics)
     # With the wrong number of networks, errors about outputs would only be consequences.

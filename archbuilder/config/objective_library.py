@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from archbuilder import zoo
+from archbuilder.compiler.semantic_check import check_program
 from archbuilder.diagnostics.errors import Diagnostics, UsageError, closest_match, quote
 from archbuilder.files import path_status
 from archbuilder.files.blueprint_files import YAML_SUFFIXES
@@ -61,10 +62,10 @@ def library_objectives() -> tuple[ObjectiveFile, ...]:
 def find_objective(argument: str, limits: Limits) -> ObjectiveFile | None:
     """Return the objective of `objectives/gan`, `byol` or `mine.yaml`.
 
-    The result is None for a blueprint, and for a file with errors.
+    The result is None for a blueprint, and for a file in which no objective was found.
 
     Raises:
-        BlueprintError: if the file cannot be read, or has too many errors.
+        BlueprintError: if the file cannot be read, or has an objective and errors.
         UsageError: if the library has no objective of this name in `objectives/`.
     """
     if argument.endswith(YAML_SUFFIXES):
@@ -82,9 +83,12 @@ def find_objective(argument: str, limits: Limits) -> ObjectiveFile | None:
             raise UsageError(f"the library has no objective {quote(name)}; {hint}")
     if path is None:
         return None
-    program = load_program(SandboxPath.from_path(path), limits, Diagnostics())
-    if program is None or program.document.objective is None:
+    diagnostics = Diagnostics()
+    program = load_program(SandboxPath.from_path(path), limits, diagnostics)
+    if program is None or program.document.objective is None or program.document.networks:
         return None
+    check_program(program, limits, diagnostics)
+    diagnostics.raise_errors()
     document, objective = program.document, program.document.objective
     return ObjectiveFile(
         path.stem,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from archbuilder import zoo
-from archbuilder.compiler.expand.block_values import resolve_file_parameters
+from archbuilder.compiler.expand.block_values import bind_block, resolve_file_parameters
+from archbuilder.compiler.expand.environment import Environment
 from archbuilder.compiler.expand.objectives import ObjectiveScope, expand_objective
 from archbuilder.compiler.expand.scope import FileScope
 from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.objective_ir import ObjectiveGraph
+from archbuilder.compiler.objective_use import ObjectiveUse, diagnostics_at_use
 from archbuilder.compiler.parameters import (
     ExplicitValues,
     ParameterOwner,
@@ -20,9 +23,9 @@ from archbuilder.compiler.parameters import (
 )
 from archbuilder.compiler.semantic_check import check_program
 from archbuilder.config.objectives import OBJECTIVES
-from archbuilder.diagnostics.errors import Diagnostics, quote, quote_list
+from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote, quote_list
 from archbuilder.diagnostics.span import Span
-from archbuilder.expressions import NO_FUNCTIONS, TotalBudget
+from archbuilder.expressions import NO_FUNCTIONS, OpaqueValue, TotalBudget
 from archbuilder.files.blueprint_files import YAML_SUFFIXES, read_within
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.language.deferred_values import ValueEvaluator
@@ -33,6 +36,7 @@ from archbuilder.language.objective_ast import ObjectiveBlock
 from archbuilder.language.objective_operations import objective_callees
 from archbuilder.language.parser.fields import FieldReader
 from archbuilder.language.parser.objectives import decode_objective, split_objective
+from archbuilder.language.parser.steps import decode_block_argument
 from archbuilder.limits import Limits
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, Tree
 
@@ -44,28 +48,35 @@ def expand_for_networks(
     diagnostics: Diagnostics,
 ) -> ObjectiveGraph | None:
     """Expand an objective for the networks of a blueprint; report errors and return None."""
-    if not _has_networks(objective.declared, graphs, diagnostics):
+    if not _has_networks(objective, graphs, diagnostics):
         return None
-    return expand_objective(
-        objective, graphs, ValueEvaluator(limits, diagnostics, total=TotalBudget(limits))
-    )
+    with diagnostics_at_use(objective.use, diagnostics) as located:
+        return expand_objective(
+            objective, graphs, ValueEvaluator(limits, located, total=TotalBudget(limits))
+        )
 
 
 def _has_networks(
-    declared: ObjectiveBlock, graphs: Mapping[str, Graph], diagnostics: Diagnostics
+    objective: ObjectiveScope, graphs: Mapping[str, Graph], diagnostics: Diagnostics
 ) -> bool:
     """Return whether the blueprint has the networks of an objective; report it if not."""
+    declared, use = objective.declared, objective.use
     names = [each.name for each in declared.networks]
     # An objective of one network takes the only one of a blueprint.
     if len(names) == len(graphs) == 1:
         return True
     missing = [each for each in declared.networks if each.name not in graphs]
     if missing:
+        name = declared.block.name if use is None else use.name
+        others = [each for each in graphs if each not in names]
+        near = closest_match(missing[0].name, others)
+        hint = f"rename the network '{near}'" if near else "write its networks under 'networks'"
         diagnostics.error(
             "missing-key",
-            f"the objective '{declared.block.name}' trains"
-            f" {' and '.join(map(quote, names))}, and this blueprint has: {quote_list(graphs)}",
-            missing[0].span,
+            f"the objective '{name}' trains {' and '.join(map(quote, names))}, and this blueprint"
+            f" has: {quote_list(graphs)}",
+            missing[0].span if use is None else use.span,
+            notes=(f"{hint}: the objective calls it '{missing[0].name}'",),
         )
     return not missing
 
@@ -73,6 +84,7 @@ def _has_networks(
 def read_objective(
     training: Tree,
     graphs: Mapping[str, Graph],
+    scope: FileScope | None,
     limits: Limits,
     diagnostics: Diagnostics,
     allow_dirs: Sequence[Path],
@@ -80,8 +92,10 @@ def read_objective(
     """Return the section `training` without its objective, and that objective.
 
     An objective in Python stays in the section, and the second value is None. So it is after an
-    error.
+    error. `scope` is the blueprint that has the section; None for a recipe or a record.
     """
+    if scope is not None and scope.program.document.objective is not None:
+        return training, ObjectiveScope(scope.program.document.objective, scope)
     rest, entry = split_objective(training)
     if entry is not None:
         declared = decode_objective(FieldReader(limits, diagnostics), "objective", entry)
@@ -93,21 +107,21 @@ def read_objective(
         program = Program(_document_of(declared), {}, folder, tuple(allow_dirs), callees=callees)
         tracker = diagnostics.track_errors()
         check_program(program, limits, diagnostics)
-        scope = ObjectiveScope(declared, FileScope(program, {}))
-        return rest, None if tracker.has_errors() else scope
+        objective = ObjectiveScope(declared, FileScope(program, {}))
+        return rest, None if tracker.has_errors() else objective
     entry = training.get("objective") if isinstance(training, MappingNode) else None
     if not isinstance(training, MappingNode) or entry is None:
         return training, None
-    name, arguments, span = _named_objective(entry)
-    if not name or name in OBJECTIVES:
+    named = _named_objective(entry)
+    if not named.name or named.name in OBJECTIVES:
         return training, None
-    file = _objective_file(name, span, limits, allow_dirs)
+    file = _objective_file(named.name, named.span, limits, allow_dirs)
     if file is None:
         return training, None
     entries = tuple(each for each in training if each is not entry)
     return (
         MappingNode(entries, training.span),
-        _load_objective(file, name, arguments, span, limits, diagnostics, allow_dirs),
+        _load_objective(file, named, scope, limits, diagnostics, allow_dirs),
     )
 
 
@@ -133,16 +147,26 @@ def _document_of(declared: ObjectiveBlock) -> Document:
     )
 
 
-def _named_objective(entry: MappingEntry) -> tuple[str, Tree | None, Span]:
-    """Return the name and the arguments of `vae` or `{vae: {beta: 4}}`, or no name."""
+@dataclass(frozen=True, slots=True)
+class _NamedObjective:
+    """What a recipe writes for an objective in a file: `vae` or `{vae: {beta: 4}}`."""
+
+    name: str
+    arguments: Tree | None
+    span: Span
+
+
+def _named_objective(entry: MappingEntry) -> _NamedObjective:
+    """Return the name and the arguments of an objective; the name of another value is empty."""
     value = entry.value
     if isinstance(value, ScalarNode):
-        return (value.value if isinstance(value.value, str) else ""), None, value.span
+        name = value.value if isinstance(value.value, str) else ""
+        return _NamedObjective(name, None, value.span)
     if isinstance(value, MappingNode) and len(value.entries) == 1:
         (named,) = value.entries
         empty = isinstance(named.value, ScalarNode) and named.value.value is None
-        return named.key, None if empty else named.value, named.key_span
-    return "", None, value.span
+        return _NamedObjective(named.key, None if empty else named.value, named.key_span)
+    return _NamedObjective("", None, value.span)
 
 
 def _objective_file(
@@ -163,14 +187,17 @@ def _objective_file(
 
 def _load_objective(
     file: SandboxPath,
-    name: str,
-    arguments: Tree | None,
-    span: Span,
+    named: _NamedObjective,
+    scope: FileScope | None,
     limits: Limits,
     diagnostics: Diagnostics,
     allow_dirs: Sequence[Path],
 ) -> ObjectiveScope | None:
-    """Load the objective of a file; report errors and return None."""
+    """Load the objective of a file; report errors and return None.
+
+    Blocks among the arguments may use those of the blueprint that has the recipe, `scope`.
+    """
+    name, span = named.name, named.span
     tracker = diagnostics.track_errors()
     program = load_program(file, limits, diagnostics, allow_dirs=allow_dirs)
     if program is None:
@@ -179,18 +206,30 @@ def _load_objective(
     if document.objective is None:
         diagnostics.error("missing-key", f"the file '{name}' has no 'objective'", span)
         return None
-    check_program(program, limits, diagnostics)
+    is_library = Path(name).suffix not in YAML_SUFFIXES
+    use = ObjectiveUse(name, span, document.span.source, is_library)
+    with diagnostics_at_use(use, diagnostics) as located:
+        check_program(program, limits, located)
     owner = ParameterOwner(f"the objective '{name}'", "argument")
     values = check_parameter_values(
         document.params,
-        bind_by_name(arguments, document.params),
+        bind_by_name(named.arguments, document.params),
         owner,
         diagnostics,
         allow_expressions=False,
     )
     check_required(document.params, values, owner, span, diagnostics)
+    blocks: dict[str, OpaqueValue | None] = {}
+    if scope is not None:
+        environment = Environment(scope, scope.variables)
+        reader = FieldReader(limits, diagnostics, scope.program.document.functions)
+        for parameter in [each for each in values if document.params[each].is_block]:
+            title = f"the parameter {quote(parameter)}"
+            block = decode_block_argument(reader, values.pop(parameter), title)
+            blocks[parameter] = bind_block(block, environment, diagnostics)
     if tracker.has_errors():
         return None
     evaluator = ValueEvaluator(limits, diagnostics, total=TotalBudget(limits))
-    file_scope = resolve_file_parameters(program, ExplicitValues(values), evaluator)
-    return None if file_scope is None else ObjectiveScope(document.objective, file_scope)
+    explicit = ExplicitValues(values, blocks)
+    file_scope = resolve_file_parameters(program, explicit, evaluator)
+    return None if file_scope is None else ObjectiveScope(document.objective, file_scope, use)

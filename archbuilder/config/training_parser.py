@@ -20,7 +20,7 @@ from archbuilder.config.training import TrainingConfig, training_keys
 from archbuilder.config.value_types import SectionContext
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.language.parser.fields import FieldReader, describe_value
-from archbuilder.language.parser.objectives import ONLY_UPDATE
+from archbuilder.language.parser.objectives import OBJECTIVE_KEYS, ONLY_UPDATE
 from archbuilder.limits import Limits
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, Tree
 
@@ -143,6 +143,21 @@ def _parse_stage(
     )
 
 
+def _report_mapping(value: MappingNode, keys: Sequence[str], diagnostics: Diagnostics) -> None:
+    """Report a mapping that is neither an objective in full nor the name of one."""
+    note = "an objective is a name, as in 'vae' or '{vae: {beta: 4}}', or has 'layers'"
+    near = next((each for each in value if closest_match(each.key, ("layers",))), None)
+    if any(each in OBJECTIVE_KEYS for each in keys):
+        span = value.span if near is None else near.key_span
+        suggestion = None if near is None else "layers"
+        message = "the objective has no 'layers'"
+        diagnostics.error("missing-key", message, span, suggestion=suggestion, notes=(note,))
+    else:
+        names = " and ".join(map(quote, keys[:10]))
+        message = f"'objective' names one objective, not {names or 'none'}"
+        diagnostics.error("invalid-structure", message, value.span, notes=(note,))
+
+
 def _parse_objective(
     entry: MappingEntry | None, context: SectionContext
 ) -> tuple[type[ObjectiveConfig], MappingNode | None]:
@@ -168,6 +183,11 @@ def _parse_objective(
     else:
         # A null is not in the enum either, so that check_value below reports it.
         name, name_node = "", ScalarNode(None, value.span)
+    if isinstance(value, MappingNode) and name not in OBJECTIVES:
+        keys = [each.key for each in value]
+        if len(keys) != 1 or keys[0] in OBJECTIVE_KEYS:
+            _report_mapping(value, keys, context.diagnostics)
+            return default, None
     if name not in OBJECTIVES:
         names = [*OBJECTIVES, *zoo.objective_names()]
         message = f"'objective' must be a name or a mapping, not {describe_value(value)}"

@@ -36,14 +36,14 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class ExpansionFrame:
-    """A frame of the expansion, as in a stack trace: a block, a function of a file, or the variant.
+    """A frame of the expansion, as in a stack trace: a block, a function, an objective, a variant.
 
     `span` is where the block was used, the function was called or the variant was declared.
     `parent` is the frame around it. A parameter is a frame if it holds a block: where it is used as
     a step.
     """
 
-    kind: Literal["block", "function", "parameter", "variant"]
+    kind: Literal["block", "function", "objective", "parameter", "variant"]
     name: str
     span: Span
     parent: ExpansionFrame | None = None

@@ -30,7 +30,12 @@ from archbuilder.inference.predicted_outputs import (
     raw_outputs,
     unit_notes,
 )
-from archbuilder.inference.result_network import choose_network, input_columns, select_outputs
+from archbuilder.inference.result_network import (
+    choose_network,
+    input_columns,
+    predicting_graphs,
+    select_outputs,
+)
 from archbuilder.keras_backend import build
 from archbuilder.objectives.columns import adapt_network_inputs
 from archbuilder.trainer.datasets import adapt_datasets, adapt_sets
@@ -90,14 +95,15 @@ def predict(
     """
     objective = trained_run.config.training.objective
     objective.require_command("predict")
-    result = choose_network(trained_run.graphs, objective, trained_run.network)
+    graphs = predicting_graphs(trained_run.graphs, objective)
+    result = choose_network(graphs, objective, trained_run.network)
     name = result.network
     # Variables have to be created within the scope, to be mirrored on all replicas.
     devices = trained_run.devices
     with devices.scope(), preserve_random_state():
-        model = build(trained_run.graphs[name], trained_run.limits)
+        model = build(graphs[name], trained_run.limits)
     load_trained_weights(trained_run, model, name)
-    model, graph = select_outputs(model, trained_run.graphs[name], result, objective.target_spec())
+    model, graph = select_outputs(model, graphs[name], result, objective.target_spec())
     outputs = (
         raw_outputs(graph) if raw else find_predicted_outputs(trained_run.config, graph, model)
     )

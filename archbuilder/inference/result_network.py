@@ -13,14 +13,26 @@ from archbuilder.config.objectives import BlockObjective, ObjectiveConfig, Targe
 from archbuilder.diagnostics.errors import UsageError, closest_match, quote, quote_list
 
 
+def predicting_graphs(
+    graphs: Mapping[str, Graph], objective: ObjectiveConfig
+) -> Mapping[str, Graph]:
+    """Return the networks of a run, and the copy of one that a run saves to predict with it."""
+    if not isinstance(objective, BlockObjective) or objective.result is None:
+        return graphs
+    named = networks_by_name(objective.graph.networks, graphs)
+    copies = {each.name: named[each.network] for each in objective.graph.copies}
+    name = objective.result.network
+    return {**graphs, name: copies[name]} if name in copies else graphs
+
+
 def choose_network(
     graphs: Mapping[str, Graph], objective: ObjectiveConfig, network: str | None
 ) -> NetworkResult:
     """Return the network of a run that predicts, under its name in the blueprint.
 
     Args:
-        graphs: The networks of the run.
-        objective: Its objective, which may name the network that predicts.
+        graphs: Those of `predicting_graphs`.
+        objective: The objective of the run, which may name the network that predicts.
         network: The one that the user names, such as `encoder` or its output `encoder.features`.
 
     Raises:
@@ -90,5 +102,6 @@ def input_columns(
     if not isinstance(objective, BlockObjective):
         return None
     named = networks_by_name(objective.graph.networks, graphs)
-    own_name = next(each for each, value in named.items() if value is graphs[name])
+    network = predicting_graphs(graphs, objective)[name]
+    own_name = next(each for each, value in named.items() if value is network)
     return objective.graph.input_columns(own_name, [each.name for each in graph.inputs])

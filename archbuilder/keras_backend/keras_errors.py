@@ -47,8 +47,8 @@ _WRAPPED_ERROR: Final = re.compile(r"in user code:|Exception encountered when ca
 _ANSI_STYLE: Final = re.compile(r"\x1b\[\d*m")
 _TRACEBACK_LINE: Final = re.compile(
     r"Graph execution error:|in user code:|Exception encountered when calling|Detected at node"
-    r"|\s*File \"|.*<string>|\s*(?:Original )?[Ss]tack trace|\s*\[\[|\s*Hint:|\d+ root error"
-    r"|\d+ successful operations|\d+ derived errors"
+    r"|; NodeDef:|\s*File \"|.*<string>|\s*(?:Original )?[Ss]tack trace|\s*\[\[|\s*Hint:"
+    r"|\d+ root error|\d+ successful operations|\d+ derived errors"
 )
 """Beginnings of lines in TensorFlow's messages that say where an error was, not what it was."""
 _LOCATION: Final = re.compile(

@@ -236,6 +236,8 @@ def _report_unknown_block(program: Program, call: StepCall, diagnostics: Diagnos
         )
     elif suggestion is None and blocks:
         notes = (f"the blocks are: {', '.join(sorted(blocks))}",)
+    if suggestion is None and program.callees and not program.document.networks:
+        notes += (f"a network of the blueprint is listed under 'networks': networks: [{name}]",)
     diagnostics.error(
         "unknown-block",
         f"there is no block {quote(name)}",

@@ -106,6 +106,9 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
         images = SampleImages(context.run_dir, draw, objective.sample.count)
         fit_setup = replace(fit_setup, callbacks=(images,))
     named = dict(zip(context.graphs, models.values(), strict=True))
+    result = objective.result
+    if result is not None and result.network in copies:
+        named[result.network] = copies[result.network].model
     task = make_trainable_task(fit_setup, context, named)
     # Without a state of its own, an evaluation needs the networks alone.
     restore = make_restore(context, training_model) if objective.has_state else None

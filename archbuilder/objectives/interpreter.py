@@ -7,11 +7,12 @@ step.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -51,6 +52,7 @@ from archbuilder.objectives.losses import (
     weighted_values,
 )
 from archbuilder.objectives.step_context import Call, Network, StepContext, Tensors, Values, select
+from archbuilder.trainer.step_errors import MEMORY_HINT, OUT_OF_MEMORY
 from archbuilder.yaml.nodes import to_plain
 
 _Operation: TypeAlias = Callable[[Call], Any]
@@ -100,7 +102,7 @@ class Interpreter:
             self._operations[node.name] = operation
             call = self._arguments(node, values, context)
             tensors = [*call.positional, *call.keywords.values()]
-            with translate_keras_errors(partial(_shape_error, node, tensors)):
+            with translate_keras_errors(partial(_step_error, node, tensors)):
                 result = operation(call)
         except BuildError as error:
             with diagnostics.within(node.frame):
@@ -273,8 +275,24 @@ _WHOLE_BATCH: Mapping[str, _Operation] = {
 }
 
 
-def _shape_error(node: Node, tensors: list[Any], error: Exception) -> BuildError:
-    shapes = [tuple(each.shape[1:]) for each in tensors if hasattr(each, "shape")]
-    text = " and ".join(str(list(each)) for each in shapes)
-    message = f"'{node.name}' ({node.operation}) cannot take {text}"
-    return BuildError("shape-mismatch", message, node.span, error_notes(error))
+_TYPES: Final = re.compile(r"Value for attr '\w+' of \w+ is not|tensor but is a|Cast \w+ to")
+_SHAPES: Final = re.compile(r"shape|rank|dim|ax[ie]s|size|broadcast|length", re.IGNORECASE)
+"""Messages of Keras and TensorFlow about dtypes, and about shapes."""
+
+
+def _step_error(node: Node, tensors: list[Any], error: Exception) -> BuildError:
+    """Return the error of a step that cannot take its inputs, or that failed otherwise."""
+    step, notes = f"'{node.name}' ({node.operation})", error_notes(error)
+    inputs = [each for each in tensors if hasattr(each, "shape")]
+    dtypes = [keras.backend.standardize_dtype(each.dtype) for each in inputs]
+    if isinstance(error, OUT_OF_MEMORY):
+        message = f"the memory is too small for {step}"
+        return BuildError("memory-limit", message, node.span, (*notes, MEMORY_HINT))
+    if _TYPES.search("".join(notes)):
+        hint = "convert values with the formula cast(x, 'float32') or cast(x, 'int32')"
+        message = f"{step} cannot take {' and '.join(dtypes)}"
+        return BuildError("type-mismatch", message, node.span, (*notes, hint))
+    shapes = " and ".join(str([*each.shape[1:]]) for each in inputs)
+    if inputs and _SHAPES.search("".join(notes)):
+        return BuildError("shape-mismatch", f"{step} cannot take {shapes}", node.span, notes)
+    return BuildError("keras-rejected", f"Keras rejects the step {step}", node.span, notes)

@@ -18,8 +18,8 @@ from archbuilder.keras_backend.keras_errors import KERAS_ERRORS, error_notes, in
 from archbuilder.runs.state_dict import find_variable
 
 STEP_FAILED: Final = "step-failed"
-_OUT_OF_MEMORY: Final = (tf.errors.ResourceExhaustedError, MemoryError)
-_MEMORY_HINT: Final = "decrease 'batch_size', or use 'gradient_accumulation_steps'"
+OUT_OF_MEMORY: Final = (tf.errors.ResourceExhaustedError, MemoryError)
+MEMORY_HINT: Final = "decrease 'batch_size', or use 'gradient_accumulation_steps'"
 _NON_FINITE_HINTS: Final = (
     "decrease the learning rate, clip gradients with 'global_clipnorm', or check the data",
     "the checkpoints from before are kept",
@@ -58,18 +58,18 @@ def translate_tf_errors(activity: str, graphs: Iterable[Graph]) -> Iterator[None
         # A bug of archbuilder keeps its traceback.
         if node is None and not is_from_library:
             raise
-        notes, is_out_of_memory = error_notes(error), isinstance(error, _OUT_OF_MEMORY)
+        notes, is_out_of_memory = error_notes(error), isinstance(error, OUT_OF_MEMORY)
         if node is None:
             detail = "; ".join(notes) or type(error).__name__
             message = f"{activity} failed{_in_loss_or_metric(error)}; {detail}"
             if is_out_of_memory:
                 message = (
-                    f"the memory is too small for this network and batch: {_MEMORY_HINT}; {detail}"
+                    f"the memory is too small for this network and batch: {MEMORY_HINT}; {detail}"
                 )
             raise RunError(message) from error
         step = f"'{node.name}' ({node.operation})"
         if is_out_of_memory:
-            message, notes = f"the memory is too small for {step}", (*notes, _MEMORY_HINT)
+            message, notes = f"the memory is too small for {step}", (*notes, MEMORY_HINT)
         else:
             message = f"{activity} failed in {step}"
         raise _step_error(message, node, notes) from error

@@ -87,6 +87,18 @@ def test_objectives_are_shown(run: Run, tmp_path: Path) -> None:
     assert (weight["is_required"], scale["default"]) == (True, 2)
 
 
+def test_wrong_objectives_are_not_shown(run: Run, tmp_path: Path) -> None:
+    """The errors of the file are."""
+    path = tmp_path / "mine.yaml"
+    text = "archbuilder: 1\nobjective: {networks: net, layers: [{net: }], minimise: net}\n"
+    path.write_text(text)
+    result = run("show", str(path))
+    assert result.code == 2
+    assert "the objective has no key 'minimise'" in result.err
+    assert "mine.yaml:2:47" in result.err
+    assert "1 error" in result.err
+
+
 def test_wrong_use_with_objectives(run: Run) -> None:
     """What is not in the library, and options of blueprints."""
     result = run("show", "objectives/byoll")

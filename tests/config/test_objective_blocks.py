@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -45,6 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (MINIMIZE, "minimize: eror", "net.yaml:16:15: there is no earlier step 'eror'"),
         (MINIMIZE, "minimize: {error: big}", "net.yaml:16:23: the weight of 'error' must be a"),
         (MINIMIZE, "minimize: {error: $wait}", "net.yaml:16:23: there is no parameter 'wait'"),
+        (MINIMIZE, "minimise: error", "net.yaml:16:5: the objective has no key 'minimise'"),
         (MINIMIZE, "minimize: {}", "net.yaml:16:15: 'minimize' must be at least one loss"),
         (
             MINIMIZE,
@@ -402,6 +404,7 @@ objective:
       - {formula: z + previous}
       - net
     count: $(2 * blocks)
+  result: slow
 """
 USER = """archbuilder: 1
 name: net
@@ -436,6 +439,11 @@ def test_objective_of_a_file(folder: Path):
     assert {"first_loss", "first_error", "first_similarity", "second_loss", "noise"} <= {*rows[0]}
     assert main(["evaluate", "whole"]) == 0
     assert main(["sample", "broken", "--output", "samples.npz"]) == 0
+    assert main(["predict", "broken", "--output", "predictions.jsonl"]) == 0
+    prediction = json.loads(Path("predictions.jsonl").read_text().splitlines()[0])
+    slow = keras.saving.load_model("broken/slow.keras")
+    # All examples are the same.
+    np.testing.assert_allclose([prediction["values"]], slow(np.ones((1, 3))), rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -447,6 +455,15 @@ def test_objective_of_a_file(folder: Path):
         ("nosy", "net.yaml:7:14: there is no objective 'nosy'"),
         ("[a]", "net.yaml:7:14: 'objective' must be a name or a mapping, not a list"),
         ("./data.yaml", "net.yaml:7:14: the file './data.yaml' has no 'objective'"),
+        (
+            "{vae: {}, gan: {}}",
+            "net.yaml:7:14: 'objective' names one objective, not 'vae' and 'gan'",
+        ),
+        ("{}", "net.yaml:7:14: 'objective' names one objective, not none"),
+        ("{layer: [], minimize: y}", "net.yaml:7:15: the objective has no 'layers'"),
+        ("{minimize: y}", "net.yaml:7:14: the objective has no 'layers'"),
+        ("vae", "net.yaml:7:14: the objective 'vae' trains 'encoder' and 'decoder', and this"),
+        ("{simclr: {projection: [heads]}}", "net.yaml:7:37: there is no block 'heads'"),
         ("{./noisy.yaml: {scales: 1}}", "net.yaml:7:30: the objective './noisy.yaml' has no"),
         ("{./noisy.yaml: {scale: -1}}", "net.yaml:7:37: the parameter 'scale' must be"),
     ],
@@ -462,6 +479,99 @@ def test_wrong_files_of_objectives(
     errors = json.loads(capsys.readouterr().out)
     texts = [f"{e['file']}:{e['line']}:{e['column']}: {e['message']}" for e in errors]
     assert [text[: len(message)] for text in texts] == [message]
+
+
+VAE = """archbuilder: 1
+name: vae
+networks:
+  encoder:
+    inputs: {image: [64]}
+    layers: [{Dense: 4, name: mean}, {Dense: 4, from: image, name: log_variance}]
+    outputs: [mean, log_variance]
+  decoder: {inputs: {code: [4]}, layers: [{Dense: {units: 64, activation: sigmoid}}]}
+data: digits
+training: {objective: vae}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "step"),
+    [
+        ("decoder:", "decodr:", "the objective 'vae' trains 'encoder' and 'decoder', and this", ""),
+        (
+            "log_variance",
+            "deviation",
+            "'encoder' has no output 'log_variance'",
+            "- {formula: encoder.mean + exp(encoder.log_variance / 2) * noise, name: code}",
+        ),
+        (
+            "code: [4]",
+            "code: [4], label: [1]",
+            "decoder needs the inputs code, label; nothing is given for label",
+            "- {decoder: , name: reconstruction}",
+        ),
+    ],
+)
+def test_errors_of_the_library_are_at_its_use(
+    folder: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, message: str, step: str
+):
+    """A network that the library cannot use is one error where the library is named."""
+    assert old in VAE
+    (folder / "net.yaml").write_text(VAE.replace(old, new))
+    assert main(["validate", "net.yaml", "--error-format", "json"]) == 2
+    lines = json.loads(capsys.readouterr().out)
+    (error,) = (line for line in lines if line["severity"] == "error")
+    assert (error["file"], error["line"], error["column"]) == ("net.yaml", 10, 23)
+    assert error["message"].startswith(message)
+    assert step in error["notes"][-1]
+    assert not step or "objectives/vae.yaml:" in error["notes"][-1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("from: [y, head]", "from: [y, heads]"),
+        ("networks: net", "description: net"),
+        ("{losses.MeanSquaredError: ,", "{losses.MeanSquareError: ,"),
+    ],
+)
+def test_errors_in_a_file_name_its_use(
+    folder: Path, capsys: pytest.CaptureFixture[str], old: str, new: str
+):
+    """They stay in the file, and say which blueprint uses it."""
+    assert old in FILE
+    (folder / "noisy.yaml").write_text(FILE.replace(old, new))
+    (folder / "net.yaml").write_text(USER.replace("OBJECTIVE", "./noisy.yaml"))
+    assert main(["validate", "net.yaml"]) == 2
+    errors = capsys.readouterr().err
+    assert f"--> {folder}/noisy.yaml:" in errors
+    assert "= in objective './noisy.yaml', used at net.yaml:7:14" in errors
+
+
+def test_blocks_of_a_blueprint_in_arguments(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """The blocks and parameters of a blueprint may be arguments of an objective in a file."""
+    text = """archbuilder: 1
+name: net
+params: {width: 4}
+inputs: {image: [8, 8]}
+layers: [Flatten, {Dense: 3}]
+blocks: {head: {params: {units: 8}, layers: [{Dense: $units}, ReLU]}}
+data: digits
+training:
+  objective: {simclr: {projection: [head, {head: $width}]}}
+  augment: [{RandomZoom: 0.1}]
+"""
+    (folder / "net.yaml").write_text(text)
+    assert main(["validate", "net.yaml"]) == 0
+    assert "no errors" in capsys.readouterr().out
+
+
+def test_results_without_columns(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """A network that predicts needs a column for each input, which only new data may have."""
+    (folder / "net.yaml").write_text(BLUEPRINT.replace(MINIMIZE, MINIMIZE + "\n    result: second"))
+    assert main(["validate", "net.yaml", "--error-format", "json"]) == 0
+    messages = {(e["line"], e["column"]): e["message"] for e in json.loads(capsys.readouterr().out)}
+    assert "no column of the objective is for its input 'z'" in messages[17, 13]
 
 
 def test_networks_of_another_name(folder: Path, capsys: pytest.CaptureFixture[str]):

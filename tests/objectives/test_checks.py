@@ -66,6 +66,16 @@ def train(total: str) -> int:
             "'total' (losses.MeanSquaredError) compares [3] with [2] for each example",
         ),
         (
+            '{formula: "mean(take(x, other, axis=0))", name: total}',
+            "net.yaml:14:25",
+            "'total.take0' (ops.take) cannot take float32 and float32",
+        ),
+        (
+            "{formula: \"mean(einsum('ab->ac', other))\", name: total}",
+            "net.yaml:14:25",
+            "Keras rejects the step 'total.einsum0' (ops.einsum)",
+        ),
+        (
             "{Normal: [90000, 90000, 90000], name: total}",
             "net.yaml:14:10",
             "'total' (Normal) draws (90000, 90000, 90000) for each example, which needs",
@@ -105,6 +115,8 @@ def test_warnings_and_whole_batches(folder: Path, capfd: pytest.CaptureFixture[s
     text = text.replace(
         "{seen: seen}", "{position: row}\n    memories: {rows: {of: size, length: 99}}"
     )
+    schedule = "{PolynomialDecay: {initial_learning_rate: 1, decay_steps: 50%}}"
+    text = text.replace("{total: 1}", f"{{total: {schedule}}}")
     (folder / "net.yaml").write_text(text)
     assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
     log = capfd.readouterr()
@@ -116,6 +128,9 @@ def test_warnings_and_whole_batches(folder: Path, capfd: pytest.CaptureFixture[s
     assert "warning: the memory 'rows' (net.yaml:18:16) has 99 rows, and the training set" in shown
     (row,) = map(json.loads, (folder / "run" / "history.jsonl").read_text().splitlines())
     assert row["position"] == row["val_position"] == 2
+    assert main(["train", "--resume", "run", "--epochs", "2"]) == 0
+    warning = "the schedule of the objective now spans 2 epochs instead of 1"
+    assert warning in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(

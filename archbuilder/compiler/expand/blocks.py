@@ -30,7 +30,8 @@ from archbuilder.expressions import ShapeLookup
 from archbuilder.language.ast import Block, InputDeclaration, StepCall
 from archbuilder.language.deferred_values import ValueEvaluator, Variables
 from archbuilder.language.modules import BlockCallee
-from archbuilder.yaml.nodes import ScalarNode
+from archbuilder.language.parser.fields import describe_value
+from archbuilder.yaml.nodes import ScalarNode, is_unknown
 
 
 def bind_block_parameters(
@@ -226,11 +227,17 @@ def resolve_block_outputs(
         tree = evaluator.evaluate(output.ref, variables)
         name = tree.value if isinstance(tree, ScalarNode) else None
         if not isinstance(name, str):
+            if tree is not None and not is_unknown(tree):
+                evaluator.diagnostics.error(
+                    "type-mismatch",
+                    f"an output must be the name of a step, not {describe_value(tree)}",
+                    output.ref.span,
+                )
             return ERROR_REFS
         # The only output cannot be left out; `resolve` reports it with the location of the step.
         if scope.is_skipped(name) and len(block.outputs) > 1:
             continue
-        names.append(output.name)
+        names.append(name.rpartition(".")[2] if "$" in output.name else output.name)
         tensors = scope.resolve(name, last_outputs, output.ref.span, evaluator.diagnostics)
         # None marks an error: the other outputs are still checked.
         if tensors.has_error:

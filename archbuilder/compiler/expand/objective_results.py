@@ -8,8 +8,13 @@ from typing import Final
 
 from archbuilder.compiler.expand.network_inputs import resolve_in_network
 from archbuilder.compiler.ir import Graph, Node, TensorRef
-from archbuilder.compiler.objective_ir import NetworkResult, ObjectiveColumn, Probe, needed_nodes
-from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
+from archbuilder.compiler.objective_ir import (
+    NetworkResult,
+    ObjectiveColumn,
+    Probe,
+    needed_nodes,
+)
+from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote, quote_list
 from archbuilder.language.deferred_values import DeferredValue
 from archbuilder.language.keyword_schemas import Schema
 from archbuilder.language.objective_ast import ProbeDeclaration, Reference
@@ -98,8 +103,31 @@ def check_probes(
 
 
 def resolve_result(
-    reference: Reference, graphs: Mapping[str, Graph], diagnostics: Diagnostics
+    reference: Reference,
+    graphs: Mapping[str, Graph],
+    columns: Sequence[ObjectiveColumn],
+    diagnostics: Diagnostics,
 ) -> NetworkResult | None:
-    """Resolve `encoder`, or the output `encoder.features`; report an error and return None."""
+    """Resolve `encoder`, or the output `encoder.features`; report an error and return None.
+
+    The networks include the copies. Warn about inputs without a column, which the data may have
+    nevertheless.
+    """
     resolved = resolve_in_network(reference, "output", graphs, diagnostics)
-    return None if resolved is None else NetworkResult(*resolved)
+    if resolved is None:
+        return None
+    name, output = resolved
+    inputs = [each.network_input for each in columns]
+    # A copy has the inputs of its network.
+    adapted = [each.input for each in inputs if each and graphs[each.network] is graphs[name]]
+    named = [each.name for each in columns]
+    lacking = [each.name for each in graphs[name].inputs if each.name not in (*adapted, *named)]
+    if lacking:
+        diagnostics.warning(
+            "invalid-inputs",
+            f"the network {quote(name)} predicts, and no column of the objective is for its"
+            f" {'inputs' if len(lacking) > 1 else 'input'} {quote_list(lacking)}",
+            reference.span,
+            notes=("'archbuilder predict' then needs data with columns of these names",),
+        )
+    return NetworkResult(name, output)

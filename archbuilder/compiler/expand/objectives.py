@@ -45,6 +45,7 @@ from archbuilder.compiler.objective_ir import (
     needed_nodes,
     networks_by_name,
 )
+from archbuilder.compiler.objective_use import ObjectiveUse
 from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import Block
@@ -72,6 +73,8 @@ class ObjectiveScope:
 
     declared: ObjectiveBlock
     file: FileScope
+    use: ObjectiveUse | None = None
+    """The place that names the file; None for an objective in a blueprint, or in a record."""
 
 
 def expand_objective(
@@ -106,6 +109,7 @@ class _ObjectiveExpansion:
         evaluator: ValueEvaluator,
     ) -> None:
         self._declared = declared = objective.declared
+        self._use = objective.use
         names = [each.name for each in declared.networks]
         self._graphs = networks_by_name(names, graphs)
         self._copies = {
@@ -152,7 +156,8 @@ class _ObjectiveExpansion:
         check_memories(memories, steps.nodes, self._diagnostics)
         result = None
         if declared.result is not None:
-            result = resolve_result(declared.result, self._graphs, self._diagnostics)
+            graphs = {**self._graphs, **self._copies}
+            result = resolve_result(declared.result, graphs, columns, self._diagnostics)
         networks = [*self._graphs, *self._copies]
         check_automatic_logits(steps.nodes, networks, self._diagnostics)
         metric_spans = [(each.name, each.span) for each in metrics]
@@ -183,6 +188,7 @@ class _ObjectiveExpansion:
             result,
             declared.generates,
             declared.span,
+            self._use,
         )
 
     def _metrics(self, scope: Scope) -> list[ObjectiveMetric]:
@@ -206,7 +212,8 @@ class _ObjectiveExpansion:
         self, block: Block, names: Mapping[str, Span], columns: Sequence[str]
     ) -> _Steps:
         """Expand steps that see some names, of which the first column is the first input."""
-        scope = Scope(file=self._file, path="", weight_owner_prefix=None, frame=None, depth=0)
+        frame = None if self._use is None else self._use.frame
+        scope = Scope(file=self._file, path="", weight_owner_prefix=None, frame=frame, depth=0)
         for name, span in names.items():
             scope.symbols[name] = Symbol(TensorRefs((TensorRef(name),)), span)
         check_step_count(block, self._file, self._variables, self._evaluator)

@@ -100,6 +100,11 @@ class ObjectiveConfig(abc.ABC):
         return tuple(optimizers) if len(optimizers) > 1 else ()
 
     @property
+    def schedules(self) -> Mapping[str, Sequence[KerasObject]]:
+        """What may have schedules, by what these are schedules of."""
+        return {"the learning rate": tuple(self.optimizers.values())}
+
+    @property
     def command(self) -> Command:
         """The command that uses the trained networks."""
         return "predict"

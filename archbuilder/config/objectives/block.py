@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from archbuilder.compiler.expand.objectives import OWN_LAYERS
 from archbuilder.compiler.ir import Node
+from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.compiler.objective_ir import NetworkResult, ObjectiveGraph, Update
 from archbuilder.compiler.objective_record import objective_to_dict
+from archbuilder.compiler.objective_use import errors_at_use
 from archbuilder.config.objectives.base import Command, ObjectiveConfig
 from archbuilder.config.optimizers import (
     DEFAULT_OPTIMIZER,
@@ -123,6 +125,16 @@ class BlockObjective(ObjectiveConfig):
         return self.graph.result
 
     @property
+    def schedules(self) -> Mapping[str, Sequence[KerasObject]]:
+        """What may have schedules: optimizers, and the numbers of the objective."""
+        numbers = [term.weight for update in self.graph.updates for term in update.losses]
+        numbers += [each.momentum for each in self.graph.copies]
+        return {
+            "the learning rate": tuple(self.optimizers.values()),
+            "the objective": tuple(each for each in numbers if not isinstance(each, float)),
+        }
+
+    @property
     def command(self) -> Command:
         """The command that uses the trained networks."""
         return "predict" if self.graph.generates is None else "generate"
@@ -140,7 +152,8 @@ class BlockObjective(ObjectiveConfig):
         """Build the networks, and return the task that trains them."""
         from archbuilder.objectives.block import make_block_task
 
-        return make_block_task(context, self)
+        with errors_at_use(self.graph.use):
+            return make_block_task(context, self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -81,14 +81,14 @@ def decode_objective(reader: FieldReader, name: str, entry: MappingEntry) -> Obj
         each.key: each for each in reader.known_entries(tree, OBJECTIVE_KEYS, "the objective")
     }
     values = {key: entry.value for key, entry in entries.items()}
-    if "layers" not in values:
+    if _is_missing("layers", tree, OBJECTIVE_KEYS):
         reader.diagnostics.error("missing-key", "the objective has no 'layers'", span)
     steps = decode_steps(reader, values["layers"]) if "layers" in values else ()
     return ObjectiveBlock(
         block=Block(name, {}, (), steps, None, span),
         networks=_references(reader, values.get("networks"), "'networks'", "a network"),
         columns=_decode_columns(reader, values.get("inputs")),
-        updates=_decode_updates(reader, entries, span),
+        updates=_decode_updates(reader, tree, entries, span),
         metrics=tuple(_decode_metrics(reader, values.get("metrics"))),
         copies=tuple(_decode_copies(reader, values.get("copies"))),
         memories=tuple(_decode_memories(reader, values.get("memories"))),
@@ -99,6 +99,12 @@ def decode_objective(reader: FieldReader, name: str, entry: MappingEntry) -> Obj
         generates=_decode_choice(reader, values.get("generate"), "'generate'", GENERATED_TEXTS),
         span=span,
     )
+
+
+def _is_missing(key: str, tree: MappingNode, keys: Sequence[str]) -> bool:
+    """Return whether a mapping lacks a key; a mistyped one is reported as unknown, not missing."""
+    present = {each.key if each.key in keys else closest_match(each.key, keys) for each in tree}
+    return key not in present
 
 
 def _references(
@@ -155,7 +161,7 @@ def _decode_columns(reader: FieldReader, tree: Tree | None) -> tuple[ColumnDecla
 
 
 def _decode_updates(
-    reader: FieldReader, entries: dict[str, MappingEntry], span: Span
+    reader: FieldReader, tree: MappingNode, entries: dict[str, MappingEntry], span: Span
 ) -> tuple[UpdateDeclaration, ...]:
     minimize, updates = entries.get("minimize"), entries.get("updates")
     if minimize is not None and updates is not None:
@@ -164,7 +170,7 @@ def _decode_updates(
             "'minimize' stands beside 'updates', each of which has its own",
             minimize.key_span,
         )
-    if minimize is None and updates is None:
+    if all(_is_missing(each, tree, OBJECTIVE_KEYS) for each in ("minimize", "updates")):
         reader.diagnostics.error(
             "missing-key",
             "the objective has nothing to minimize",
@@ -183,7 +189,7 @@ def _decode_updates(
         title = f"the update {quoted(entry.key)}"
         mapping = reader.expect_mapping(entry.value, title)
         fields = reader.fields(mapping, UPDATE_KEYS, title)
-        if mapping is not None and "minimize" not in fields:
+        if mapping is not None and _is_missing("minimize", mapping, UPDATE_KEYS):
             reader.diagnostics.error("missing-key", f"{title} has no 'minimize'", entry.key_span)
         declarations.append(
             UpdateDeclaration(
@@ -265,7 +271,8 @@ def _required_fields(
     fields = reader.fields(mapping, keys, title)
     missing = [key for key in keys if key not in fields]
     for key in missing:
-        reader.diagnostics.error("missing-key", f"{title} has no '{key}'", entry.key_span)
+        if _is_missing(key, mapping, keys):
+            reader.diagnostics.error("missing-key", f"{title} has no '{key}'", entry.key_span)
     return None if missing else fields
 
 
@@ -297,7 +304,8 @@ def _decode_sample(reader: FieldReader, entry: MappingEntry | None) -> SampleDec
         return None
     fields = reader.fields(mapping, SAMPLE_KEYS, "'sample'")
     if "layers" not in fields:
-        reader.diagnostics.error("missing-key", "'sample' has no 'layers'", entry.key_span)
+        if _is_missing("layers", mapping, SAMPLE_KEYS):
+            reader.diagnostics.error("missing-key", "'sample' has no 'layers'", entry.key_span)
         return None
     if is_empty(fields["layers"]):
         reader.report_unexpected(fields["layers"], "'layers'", "at least one step")
@@ -323,8 +331,9 @@ def _decode_probes(reader: FieldReader, tree: Tree | None) -> Iterator[ProbeDecl
         fields = {"of": entry.value}
         if isinstance(entry.value, MappingNode):
             fields = reader.fields(entry.value, PROBE_KEYS[method], title)
+            if _is_missing("of", entry.value, PROBE_KEYS[method]):
+                reader.diagnostics.error("missing-key", f"{title} has no 'of'", entry.key_span)
         if "of" not in fields:
-            reader.diagnostics.error("missing-key", f"{title} has no 'of'", entry.key_span)
             continue
         labels = _references(reader, fields.get("label"), "'label'", "a column")
         for features in _reference(reader, fields["of"], title, "a step"):
