@@ -24,6 +24,7 @@ from archbuilder.yaml.nodes import (
     SequenceNode,
     Tree,
     describe_type,
+    is_null,
     is_unknown,
     to_plain,
 )
@@ -269,7 +270,7 @@ class _ArgumentChecker:
         # data as well as objects: a learning rate is a number or a schedule.
         is_plain_value = (
             spec.type.is_optional
-            if _is_null(tree)
+            if is_null(tree)
             else spec.type.schema is not None
             and isinstance(tree, ScalarNode)
             and not isinstance(tree.value, str)
@@ -307,7 +308,7 @@ class _ArgumentChecker:
         if canonical is None:
             self._report_unknown_object(object_kind, name, span)
             return False
-        if arguments is not None and _is_null(arguments):
+        if arguments is not None and is_null(arguments):
             arguments = None
         if object_kind == "activation":
             if arguments is not None:
@@ -350,10 +351,6 @@ class _ArgumentChecker:
             else:
                 suggestion = closest_match(name, keras_registry.names(object_kind))
         self.diagnostics.error(code, message, span, suggestion=suggestion, notes=notes)
-
-
-def _is_null(tree: Tree) -> bool:
-    return isinstance(tree, ScalarNode) and tree.value is None
 
 
 def _is_deferred(tree: Tree) -> bool:

@@ -88,8 +88,7 @@ def open_constant_file(
         try:
             array = open_array(program.directory, str(tree.value), tree.span, program.allow_dirs)
         except BlueprintError as error:
-            for diagnostic in error.diagnostics:
-                diagnostics.add(diagnostic)
+            diagnostics.extend(error.diagnostics)
             continue
         opened.append(replace(argument, array=array))
         name = _dtype_name(None if dtype is None else dtype.value)

@@ -204,12 +204,8 @@ class _DefaultResolver:
             return False
         # This method is recursive; a long chain of defaults would end in a RecursionError.
         if len(self._pending) >= max_depth:
-            diagnostics.error(
-                "limit-exceeded",
-                f"the defaults depend on each other through more than {max_depth} levels",
-                default.span,
-                notes=("raise it with --limit block_depth=N",),
-            )
+            message = f"the defaults depend on each other through more than {max_depth} levels"
+            diagnostics.limit_error("block_depth", message, default.span)
             return False
         self._pending.append(name)
         dependencies = [

@@ -38,7 +38,7 @@ from archbuilder.language.parser.fields import FieldReader
 from archbuilder.language.parser.objectives import decode_objective, split_objective
 from archbuilder.language.parser.steps import decode_block_argument
 from archbuilder.limits import Limits
-from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, Tree
+from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, Tree, is_null
 
 
 def expand_for_networks(
@@ -164,8 +164,8 @@ def _named_objective(entry: MappingEntry) -> _NamedObjective:
         return _NamedObjective(name, None, value.span)
     if isinstance(value, MappingNode) and len(value.entries) == 1:
         (named,) = value.entries
-        empty = isinstance(named.value, ScalarNode) and named.value.value is None
-        return _NamedObjective(named.key, None if empty else named.value, named.key_span)
+        arguments = None if is_null(named.value) else named.value
+        return _NamedObjective(named.key, arguments, named.key_span)
     return _NamedObjective("", None, value.span)
 
 

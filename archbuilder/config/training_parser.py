@@ -22,7 +22,7 @@ from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.language.parser.fields import FieldReader, describe_value
 from archbuilder.language.parser.objectives import OBJECTIVE_KEYS, ONLY_UPDATE
 from archbuilder.limits import Limits
-from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, Tree
+from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, Tree, is_null
 
 
 def parse_training(  # noqa: PLR0913 - the last three have defaults
@@ -204,7 +204,7 @@ def _parse_objective(
         return default, None
     objective_class = OBJECTIVES[name]
     # `{ridge: }` has a null value and means the same as `ridge`.
-    if options is None or (isinstance(options, ScalarNode) and options.value is None):
+    if options is None or is_null(options):
         return objective_class, None
     return objective_class, context.fields.expect_mapping(
         options, f"'{name}'", expected="a mapping of options"

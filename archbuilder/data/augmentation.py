@@ -24,7 +24,13 @@ from archbuilder.data.seeded_layer import (
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 from archbuilder.keras_backend.keras_errors import BuildError
 from archbuilder.plain_data import PlainData
-from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, from_plain, to_plain
+from archbuilder.yaml.nodes import (
+    MappingEntry,
+    MappingNode,
+    from_plain,
+    is_null,
+    to_plain,
+)
 
 ValueRange: TypeAlias = tuple[float, float]
 """The smallest and the largest value of images."""
@@ -242,7 +248,7 @@ def _arguments(config: KerasObject) -> tuple[MappingEntry, ...]:
     value = tree.entries[0].value
     if isinstance(value, MappingNode):
         return value.entries
-    if isinstance(value, ScalarNode) and value.value is None:
+    if is_null(value):
         return ()
     first = next(iter(registry.load().signatures("layer")[config.class_name].arguments))
     return (MappingEntry(first, value, value.span),)

@@ -260,6 +260,15 @@ class Diagnostics:
             )
         )
 
+    def limit_error(self, limit: str, message: str, span: Span | None) -> None:
+        """Add an error about more than a limit allows, which the command line can raise."""
+        self.error("limit-exceeded", message, span, notes=(f"raise it with --limit {limit}=N",))
+
+    def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Add several diagnostics, such as those of a `BlueprintError`."""
+        for diagnostic in diagnostics:
+            self.add(diagnostic)
+
     def warning(
         self,
         code: Code,

@@ -248,8 +248,7 @@ class GraphBuilder:
             graph = replace(wrapped.graph, inputs=(block_input,))
             self._wrapped_graphs[node.name] = GraphBuilder(diagnostics).build(graph)
         except BlueprintError as error:
-            for diagnostic in error.diagnostics:
-                self._diagnostics.add(diagnostic)
+            self._diagnostics.extend(error.diagnostics)
         return self._wrapped_graphs.get(node.name)
 
     def _make_adapter(self, node: Node, signature: Signature) -> BatchAxisAdapter | None:

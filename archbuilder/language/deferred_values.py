@@ -189,12 +189,8 @@ class _ValueEvaluation:
                 self._remaining_items -= count
                 self._charge(count, tree)
                 if self._remaining_items < 0:
-                    self._diagnostics.error(
-                        "limit-exceeded",
-                        f"the value has more than {self._limits.list_items} items",
-                        tree.span,
-                        notes=("raise it with --limit list_items=N",),
-                    )
+                    message = f"the value has more than {self._limits.list_items} items"
+                    self._diagnostics.limit_error("list_items", message, tree.span)
                     return None
             # The result is not scanned for `$` again: a parameter may hold any text.
             return from_plain(result, tree.span)
@@ -217,8 +213,7 @@ class _ValueEvaluation:
         try:
             self._total.charge(item_count)
         except ExpressionValueError as error:
-            note = "raise it with --limit total_operations=N"
-            self._diagnostics.error("limit-exceeded", str(error), tree.span, notes=(note,))
+            self._diagnostics.limit_error("total_operations", str(error), tree.span)
             raise BlueprintError(self._diagnostics) from None
 
 

@@ -65,8 +65,7 @@ class _ProgramLoader:
             tree = reader.parse_yaml(content, name, self._limits)
         except BlueprintError as error:
             # Collect instead of raising: other imports are loaded and checked as well.
-            for diagnostic in error.diagnostics:
-                self._diagnostics.add(diagnostic)
+            self._diagnostics.extend(error.diagnostics)
             document = None
         else:
             document = decode_document(tree, self._limits, self._diagnostics)
@@ -92,8 +91,7 @@ class _ProgramLoader:
                 folder, imported.file, imported.span, self._limits, allow_dirs=self._allow_dirs
             )
         except BlueprintError as error:
-            for diagnostic in error.diagnostics:
-                self._diagnostics.add(diagnostic)
+            self._diagnostics.extend(error.diagnostics)
             return None
         path = file.path
         # Before the cache: a file of the stack has no entry there yet, and would be loaded again.
@@ -116,6 +114,5 @@ class _ProgramLoader:
             name = "import_depth"
         else:
             return self._load_program(file, str(display_folder / imported.file), content)
-        note = f"raise it with --limit {name}=N"
-        self._diagnostics.error("limit-exceeded", message, imported.span, notes=(note,))
+        self._diagnostics.limit_error(name, message, imported.span)
         return None

@@ -70,6 +70,11 @@ def to_plain(tree: Tree) -> PlainData:
     return {entry.key: to_plain(entry.value) for entry in tree.entries}
 
 
+def is_null(tree: Tree) -> bool:
+    """Return whether a value is null, as that of a key with nothing after its colon."""
+    return isinstance(tree, ScalarNode) and tree.value is None
+
+
 def is_unknown(tree: Tree) -> bool:
     """Return whether a value or a part of it is unknown."""
     if isinstance(tree, ScalarNode):

@@ -74,12 +74,8 @@ def _decode_source(
     if len(text) > limits.file_bytes or (
         isinstance(text, str) and len(text.encode("utf-8", "surrogatepass")) > limits.file_bytes
     ):
-        diagnostics.error(
-            "limit-exceeded",
-            f"the file has more than {limits.file_bytes:,} bytes",
-            file_start,
-            notes=("raise it with --limit file_bytes=N",),
-        )
+        message = f"the file has more than {limits.file_bytes:,} bytes"
+        diagnostics.limit_error("file_bytes", message, file_start)
         return None
     if isinstance(text, bytes):
         content = text
@@ -218,12 +214,7 @@ class _TreeBuilder:
         return Span(self._source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
     def _raise_limit(self, limit: str, message: str, event: yaml.Event) -> None:
-        self._diagnostics.error(
-            "limit-exceeded",
-            message,
-            self._span(event),
-            notes=(f"raise it with --limit {limit}=N",),
-        )
+        self._diagnostics.limit_error(limit, message, self._span(event))
         raise BlueprintError(self._diagnostics)
 
     def _check_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:

@@ -254,12 +254,9 @@ class CallExpander:
 
     def _check_depth(self, depth: int, span: Span) -> bool:
         """Check how deep blocks, and lists of steps in parameters, are nested; report it."""
-        if depth <= self._network.evaluator.limits.block_depth:
+        limit = self._network.evaluator.limits.block_depth
+        if depth <= limit:
             return True
-        self._diagnostics.error(
-            "limit-exceeded",
-            f"blocks are nested more than {self._network.evaluator.limits.block_depth} deep",
-            span,
-            notes=("raise it with --limit block_depth=N",),
-        )
+        message = f"blocks are nested more than {limit} deep"
+        self._diagnostics.limit_error("block_depth", message, span)
         return False

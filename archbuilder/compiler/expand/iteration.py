@@ -18,9 +18,7 @@ from archbuilder.yaml.nodes import ScalarNode, SequenceNode
 
 
 def iterations(
-    step: Step,
-    variables: Variables,
-    evaluator: ValueEvaluator,
+    step: Step, variables: Variables, evaluator: ValueEvaluator
 ) -> list[Variables] | UnknownValue | None:
     """Return the variables of each iteration of a step, or unknown; report an error as None.
 
@@ -47,9 +45,7 @@ def iterations(
 
 
 def evaluate_when(
-    item: Step | InputDeclaration,
-    variables: Variables,
-    evaluator: ValueEvaluator,
+    item: Step | InputDeclaration, variables: Variables, evaluator: ValueEvaluator
 ) -> bool | UnknownValue | None:
     """Return whether `when` keeps a step or an input, or unknown; report an error as None."""
     if item.condition is None:
@@ -82,9 +78,7 @@ def check_loop_lengths(lengths: Mapping[str, int], loop: ForLoop, diagnostics: D
 
 
 def _repeat_count(
-    value: DeferredValue,
-    variables: Variables,
-    evaluator: ValueEvaluator,
+    value: DeferredValue, variables: Variables, evaluator: ValueEvaluator
 ) -> int | UnknownValue | None:
     """Evaluate `repeat`, which may be unknown; report a value that is not a count as None.
 
@@ -108,21 +102,18 @@ def _repeat_count(
         return None
     # Checked before a list of that length is built.
     if count > evaluator.limits.expanded_steps:
-        evaluator.diagnostics.error(
-            "limit-exceeded",
+        evaluator.diagnostics.limit_error(
+            "expanded_steps",
             f"'repeat' expands one step to {count:,}, but a blueprint can have"
             f" {evaluator.limits.expanded_steps:,} at most",
             tree.span,
-            notes=("raise it with --limit expanded_steps=N",),
         )
         raise BlueprintError(evaluator.diagnostics)
     return count
 
 
 def _loop_iterations(
-    loop: ForLoop,
-    variables: Variables,
-    evaluator: ValueEvaluator,
+    loop: ForLoop, variables: Variables, evaluator: ValueEvaluator
 ) -> list[Variables] | UnknownValue | None:
     """Return the variables of each iteration of a `for`, or unknown; report an error as None."""
     lists: dict[str, list[PlainData]] = {}

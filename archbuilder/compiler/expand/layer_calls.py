@@ -166,12 +166,8 @@ class LayerCalls:
         self._constant_values += constant_size(arguments)
         limit = self._evaluator.limits.constant_values
         if self._constant_values > limit:
-            self._diagnostics.error(
-                "limit-exceeded",
-                f"the constants of a network have more than {limit:,} values",
-                span,
-                notes=("raise it with --limit constant_values=N",),
-            )
+            message = f"the constants of a network have more than {limit:,} values"
+            self._diagnostics.limit_error("constant_values", message, span)
             raise BlueprintError(self._diagnostics)
 
     def _evaluate_arguments(

@@ -66,9 +66,7 @@ def check_step_count(
     try:
         _StepCounter(silent_evaluator).count_block(block, Environment(file, variables))
     except BlueprintError as error:
-        for diagnostic in error.diagnostics:
-            if diagnostic.code == "limit-exceeded":
-                evaluator.diagnostics.add(diagnostic)
+        evaluator.diagnostics.extend(e for e in error.diagnostics if e.code == "limit-exceeded")
         raise BlueprintError(evaluator.diagnostics) from None
 
 
@@ -83,12 +81,8 @@ def report_too_many_steps(evaluator: ValueEvaluator, span: Span) -> None:
     Raises:
         BlueprintError: always.
     """
-    evaluator.diagnostics.error(
-        "limit-exceeded",
-        f"the blueprint expands to more than {evaluator.limits.expanded_steps:,} steps",
-        span,
-        notes=("raise it with --limit expanded_steps=N",),
-    )
+    message = f"the blueprint expands to more than {evaluator.limits.expanded_steps:,} steps"
+    evaluator.diagnostics.limit_error("expanded_steps", message, span)
     raise BlueprintError(evaluator.diagnostics)
 
 

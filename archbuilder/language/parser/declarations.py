@@ -26,6 +26,7 @@ from archbuilder.yaml.nodes import (
     ScalarNode,
     SequenceNode,
     Tree,
+    is_null,
     to_plain,
 )
 
@@ -63,7 +64,7 @@ def decode_params(reader: FieldReader, tree: Tree | None) -> dict[str, Param]:
         # Also with an invalid name, so that references to it are not reported as unknown.
         if isinstance(entry.value, MappingNode):
             params[entry.key] = _decode_declaration(reader, entry, entry.value)
-        elif isinstance(entry.value, ScalarNode) and entry.value.value is None:
+        elif is_null(entry.value):
             # `filters:` without a value declares a required parameter, not the default null.
             params[entry.key] = Param(entry.key, {}, None, entry.key_span)
         else:
@@ -189,7 +190,7 @@ def decode_variants(reader: FieldReader, tree: Tree | None) -> dict[str, Variant
         if not is_plain_word and not reader.check_name(entry.key, entry.key_span, "a variant"):
             continue
         # A variant without values is valid: it gives the defaults a second name.
-        empty = isinstance(entry.value, ScalarNode) and entry.value.value is None
+        empty = is_null(entry.value)
         values: MappingNode | None = None
         if not empty:
             values = reader.expect_mapping(entry.value, f"the variant {quoted(entry.key)}")

@@ -25,7 +25,14 @@ from archbuilder.language.objective_ast import (
 from archbuilder.language.objective_terms import GENERATED_TEXTS, METRIC_FUNCTIONS
 from archbuilder.language.parser.fields import FieldReader, is_empty, quoted
 from archbuilder.language.parser.steps import decode_steps
-from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
+from archbuilder.yaml.nodes import (
+    MappingEntry,
+    MappingNode,
+    ScalarNode,
+    SequenceNode,
+    Tree,
+    is_null,
+)
 
 OBJECTIVE_KEYS: Final = (
     "description",
@@ -154,7 +161,7 @@ def _decode_columns(reader: FieldReader, tree: Tree | None) -> tuple[ColumnDecla
     columns = []
     for entry in _named_entries(reader, tree, "inputs", "a column"):
         title = f"the column {quoted(entry.key)}"
-        empty = isinstance(entry.value, ScalarNode) and entry.value.value is None
+        empty = is_null(entry.value)
         inputs = () if empty else _references(reader, entry.value, title, "an input of a network")
         columns.append(ColumnDeclaration(entry.key, next(iter(inputs), None), entry.key_span))
     return tuple(columns)

@@ -26,7 +26,14 @@ from archbuilder.language.foreign_keys import key_hint
 from archbuilder.language.formulas import Formula
 from archbuilder.language.parser.fields import FieldReader, is_empty, quoted
 from archbuilder.language.parser.loops import decode_loop, decode_repeat
-from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
+from archbuilder.yaml.nodes import (
+    MappingEntry,
+    MappingNode,
+    ScalarNode,
+    SequenceNode,
+    Tree,
+    is_null,
+)
 
 STEP_MODIFIERS: Final = ("name", "from", "repeat", "for", "when", "else", "call")
 STEP_BODIES: Final = ("layers", "branches", "reuse", "formula")
@@ -174,7 +181,7 @@ def _report_multiple_layers(
         )
     # Its arguments may have errors of their own, which the later stages report.
     if first in calls:
-        is_bare = isinstance(first.value, ScalarNode) and first.value.value is None
+        is_bare = is_null(first.value)
         value = MappingNode(arguments, first.key_span) if arguments and is_bare else first.value
         return _decode_call(reader, first.key, value, first.key_span)
     return ErrorNode()
@@ -199,7 +206,7 @@ def decode_block_argument(reader: FieldReader, tree: Tree, title: str) -> BlockA
 
     One that is not valid is reported and has an `ErrorNode` as its body.
     """
-    if isinstance(tree, ScalarNode) and tree.value is None:
+    if is_null(tree):
         return BlockArgument(None, tree.span)
     if isinstance(tree, SequenceNode):
         return BlockArgument(Sequential(decode_steps(reader, tree)), tree.span)
