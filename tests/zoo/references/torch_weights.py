@@ -68,7 +68,10 @@ def fill(layers: Iterable[nn.Module], weights: Weights) -> None:
     """Give weights to convolutions, dense layers and normalizations of PyTorch, in order."""
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
-            layer.weight = nn.Parameter(weights.take().permute(3, 2, 0, 1))
+            kernel = weights.take().permute(3, 2, 0, 1)
+            # Keras has the channels of a depthwise kernel before their multiplier.
+            is_depthwise = kernel.shape != layer.weight.shape
+            layer.weight = nn.Parameter(kernel.transpose(0, 1) if is_depthwise else kernel)
         elif isinstance(layer, nn.Linear):
             layer.weight = nn.Parameter(weights.take().T)
         elif isinstance(layer, nn.BatchNorm2d | nn.LayerNorm):
