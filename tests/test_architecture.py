@@ -206,7 +206,7 @@ ORDER: Mapping[str, str] = {
         model supervised
         random_draws
         sampler trial_run probes
-        checks
+        checks activation_checks
         block
     """,
     "archbuilder.runs": """

@@ -61,7 +61,7 @@ class _TracedModel:
         self._dtypes = {each.name: each.dtype for each in graph.inputs}
         self._vocab_size = tokenizer.vocab_size
         self._returns_logits = not has_final_activation(
-            graph, model, graph.outputs[0][0], "softmax"
+            graph, model, graph.outputs[0][0], "softmax", before_moves=True
         )
         # `model(...)` in eager mode is slow, and is called once per generated token.
         self._call = tf.function(lambda inputs: model(inputs, training=False), autograph=False)

@@ -29,6 +29,7 @@ from archbuilder.language.objective_operations import (
     WHOLE_BATCH_OPERATIONS,
 )
 from archbuilder.language.objective_terms import GeneratedText
+from archbuilder.objectives.activation_checks import warn_of_activations
 from archbuilder.objectives.checks import (
     check_features,
     check_gradients,
@@ -117,6 +118,7 @@ def make_block_task(context: TrainingContext, config: BlockObjective) -> Trainab
         # Here, not above: an evaluation needs no gradients.
         with context.devices.scope():
             check_gradients(trial, context.log)
+        warn_of_activations(trial, datasets.train, context.log)
         return task.train()
 
     return replace(task, restore=restore, train=train)

@@ -35,7 +35,7 @@ def ends_in_activation(node: Node, network: Network, output: str) -> bool:
     """Return whether an output of a network has the activation whose logits a loss takes."""
     activation = LOSS_TRAITS[node.operation.removeprefix(LOSS_PREFIX)].activation
     return activation is not None and has_final_activation(
-        network.graph, network.model, output, activation
+        network.graph, network.model, output, activation, before_moves=True
     )
 
 

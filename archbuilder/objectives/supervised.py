@@ -10,7 +10,6 @@ from typing import Final
 import keras
 
 from archbuilder.compiler.ir import Graph
-from archbuilder.config.loss_traits import traits_of
 from archbuilder.config.objectives import SupervisedConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmented_batches import BatchAugmenter
@@ -20,7 +19,7 @@ from archbuilder.data.targets import ignored_class
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.keras_backend.instantiate import build_object
 from archbuilder.objectives.detections import detection_metrics
-from archbuilder.objectives.output_activation import has_final_activation
+from archbuilder.objectives.output_activation import activation_warnings
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import (
     AdaptedDatasets,
@@ -115,34 +114,8 @@ def make_network_task(
 def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Iterator[str]:
     """Yield warnings about outputs whose activation does not match their loss."""
     for output, loss in config.loss.items():
-        traits = traits_of(loss)
-        if traits.targets == "label_sequence" and has_final_activation(
-            graph, model, output, "softmax"
-        ):
-            yield (
-                f"the output '{output}' has a softmax activation, but the loss"
-                f" '{loss.class_name}' expects logits; remove the activation"
-            )
-        # Losses without this option, such as MeanSquaredError, take any output.
-        from_logits = getattr(build_object(loss), "from_logits", None)
-        activation = "" if traits.skips_activation else traits.activation
-        if from_logits and activation and has_final_activation(graph, model, output, activation):
-            yield (
-                f"the output '{output}' has a {activation} activation, which the loss"
-                f" '{loss.class_name}' with 'from_logits: true' applies again; remove one of them"
-            )
-        if from_logits is not False:
-            continue
-        if has_final_activation(graph, model, output, "linear"):
-            yield (
-                f"the output '{output}' has no activation, but the loss '{loss.class_name}' expects"
-                f" probabilities; add 'activation: {traits.activation}' to its layer, or"
-                " 'from_logits: true' to the loss"
-            )
-        # A softmax is normalized over its last axis.
-        output_tensor = model.output[output] if isinstance(model.output, dict) else model.output
-        if output_tensor.shape[-1] == 1 and has_final_activation(graph, model, output, "softmax"):
-            yield f"the output '{output}' is a softmax over one value, which is always 1"
+        title = f"the output '{output}'"
+        yield from activation_warnings(title, build_object(loss), graph, model, output)
 
 
 def _make_fit_setup(
