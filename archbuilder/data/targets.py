@@ -166,21 +166,29 @@ def ignored_class(loss: KerasObject | None) -> int | None:
 
 
 def make_label_check(
-    column: Column, output: str, shape: Shape, ignored: int | None = None
+    column: Column,
+    output: str,
+    shape: Shape,
+    ignored: int | None = None,
+    column_shape: tuple[int, ...] | None = None,
 ) -> ValueCheck:
     """Return a check that labels are class indices, or the class that the loss ignores.
+
+    The labels of an example have the shape of the column, or `column_shape` if they are computed
+    from it.
 
     Raises:
         RunError: if the shapes of labels and output do not match.
     """
     if not shape or shape[-1] is None:
         raise RunError(f"the output '{output}' has no last axis with one value per class")
-    label_shape = column.shape
+    column_shape = column.shape if column_shape is None else column_shape
+    label_shape = column_shape
     # Sparse losses of Keras drop an axis of length 1 at the end of the labels.
     if label_shape[-1:] == (1,) and len(label_shape) == len(shape):
         label_shape = label_shape[:-1]
     if not _shape_fits(label_shape, shape[:-1]):
-        is_one_hot = _shape_fits(column.shape, shape)
+        is_one_hot = _shape_fits(column_shape, shape)
         expected = (
             f", as the network gives {list(shape)}: one value per class; use"
             " CategoricalCrossentropy, or integer labels"
@@ -188,7 +196,7 @@ def make_label_check(
             else f", but the network gives {list(shape)}: expected one label per position"
         )
         raise RunError(
-            f"the labels of the output '{output}' have the shape {list(column.shape)} per example"
+            f"the labels of the output '{output}' have the shape {list(column_shape)} per example"
             + expected
         )
     num_classes = shape[-1]

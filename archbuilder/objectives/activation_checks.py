@@ -63,10 +63,10 @@ class _ActivationChecks:
 
     def _range_warnings(self, node: Node) -> Iterator[str]:
         """Yield warnings about a network that sees pixels of two ranges, as a discriminator."""
-        for other in self._graph.nodes:
-            if other.operation != node.operation:
+        for call in self._graph.nodes:
+            if call.operation != node.operation:
                 continue
-            for generated, real in zip(node.input_refs(), other.input_refs(), strict=False):
+            for generated, real in zip(node.input_refs(), call.input_refs(), strict=False):
                 lowest = self._lowest_pixel(real)
                 for activation, bound in _LOWEST.items():
                     if lowest in {*_LOWEST.values()} - {bound} and self._ends_in(

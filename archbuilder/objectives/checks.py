@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from archbuilder.compiler.expand.objectives import OWN_LAYERS
-from archbuilder.compiler.objective_ir import ObjectiveGraph, Update, labels_of, predictions_of
-from archbuilder.data.pipeline import AdaptedDataset
+from archbuilder.compiler.ir import Node, TensorRef
+from archbuilder.compiler.objective_ir import (
+    ObjectiveGraph,
+    Update,
+    labels_of,
+    needed_names,
+    predictions_of,
+)
+from archbuilder.data.columns import Array, RowIndices, ValueCheck
+from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset
 from archbuilder.data.targets import make_label_check
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, quote
 from archbuilder.formatting import plural
@@ -18,7 +29,11 @@ from archbuilder.objectives.model import trained_variables
 from archbuilder.objectives.step_checks import compares_classes
 from archbuilder.objectives.step_context import StepContext, select
 from archbuilder.objectives.trial_run import TrialRun
+from archbuilder.registry.registry import OPERATION_PREFIX
 from archbuilder.trainer.log_format import LogFn
+
+_MAX_CHECKED: Final = 2**20
+"""Number of values of a column from which labels are computed at once, to check them."""
 
 
 def check_gradients(trial: TrialRun, log: LogFn) -> None:
@@ -103,7 +118,7 @@ def _gradient_flags(
 
 
 def with_label_checks(dataset: AdaptedDataset, trial: TrialRun) -> AdaptedDataset:
-    """Return a dataset that checks the columns which a loss compares as class indices.
+    """Return a dataset that checks the columns that are class indices, also in formulas.
 
     Raises:
         RunError: if labels in memory are out of range.
@@ -112,20 +127,48 @@ def with_label_checks(dataset: AdaptedDataset, trial: TrialRun) -> AdaptedDatase
     for node in trial.interpreter.graph.nodes:
         if not compares_classes(node):
             continue
-        labels, predictions = labels_of(node), predictions_of(node)
-        column = columns.get(labels.node)
-        if column is None:
-            continue
-        ignored = node.argument("ignore_class")
-        check = make_label_check(
-            column.column,
-            str(predictions),
-            # The trial has a single value for each axis of unknown size.
-            (*column.column.shape, select(predictions, trial.values)[0].shape[-1]),
-            ignored if isinstance(ignored, int) else None,
-        )
-        columns[labels.node] = replace(column, column=column.column.with_check(check))
+        name = _label_column(labels_of(node), trial)
+        if name in columns:
+            check = _label_check(node, columns[name], name, trial)
+            column = columns[name].column.with_check(check)
+            columns[name] = replace(columns[name], column=column)
     return replace(dataset, inputs=columns)
+
+
+def _label_column(labels: TensorRef, trial: TrialRun) -> str:
+    """Return the column that labels are, or are computed from row by row; empty if none is."""
+    graph = trial.interpreter.graph
+    nodes = graph.nodes_for([labels])
+    needed = needed_names(nodes, [labels.node]) - {each.name for each in nodes}
+    is_computed = all(each.operation.startswith(OPERATION_PREFIX) for each in nodes)
+    has_rows = select(labels, trial.values)[0].shape[:1] == (trial.rows,)
+    return needed.pop() if len(needed) == 1 and is_computed and has_rows else ""
+
+
+def _label_check(node: Node, column: AdaptedColumn, name: str, trial: TrialRun) -> ValueCheck:
+    """Return a check of the values of a column from which the labels of a loss are computed."""
+    labels, predictions = labels_of(node), predictions_of(node)
+    nodes = trial.interpreter.graph.nodes_for([labels])
+    # The trial has a single value for each axis of unknown size.
+    shape = tuple(select(labels, trial.values)[0].shape[1:]) if nodes else column.column.shape
+    ignored = node.argument("ignore_class")
+    check = make_label_check(
+        column.column,
+        str(predictions),
+        (*shape, select(predictions, trial.values)[0].shape[-1]),
+        ignored if isinstance(ignored, int) else None,
+        shape,
+    )
+
+    def check_computed(values: Array, rows: RowIndices) -> None:
+        size = max(1, _MAX_CHECKED // max(math.prod(values.shape[1:]), 1))
+        for start in range(0, len(values), size):
+            tensors = {name: (column.adapter(tf.constant(values[start : start + size])),)}
+            context = StepContext(training=False, on_replica=False)
+            computed = trial.interpreter.run(nodes, tensors, context)
+            check(np.asarray(select(labels, computed)[0]), rows[start : start + size])
+
+    return check_computed if nodes else check
 
 
 def warn_of_long_memories(objective: ObjectiveGraph, dataset: AdaptedDataset, log: LogFn) -> None:

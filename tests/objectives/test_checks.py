@@ -92,10 +92,14 @@ def test_wrong_objectives_are_located(
     assert f"--> {location}\n" in errors
 
 
-def test_labels_are_in_range(capfd: pytest.CaptureFixture[str]):
-    """A label that is not a class of the network is reported with its example."""
+@pytest.mark.parametrize(
+    ("step", "labels"),
+    [("", "label"), ('{formula: "maximum(label, 0)", name: class}\n      - ', "class")],
+)
+def test_labels_are_in_range(capfd: pytest.CaptureFixture[str], step: str, labels: str):
+    """A label that is not a class is reported with its example, also behind a formula."""
     loss = "losses.SparseCategoricalCrossentropy: {from_logits: true}"
-    assert train(f"{{{loss}, from: [label, other], name: total}}") == 1
+    assert train(f"{step}{{{loss}, from: [{labels}, other], name: total}}") == 1
     errors = capfd.readouterr().err
     assert "the labels of the output 'other' range from 0 to 2, but the network has 2" in errors
     assert "the first invalid one is in example 3" in errors
