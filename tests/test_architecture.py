@@ -109,7 +109,7 @@ ORDER: Mapping[str, str] = {
         features
         feature_conflicts
         feature_parser
-        arrays audio images tables texts
+        arrays audio clips images tables texts
     """,
     "archbuilder.data": """
         batch_share rounding
@@ -141,7 +141,7 @@ ORDER: Mapping[str, str] = {
         audio_files batch_reader coordinates file_labels image_files
         audio_directory image_targets parquet_file
         image_directory parquet_values video_files
-        table_files
+        table_files video_directory
         tabular
         csv jsonl parquet tfrecord
         tfds
@@ -272,6 +272,7 @@ DEFERRED = {
     ("archbuilder.config.objectives.supervised", "archbuilder.objectives"),
     ("archbuilder.config.sources.arrays", "archbuilder.data"),
     ("archbuilder.config.sources.audio", "archbuilder.data"),
+    ("archbuilder.config.sources.clips", "archbuilder.data"),
     ("archbuilder.config.sources.images", "archbuilder.data"),
     ("archbuilder.config.sources.tables", "archbuilder.data"),
     ("archbuilder.config.sources.texts", "archbuilder.data"),

@@ -27,6 +27,7 @@ from archbuilder.config.sources import (
     Text,
     TextFiles,
     Tfds,
+    Videos,
 )
 from archbuilder.config.sources.tables import check_keeps_features
 from archbuilder.diagnostics.errors import UsageError, closest_match, quote
@@ -44,11 +45,12 @@ _SOURCES_BY_SUFFIX: Final[Mapping[str, Callable[[DataPath], DataSource]]] = {
     for suffix in source.suffixes
 }
 _FILES_IN_DIRECTORIES: Final[
-    Mapping[type[Images | TextFiles | Audio], tuple[str, tuple[str, ...]]]
+    Mapping[type[Images | TextFiles | Audio | Videos], tuple[str, tuple[str, ...]]]
 ] = {
     Images: ("images", IMAGE_SUFFIXES),
     TextFiles: ("texts", TEXT_SUFFIXES),
     Audio: ("recordings", AUDIO_SUFFIXES),
+    Videos: ("videos", IMAGE_SUFFIXES),
 }
 """The files that sources of directories read, and their suffixes."""
 _GLOB_CHARS: Final = frozenset("*?[")
@@ -178,8 +180,10 @@ def _with_directories_of(template: Images, directory: Path) -> Images:
     return dataclasses.replace(template, directory=below(template.directory), targets=targets)
 
 
-def _from_directory(directory: Path, source_class: type[Images | TextFiles | Audio]) -> DataConfig:
-    """Return the files of MNIST in a directory, or its images, texts or recordings."""
+def _from_directory(
+    directory: Path, source_class: type[Images | TextFiles | Audio | Videos]
+) -> DataConfig:
+    """Return the files of MNIST in a directory, or its images, texts, recordings or videos."""
     if any(_find_file(directory, name) for name in _IDX_NAMES[0]):
         return _from_idx_directory(directory)
     try:

@@ -21,8 +21,9 @@ from archbuilder.config.sources import (
     DataSource,
     ImageConfig,
     InferenceSource,
-    TableVideo,
     TextFiles,
+    VideoConfig,
+    Videos,
 )
 from archbuilder.config.sources.tables import check_keeps_features
 from archbuilder.data.columns import Array, ArrayColumn, image_size
@@ -34,6 +35,7 @@ from archbuilder.data.sources.class_directories import (
     IMAGE,
     RECORDING,
     TEXT,
+    VIDEO,
     FileKind,
     PathParts,
     list_all_files,
@@ -43,6 +45,7 @@ from archbuilder.data.sources.example_files import ExampleFile, ExampleFiles
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, read_image_file
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.text_directory import read_texts
+from archbuilder.data.sources.video_directory import find_videos, make_video_feature
 from archbuilder.data.windows import make_windows
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
@@ -91,23 +94,28 @@ def read_inputs(
     kind = TEXT if isinstance(training_source, TextFiles) else IMAGE
     if isinstance(config, AudioConfig):
         kind = RECORDING
+    elif isinstance(training_source, Videos):
+        kind = VIDEO
     files = [file for path in paths for file in _expand_path(path, kind, log)]
     has_duplicates = len({file.key for file in files}) < len(files)
     names = {file: str(file.path) if has_duplicates else file.key for file in files}
-    examples = [file for file in files if kind.includes(file.path.name)]
-    if examples and isinstance(config, TableVideo):
+    examples = [file for file in files if file.is_example(kind)]
+    if examples and isinstance(config, VideoConfig) and kind is not VIDEO:
         name = quote(str(examples[0].path), 200)
         raise UsageError(f"the network takes videos, which a table names, not {name}")
     image_config = config if isinstance(config, ImageConfig) else None
     make_decoder = _decoder_factory(training_source, image_config, graph, schema)
     divide_by = image_config.divide_by if image_config else training_source.image_divisor
     # Consecutive files of a kind, so that predictions come in the order of the files.
-    for are_examples, group in groupby(files, lambda file: kind.includes(file.path.name)):
+    for are_examples, group in groupby(files, lambda file: file.is_example(kind)):
         if are_examples and isinstance(training_source, TextFiles):
             yield _group_texts([*group], training_source, schema, names)
             continue
         if are_examples and isinstance(config, AudioConfig):
             yield _group_recordings([*group], config, names)
+            continue
+        if are_examples and isinstance(config, VideoConfig):
+            yield _group_videos([*group], config, schema, names)
             continue
         if are_examples:
             yield from _group_images(group, make_decoder, divide_by, names, log)
@@ -136,6 +144,11 @@ class _InputFile:
         """Path below the directory, or file name."""
         return "/".join(self.parts) or self.path.name
 
+    def is_example(self, kind: FileKind) -> bool:
+        """Return whether it is one of the given kind, and not a file of several examples."""
+        is_directory = kind is VIDEO and path_status.is_dir(self.path)
+        return is_directory or kind.includes(self.path.name)
+
 
 def _expand_path(path: Path, kind: FileKind, log: Callable[[str], None]) -> list[_InputFile]:
     """Return a file, or all files of a kind below a directory in alphabetical order."""
@@ -149,6 +162,9 @@ def _expand_path(path: Path, kind: FileKind, log: Callable[[str], None]) -> list
             )
         for note in listing.notes:
             log(f"{listing.name}: {note}")
+        if kind is VIDEO:
+            videos = find_videos(listing.files, DataFileOpener(), least_depth=0)
+            return [_InputFile(each.directory, each.parts) for each in videos]
         return [_InputFile(directory, parts) for directory, parts in listing.files]
     check_exists(path)
     return [_InputFile(source)]
@@ -226,17 +242,34 @@ def _group_recordings(
     files: Sequence[_InputFile], config: AudioConfig, names: Mapping[_InputFile, str]
 ) -> InputGroup:
     """Return recordings as one group, which are decoded batch by batch."""
-    example_files = ExampleFiles(
+    name = plural(len(files), "recording")
+    feature = Feature(audio_column(name, _example_files(files), config, DataFileOpener()))
+    dataset = SourceDataset(name, {UNNAMED: feature}, {}).with_value_checks()
+    return InputGroup([names[file] for file in files], dataset)
+
+
+def _group_videos(
+    files: Sequence[_InputFile],
+    config: VideoConfig,
+    schema: DatasetSchema,
+    names: Mapping[_InputFile, str],
+) -> InputGroup:
+    """Return videos as one group, which are decoded batch by batch."""
+    name = plural(len(files), "video")
+    videos = _example_files(files)
+    feature, _ = make_video_feature(name, videos, config, DataFileOpener(), schema)
+    dataset = SourceDataset(name, {UNNAMED: feature}, {}).with_value_checks()
+    return InputGroup([names[file] for file in files], dataset)
+
+
+def _example_files(files: Sequence[_InputFile]) -> ExampleFiles:
+    return ExampleFiles(
         # A given file is one in its directory.
         ExampleFile(file.source, file.parts)
         if file.parts
         else ExampleFile(DataPath(str(file.path.parent)), (file.path.name,))
         for file in files
     )
-    name = plural(len(files), "recording")
-    feature = Feature(audio_column(name, example_files, config, DataFileOpener()))
-    dataset = SourceDataset(name, {UNNAMED: feature}, {}).with_value_checks()
-    return InputGroup([names[file] for file in files], dataset)
 
 
 def _group_images(

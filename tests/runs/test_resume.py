@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 from helpers.subprocesses import CommandProcess, finish, start
+from PIL import Image
 from safetensors.numpy import load_file
 
 from archbuilder.cli import main
@@ -120,6 +121,74 @@ def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: 
     """Killed many times, in its steps and before the first, a run comes to the same weights."""
     kill_and_go_on(blueprint, tmp_path / "run", kills=kills, of_epoch=30, last=120)
     assert_same(tmp_path / "run", uninterrupted)
+
+
+PICTURES = """
+archbuilder: 1
+name: net
+inputs: {photo: INPUT}
+layers: [Flatten, {Dense: {units: 12, activation: relu}, name: body}, Dropout: 0.2LAYERS]
+outputs: {OUTPUTS}
+data:
+  jsonl:
+    file: table.jsonl
+    inputs: {photo: {column: FILE}}
+    targets: {TARGETS}
+training:
+  LOSSES
+  epochs: 4
+  batch_size: 3
+  seed: 5
+  distribute: none
+  validation_split: 0.25
+  checkpoint_every_seconds: 0
+"""
+BOXES = {
+    "INPUT": "[8, 8, 3]",
+    "LAYERS": ", Dense: 12, {Reshape: [3, 4], name: boxes}, {Dense: 6, from: body},"
+    " Reshape: [3, 2], {Softmax: , name: kinds}",
+    "OUTPUTS": "boxes: boxes, kinds: kinds",
+    "FILE": "file, image: true",
+    "TARGETS": "boxes: {column: boxes, length: 3, relative_to: photo, coordinates: xywh},"
+    " kinds: {column: kinds, labels_of: boxes}",
+    "LOSSES": """loss:
+    boxes: {CIoU: xywh}
+    kinds: {SparseCategoricalCrossentropy: {ignore_class: -1}}
+  metrics: {boxes: [{MeanAveragePrecision: {classes: kinds, bounding_box_format: xywh}}]}
+  augment: [RandomFlip, {RandomTranslation: {height_factor: 0.3, width_factor: 0.3}}]""",
+}
+VIDEOS = {
+    "INPUT": "[3, 8, 8, 3]",
+    "LAYERS": ", {Dense: {units: 2, activation: softmax}, name: kind}",
+    "OUTPUTS": "kind: kind",
+    "FILE": "clip, video: {frames: 3}",
+    "TARGETS": "kind: kind",
+    "LOSSES": "loss: SparseCategoricalCrossentropy",
+}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("parts", [BOXES, VIDEOS], ids=["boxes", "videos"])
+def test_kill_with_boxes_and_videos(tmp_path: Path, parts: dict[str, str]):
+    """Files that are read on demand, and boxes that move, come in the order of the steps."""
+    random = np.random.default_rng(0)
+    lines = []
+    for number in range(24):
+        frames = random.integers(0, 256, (4, 10, 12, 3), np.uint8)
+        (tmp_path / f"clip{number}").mkdir()
+        for frame, pixels in enumerate(frames):
+            Image.fromarray(pixels).save(tmp_path / f"clip{number}/{frame}.png")
+        boxes = [[*random.integers(0, 6, 2).tolist(), 4, 3] for _ in range(number % 4)]
+        row = {"file": f"clip{number}/0.png", "clip": f"clip{number}", "kind": "ab"[number % 2]}
+        lines.append(json.dumps({**row, "boxes": boxes, "kinds": [*"abb"][: len(boxes)]}))
+    (tmp_path / "table.jsonl").write_text("\n".join(lines))
+    text = PICTURES
+    for name, value in parts.items():
+        text = text.replace(name, value)
+    (tmp_path / "net.yaml").write_text(text)
+    assert finish("train", tmp_path / "net.yaml", "--run-dir", tmp_path / "single") == 0
+    kill_and_go_on(tmp_path / "net.yaml", tmp_path / "run", kills=4, of_epoch=6, last=20)
+    assert_same(tmp_path / "run", tmp_path / "single")
 
 
 SCHEDULE = "{CosineDecay: {initial_learning_rate: 0.01, decay_steps: 180}}"

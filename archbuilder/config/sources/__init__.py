@@ -26,6 +26,7 @@ from archbuilder.config.sources.base import (
     InferenceSource,
     OnError,
 )
+from archbuilder.config.sources.clips import VIDEO_SOURCES, Videos
 from archbuilder.config.sources.features import (
     CoordinateKind,
     FeatureConfig,
@@ -54,7 +55,7 @@ from archbuilder.config.sources.tables import (
 )
 from archbuilder.config.sources.texts import TEXT_SOURCES, TEXT_SUFFIXES, Pairs, Text, TextFiles
 from archbuilder.config.sources.tokenizers import TokenizerConfig, TokenizerType
-from archbuilder.config.sources.videos import TableVideo
+from archbuilder.config.sources.videos import TableVideo, VideoConfig
 from archbuilder.config.sources.windows import WindowConfig
 
 __all__ = [
@@ -101,12 +102,21 @@ __all__ = [
     "Tfrecord",
     "TokenizerConfig",
     "TokenizerType",
+    "VideoConfig",
+    "Videos",
     "WindowConfig",
 ]
 
 SOURCES: Final[Mapping[str, type[DataSource]]] = {
     source.key: source
-    for source in (*ARRAY_SOURCES, *IMAGE_SOURCES, *AUDIO_SOURCES, *TABLE_SOURCES, *TEXT_SOURCES)
+    for source in (
+        *ARRAY_SOURCES,
+        *IMAGE_SOURCES,
+        *VIDEO_SOURCES,
+        *AUDIO_SOURCES,
+        *TABLE_SOURCES,
+        *TEXT_SOURCES,
+    )
 }
 """The sources by name."""
 DATA_SUFFIXES: Final = tuple(suffix for source in SOURCES.values() for suffix in source.suffixes)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 from archbuilder.config.settings import mapping_type, setting
 from archbuilder.config.sources.pixels import ImageConfig
 from archbuilder.config.sources.sounds import AudioConfig
-from archbuilder.config.sources.videos import TableVideo
+from archbuilder.config.sources.videos import VideoConfig
 from archbuilder.config.sources.windows import WindowConfig
 from archbuilder.config.value_types import (
     SectionContext,
@@ -90,7 +90,7 @@ ArrayNames: TypeAlias = str | Mapping[str, str]
 DataPaths: TypeAlias = DataPath | Mapping[str, DataPath]
 """The file for a single input (or output), or files by input (or output)."""
 OnError: TypeAlias = Literal["stop", "skip"]
-FileConfig: TypeAlias = ImageConfig | AudioConfig | TableVideo
+FileConfig: TypeAlias = ImageConfig | AudioConfig | VideoConfig
 """How the files of an input are decoded."""
 
 NAMES: Final = or_by_name(plain_type({"type": "string"}, "name"))

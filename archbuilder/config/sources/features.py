@@ -161,8 +161,8 @@ class FeatureConfig:
     )
     video: TableVideo | None = setting(
         mapping_or_true(TableVideo, "[video settings](#video-in-tables)", TableVideo.find_conflict),
-        "The column has the names of directories with the frames of videos: `true`, or the settings"
-        " of the videos.",
+        "The column has the names of directories with the frames of videos, or of animated images:"
+        " `true`, or the settings of the videos.",
         default=None,
     )
     relative_to: str | None = setting(

@@ -23,13 +23,8 @@ MAX_VIDEO_PIXELS: Final = 2**26
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableVideo:
-    """How the videos that a column of a table names, directories of images, are decoded.
-
-    The frames are the images in the order of the numbers in their names.
-    """
-
-    noun: ClassVar[str] = "video"
+class VideoConfig:
+    """How the frames of videos become examples of one length."""
 
     frames: int = setting(
         integer(1, 65_536),
@@ -53,7 +48,6 @@ class TableVideo:
     divide_by: float | None = setting(
         DIVISOR, "Number that pixels are divided by; by default that of white.", default=None
     )
-    path: str = path_pattern()
 
     @property
     def image(self) -> ImageConfig:
@@ -64,10 +58,24 @@ class TableVideo:
 
     def find_conflict(self) -> str:
         """Return what contradicts itself, as a sentence about keys; empty if nothing does."""
-        conflict = find_path_conflict(self.path)
-        if conflict or self.size is None:
-            return conflict
-        return find_pixel_conflict(self.frames, *self.size)
+        return "" if self.size is None else find_pixel_conflict(self.frames, *self.size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableVideo(VideoConfig):
+    """How the videos that a column of a table names are found and decoded.
+
+    A video is a directory of images, in the order of the numbers in their names, or a file of an
+    animated image.
+    """
+
+    noun: ClassVar[str] = "video"
+
+    path: str = path_pattern()
+
+    def find_conflict(self) -> str:
+        """Return what contradicts itself, as a sentence about keys; empty if nothing does."""
+        return find_path_conflict(self.path) or VideoConfig.find_conflict(self)
 
 
 def find_pixel_conflict(frames: int, height: int, width: int) -> str:

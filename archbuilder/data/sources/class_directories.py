@@ -19,6 +19,7 @@ from archbuilder.config.sources import (
     DataPath,
     Images,
     TextFiles,
+    Videos,
 )
 from archbuilder.data.columns import ArrayColumn, Column
 from archbuilder.data.file_access import DataFileOpener
@@ -72,6 +73,7 @@ class FileKind:
 
 IMAGE: Final = FileKind("image", Images.key, IMAGE_SUFFIXES)
 TEXT: Final = FileKind("text", TextFiles.key, TEXT_SUFFIXES)
+VIDEO: Final = FileKind("video", Videos.key, IMAGE_SUFFIXES)
 RECORDING: Final = FileKind("recording", Audio.key, AUDIO_SUFFIXES)
 
 

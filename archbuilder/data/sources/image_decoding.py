@@ -262,6 +262,24 @@ def load_pixels(image: Image.Image, name: str) -> None:
         image.load()
 
 
+def seek_frame(image: Image.Image, index: int, name: str) -> bool:
+    """Decode a frame of an animated image, and return whether there is one.
+
+    Raises:
+        RunError: if it is damaged.
+    """
+    with parser_errors(_ERRORS, f"{name} is damaged"):
+        try:
+            image.seek(index)
+        except EOFError:
+            # Other formats than GIF declare the number of frames.
+            if index < getattr(image, "n_frames", 0):
+                raise RunError(f"{name} is missing: the file is truncated") from None
+            return False
+        image.load()
+    return True
+
+
 def turn_upright(pixels: Image.Image, image: Image.Image) -> Image.Image:
     """Return pixels as viewers show them, by the orientation in the EXIF data of `image`."""
     # Pillow itself turns images upright for TIFF only.

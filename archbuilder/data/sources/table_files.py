@@ -173,7 +173,8 @@ class _ColumnFactory:
         """Return the column of images, of which the first decides what is open."""
         opener = self.context.opener
         try:
-            decoder = self._image_decoder(key, files[0], config)
+            content = read_image(files[0], opener)
+            decoder = self._image_decoder(key, content, files[0].name, config)
         except RunError as error:
             raise RunError(f"{describe(0)}: {error}") from None
         is_resizable = config.size is None
@@ -190,8 +191,8 @@ class _ColumnFactory:
         """Return the column of videos, of which the first frame decides what is open."""
         opener = self.context.opener
         try:
-            first = list_frames(videos[0], opener, config)[0]
-            decoder = self._image_decoder(key, first, config.image)
+            content, name = next(read_frames(videos[0], opener, config))
+            decoder = self._image_decoder(key, content, name, config.image)
         except RunError as error:
             raise RunError(f"{describe(0)}: {error}") from None
         column = video_column(self.source_name, videos, decoder, opener, config, describe)
@@ -211,9 +212,10 @@ class _ColumnFactory:
             feature = decoder.to_feature(column, config.divide_by)
         return FileColumn(feature, note, decoder.spec)
 
-    def _image_decoder(self, key: str, first: ExampleFile, config: ImageConfig) -> PixelDecoder:
-        content = read_image(first, self.context.opener)
+    def _image_decoder(
+        self, key: str, content: bytes, name: str, config: ImageConfig
+    ) -> PixelDecoder:
         fitted = self.context.fitted.schema.images.get(key) if self.context.fitted else None
         if key in self.roles.target_features or config.pixels == "classes":
-            return make_target_decoder(config, content, first.name, fitted)
-        return ImageDecoder.from_first(decode_image(content, first.name), config, fitted)
+            return make_target_decoder(config, content, name, fitted)
+        return ImageDecoder.from_first(decode_image(content, name), config, fitted)
