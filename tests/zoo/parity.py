@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Final, TypeAlias
 
 import keras
@@ -118,6 +119,7 @@ class Application(Comparison):
     """A comparison with a model of `keras.applications`, whose weights stand in the same order."""
 
     model: str = field(kw_only=True)
+    module: ModuleType = keras.applications
     options: Params = field(default_factory=dict)
     scaling_layer: str = ""
     """The class of the last layer that only scales pixels, and is not part of the comparison."""
@@ -129,7 +131,7 @@ class Application(Comparison):
 
     def theirs(self, ours: keras.Model) -> keras.Model:
         """The network of Keras for inputs and classes as ours has them, with random weights."""
-        make = getattr(keras.applications, self.model)
+        make = getattr(self.module, self.model)
         theirs = make(
             weights=None,
             input_shape=ours.input_shape[1:],

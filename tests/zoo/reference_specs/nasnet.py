@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from typing import Final
 
+from keras.src.applications import nasnet
 from zoo.parity import Application, Family
 
+_SMALL: Final = {"image_size": 32, "classes": 5, "repeats": 1, "width": 4, "stem": 4}
+
 FAMILY: Final = Family(
-    form={"image_size": 32, "classes": 5, "repeats": 1, "width": 4, "stem": 4},
+    form=_SMALL,
     reference="`keras.applications`",
-    small={},
+    small={
+        "one normal cell a stage": Application(
+            "nasnet",
+            {**_SMALL, "skip_reduction": True},
+            module=nasnet,
+            model="NASNet",
+            options={
+                "penultimate_filters": 24 * _SMALL["width"],
+                "num_blocks": _SMALL["repeats"],
+                "stem_block_filters": _SMALL["stem"],
+                "skip_reduction": True,
+            },
+        )
+    },
     full={
         "75 pixels": Application(
             "nasnet:mobile", {"image_size": 75, "classes": 10}, model="NASNetMobile"
