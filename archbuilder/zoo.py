@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from archbuilder.diagnostics.errors import UsageError, closest_match, quote
+from archbuilder.diagnostics.errors import UsageError, did_you_mean, quote
 from archbuilder.files import path_status
 
 _PACKAGE: Final = Path(__file__).resolve().parent
@@ -116,8 +116,7 @@ def path(name: str) -> Path:
     """
     files = {**_files(), **_examples()}
     if name not in files:
-        near = closest_match(name, files)
-        hint = f"did you mean '{near}'?" if near else "'archbuilder list' shows the blueprints"
+        hint = did_you_mean(name, files, "'archbuilder list' shows the blueprints")
         raise UsageError(f"the library has no blueprint {quote(name)}; {hint}")
     return files[name]
 

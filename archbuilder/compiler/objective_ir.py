@@ -227,6 +227,8 @@ class ObjectiveGraph:
             positioned = [*enumerate(self.columns)]
             named = [each for each in positioned if each[1].name == name]
             adapted = [each for each in positioned if each[1].network_input == network_input]
+            # What a step computes in training, as the noise of a decoder, is read from the data
+            # when the network is used alone.
             added = len(self.columns), ObjectiveColumn(name, None, self.span)
             columns.append(next(iter((*adapted, *named)), added))
         return tuple(columns)
@@ -270,6 +272,7 @@ def needed_nodes(nodes: Sequence[Node], names: Iterable[str]) -> tuple[Node, ...
 def needed_names(nodes: Sequence[Node], names: Iterable[str]) -> set[str]:
     """Return some names, and those of the nodes, columns and memories that they depend on."""
     needed = {*names}
+    # Nodes are in topological order: in reverse, whatever needs a node comes before it.
     for node in reversed(nodes):
         if node.name in needed:
             needed.update(each.node for each in node.input_refs())

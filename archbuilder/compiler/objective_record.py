@@ -96,6 +96,7 @@ def _number(number: ScheduledNumber) -> PlainData:
 
 
 def _step(node: Node) -> PlainData:
+    # The writer of YAML doubles each `$`, that of JSON does not.
     return _escape(step_to_dict(node, ArrayFile.recorded_path))
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from archbuilder import zoo
 from archbuilder.compiler.semantic_check import check_program
-from archbuilder.diagnostics.errors import Diagnostics, UsageError, closest_match, quote
+from archbuilder.diagnostics.errors import Diagnostics, UsageError, did_you_mean, quote
 from archbuilder.files import path_status
 from archbuilder.files.blueprint_files import YAML_SUFFIXES
 from archbuilder.files.sandbox import SandboxPath
@@ -76,10 +76,8 @@ def find_objective(argument: str, limits: Limits) -> ObjectiveFile | None:
         name = argument.removeprefix(DIRECTORY)
         path = zoo.find_objective(name)
         if path is None and name != argument:
-            near = closest_match(name, zoo.objective_names())
-            hint = (
-                f"did you mean '{near}'?" if near else "'archbuilder list --objectives' lists them"
-            )
+            otherwise = "'archbuilder list --objectives' lists them"
+            hint = did_you_mean(name, zoo.objective_names(), otherwise)
             raise UsageError(f"the library has no objective {quote(name)}; {hint}")
     if path is None:
         return None

@@ -339,6 +339,12 @@ def closest_match(word: str, candidates: Iterable[str]) -> str | None:
     return by_normalized[matches[0]] if matches else None
 
 
+def did_you_mean(word: str, candidates: Iterable[str], otherwise: str = "") -> str:
+    """Return the question whether a mistyped `word` is the closest match, or else another hint."""
+    match = closest_match(word, candidates)
+    return f"did you mean {quote(match)}?" if match is not None else otherwise
+
+
 def quote(value: object, max_length: int = 60) -> str:
     """Return the repr of `value`, escaped for terminals and logs, and truncated."""
     text = escaped_repr(value)

@@ -10,7 +10,7 @@ from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.objective_ir import NetworkResult, ObjectiveColumn, networks_by_name
 from archbuilder.config.loss_traits import is_own_loss
 from archbuilder.config.objectives import BlockObjective, ObjectiveConfig, TargetSpec
-from archbuilder.diagnostics.errors import UsageError, closest_match, quote, quote_list
+from archbuilder.diagnostics.errors import UsageError, did_you_mean, quote, quote_list
 
 
 def predicting_graphs(
@@ -57,9 +57,8 @@ def choose_network(
 
 def _check_name(name: str, names: Sequence[str], message: str) -> None:
     if name not in names:
-        match = closest_match(name, names)
-        hint = f"; did you mean {quote(match)}?" if match else f"; it has {quote_list(names)}"
-        raise UsageError(message + hint)
+        hint = did_you_mean(name, names, f"it has {quote_list(names)}")
+        raise UsageError(f"{message}; {hint}")
 
 
 def select_outputs(

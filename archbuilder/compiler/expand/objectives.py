@@ -171,6 +171,7 @@ class _ObjectiveExpansion:
         others += [] if sample is None else [node.operation for node in sample.nodes]
         warn_of_untrained_networks(self._graphs, steps.nodes, losses, others, self._diagnostics)
         outputs = [*losses, *(each.value for each in metrics), *(each.features for each in probes)]
+        # Before dead nodes are found: the rows of a memory that nothing reads are dead as well.
         memories = read_memories(memories, steps.nodes, outputs, self._diagnostics)
         outputs += [each.value for each in memories]
         return ObjectiveGraph(
@@ -282,6 +283,8 @@ class _ObjectiveExpansion:
     def _columns(self) -> list[ObjectiveColumn]:
         """Return the columns: those declared, or else the inputs of the networks."""
         if self._declared.columns is None:
+            # Reversed twice: of inputs with one name, that of the first network adapts the column,
+            # and the columns keep the order of the networks.
             inputs = {
                 each.name: (NetworkInput(name, each.name), each.span)
                 for name, graph in reversed([*self._graphs.items()])
@@ -343,6 +346,7 @@ class _ObjectiveExpansion:
             optimizer = None
             if update.optimizer is not None:
                 optimizer = self._evaluator.evaluate(update.optimizer, self._variables)
+            # An update without `networks` trains all that its losses depend on.
             reached = self._reached_networks([term.value for term in terms], nodes)
             networks = tuple(reference.name for reference in update.networks)
             for reference in update.networks:

@@ -126,7 +126,8 @@ class _StepCounter:
         total = 0
         for step in steps:
             variables = environment.variables
-            names = sorted(self._variables_of_step(step))
+            # The set of a step is cached, so that its order, which is that of the key, stays.
+            names = self._variables_of_step(step)
             values = tuple(self._value_key(variables.get(name)) for name in names)
             key = (id(step), id(environment.file), *values)
             if key not in self._counts:

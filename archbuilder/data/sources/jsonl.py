@@ -24,7 +24,7 @@ from archbuilder.data.sources.table_files import TableFiles
 from archbuilder.data.sources.tabular import make_dataset
 from archbuilder.data.sources.text_writer import parse_text
 from archbuilder.data.text.line_reader import iter_json_objects
-from archbuilder.diagnostics.errors import RunError, closest_match, quote, quote_list
+from archbuilder.diagnostics.errors import RunError, did_you_mean, quote, quote_list
 
 
 def load_jsonl(source: Jsonl, context: LoadContext) -> SourceDataset:
@@ -203,8 +203,7 @@ class _FieldParser:
 
 def _missing_field_error(field: str, names: Sequence[str], file_name: str) -> RunError:
     """Return the error for a field that no line has; `names` are the fields of the first line."""
-    suggestion = closest_match(field, names)
-    hint = f"did you mean {quote(suggestion)}?" if suggestion else f"it has {quote_list(names)}"
+    hint = did_you_mean(field, names, f"it has {quote_list(names)}")
     return RunError(
         f"no line of {file_name} has the field {quote(field)}, in which null stands for a missing"
         f" value; {hint}"

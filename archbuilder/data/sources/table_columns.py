@@ -12,7 +12,7 @@ from archbuilder.config.sources.feature_parser import resolve_targets
 from archbuilder.config.sources.features import features_of
 from archbuilder.data.sources.load_context import LoadContext
 from archbuilder.data.sources.npy_header import as_mapping
-from archbuilder.diagnostics.errors import RunError, closest_match, quote, quote_list
+from archbuilder.diagnostics.errors import RunError, did_you_mean, quote, quote_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +112,9 @@ class _Header:
             return self.names[key]
         if isinstance(key, str) and key in self.name_set:
             return key
-        suggestion = closest_match(key, self.names) if isinstance(key, str) else None
-        hint = (
-            f"did you mean {quote(suggestion)}?"
-            if suggestion
-            else f"it has {quote_list(self.names)}"
-        )
+        hint = f"it has {quote_list(self.names)}"
+        if isinstance(key, str):
+            hint = did_you_mean(key, self.names, hint)
         raise RunError(f"{self.table} has no column {quote(key)}; {hint}")
 
     def columns(self, columns: InputColumns | int) -> tuple[str, ...]:
