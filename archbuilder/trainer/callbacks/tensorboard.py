@@ -124,7 +124,9 @@ def plot_history(run_dir: RunDir, history: Sequence[EpochLogs]) -> None:
             if points:
                 axes.plot(*zip(*points, strict=True), marker="." if len(history) < 30 else "")
                 axes.lines[-1].set_label(split.replace("_", " "))
-        axes.set(title=name, xlabel="epoch")
+        # Where the title is by default, without the search for a place above the ticks.
+        axes.set_title(name, y=1.0)
+        axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(visible=True, alpha=0.3)
         axes.legend()
