@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -23,33 +22,30 @@ from archbuilder.data.pipeline import AdaptedDataset
 
 SEVERAL = ("supervised",)
 """Those that take several steps at once, which takes replicas long to trace."""
+IN_REPLICAS = ("supervised", "gan", "simclr", "masked")
+IN_WORKERS = ("supervised", "moco", "ridge")
+"""In `make test`, each way to share a batch: uneven parts and common statistics, several updates,
+rows of all replicas, and tokens that are drawn from the batch; rows that are shuffled between
+workers, and batches in turns. The others differ from them in networks and losses."""
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the runs of this module are put."""
-    return tmp_path_factory.mktemp("equal")
+def without(objectives: Sequence[str]) -> tuple[str, ...]:
+    return tuple(each for each in EVERYTHING if each not in objectives)
 
 
-@pytest.fixture(scope="module", params=[2, pytest.param(4, marks=pytest.mark.thorough)])
-def mirrored(
-    folder: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Path:
-    """Every objective trained by so many replicas."""
-    runs = folder / f"mirrored-{request.param}"
+@pytest.fixture(
+    scope="module",
+    params=[IN_WORKERS, pytest.param(without(IN_WORKERS), marks=pytest.mark.thorough)],
+    ids=["workers", "workers and others"],
+)
+def workers(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> dict[str, Path]:
+    """The runs of objectives that two processes have trained."""
+    folder = tmp_path_factory.mktemp("workers")
     files = blueprints(tmp_path_factory)
-    several = SEVERAL if request.param == 2 else EVERYTHING
-    commands = [command(files, each, runs / each, several=each in several) for each in EVERYTHING]
-    in_replicas(request.param, [[*each, "--distribute", "mirrored"] for each in commands])
-    return runs
-
-
-@pytest.fixture(scope="module")
-def workers(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every objective trained by two processes."""
-    runs = folder / "workers"
-    files = blueprints(tmp_path_factory)
-    commands = [command(files, each, runs / each, several=each in SEVERAL) for each in EVERYTHING]
+    runs = {each: folder / each for each in request.param}
+    commands = [command(files, each, run, several=each in SEVERAL) for each, run in runs.items()]
     in_workers(2, commands, partial(record_rows, folder))
     return runs
 
@@ -93,35 +89,56 @@ def assert_same(run: Path, alone: Path) -> None:
     """The same as on one device: weights to 1e-5 of the largest of each array, and numbers."""
     arrays = weights(run)
     for name, array in weights(alone).items():
-        assert np.abs(arrays[name] - array).max() <= 1e-5 * max(np.abs(array).max(), 0.1), name
+        assert np.abs(arrays[name] - array).max() <= 1e-5 * max(np.abs(array).max(), 0.1), (
+            run,
+            name,
+        )
     rows, others = (
         [json.loads(line) for line in (each / "history.jsonl").read_text().splitlines()]
         for each in (run, alone)
     )
     for row, expected_row in zip(rows, others, strict=True):
         for name in expected_row.keys() - {"seconds"}:
-            assert row[name] == pytest.approx(expected_row[name], rel=1e-3), name
+            assert row[name] == pytest.approx(expected_row[name], rel=1e-3), (run, name)
 
 
-@pytest.mark.parametrize("objective", EVERYTHING)
+@pytest.mark.parametrize(
+    ("count", "objectives", "several"),
+    [
+        (2, IN_REPLICAS, SEVERAL),
+        pytest.param(2, without(IN_REPLICAS), (), marks=pytest.mark.thorough),
+        pytest.param(4, tuple(EVERYTHING), tuple(EVERYTHING), marks=pytest.mark.thorough),
+    ],
+    ids=["2", "2 others", "4"],
+)
 def test_replicas_train_the_same_weights(
-    mirrored: Path, tmp_path_factory: pytest.TempPathFactory, objective: str
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    count: int,
+    objectives: tuple[str, ...],
+    several: tuple[str, ...],
 ):
     """Two and four replicas that share each batch come to the weights of one."""
-    assert_same(mirrored / objective, trained_alone(tmp_path_factory, objective))
+    files = blueprints(tmp_path_factory)
+    commands = [
+        command(files, each, tmp_path / each, several=each in several) for each in objectives
+    ]
+    in_replicas(count, [[*each, "--distribute", "mirrored"] for each in commands])
+    for objective in objectives:
+        assert_same(tmp_path / objective, trained_alone(tmp_path_factory, objective))
 
 
-@pytest.mark.parametrize("objective", EVERYTHING)
 def test_workers_train_the_same_weights(
-    workers: Path, tmp_path_factory: pytest.TempPathFactory, objective: str
+    workers: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ):
     """So do two processes."""
-    assert_same(workers / objective, trained_alone(tmp_path_factory, objective))
+    for objective, run in workers.items():
+        assert_same(run, trained_alone(tmp_path_factory, objective))
 
 
-def test_each_worker_reads_its_share(folder: Path, workers: Path):
+def test_each_worker_reads_its_share(workers: dict[str, Path]):
     """Half of the rows of every dataset, and none that the other one reads."""
-    del workers  # it reads the rows
+    folder = next(iter(workers.values())).parent
     rows: list[dict[str, set[int]]] = [defaultdict(set), defaultdict(set)]
     for index, rows_of_worker in enumerate(rows):
         for line in (folder / f"rows-{index}").read_text().splitlines():
@@ -131,26 +148,9 @@ def test_each_worker_reads_its_share(folder: Path, workers: Path):
             if inputs != ["text"]:
                 rows_of_worker[dataset] |= {*numbers}
     assert rows[0].keys() == rows[1].keys()
-    assert len(rows[0]) >= 2 * len(EVERYTHING) - 2
+    assert len(rows[0]) >= 2 * len(workers.keys() - {"masked"})
     for dataset, first in rows[0].items():
         second = rows[1][dataset]
         assert not first & second
         # Workers take batches of `ridge` in turns, rather than parts of each.
         assert abs(len(first) - len(second)) <= max(BATCH["ridge"], 0.1 * len(second)), dataset
-
-
-def test_workers_option(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-):
-    """`--workers` starts the processes, and the first of them says who it is."""
-    monkeypatch.delenv("TF_CONFIG", raising=False)
-    arguments = command(blueprints(tmp_path_factory), "supervised", tmp_path / "run")
-    done = subprocess.run(
-        [sys.executable, "-m", "archbuilder", *arguments, "--workers", "2"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "worker 1 of 2" in done.stdout
-    assert_same(tmp_path / "run", trained_alone(tmp_path_factory, "supervised"))

@@ -129,8 +129,9 @@ def test_killed_worker(
     workers = psutil.Process(process.pid).children()
     last = next(each for each in workers if '"index": 1' in each.environ()["TF_CONFIG"])
     last.send_signal(signal.SIGKILL)
-    _, errors = process.communicate(timeout=HUNG)
+    output, errors = process.communicate(timeout=HUNG)
     assert process.returncode not in (0, -signal.SIGKILL)
+    assert "worker 1 of 2" in output
     assert "worker 2 of 2 ended by signal 9" in errors
     assert "Traceback" not in errors
     assert not any(each.is_running() for each in workers)
@@ -171,6 +172,7 @@ def test_ctrl_c_ends_all_workers(
     assert errors.strip() == f"error: interrupted; resume with: archbuilder train --resume {run}"
 
 
+@pytest.mark.thorough  # `test_local_workers.py` has a killed command, and SIGTERM is above
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells of the end of a parent")
 def test_workers_do_not_outlive_the_command(
     blueprint: Path, tmp_path: Path, started: list[subprocess.Popen[str]]
