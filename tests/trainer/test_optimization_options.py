@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.objectives import DROPOUT_OFF, MOCO, STEPWISE, SUPERVISED, write_data
+from helpers.objectives import DROPOUT_OFF, STEPWISE, SUPERVISED, write_data
 from helpers.subprocesses import in_replicas
 from trainer.test_execution import assert_same, rows, trained, weights, with_key
 
@@ -27,6 +27,8 @@ PLAIN = {
     **{name: text for name, text in STEPWISE.items() if name not in ("supervised", "simclr")},
 }
 """The objectives whose batches can be cut in parts, without statistics of a batch."""
+QUEUE = (256, 8)
+"""The shape of the memory of MoCo."""
 BATCH = {"supervised": "90", "gan": "33", "moco": "70", "causal": "26", "masked": "18"}
 
 
@@ -42,16 +44,19 @@ def settings(objective: str) -> list[str]:
     [
         "supervised",
         "gan",
-        "causal",
+        "moco",
         *(
             pytest.param(each, marks=pytest.mark.thorough)
             for each in PLAIN
-            if each not in ("supervised", "gan", "causal")
+            if each not in ("supervised", "gan", "moco")
         ),
     ],
 )
 def test_gradient_accumulation(tmp_path: Path, objective: str):
-    """Gone through in three parts, of unequal sizes at times, a batch gives the same weights."""
+    """Gone through in three parts, of unequal sizes at times, a batch gives the same weights.
+
+    A memory gets the rows of the whole batch, in its order. `test_loss_reduction.py` has masks.
+    """
     write_data(tmp_path)
     # Adam makes much of gradients that are nearly zero, which rounding changes.
     undivided = trained(tmp_path, PLAIN[objective], "whole", *settings(objective))
@@ -62,6 +67,9 @@ def test_gradient_accumulation(tmp_path: Path, objective: str):
         if name.startswith("network") and array.dtype.kind == "f":
             bound = 1e-4 * max(np.abs(array).max(), 0.1)
             assert np.abs(arrays[name] - array).max() <= bound, name
+        elif array.shape == QUEUE:
+            np.testing.assert_allclose(arrays[name], array, atol=1e-4)
+    assert any(array.shape == QUEUE for array in others.values()) == (objective == "moco")
     (row,), (undivided_row,) = rows(parts), rows(undivided)
     assert row["loss" if "loss" in row else "generator_loss"] == pytest.approx(
         undivided_row["loss" if "loss" in undivided_row else "generator_loss"], rel=1e-3
@@ -270,11 +278,10 @@ def test_schedule_free_optimizer_after_resume(tmp_path: Path):
     [
         ("supervised", "mixed_bfloat16"),
         ("gan", "mixed_float16"),
-        ("causal", "mixed_bfloat16"),
         *(
             pytest.param(objective, "mixed_bfloat16", marks=pytest.mark.thorough)
             for objective in STEPWISE
-            if objective not in ("supervised", "causal")
+            if objective != "supervised"
         ),
         pytest.param("supervised", "mixed_float16", marks=pytest.mark.thorough),
     ],
@@ -333,16 +340,3 @@ def test_invalid_optimization_options(
     path.write_text(SUPERVISED.replace(old, new))
     assert main(["train", str(path), "--run-dir", str(tmp_path / "run")]) == 2
     assert message in capfd.readouterr().err
-
-
-def test_moco_queue_with_gradient_accumulation(tmp_path: Path):
-    """The queue holds the keys of the whole batch, in its order."""
-    undivided = trained(tmp_path, MOCO, "whole", "--epochs", "1")
-    parts = trained(
-        tmp_path, with_key(MOCO, "gradient_accumulation_steps: 2"), "parts", "--epochs", "1"
-    )
-    queues = [
-        next(each for each in weights(run).values() if each.shape == (256, 8))
-        for run in (undivided, parts)
-    ]
-    np.testing.assert_allclose(*queues, atol=1e-4)
