@@ -9,9 +9,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from zoo.files import SIMILAR
+
+from archbuilder import zoo
 
 ROOT = Path(__file__).parent.parent
 OLDER = re.search(r"^OLDER_KERAS := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
@@ -23,7 +27,7 @@ SUITES = (
     "tests/keras_backend/test_build.py",
     "tests/weights",
     "tests/test_training.py",
-    "tests/distribution/test_strategy.py::test_workers_option",
+    "tests/distribution/test_workers.py::test_sigterm_ends_all_workers",
 )
 CORE_SUITES = (
     "tests/keras_ext",
@@ -48,13 +52,12 @@ import sys
 import keras
 import pytest
 
-version, names, *suites = sys.argv[1:]
+version, library, names, *suites = sys.argv[1:]
 assert keras.__version__ == version, keras.__version__
 
 import archbuilder
-from archbuilder import zoo
 
-for name in zoo.names():
+for name in library.split():
     for network, analysis in archbuilder.load(name).analyze().items():
         print(name, network, analysis.parameters)
 archbuilder.load("digits_cnn").compile()
@@ -64,16 +67,24 @@ sys.exit(pytest.main(["-q", "-k", names, *plugins, *suites]))
 
 
 @pytest.mark.parametrize(
-    ("version", "names", "suites"),
+    ("version", "library", "names", "suites"),
     [
-        pytest.param(LOWEST, f"{LEFT_OUT} and {REPETITIONS}", CORE_SUITES, id=f"{LOWEST} core"),
+        pytest.param(
+            LOWEST,
+            [each for each in zoo.names() if each not in SIMILAR],
+            f"{LEFT_OUT} and {REPETITIONS}",
+            CORE_SUITES,
+            id=f"{LOWEST} core",
+        ),
         *(
-            pytest.param(each, LEFT_OUT, SUITES, id=each, marks=pytest.mark.thorough)
+            pytest.param(each, zoo.names(), LEFT_OUT, SUITES, id=each, marks=pytest.mark.thorough)
             for each in (LOWEST, *BETWEEN)
         ),
     ],
 )
-def test_suites_with_an_older_keras(version: str, names: str, suites: tuple[str, ...]):
+def test_suites_with_an_older_keras(
+    version: str, library: Sequence[str], names: str, suites: tuple[str, ...]
+):
     """The library keeps its promises; the layers of archbuilder, the builder, and weights pass.
 
     So does training, on one device and in replicas or, with every version, in two processes.
@@ -83,7 +94,7 @@ def test_suites_with_an_older_keras(version: str, names: str, suites: tuple[str,
         pytest.skip(f"Keras {version} is missing; 'make keras-versions' gets it")
     # One process for everything: it takes seconds to import TensorFlow.
     result = subprocess.run(
-        [sys.executable, "-c", PROGRAM, version, names, *suites],
+        [sys.executable, "-c", PROGRAM, version, " ".join(library), names, *suites],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])},
         cwd=ROOT,
         capture_output=True,

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from zoo.files import SIMILAR
 from zoo.parity import alone, dtype_policy, random_inputs
 from zoo.reference_specs import FAMILIES
 from zoo.test_training_steps import assert_the_loss_moves
@@ -20,25 +21,6 @@ from archbuilder.compiler.ir import Node
 from archbuilder.keras_backend.saving import save_model
 from archbuilder.keras_ext import layers
 from archbuilder.yaml.nodes import to_plain
-
-SIMILAR = {
-    *(
-        "densenet",
-        "efficientnet",
-        "efficientnet_v2",
-        "inception_v3",
-        "inception_resnet_v2",
-        "mobilenet",
-        "mobilenet_v2",
-        "resnet_basic",
-    ),
-    *("resnet_v2", "vgg", "xception", "bert", "gpt1", "gpt3", "gru", "deconvnet", "swin"),
-    *("deeplabv3_plus", "detr", "fnet", "gmlp", "maxvit", "nasnet", "retinanet"),
-}
-"""Families with the same layers and branches as another one, or an example of keras.io.
-
-`make thorough` trains them and opens their files.
-"""
 
 POLICIES = ("float32", pytest.param("mixed_bfloat16", marks=pytest.mark.thorough))
 OPEN = """
