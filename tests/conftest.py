@@ -29,20 +29,24 @@ settings.load_profile("default")
 
 
 LONG = (
-    "test_strategy.py",
-    "test_keras_versions.py",
-    "test_small_forms.py",
-    "test_optimization_options.py",
     "test_workers.py",
-    "test_evaluate.py",
+    "test_strategy.py",
+    "test_small_forms.py",
+    "test_examples.py",
+    "test_optimization_options.py",
+    "test_keras_versions.py",
     "test_gallery.py",
-    "test_language_models.py",
-    "test_references.py",
-    "test_resume.py",
+    "test_library_runs.py",
+    "test_keras_io_examples.py",
+    "test_loss_reduction.py",
     "test_fuzz.py",
+    "test_resume.py",
+    "test_language_models.py",
+    "test_evaluate.py",
+    "test_references.py",
     "test_damaged_files.py",
 )
-"""Files that take half a minute or more begin first, so that none is left alone at the end."""
+"""Files that take longest begin first, so that none is left alone at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
