@@ -58,7 +58,7 @@ class _ActivationChecks:
         source = self._output(ref)
         if source is not None:
             (network, output), loss = source, build_loss(node, is_activated=False)
-            title = f"'{ref}'"
+            title = f"the output '{output}' of '{ref.node}'"
             yield from activation_warnings(title, loss, network.graph, network.model, output)
 
     def _range_warnings(self, node: Node) -> Iterator[str]:

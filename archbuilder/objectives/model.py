@@ -12,7 +12,7 @@ import tensorflow as tf
 from archbuilder.compiler.expand.objectives import OWN_LAYERS
 from archbuilder.compiler.ir import TensorRef
 from archbuilder.compiler.objective_ir import ObjectiveGraph, ObjectiveMetric, Update
-from archbuilder.distribution.slices import BatchSlice, all_gather, map_tensors
+from archbuilder.distribution.slices import BatchSlice, all_gather, count_examples, map_tensors
 from archbuilder.objectives.interpreter import Interpreter
 from archbuilder.objectives.nan_source import NaNSourceTracker
 from archbuilder.objectives.schedules import number_at
@@ -153,12 +153,13 @@ class ObjectiveModel(DistributedModel):
             divisors=divisors,
         )
         values = self._run(refs, microbatch.data, context)
-        total = self._update_losses(update, values, context)
+        num_rows = count_examples(microbatch.data)
+        total = self._update_losses(update, values, context, num_rows)
         turns = len(self.graph.updates) * self.graph.max_steps
         batch_number = tf.cast(optimizer.iterations, tf.int64) // update.steps
         time = batch_number * turns + index * self.graph.max_steps + step
         self._nan_source.update(time, total, [each.value for each in update.losses], values)
-        self._update_metrics(metrics, values, context)
+        self._update_metrics(metrics, values, context, num_rows)
         for memory in memories:
             rows[memory.name].append(tf.stop_gradient(_tensor(memory.value, values)))
         return total * microbatch.fraction
@@ -179,9 +180,10 @@ class ObjectiveModel(DistributedModel):
         refs += [each.value for each in self.graph.metrics]
         context = StepContext(training=False, is_duplicate=is_duplicate)
         values = self._run(refs, data, context)
+        num_rows = count_examples(data)
         for update in self.graph.updates:
-            self._update_losses(update, values, context)
-        self._update_metrics(self.graph.metrics, values, context)
+            self._update_losses(update, values, context, num_rows)
+        self._update_metrics(self.graph.metrics, values, context, num_rows)
         return self.epoch_logs()
 
     def _run(self, refs: Sequence[TensorRef], batch: Batch, context: StepContext) -> Values:
@@ -189,7 +191,9 @@ class ObjectiveModel(DistributedModel):
         values |= {name: (tf.convert_to_tensor(each),) for name, each in self.memories.items()}
         return self.interpreter.run(self.graph.nodes_for(refs), values, context)
 
-    def _update_losses(self, update: Update, values: Values, context: StepContext) -> tf.Tensor:
+    def _update_losses(
+        self, update: Update, values: Values, context: StepContext, num_rows: tf.Tensor
+    ) -> tf.Tensor:
         """Update the means of the losses of an update, and return their weighted sum.
 
         As in Keras, it includes what the regularizers of its weights and activities add.
@@ -203,18 +207,21 @@ class ObjectiveModel(DistributedModel):
         last_step = self.batch_count * update.steps - 1
         step = optimizer.iterations if context.training else tf.constant(last_step)
         weights = [number_at(term.weight, step) for term in update.losses]
-        sums = [_sum_and_count(term.value, values, context) for term in update.losses]
-        count = tf.cast(_row_count(update, values), tf.float32)
-        self._losses[index].update_state(sums, weights, extra, count)
+        sums = [_sum_and_count(term.value, values, context, num_rows) for term in update.losses]
+        self._losses[index].update_state(sums, weights, extra, num_rows)
         for term, weight in zip(update.losses, weights, strict=True):
             extra += weight * tf.reduce_mean(tf.cast(_tensor(term.value, values), tf.float32))
         return extra
 
     def _update_metrics(
-        self, metrics: Sequence[ObjectiveMetric], values: Values, context: StepContext
+        self,
+        metrics: Sequence[ObjectiveMetric],
+        values: Values,
+        context: StepContext,
+        num_rows: tf.Tensor,
     ) -> None:
         for metric in metrics:
-            total = _sum_and_count(metric.value, values, context)
+            total = _sum_and_count(metric.value, values, context, num_rows)
             mean = tf.math.divide_no_nan(total.sum, total.count)
             self._means[metric.name].update_state(mean, sample_weight=total.count)
 
@@ -259,18 +266,18 @@ def _tensor(ref: TensorRef, values: Values) -> tf.Tensor:
     return select(ref, values)[0]
 
 
-def _sum_and_count(ref: TensorRef, values: Values, context: StepContext) -> SumAndCount:
-    """Return the sum of a value, and what it is divided by: its weights, or its size."""
+def _sum_and_count(
+    ref: TensorRef, values: Values, context: StepContext, num_rows: tf.Tensor
+) -> SumAndCount:
+    """Return the sum of a value, and what it is divided by: its weights, or the rows of the batch.
+
+    A batch with fewer rows counts less, as it does in the loss, also if it has one number.
+    """
     if ref.node in context.weighted_sums:
         return context.weighted_sums[ref.node]
     value = tf.cast(_tensor(ref, values), tf.float32)
-    return SumAndCount(tf.reduce_sum(value), tf.cast(tf.size(value), tf.float32))
-
-
-def _row_count(update: Update, values: Values) -> tf.Tensor:
-    """Return the number of rows of a loss; that of a loss of the whole batch is 1."""
-    value = _tensor(update.losses[0].value, values)
-    return tf.shape(value)[0] if value.shape.rank else tf.constant(1)
+    count = tf.cast(num_rows, tf.float32)
+    return SumAndCount(tf.reduce_mean(value) * count, count)
 
 
 class _FunctionOfMean(keras.metrics.Mean):

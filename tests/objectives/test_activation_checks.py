@@ -45,8 +45,8 @@ training:
 WARNINGS = {
     18: "'critic' gets images from -1 on in 'fake' (tanh), and from 0 on in 'image'; scale them",
     21: "'doubled.softmax0' (ops.softmax) is of 'score', which is a softmax",
-    26: "'score' has a softmax activation, which the loss 'SparseCategoricalCrossentropy' with",
-    29: "'logits' has no activation, but the loss 'SparseCategoricalCrossentropy' expects",
+    26: "the output 'output' of 'score' has a softmax activation, which the loss",
+    29: "the output 'output' of 'logits' has no activation, but the loss",
 }
 """The warnings by their lines."""
 

@@ -253,6 +253,19 @@ def test_probe_of_features_that_are_nan(capfd: pytest.CaptureFixture[str]):
     assert message in capfd.readouterr().err
 
 
+def test_one_number_for_a_batch_counts_by_its_rows():
+    """The mean of an epoch is that of its rows, though its last batch is smaller."""
+    text = BLUEPRINT.replace("{seen: seen}", "{seen: seen, whole: whole}").replace(
+        "{formula: size, name: seen}",
+        "{formula: size, name: seen}\n      - {formula: mean(size), name: whole}",
+    )
+    Path("net.yaml").write_text(text)
+    assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
+    row = json.loads(Path("run", "history.jsonl").read_text())
+    assert row["val_whole"] == pytest.approx(row["val_seen"], rel=1e-6)
+    assert row["whole"] == pytest.approx(row["seen"], rel=1e-6)
+
+
 def test_metrics_and_samples_that_are_nan(
     capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
 ):
