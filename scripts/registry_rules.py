@@ -571,6 +571,7 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "recall": SHARE,
         "scores": optional(TEXT),
         "sensitivity": SHARE,
+        "separator": POSITIVE,
         "sparse_y_pred": BOOLEAN,
         "sparse_y_true": BOOLEAN,
         "specificity": SHARE,

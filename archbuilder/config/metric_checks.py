@@ -22,7 +22,7 @@ _IOU_METRICS: Final = ("MeanIoU", "IoU")
 _INTEGER_LABEL_METRICS: Final = (*_IOU_METRICS, "Mean", "Sum")
 """Metrics without the prefix `Sparse` that also take class indices."""
 _PERPLEXITY: Final = "Perplexity"
-_EDIT_DISTANCE: Final = "EditDistance"
+_LABEL_METRICS: Final = ("EditDistance", "WordErrorRate")
 _FROM_LOGITS: Final = "from_logits"
 _IGNORE_CLASS: Final = "ignore_class"
 # Unlike the class `Accuracy`, which compares values for equality. Keras (compile_utils.py) picks
@@ -155,10 +155,10 @@ def _check_sequence_metric(
     """Report metrics of tokens and labels that read the outputs in another way than the loss."""
     # `_check_metric` reports those of class indices.
     is_other = traits_of(loss).targets not in {"label_sequence", "class_indices"}
-    if metric.class_name == _EDIT_DISTANCE and is_other:
+    if metric.class_name in _LABEL_METRICS and is_other:
         diagnostics.error(
             "invalid-choice",
-            f"the metric '{_EDIT_DISTANCE}' decodes outputs that the loss 'CTC' trains, and the"
+            f"the metric '{metric.class_name}' decodes outputs that the loss 'CTC' trains, and the"
             f" loss of its output is '{loss.class_name}'",
             metric.span,
         )

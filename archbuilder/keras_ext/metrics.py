@@ -11,7 +11,19 @@ from archbuilder.keras_ext.constructor_config import ConstructorConfig
 from archbuilder.keras_ext.image_quality import peak_signal_to_noise_ratio, structural_similarity
 from archbuilder.keras_ext.layers._typing import Config, Tensor
 
-__all__ = ["PSNR", "SSIM", "BoxIoU", "EditDistance", "MeanAveragePrecision", "Perplexity"]
+__all__ = [
+    "PSNR",
+    "SSIM",
+    "BoxIoU",
+    "EditDistance",
+    "MeanAveragePrecision",
+    "Perplexity",
+    "WordErrorRate",
+]
+
+
+_HASH_BASE = 1_000_003
+"""A prime, by which the number of a word is multiplied for each symbol."""
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
@@ -195,6 +207,66 @@ class EditDistance(ConstructorConfig, keras.metrics.Mean):
         if self.normalize:
             distances /= ops.cast(ops.maximum(lengths, 1), "float32")
         super().update_state(distances, sample_weight)
+
+
+@keras.saving.register_keras_serializable(package="archbuilder")
+class WordErrorRate(ConstructorConfig, keras.metrics.Mean):
+    """Edit distance in words between labels and the greedy decoding of outputs that `CTC` trains.
+
+    It is the sum of the distances of all sequences, divided by the number of their words. Words are
+    the labels between those of a class, such as that of the space; outputs and labels are those of
+    `EditDistance`.
+
+    Source: Graves and Jaitly 2014, "Towards End-to-End Speech Recognition with Recurrent Neural
+    Networks", section 3, with the distance of Levenshtein 1966.
+
+    Args:
+        separator: Integer, the class between words.
+        name: Name of the metric.
+        dtype: The dtype of the result.
+    """
+
+    _direction = "down"
+
+    def __init__(
+        self, separator: int, name: str = "word_error_rate", dtype: str | None = None
+    ) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.separator = separator
+
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
+        """Add a batch of sequences."""
+        classes, is_word = _words(decode_ctc(y_pred), self.separator)
+        labels, is_label = _words(ops.cast(y_true, "int32"), self.separator)
+        order = ops.argsort(ops.cast(ops.logical_not(is_label), "int32"), axis=1)
+        labels = ops.take_along_axis(ops.where(is_label, labels, 0), order, axis=1)
+        lengths = ops.sum(ops.cast(is_label, "int32"), axis=-1)
+        distances = _edit_distances(classes, is_word, labels, lengths)
+        counts = ops.cast(lengths, "float32")
+        weights = 1.0 if sample_weight is None else ops.cast(sample_weight, "float32")
+        # A sequence without words counts as one.
+        counts = ops.maximum(counts, 1.0)
+        super().update_state(distances / counts, counts * weights)
+
+
+def _words(symbols: Tensor, separator: int) -> tuple[Tensor, Tensor]:
+    """Return a number for the word that ends at each symbol, and whether one does.
+
+    Words are the same if their numbers are: these are polynomials of the symbols, modulo 2**64.
+    """
+    is_letter = ops.logical_and(symbols != 0, symbols != separator)
+
+    def add(number: Tensor, step: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        symbol, is_counted = step
+        changed = ops.where(is_counted, number * _HASH_BASE + symbol, ops.zeros_like(number))
+        return changed, changed
+
+    steps = ops.cast(ops.transpose(symbols), "int64"), ops.transpose(is_letter)
+    _, numbers = ops.scan(add, ops.zeros_like(steps[0][0]), steps)
+    continues = ops.pad(is_letter[:, 1:], ((0, 0), (0, 1)))
+    return ops.transpose(numbers), ops.logical_and(is_letter, ops.logical_not(continues))
 
 
 def decode_ctc(y_pred: Tensor) -> Tensor:

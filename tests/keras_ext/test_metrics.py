@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from archbuilder.keras_ext.losses import Charbonnier, PSNRLoss, SSIMLoss
-from archbuilder.keras_ext.metrics import PSNR, SSIM, EditDistance, Perplexity
+from archbuilder.keras_ext.metrics import PSNR, SSIM, EditDistance, Perplexity, WordErrorRate
 
 RANDOM = np.random.default_rng(4)
 IMAGES = RANDOM.random((6, 16, 18, 3), "float32")
@@ -124,11 +124,45 @@ def test_edit_distance(normalize: bool):
     assert float(metric.result()) == pytest.approx(np.mean(distances), rel=1e-6)
 
 
+def words(symbols: list[int]) -> list[tuple[int, ...]]:
+    """Return what stands between symbols of the class 2."""
+    text = " ".join(map(str, symbols)).split("2")
+    return [tuple(map(int, each.split())) for each in text if each.split()]
+
+
+def test_word_error_rate():
+    """Edits of all words, divided by the number of words; also in a compiled function."""
+    classes = RANDOM.integers(0, 5, (40, 14))
+    labels = RANDOM.integers(1, 5, (40, 9))
+    lengths = RANDOM.integers(0, 10, 40)
+    labels[np.arange(9) >= lengths[:, None]] = 0
+    distances, counts = [], []
+    for each, row, length in zip(classes, labels, lengths, strict=True):
+        label_words = words(row[:length].tolist())
+        distances.append(levenshtein(words(decoded(each.tolist())), label_words))
+        counts.append(max(len(label_words), 1))
+    metric = WordErrorRate(separator=2)
+    outputs = np.eye(5, dtype=np.float32)[classes]
+    for rows in (slice(0, 30), slice(30, 40)):
+        metric.update_state(labels[rows], outputs[rows])
+    assert float(metric.result()) == pytest.approx(sum(distances) / sum(counts), rel=1e-6)
+    metric.reset_state()
+    tf.function(metric.update_state)(tf.constant(labels[:5]), tf.constant(outputs[:5]))
+    expected = sum(distances[:5]) / sum(counts[:5])
+    assert float(metric.result()) == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     "value",
     [
         *(Charbonnier(0.2), PSNRLoss(2.0, 0.1), SSIMLoss(2.0, 7, 1.0, 0.1, 0.2)),
-        *(PSNR(2.0), SSIM(2.0, 7, 1.0, 0.1, 0.2), EditDistance(False), Perplexity(True, 3)),
+        *(
+            PSNR(2.0),
+            SSIM(2.0, 7, 1.0, 0.1, 0.2),
+            EditDistance(False),
+            Perplexity(True, 3),
+            WordErrorRate(2),
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )

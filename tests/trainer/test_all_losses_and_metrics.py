@@ -248,7 +248,15 @@ GROUPS: Mapping[str, tuple[str, str, Mapping[str, Case]]] = {
 OTHER_TESTS = {
     # Of losses and metrics that are tested elsewhere.
     "loss": {"CIoU", "GIoU", "Value"},
-    "metric": {"BoxIoU", "EditDistance", "MeanAveragePrecision", "PSNR", "Perplexity", "SSIM"},
+    "metric": {
+        "BoxIoU",
+        "EditDistance",
+        "MeanAveragePrecision",
+        "PSNR",
+        "Perplexity",
+        "SSIM",
+        "WordErrorRate",
+    },
 }
 NOT_OF_A_RECIPE = {"Accuracy": "compares values for equality"}
 """Metrics that fit no loss; the name `accuracy` picks the right one."""
