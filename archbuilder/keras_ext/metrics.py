@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import keras
 from keras import ops
 
@@ -22,8 +24,10 @@ __all__ = [
 ]
 
 
-_HASH_BASE = 1_000_003
-"""A prime, by which the number of a word is multiplied for each symbol."""
+_HASH_BASE: Final = 1_000_003
+"""A prime, whose powers tell the symbols of a word apart."""
+_INVERSE_BASE: Final = pow(_HASH_BASE, -1, 2**64) - 2**64
+"""Its inverse modulo 2**64, as a signed integer."""
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
@@ -238,35 +242,48 @@ class WordErrorRate(ConstructorConfig, keras.metrics.Mean):
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> None:
         """Add a batch of sequences."""
-        classes, is_word = _words(decode_ctc(y_pred), self.separator)
-        labels, is_label = _words(ops.cast(y_true, "int32"), self.separator)
-        order = ops.argsort(ops.cast(ops.logical_not(is_label), "int32"), axis=1)
-        labels = ops.take_along_axis(ops.where(is_label, labels, 0), order, axis=1)
-        lengths = ops.sum(ops.cast(is_label, "int32"), axis=-1)
-        distances = _edit_distances(classes, is_word, labels, lengths)
-        counts = ops.cast(lengths, "float32")
-        weights = 1.0 if sample_weight is None else ops.cast(sample_weight, "float32")
+        words, counts = _words(decode_ctc(y_pred), self.separator)
+        labels, lengths = _words(ops.cast(y_true, "int32"), self.separator)
+        is_word = ops.arange(ops.shape(words)[1]) < counts[:, None]
+        distances = _edit_distances(words, is_word, labels, lengths)
         # A sequence without words counts as one.
-        counts = ops.maximum(counts, 1.0)
-        super().update_state(distances / counts, counts * weights)
+        sizes = ops.cast(ops.maximum(lengths, 1), "float32")
+        weights = 1.0 if sample_weight is None else ops.cast(sample_weight, "float32")
+        super().update_state(distances / sizes, sizes * weights)
 
 
 def _words(symbols: Tensor, separator: int) -> tuple[Tensor, Tensor]:
-    """Return a number for the word that ends at each symbol, and whether one does.
+    """Return a number for each word of sequences, from the first column on, and their counts.
 
     Words are the same if their numbers are: these are polynomials of the symbols, modulo 2**64.
+    They follow from sums over all symbols before, since XLA has no scan of unknown batch size.
     """
     is_letter = ops.logical_and(symbols != 0, symbols != separator)
+    starts = ops.logical_and(is_letter, ops.logical_not(_shifted(is_letter, 1)))
+    ends = ops.logical_and(is_letter, ops.logical_not(_shifted(is_letter, -1)))
+    powers, inverses = (
+        ops.cumprod(ops.full((ops.shape(symbols)[1],), base, "int64"), axis=0)
+        for base in (_HASH_BASE, _INVERSE_BASE)
+    )
+    letters = ops.where(is_letter, ops.cast(symbols, "int64"), 0)
+    sums = _in_front(ops.cumsum(letters * inverses, axis=1), ends)
+    first_powers = _in_front(ops.broadcast_to(powers, ops.shape(symbols)), starts)
+    counts = ops.sum(ops.cast(ends, "int32"), axis=1)
+    return (sums - _shifted(sums, 1)) * first_powers, counts
 
-    def add(number: Tensor, step: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        symbol, is_counted = step
-        changed = ops.where(is_counted, number * _HASH_BASE + symbol, ops.zeros_like(number))
-        return changed, changed
 
-    steps = ops.cast(ops.transpose(symbols), "int64"), ops.transpose(is_letter)
-    _, numbers = ops.scan(add, ops.zeros_like(steps[0][0]), steps)
-    continues = ops.pad(is_letter[:, 1:], ((0, 0), (0, 1)))
-    return ops.transpose(numbers), ops.logical_and(is_letter, ops.logical_not(continues))
+def _shifted(values: Tensor, steps: int) -> Tensor:
+    """Return values one step later, or earlier with -1; 0 or False takes the free step."""
+    free = ops.zeros_like(values[:, :1])
+    pair = (free, values[:, :-1]) if steps > 0 else (values[:, 1:], free)
+    return ops.concatenate(pair, axis=1)
+
+
+def _in_front(values: Tensor, is_chosen: Tensor) -> Tensor:
+    """Return the chosen values of each row from its first column on, and 0 after them."""
+    # A stable sort keeps their order.
+    order = ops.argsort(ops.cast(ops.logical_not(is_chosen), "int32"), axis=1)
+    return ops.take_along_axis(ops.where(is_chosen, values, ops.zeros_like(values)), order, axis=1)
 
 
 def decode_ctc(y_pred: Tensor) -> Tensor:
@@ -274,10 +291,7 @@ def decode_ctc(y_pred: Tensor) -> Tensor:
 
     They are integers of the shape `(batch, time)`, with 0 after their end.
     """
-    classes, is_symbol = _greedy_symbols(y_pred)
-    # A stable sort moves the symbols to the front, in their order.
-    order = ops.argsort(ops.cast(ops.logical_not(is_symbol), "int32"), axis=1)
-    return ops.take_along_axis(ops.where(is_symbol, classes, 0), order, axis=1)
+    return _in_front(*_greedy_symbols(y_pred))
 
 
 def _greedy_symbols(y_pred: Tensor) -> tuple[Tensor, Tensor]:
@@ -302,13 +316,13 @@ def _edit_distances(classes: Tensor, is_symbol: Tensor, labels: Tensor, lengths:
     insertions = ops.where(steps >= 0, steps, float("inf"))
     first_row = ops.broadcast_to(columns, (ops.shape(labels)[0], ops.shape(labels)[1] + 1))
 
-    def next_row(row: Tensor, step: tuple[Tensor, Tensor]) -> tuple[Tensor, None]:
-        symbol, is_counted = step
+    def next_row(step: Tensor, row: Tensor) -> Tensor:
+        symbol, is_counted = (ops.take(each, step, axis=1) for each in (classes, is_symbol))
         substituted = row[:, :-1] + ops.cast(labels != symbol[:, None], "float32")
         best = ops.minimum(row + 1, ops.pad(substituted, ((0, 0), (1, 0)), constant_values=1e9))
         changed = ops.min(best[:, None, :] + insertions[None], axis=-1)
-        return ops.where(is_counted[:, None], changed, row), None
+        return ops.where(is_counted[:, None], changed, row)
 
-    symbols = (ops.transpose(classes), ops.transpose(is_symbol))
-    last_row, _ = ops.scan(next_row, first_row, symbols)
+    # Not a scan, which XLA cannot compile for a batch of unknown size (TensorFlow 2.21).
+    last_row = ops.fori_loop(0, ops.shape(classes)[1], next_row, first_row)
     return ops.take_along_axis(last_row, lengths[:, None], axis=1)[:, 0]

@@ -112,6 +112,10 @@ def test_edit_distance(normalize: bool):
     for rows in (slice(0, 30), slice(30, 40)):
         metric.update_state(labels[rows], outputs[rows])
     assert float(metric.result()) == pytest.approx(np.mean(expected), rel=1e-6)
+    metric.reset_state()
+    specs = [tf.TensorSpec([None, 5], tf.int64), tf.TensorSpec([None, 7, 4], tf.float32)]
+    tf.function(metric.update_state, input_signature=specs, jit_compile=True)(labels, outputs)
+    assert float(metric.result()) == pytest.approx(np.mean(expected), rel=1e-6)
     masked = tf.constant(outputs)
     masked._keras_mask = tf.sequence_mask([4] * 40, 7)
     metric.reset_state()
@@ -137,9 +141,9 @@ def test_word_error_rate():
     lengths = RANDOM.integers(0, 10, 40)
     labels[np.arange(9) >= lengths[:, None]] = 0
     distances, counts = [], []
-    for each, row, length in zip(classes, labels, lengths, strict=True):
+    for symbols, row, length in zip(classes, labels, lengths, strict=True):
         label_words = words(row[:length].tolist())
-        distances.append(levenshtein(words(decoded(each.tolist())), label_words))
+        distances.append(levenshtein(words(decoded(symbols.tolist())), label_words))
         counts.append(max(len(label_words), 1))
     metric = WordErrorRate(separator=2)
     outputs = np.eye(5, dtype=np.float32)[classes]
@@ -147,7 +151,10 @@ def test_word_error_rate():
         metric.update_state(labels[rows], outputs[rows])
     assert float(metric.result()) == pytest.approx(sum(distances) / sum(counts), rel=1e-6)
     metric.reset_state()
-    tf.function(metric.update_state)(tf.constant(labels[:5]), tf.constant(outputs[:5]))
+    # On a GPU, training is compiled by XLA, for a batch of any size.
+    specs = [tf.TensorSpec([None, 9], tf.int64), tf.TensorSpec([None, 14, 5], tf.float32)]
+    compiled = tf.function(metric.update_state, input_signature=specs, jit_compile=True)
+    compiled(labels[:5], outputs[:5])
     expected = sum(distances[:5]) / sum(counts[:5])
     assert float(metric.result()) == pytest.approx(expected, rel=1e-6)
 
