@@ -205,7 +205,7 @@ ORDER: Mapping[str, str] = {
         nan_source
         model supervised
         random_draws
-        sampler trial_run probes
+        sampler trial_run probes shape_check
         checks activation_checks
         block
     """,

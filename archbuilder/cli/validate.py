@@ -161,6 +161,8 @@ def _diagnose(
             )
             for draft in drafts.values():
                 draft.check(blueprint.limits)
+            if shapes and recipe.training is not None:
+                recipe.training.objective.check_shapes(drafts)
         except BlueprintError as error:
             diagnostics += error.diagnostics
     return tuple(diagnostics), unchecked

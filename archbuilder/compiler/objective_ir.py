@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from archbuilder import registry
-from archbuilder.compiler.ir import Graph, Node, TensorRef
+from archbuilder.compiler.ir import Node, TensorRef
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.compiler.objective_use import ObjectiveUse
 from archbuilder.diagnostics.span import Span
@@ -22,6 +22,7 @@ from archbuilder.language.objective_operations import (
 from archbuilder.language.objective_terms import GeneratedText
 from archbuilder.yaml.nodes import Tree
 
+_Network = TypeVar("_Network")
 _WEIGHTLESS_LAYERS: Final = frozenset(
     {
         *("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"),
@@ -313,9 +314,13 @@ def has_automatic_logits(node: Node) -> bool:
     return node.operation.startswith(LOSS_PREFIX) and node.argument(FROM_LOGITS) == AUTO
 
 
-def networks_by_name(names: Sequence[str], graphs: Mapping[str, Graph]) -> Mapping[str, Graph]:
-    """Return the networks by the names that an objective has for them.
+def networks_by_name(
+    names: Sequence[str], networks: Mapping[str, _Network]
+) -> Mapping[str, _Network]:
+    """Return networks by the names that an objective has for them.
 
     An objective of one network takes the only one of a blueprint, whatever its name.
     """
-    return {names[0]: next(iter(graphs.values()))} if len(names) == len(graphs) == 1 else graphs
+    return (
+        {names[0]: next(iter(networks.values()))} if len(names) == len(networks) == 1 else networks
+    )

@@ -32,6 +32,10 @@ class ObjectiveUse:
         """The frame of errors that stay in the file; None in the library, where none stays."""
         return None if self.is_library else ExpansionFrame("objective", self.name, self.span)
 
+    def has(self, diagnostic: Diagnostic) -> bool:
+        """Return whether a diagnostic is in the file of the objective."""
+        return diagnostic.span is not None and diagnostic.span.source.name == self.file.name
+
     def locate(self, diagnostic: Diagnostic) -> Diagnostic:
         """Return a diagnostic with the place that names the objective.
 
@@ -39,7 +43,7 @@ class ObjectiveUse:
         that which a label or a suggestion is about.
         """
         span = diagnostic.span
-        if span is None or span.source.name != self.file.name:
+        if span is None or not self.has(diagnostic):
             return diagnostic
         if not self.is_library:
             return replace(diagnostic, frame=diagnostic.frame or self.frame)
@@ -74,6 +78,8 @@ def errors_at_use(use: ObjectiveUse | None) -> Iterator[None]:
 def diagnostics_at_use(use: ObjectiveUse | None, outer: Diagnostics) -> Iterator[Diagnostics]:
     """Add the diagnostics of this context to others, with the place that names the objective.
 
+    What a blueprint does not use of the library is no warning.
+
     Raises:
         BlueprintError: if there are too many errors.
     """
@@ -85,4 +91,7 @@ def diagnostics_at_use(use: ObjectiveUse | None, outer: Diagnostics) -> Iterator
         yield diagnostics
     finally:
         for diagnostic in diagnostics:
-            outer.add(diagnostic if use is None else use.locate(diagnostic))
+            if use is None:
+                outer.add(diagnostic)
+            elif diagnostic.severity == "error" or not use.is_library or not use.has(diagnostic):
+                outer.add(use.locate(diagnostic))

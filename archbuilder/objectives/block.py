@@ -43,6 +43,7 @@ from archbuilder.objectives.probes import Probes, with_possible_probes
 from archbuilder.objectives.random_draws import BatchDraws
 from archbuilder.objectives.sampler import Sampler
 from archbuilder.objectives.schedules import resolve_schedules
+from archbuilder.objectives.step_checks import report
 from archbuilder.objectives.step_context import Network
 from archbuilder.objectives.token_masking import text_columns
 from archbuilder.objectives.trial_run import TrialRun, make_memories
@@ -128,15 +129,19 @@ def _check_settings(context: TrainingContext, objective: ObjectiveGraph) -> None
     # Rows may be shuffled within a part of a batch.
     steps = [each for each in objective.nodes if each.operation in (GATHER, ROWS)]
     if steps and context.execution.gradient_accumulation_steps > 1:
-        raise UsageError(
-            f"the objective needs the whole batch ('{steps[0].operation}', {steps[0].span}):"
-            " remove 'gradient_accumulation_steps'"
+        report(
+            "invalid-choice",
+            steps[0],
+            f"the objective needs the whole batch, in '{steps[0].operation}'",
+            "remove 'gradient_accumulation_steps' under 'training'",
         )
     views = [each for each in objective.nodes if each.operation == AUGMENT]
     if views and not context.config.augment:
-        raise UsageError(
-            f"the objective transforms images at random ({views[0].span}): add 'augment' under"
-            " 'training', for example 'augment: [{RandomZoom: 0.2}, {RandomRotation: 0.1}]'"
+        report(
+            "missing-key",
+            views[0],
+            "the objective transforms images at random, and 'training' does not say how",
+            "add 'augment', for example 'augment: [{RandomZoom: 0.2}, {RandomRotation: 0.1}]'",
         )
     if context.config.augment and not views:
         raise UsageError("the objective has no step 'augment': remove 'augment' under 'training'")

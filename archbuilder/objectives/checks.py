@@ -26,7 +26,7 @@ from archbuilder.data.targets import make_label_check
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, quote
 from archbuilder.formatting import plural
 from archbuilder.objectives.model import trained_variables
-from archbuilder.objectives.step_checks import compares_classes
+from archbuilder.objectives.step_checks import check_feature_rows, compares_classes
 from archbuilder.objectives.step_context import StepContext, select
 from archbuilder.objectives.trial_run import TrialRun
 from archbuilder.registry.registry import OPERATION_PREFIX
@@ -55,20 +55,8 @@ def check_features(trial: TrialRun) -> None:
     Raises:
         BlueprintError: if those of a probe are not.
     """
-    diagnostics = Diagnostics()
     for probe in trial.interpreter.graph.probes:
-        tensors = select(probe.features, trial.values)
-        if len(tensors) > 1:
-            message = f"'{probe.features}' has {len(tensors)} outputs; select one"
-            diagnostics.error("unknown-output", message, probe.span)
-        elif tensors[0].shape[:1] != (trial.rows,):
-            diagnostics.error(
-                "invalid-inputs",
-                f"'{probe.features}' has no row for each example, which the features of a probe"
-                " need",
-                probe.span,
-            )
-    diagnostics.raise_errors()
+        check_feature_rows(probe, select(probe.features, trial.values), trial.rows)
 
 
 def _check_update(update: Update, trial: TrialRun, diagnostics: Diagnostics, log: LogFn) -> None:

@@ -11,13 +11,15 @@ import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph, GraphInput, Node
 from archbuilder.compiler.objective_ir import NetworkInput, ObjectiveColumn
+from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.input_adapter import InputAdapter
 from archbuilder.data.input_checks import adapt_input, with_dtype_check
 from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.pipeline import AdaptedColumn, AdaptedDataset
 from archbuilder.data.provenance import ColumnOrigin
 from archbuilder.data.source_dataset import UNNAMED, Feature, SourceDataset
-from archbuilder.diagnostics.errors import RunError, UsageError, quote_list
+from archbuilder.diagnostics.errors import RunError, quote_list
+from archbuilder.objectives.step_checks import report, report_at
 from archbuilder.objectives.token_masking import (
     PAIR_SPECIAL_TOKENS,
     SEGMENT_SPECIAL_TOKENS,
@@ -40,15 +42,18 @@ def adapt_columns(
         text_columns: The columns of which steps make segments.
 
     Raises:
-        UsageError: if a column of images has no network whose input decides its size and scale.
+        BlueprintError: if a column of images has no network whose input decides its size and scale,
+            or a step on text has no text.
         RunError: if a column is missing, or does not fit a network.
     """
     columns = {}
     for position, column in used_columns:
-        feature = _select_column(dataset, column, position)
-        if column.name in text_columns:
-            feature = _text_windows(dataset, text_columns[column.name])
-        columns[column.name] = _adapt_column(feature, column, graphs, dataset)
+        # The record of a run has no lines to show.
+        with locate_data_errors(column.span if column.span.source.text else None):
+            feature = _select_column(dataset, column, position)
+            if column.name in text_columns:
+                feature = _text_windows(dataset, text_columns[column.name])
+            columns[column.name] = _adapt_column(feature, column, graphs, dataset)
     # Pieces of a text have lengths of their own, and thus another number.
     count = min((each.column.count for each in columns.values()), default=dataset.count)
     return replace(_adapted_dataset(dataset, columns), rows=np.arange(count, dtype=np.int64))
@@ -110,8 +115,7 @@ def _select_column(dataset: SourceDataset, column: ObjectiveColumn, position: in
     names = [name for name in columns if name]
     available = f": {quote_list(names)}" if names else f" {len(columns)} without names"
     raise RunError(
-        f"{dataset.source_name} has no column '{column.name}' for the objective ({column.span}); it"
-        f" has{available}"
+        f"{dataset.source_name} has no column '{column.name}' for the objective; it has{available}"
     )
 
 
@@ -119,21 +123,25 @@ def _text_windows(dataset: SourceDataset, node: Node) -> Feature:
     """Return windows of a text that have the configured length with the special tokens added.
 
     Raises:
-        UsageError: if the data is no text, or its sequences are too short.
+        BlueprintError: if the data is no text, or its sequences are too short.
     """
     texts = dataset.token_array
     if texts is None:
-        raise UsageError(
-            f"'{node.operation}' ({node.span}) needs the source 'text', and the data is"
-            f" {dataset.source_name}; write 'data: {{text: ...}}'"
+        report(
+            "invalid-choice",
+            node,
+            f"'{node.operation}' needs the source 'text', and the data is {dataset.source_name}",
+            "write 'data: {text: ...}'",
         )
     count = PAIR_SPECIAL_TOKENS if has_pairs(node) else SEGMENT_SPECIAL_TOKENS
     length = dataset.inputs[UNNAMED].shape[0] - count
     # A pair of segments has at least one token in each.
     if length < 2:
-        raise UsageError(
-            f"'{node.operation}' ({node.span}) needs sequences of at least {count + 2} tokens;"
-            " increase 'sequence_length'"
+        report(
+            "invalid-choice",
+            node,
+            f"'{node.operation}' needs sequences of at least {count + 2} tokens",
+            "increase 'sequence_length'",
         )
     return Feature(texts.windows(length))
 
@@ -150,7 +158,7 @@ def _adapt_column(
         feature = replace(feature, num_categories=tokenizer.vocab_size, vocabulary_limit=limit)
     # Tokens have neither a size nor a scale: they are read as they are, if no input is named.
     is_token = tokenizer is not None and column.network_input is None
-    reader = None if is_token else _network_input(column, graphs)
+    reader = None if is_token else network_input_of(column, graphs)
     if reader is not None:
         graph, network_input = reader
         tables = lookup_tables_by_input(graph).get(network_input.name, ())
@@ -158,10 +166,12 @@ def _adapt_column(
     # Unscaled pixels would be mistaken for those that the networks take.
     if feature.image or feature.divide_by is not None:
         name, graph = next(iter(graphs.items()))
-        raise UsageError(
-            f"the column '{column.name}' ({column.span}) has images, and no network has an input of"
-            " this name; write the one whose size and scale they get, as in 'inputs:"
-            f" {{{column.name}: {name}.{graph.inputs[0].name}}}'"
+        report_at(
+            "invalid-inputs",
+            column.span,
+            f"the column '{column.name}' has images, and no network has an input of this name",
+            "write the one whose size and scale they get, as in 'inputs:"
+            f" {{{column.name}: {name}.{graph.inputs[0].name}}}'",
         )
     is_integer = feature.column.dtype.kind in "iub"
     convert = _to_labels if is_integer and feature.column.shape == (1,) else _to_numbers
@@ -190,7 +200,7 @@ def _to_labels(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     return tf.cast(values[:, 0], dtype)
 
 
-def _network_input(
+def network_input_of(
     column: ObjectiveColumn, graphs: Mapping[str, Graph]
 ) -> tuple[Graph, GraphInput] | None:
     """Return the input that a column is adapted to: as declared, or the one of its name."""

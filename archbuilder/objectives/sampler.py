@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from archbuilder.compiler.objective_ir import ObjectiveGraph, SampleGraph
 from archbuilder.data.columns import translate_read_errors
-from archbuilder.diagnostics.errors import UsageError
 from archbuilder.language.objective_operations import RANDOM_OPERATIONS, ROWS
 from archbuilder.objectives.interpreter import Interpreter
 from archbuilder.objectives.random_draws import draw, draw_seed, drawn_shape
+from archbuilder.objectives.step_checks import check_sample_rows
 from archbuilder.objectives.step_context import Network, StepContext, Tensors, select
 from archbuilder.trainer.datasets import AdaptedDatasets
 from archbuilder.trainer.log_format import LogFn
@@ -56,8 +56,8 @@ class Sampler:
         """Return samples: `(count, ...)`.
 
         Raises:
-            BlueprintError: if a step does not take its inputs.
-            UsageError: if a step has weights, or has no row for each sample.
+            BlueprintError: if a step does not take its inputs or has weights, or if the samples
+                have no row for each.
         """
         batches = []
         for index in range(math.ceil(count / _BATCH_SIZE)):
@@ -97,24 +97,6 @@ class Sampler:
             for name in inputs:
                 if self._last_uses[name] == node.name and name != self._sample.output.node:
                     del values[name]
-        self._check_weights()
-        samples, *others = select(self._sample.output, values)
-        if others:
-            raise UsageError(
-                f"'sample' ({self._sample.span}) ends in {len(others) + 1} outputs; select one"
-                " under 'output'"
-            )
-        if not samples.shape.rank or samples.shape[0] != size:
-            raise UsageError(
-                f"'sample' ({self._sample.span}) returns {list(samples.shape)} for {size} samples,"
-                " not a row for each"
-            )
-        return np.asarray(samples, np.float32)
-
-    def _check_weights(self) -> None:
-        layers = [each for each in self._interpreter.layers if each.weights]
-        if layers:
-            raise UsageError(
-                f"'sample' ({self._sample.span}) has a {type(layers[0]).__name__}, whose weights no"
-                " network of the run has; put it into a network"
-            )
+        samples = select(self._sample.output, values)
+        check_sample_rows(self._sample, samples, size, self._interpreter.layers)
+        return np.asarray(samples[0], np.float32)

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final, NoReturn
 
+import keras
 import tensorflow as tf
 
 from archbuilder.compiler.formula_calls import BINARY_OPERATIONS
 from archbuilder.compiler.ir import Node
-from archbuilder.compiler.objective_ir import labels_of, predictions_of
+from archbuilder.compiler.objective_ir import Memory, Probe, SampleGraph, labels_of, predictions_of
 from archbuilder.config.loss_traits import LOSS_TRAITS
 from archbuilder.diagnostics.code import Code
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, quote
+from archbuilder.diagnostics.span import Span
 from archbuilder.language.objective_operations import GATHER, LOSS_PREFIX, SHUFFLE, UNSHUFFLE
 from archbuilder.objectives.step_context import Tensors, select
 from archbuilder.registry.registry import OPERATION_PREFIX
@@ -72,8 +74,20 @@ class StepChecks:
             BlueprintError: if rows would be paired with all rows, or if floats are taken for
                 classes.
         """
-        _check_loss_inputs(node, values)
+        if compares_classes(node):
+            _check_class_count(node, values)
         self._check_classes(node, values)
+        self.check_shapes(node, values)
+
+    def check_shapes(self, node: Node, values: Mapping[str, Tensors]) -> None:
+        """Check the shapes of the inputs of a step, of which no size is unknown.
+
+        Raises:
+            BlueprintError: if rows would be paired with all rows, or a target is missing.
+        """
+        traits = LOSS_TRAITS.get(node.operation.removeprefix(LOSS_PREFIX))
+        if traits is not None and traits.targets in ("values", "probabilities"):
+            _check_targets(node, values)
         if node.operation in _BROADCASTING:
             self._check_broadcast(node, values)
 
@@ -163,23 +177,74 @@ def report(code: Code, node: Node, message: str, *notes: str) -> NoReturn:
     Raises:
         BlueprintError: always.
     """
-    diagnostics = Diagnostics()
-    with diagnostics.within(node.frame):
-        diagnostics.error(code, message, node.span, notes=notes)
+    diagnostics = Diagnostics(frame=node.frame)
+    diagnostics.error(code, message, node.span, notes=notes)
     raise BlueprintError(diagnostics)
 
 
-def _check_loss_inputs(node: Node, values: Mapping[str, Tensors]) -> None:
-    """Check the labels and the predictions of a loss.
+def report_at(code: Code, span: Span, message: str, *notes: str) -> NoReturn:
+    """Raise the error of another part of an objective.
 
     Raises:
-        BlueprintError: if they do not fit each other.
+        BlueprintError: always.
     """
-    if compares_classes(node):
-        _check_class_count(node, values)
-    traits = LOSS_TRAITS.get(node.operation.removeprefix(LOSS_PREFIX))
-    if traits is not None and traits.targets in ("values", "probabilities"):
-        _check_shapes(node, values)
+    diagnostics = Diagnostics()
+    diagnostics.error(code, message, span, notes=notes)
+    raise BlueprintError(diagnostics)
+
+
+def check_feature_rows(probe: Probe, tensors: Tensors, rows: int) -> None:
+    """Check that the features of a probe are one tensor with a row for each example.
+
+    Raises:
+        BlueprintError: if they are not.
+    """
+    if len(tensors) > 1:
+        message = f"'{probe.features}' has {len(tensors)} outputs; select one"
+        report_at("unknown-output", probe.span, message)
+    if tuple(tensors[0].shape[:1]) != (rows,):
+        message = (
+            f"'{probe.features}' has no row for each example, which the features of a probe need"
+        )
+        report_at("invalid-inputs", probe.span, message)
+
+
+def check_memory_rows(memory: Memory, value: tf.Tensor) -> None:
+    """Check that a step of which a memory keeps the rows has rows.
+
+    Raises:
+        BlueprintError: if it has a single number.
+    """
+    if not len(value.shape):
+        message = (
+            f"the memory '{memory.name}' needs a step with a row for each example, and its step"
+            " has one number for the batch"
+        )
+        report_at("invalid-inputs", memory.span, message)
+
+
+def check_sample_rows(
+    sample: SampleGraph, tensors: Tensors, rows: int, layers: Sequence[keras.layers.Layer]
+) -> None:
+    """Check that samples are one tensor with a row for each, and need no weights of their own.
+
+    Raises:
+        BlueprintError: if they are not.
+    """
+    weighted = [each for each in layers if each.weights]
+    if weighted:
+        message = (
+            f"'sample' has a {type(weighted[0]).__name__}, whose weights no network of the run"
+            " has; put it into a network"
+        )
+        report_at("invalid-choice", sample.span, message)
+    if len(tensors) > 1:
+        message = f"'sample' ends in {len(tensors)} outputs; select one under 'output'"
+        report_at("unknown-output", sample.span, message)
+    if tuple(tensors[0].shape[:1]) != (rows,):
+        shape = [*tensors[0].shape]
+        message = f"'sample' returns {shape} for {rows} samples, not a row for each"
+        report_at("shape-mismatch", sample.span, message)
 
 
 def _check_class_count(node: Node, values: Mapping[str, Tensors]) -> None:
@@ -201,7 +266,7 @@ def _check_class_count(node: Node, values: Mapping[str, Tensors]) -> None:
         )
 
 
-def _check_shapes(node: Node, values: Mapping[str, Tensors]) -> None:
+def _check_targets(node: Node, values: Mapping[str, Tensors]) -> None:
     """Check that a loss of values has a target for each: Keras would repeat those of axes of 1.
 
     Raises:

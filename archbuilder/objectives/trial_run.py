@@ -15,7 +15,6 @@ from archbuilder.compiler.objective_ir import ObjectiveGraph, gradient_inputs
 from archbuilder.data.batch_share import BatchShare
 from archbuilder.data.lookup_tables import lookup_tables_by_input
 from archbuilder.data.pipeline import AdaptedDataset, eval_batches
-from archbuilder.diagnostics.errors import UsageError
 from archbuilder.formatting import format_bytes
 from archbuilder.keras_backend.memory_check import memory_limit
 from archbuilder.keras_backend.shape_format import format_shape
@@ -29,7 +28,7 @@ from archbuilder.language.objective_operations import (
 from archbuilder.limits import Limits
 from archbuilder.objectives.interpreter import Interpreter
 from archbuilder.objectives.random_draws import draw, drawn_shape
-from archbuilder.objectives.step_checks import StepChecks, report
+from archbuilder.objectives.step_checks import StepChecks, check_memory_rows, report
 from archbuilder.objectives.step_context import StepContext, Tensors, select
 from archbuilder.objectives.token_masking import draw_tokens
 from archbuilder.trainer.log_format import LogFn
@@ -73,7 +72,6 @@ class TrialRun:
 
         Raises:
             BlueprintError: if a step does not take its inputs, or does not fit into memory.
-            UsageError: if a memory is of a step without rows.
         """
         spec = eval_batches(dataset, batch_size=1).element_spec[0]
         rows = _row_count(spec, interpreter)
@@ -87,11 +85,7 @@ class TrialRun:
             # Its width is that of the step, which does not depend on a memory.
             trial._run(graph.nodes_for([memory.value]))
             (value,) = select(memory.value, trial.values)
-            if not value.shape.rank:
-                raise UsageError(
-                    f"the memory '{memory.name}' ({memory.span}) needs a step with a row for each"
-                    " example, and its step has one number for the batch"
-                )
+            check_memory_rows(memory, value)
             trial.values[memory.name] = (tf.zeros([memory.length, *value.shape[1:]]),)
         trial._run(graph.nodes)
         return trial

@@ -315,7 +315,9 @@ training:
     shifted = text.replace("[image, label]", "[image, unread, label]")
     (tmp_path / "net.yaml").write_text(shifted)
     assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(tmp_path / "other")]) == 1
-    assert "has no column 'label' for the objective" in capfd.readouterr().err
+    errors = capfd.readouterr().err
+    assert "has no column 'label' for the objective" in errors
+    assert "net.yaml:" in errors
     scalar = text.replace("{of: label,", "{of: mean,").replace(
         "name: size}",
         """name: size}

@@ -92,6 +92,84 @@ def test_wrong_objectives_are_located(
     assert f"--> {location}\n" in errors
 
 
+SAMPLE = "minimize: {total: 1}\n    sample: "
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "location", "message"),
+    [
+        ("z: [2]", "z: [3]", "net.yaml:12:10", "'other' (second) cannot take [2]"),
+        (
+            "formula: size, name: total",
+            "formula: mean(x + other), name: total",
+            "net.yaml:14:26",
+            "'total.add0' (ops.add) cannot take [3] and [2]",
+        ),
+        (
+            "formula: size, name: total",
+            "losses.MeanSquaredError: , from: [x, prediction], name: total",
+            "net.yaml:14:10",
+            "'total' (losses.MeanSquaredError) compares [3] with [2] for each example",
+        ),
+        (
+            "minimize: {total: 1}",
+            SAMPLE + "{layers: [{Normal: [3]}, second]}",
+            "net.yaml:18:38",
+            "'second0' (second) cannot take [3]",
+        ),
+        (
+            "minimize: {total: 1}",
+            SAMPLE + "{layers: [{Normal: [2]}, {Dense: 1}]}",
+            "net.yaml:18:5",
+            "'sample' has a Dense, whose weights no network of the run has",
+        ),
+        (
+            "metrics: {seen: seen}",
+            "memories: {rows: {of: scalar, length: 3}}",
+            "net.yaml:16:16",
+            "the memory 'rows' needs a step with a row for each example",
+        ),
+    ],
+)
+def test_shapes_without_data(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    old: str,
+    new: str,
+    location: str,
+    message: str,
+):
+    """`validate --shapes` runs the steps on shapes; what depends on labels is unknown."""
+    text = BLUEPRINT
+    if "scalar" in new:
+        text = text.replace("{formula: size, name: seen}", "{formula: mean(size), name: scalar}")
+        text = text.replace(
+            "{formula: size, name: total}", "{formula: size * mean(rows), name: total}"
+        )
+    assert old in text
+    (folder / "net.yaml").write_text(text.replace(old, new))
+    assert main(["validate", "net.yaml", "--shapes"]) == 2
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert f"--> {location}\n" in errors
+
+
+def test_unknown_shapes(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """Labels have shapes of the data, and networks those of their outputs."""
+    step = '{formula: "sum(label) * size + mean(copied - other, axis=-1)", name: total}'
+    text = BLUEPRINT.replace("{formula: size, name: total}", step)
+    text = text.replace(
+        "    metrics:", "    copies: {slow: {of: net, momentum: 0.9}}\n    metrics:"
+    )
+    text = text.replace(
+        '      - {formula: "mean',
+        '      - {slow: , from: x, name: copied}\n      - {formula: "mean',
+    )
+    (folder / "net.yaml").write_text(text)
+    assert main(["validate", "net.yaml", "--shapes"]) == 0
+    assert "no errors" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("step", "labels"),
     [("", "label"), ('{formula: "maximum(label, 0)", name: class}\n      - ', "class")],

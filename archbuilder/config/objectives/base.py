@@ -18,6 +18,7 @@ from archbuilder.diagnostics.errors import UsageError
 from archbuilder.plain_data import PlainData
 
 if TYPE_CHECKING:
+    from archbuilder.keras_backend import UninitializedModel
     from archbuilder.trainer.context import TrainableTask, TrainingContext
 
 
@@ -150,6 +151,14 @@ class ObjectiveConfig(abc.ABC):
                 f"'archbuilder {command}' cannot use a run with the objective '{self.name}'; use"
                 f" 'archbuilder {self.command}'"
             )
+
+    def check_shapes(self, models: Mapping[str, UninitializedModel]) -> None:
+        """Check shapes besides those of networks, which have no values for weights yet.
+
+        Raises:
+            BlueprintError: if a step of the objective does not take its inputs.
+        """
+        del models
 
     @abc.abstractmethod
     def make_task(self, context: TrainingContext) -> TrainableTask:

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Final, cast
 from archbuilder.compiler.expand.objectives import OWN_LAYERS
 from archbuilder.compiler.ir import Node
 from archbuilder.compiler.keras_object import KerasObject
-from archbuilder.compiler.objective_ir import NetworkResult, ObjectiveGraph, Update
+from archbuilder.compiler.objective_ir import (
+    NetworkResult,
+    ObjectiveGraph,
+    Update,
+    networks_by_name,
+)
 from archbuilder.compiler.objective_record import objective_to_dict
 from archbuilder.compiler.objective_use import errors_at_use
 from archbuilder.config.objectives.base import Command, ObjectiveConfig
@@ -28,6 +33,7 @@ from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import MappingNode, Tree
 
 if TYPE_CHECKING:
+    from archbuilder.keras_backend import UninitializedModel
     from archbuilder.trainer.context import TrainableTask, TrainingContext
 
 
@@ -147,6 +153,17 @@ class BlockObjective(ObjectiveConfig):
     def recorded(self, _options: Mapping[str, PlainData]) -> PlainData:
         """Return the objective in full, so that a run does not depend on the file."""
         return objective_to_dict(self.graph)
+
+    def check_shapes(self, models: Mapping[str, UninitializedModel]) -> None:
+        """Check what is known without data about the shapes of steps.
+
+        Raises:
+            BlueprintError: if a step does not take its inputs.
+        """
+        from archbuilder.objectives.shape_check import check_objective_shapes
+
+        with errors_at_use(self.graph.use):
+            check_objective_shapes(self.graph, networks_by_name(self.graph.networks, models))
 
     def make_task(self, context: TrainingContext) -> TrainableTask:
         """Build the networks, and return the task that trains them."""
