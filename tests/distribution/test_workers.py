@@ -22,7 +22,7 @@ from archbuilder.cli import main
 TEXT = """
 archbuilder: 1
 name: net
-params: {synchronized: true}
+params: {synchronized: true, checkpoint_seconds: 30}
 inputs: {image: [8, 8]}
 layers:
   - Flatten
@@ -37,8 +37,10 @@ training:
   epochs: 3
   batch_size: 47
   seed: 5
-  checkpoint_every_seconds: 0
+  checkpoint_every_seconds: $checkpoint_seconds
 """
+OFTEN = ("--set", "checkpoint_seconds=0")
+"""Checkpoints after every epoch, for runs that are killed."""
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +126,7 @@ def test_killed_worker(
 ):
     """The run ends and says why; gone on with, it comes to the weights of one left alone."""
     broken = tmp_path / "broken"
-    process = start(started, "train", blueprint, "--workers", "2", "--run-dir", broken)
+    process = start(started, "train", blueprint, "--workers", "2", *OFTEN, "--run-dir", broken)
     wait_for_checkpoint(broken, process)
     workers = psutil.Process(process.pid).children()
     last = next(each for each in workers if '"index": 1' in each.environ()["TF_CONFIG"])
@@ -145,7 +147,7 @@ def test_sigterm_ends_all_workers(
 ):
     """They stop at the same step and keep it; one process can go on with what two began."""
     run = tmp_path / "run"
-    process = start(started, "train", blueprint, "--workers", "2", "--run-dir", run)
+    process = start(started, "train", blueprint, "--workers", "2", *OFTEN, "--run-dir", run)
     wait_for_checkpoint(run, process)
     process.terminate()
     _, errors = process.communicate(timeout=HUNG)
@@ -163,7 +165,7 @@ def test_ctrl_c_ends_all_workers(
     """A terminal tells all of them, and the first says how the run goes on."""
     run = tmp_path / "run"
     process = start(
-        started, "train", blueprint, "--epochs", "900", "--workers", "2", "--run-dir", run
+        started, "train", blueprint, "--epochs", "900", "--workers", "2", *OFTEN, "--run-dir", run
     )
     wait_for_checkpoint(run, process)
     os.killpg(process.pid, signal.SIGINT)
@@ -179,7 +181,7 @@ def test_workers_do_not_outlive_the_command(
 ):
     """Where it is killed they are told to stop, and keep what they have."""
     run = tmp_path / "run"
-    process = start(started, "train", blueprint, "--workers", "2", "--run-dir", run)
+    process = start(started, "train", blueprint, "--workers", "2", *OFTEN, "--run-dir", run)
     wait_for_checkpoint(run, process)
     workers = psutil.Process(process.pid).children()
     process.kill()
