@@ -215,8 +215,8 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.trainer": """
         log_format random_state
-        callbacks execution gradient_accumulation loss_reduction metrics nan_guard step_errors
-        step_function
+        callbacks execution gradient_accumulation loss_reduction nan_guard step_errors
+        metrics step_function
         optimizer
         distributed_model
         initial_weights lora_layers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Final
@@ -94,6 +94,7 @@ def make_network_task(
             objective,
             context.make_optimizer(objective.optimizer, model, steps_per_epoch),
             context.execution,
+            padded_outputs={*datasets.train.padded_outputs, *datasets.train.number_lists},
         )
     for warning in _warnings(graph, model, objective):
         context.log(f"warning: {warning}")
@@ -162,11 +163,14 @@ def _compile(
     config: SupervisedConfig,
     optimizer: keras.optimizers.Optimizer,
     execution: ExecutionConfig,
+    padded_outputs: Collection[str] = (),
 ) -> None:
     """Compile `training_model`, which has the outputs of `model`."""
     losses = {name: build_object(loss) for name, loss in config.loss.items()}
     metrics = {
-        name: build_metrics(trees, ignored_class(config.loss.get(name)))
+        name: build_metrics(
+            trees, ignored_class(config.loss.get(name)), has_padding=name in padded_outputs
+        )
         for name, trees in config.batch_metrics.items()
     }
     # Keras needs a weight for every loss, or for none.

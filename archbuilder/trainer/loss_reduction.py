@@ -111,7 +111,7 @@ def split_list_padding(y_true: tf.Tensor, y_pred: tf.Tensor) -> tuple[tf.Tensor,
 
 
 def _attach_mask(y_pred: tf.Tensor, counted: tf.Tensor) -> None:
-    mask = _get_keras_mask(y_pred)
+    mask = get_keras_mask(y_pred)
     y_pred._keras_mask = counted if mask is None else tf.logical_and(mask, counted)  # noqa: SLF001
 
 
@@ -150,14 +150,14 @@ def losses_of_positions(
     loss: keras.losses.Loss, y_true: tf.Tensor, y_pred: tf.Tensor, weights: tf.Tensor | None
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
     """Return the losses before a reduction, and 1 for each that counts, else 0; None for all."""
-    mask = _get_keras_mask(y_pred)
+    mask = get_keras_mask(y_pred)
     batch_shape = tf.shape(y_pred)[:1]
     if weights is not None and weights.shape.rank == y_pred.shape.rank:
         # A weight for each value of the output: losses take the mean over their last axis.
         y_true, y_pred = y_true[..., tf.newaxis], y_pred[..., tf.newaxis]
     # `call`, not `__call__`: it returns the losses before Keras reduces them.
     values = loss.call(*(keras.ops.convert_to_tensor(y, loss.dtype) for y in (y_true, y_pred)))
-    masks = [each for each in (mask, _get_keras_mask(values)) if each is not None]
+    masks = [each for each in (mask, get_keras_mask(values)) if each is not None]
     values = tf.cast(values, loss.dtype)
     # A loss of the whole batch (`needs_whole_batch`): a scalar.
     if values.shape.rank == 0:
@@ -168,8 +168,9 @@ def losses_of_positions(
     return values, counts
 
 
-def _get_keras_mask(tensor: tf.Tensor) -> tf.Tensor | None:
-    # Keras has no public function for the mask that layers and losses attach to a tensor.
+def get_keras_mask(tensor: tf.Tensor) -> tf.Tensor | None:
+    """Return the mask that layers and losses attach to a tensor."""
+    # Keras has no public function for it.
     return getattr(tensor, "_keras_mask", None)
 
 

@@ -46,7 +46,7 @@ data:
       tags: {column: tags, length: 4, vocabulary: true, separator: ";"}
 training:
   loss: {steps: MeanSquaredError, tags: {SparseCategoricalCrossentropy: {ignore_class: -1}}}
-  metrics: {steps: [MeanAbsoluteError], tags: [accuracy]}
+  metrics: {steps: [MeanAbsoluteError, RootMeanSquaredError], tags: [accuracy]}
   epochs: 1
   batch_size: 4
   validation_split: {last: 0.5}
@@ -89,6 +89,7 @@ def expected_metrics(model: keras.Model, rows: slice) -> dict[str, float]:
     return {
         "steps_loss": np.square(errors).mean(),
         "steps_mean_absolute_error": np.abs(errors).mean(),
+        "steps_root_mean_squared_error": np.sqrt(np.square(errors).mean()),
         "tags_loss": np.mean(losses),
         "tags_accuracy": np.mean(correct),
     }
@@ -132,7 +133,7 @@ def test_probabilities_and_vectors(tmp_path: Path):
             "{Dense: {units: 4, activation: sigmoid}}\n  - {Reshape: [4, 1], name: steps}",
         ),
         ("steps: MeanSquaredError", "steps: BinaryCrossentropy"),
-        ("steps: [MeanAbsoluteError]", "steps: [BinaryAccuracy]"),
+        ("steps: [MeanAbsoluteError, RootMeanSquaredError]", "steps: [BinaryAccuracy]"),
         ("{column: steps, length: 4,", "{column: steps, length: 4, clip: [0, 1],"),
     ]
     run = archbuilder.train(blueprint(tmp_path, "jsonl", changes), run_dir=tmp_path / "run")
