@@ -455,7 +455,8 @@ RESULTS = (
     Result(
         "byol",
         "BYOL on MNIST",
-        f"blueprints/recipes/encoder.yaml --recipe blueprints/recipes/byol.yaml --data {MNIST}",
+        "blueprints/recipes/encoder.yaml --set normalized_head=true"
+        f" --recipe blueprints/recipes/byol.yaml --data {MNIST}",
         accuracy_above("linear_accuracy", 0.88),
         "88%",
     ),
