@@ -429,6 +429,7 @@ RESULTS = (
         f"blueprints/recipes/conditional_gan.yaml --data {MNIST}",
         classes_by_lenet,
         "95%",
+        link_mnist,
     ),
     Result(
         "vae",
