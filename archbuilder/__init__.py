@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         resume_cross_validation,
         sample,
         train,
+        validate,
     )
     from archbuilder.blueprint import Blueprint, load
     from archbuilder.diagnostics.errors import (
@@ -56,6 +57,7 @@ __all__ = [
     "resume_cross_validation",
     "sample",
     "train",
+    "validate",
 ]
 
 # `import archbuilder` has to be enough for `keras.saving.load_model` to find our layers, although

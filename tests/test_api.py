@@ -490,3 +490,15 @@ def test_random_states_of_the_program_are_kept(digits_run: Path, tmp_path: Path)
     next(archbuilder.predict(digits_run))
     assert random.getstate() == python_state
     np.testing.assert_equal(np.random.get_state(), numpy_state)  # noqa: NPY002
+
+
+def test_validate_checks_training(tmp_path: Path) -> None:
+    """Errors of data and training are found, as by the command; warnings are returned."""
+    text = "inputs: {x: [64]}\nlayers: [{Dense: 10}]\ndata: digits\ntraining: {loss: LOSS}\n"
+    path = write(tmp_path, text.replace("LOSS", "{SparseCategoricalCrossentropy: {from_logit: 1}}"))
+    assert archbuilder.load(path).validate() == ()
+    with pytest.raises(BlueprintError, match="no argument 'from_logit'"):
+        archbuilder.validate(path)
+    path = write(tmp_path, text.replace("LOSS", "MeanSquaredError") + "params: {unused: 1}\n")
+    (warning,) = archbuilder.validate(path)
+    assert "unused" in warning.message

@@ -36,7 +36,7 @@ ORDER: Mapping[str, str] = {
         argument_trees blueprint_names expectations shape_oracle weights
         blueprint
         config
-        data
+        data validation
         scaffold
         distribution
         runs
@@ -50,7 +50,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.api": """
         arguments
-        inference training
+        inference training validation
         cross_validation
     """,
     "archbuilder.compiler": """

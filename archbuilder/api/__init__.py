@@ -9,6 +9,7 @@ from __future__ import annotations
 from archbuilder.api.cross_validation import cross_validate, resume_cross_validation
 from archbuilder.api.inference import evaluate, generate, load_weights, predict, sample
 from archbuilder.api.training import resume, train
+from archbuilder.api.validation import validate
 
 __all__ = [
     "cross_validate",
@@ -20,4 +21,5 @@ __all__ = [
     "resume_cross_validation",
     "sample",
     "train",
+    "validate",
 ]

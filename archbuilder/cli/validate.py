@@ -8,11 +8,10 @@ from typing import Final
 
 import click
 
-from archbuilder.blueprint import Blueprint, BlueprintRequest
+from archbuilder.blueprint import BlueprintRequest
 from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import blueprint_options
 from archbuilder.cli.console import Console
-from archbuilder.compiler.pipeline import DEFAULT_VARIANT
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostic, UsageError, quote
 from archbuilder.diagnostics.render import summary
 from archbuilder.files import path_status
@@ -20,6 +19,7 @@ from archbuilder.files.blueprint_files import YAML_SUFFIXES
 from archbuilder.files.sandbox import SandboxPath, cannot_read
 from archbuilder.formatting import plural
 from archbuilder.silence_tensorflow import import_tensorflow
+from archbuilder.validation import validate_blueprint
 
 _MAX_DEPTH: Final = 64
 
@@ -68,8 +68,9 @@ def validate_command(
     unchecked = {} if shapes else dict.fromkeys(("shapes", "'expect'"))
     num_invalid = 0
     for file in files:
-        file_diagnostics, file_unchecked = _diagnose(file, request, shapes=shapes)
-        unchecked |= dict.fromkeys(file_unchecked)
+        report = validate_blueprint(file, request, shapes=shapes)
+        file_diagnostics = report.diagnostics
+        unchecked |= dict.fromkeys(report.unchecked)
         num_invalid += any(each.severity == "error" for each in file_diagnostics)
         for diagnostic in file_diagnostics:
             # A file that several blueprints import is checked for each of them.
@@ -111,69 +112,3 @@ def _walk(root: SandboxPath) -> Iterator[SandboxPath]:
                     yield file
         except OSError as error:
             raise UsageError(cannot_read(directory.path, error)) from error
-
-
-def _diagnose(
-    name: str | SandboxPath, request: BlueprintRequest, *, shapes: bool
-) -> tuple[tuple[Diagnostic, ...], tuple[str, ...]]:
-    """Return the diagnostics of a blueprint, and what could not be checked without Keras."""
-    try:
-        blueprint = request.load(name)
-        variant = request.select_variant(blueprint)
-        all_variants = variant == DEFAULT_VARIANT and request.variant is None and not request.params
-        validate = blueprint.validate_with_shapes if shapes else blueprint.validate
-        warnings = validate(variant=None if all_variants else variant, **request.params)
-    except BlueprintError as error:
-        return error.diagnostics, ()
-    diagnostics = list(warnings)
-    unchecked: tuple[str, ...] = ()
-    if blueprint.reads_shapes and not shapes:
-        unchecked = ("what depends on a shape",)
-    for variant_name in (variant, *blueprint.variants) if all_variants else (variant,):
-        # Without a recipe, the expansion below would only repeat that of Blueprint.validate.
-        if not shapes and not _has_recipe(blueprint, variant_name, request):
-            continue
-        expand = blueprint.graphs if shapes else blueprint.outline
-        try:
-            graphs = expand(variant=variant_name, **request.params)
-        except BlueprintError:
-            # A file of blocks, or one whose parameters have no defaults, has nothing to build.
-            continue
-        # A recipe refers to the outputs and layers of the graphs.
-        if graphs is None:
-            unchecked += ("'data'", "'training'")
-            continue
-        try:
-            # Imported here: most blueprints have no recipe, and a fifth of the time would go into
-            # the declarations of its settings.
-            from archbuilder.config import read_recipe  # noqa: PLC0415
-
-            recipe = read_recipe(
-                blueprint,
-                variant=variant_name,
-                params=request.params,
-                limits=request.limits,
-                graphs=graphs,
-            )
-            diagnostics += [each for each in recipe.warnings if each not in diagnostics]
-            drafts = (
-                blueprint.build_symbolic(variant=variant_name, **request.params) if shapes else {}
-            )
-            for draft in drafts.values():
-                draft.check(blueprint.limits)
-            if shapes and recipe.training is not None:
-                recipe.training.objective.check_shapes(drafts)
-        except BlueprintError as error:
-            diagnostics += error.diagnostics
-    return tuple(diagnostics), unchecked
-
-
-def _has_recipe(blueprint: Blueprint, variant: str, request: BlueprintRequest) -> bool:
-    try:
-        data = blueprint.evaluate_section("data", variant=variant, **request.params)
-        return data is not None or (
-            blueprint.evaluate_section("training", variant=variant, **request.params) is not None
-        )
-    # An error in a section: read_recipe will raise it, and its caller reports it.
-    except BlueprintError:
-        return True
