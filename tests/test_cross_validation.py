@@ -78,6 +78,7 @@ def test_folds(arrays: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixt
     assert f"3 folds - val_loss: {np.mean(losses):.4f} ± {np.std(losses):.4f} - test_" in log
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("arrays")
 def test_interrupted_cross_validation(monkeypatch: pytest.MonkeyPatch):
     """It goes on with the fold that was interrupted, and comes to the same result."""

@@ -281,6 +281,7 @@ def carry_out(example: Example, capsys: pytest.CaptureFixture[str]) -> None:
         assert pattern(example.output).fullmatch(output), f"$ {example.text}\n{output}"
 
 
+@pytest.mark.thorough
 def test_help_examples(
     workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

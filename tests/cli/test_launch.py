@@ -77,6 +77,7 @@ def programs(folder: Path) -> dict[str, str]:
     return {**environment, "PATH": f"{folder}:{os.environ['PATH']}"}
 
 
+@pytest.mark.thorough
 def test_slurm_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Two tasks train together; the same job file again goes on with the run."""
     blueprint, run = tmp_path / "my net.yaml", tmp_path / "run"

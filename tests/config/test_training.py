@@ -125,7 +125,7 @@ def test_ridge_all_options():
         ({"objective": "rigde"}, "invalid-choice", "no objective 'rigde'"),
         ({"objective": 3}, "type-mismatch", "'objective'"),
         ({"objective": []}, "type-mismatch", "'objective'"),
-        ({"objective": {"ridge": {}, "supervised": {}}}, "type-mismatch", "'objective'"),
+        ({"objective": {"ridge": {}, "supervised": {}}}, "invalid-structure", "'objective'"),
         ({"objective": {"ridge": 3}}, "invalid-structure", "'ridge'"),
         ({"objective": {"ridge": {"alpha": -1}}}, "out-of-range", "'alpha'"),
         ({"objective": {"ridge": {"penality": 1}}}, "unknown-key", "'penality'"),

@@ -608,6 +608,7 @@ def test_vocabulary_larger_than_embedding(folder: Path, capsys: pytest.CaptureFi
     assert "takes integers from 0 to 2: write 4, or limit the vocabulary" in error
 
 
+@pytest.mark.thorough
 def test_two_workers_learn_the_same(folder: Path):
     """Each of them reads the table, and the weights are those of one process."""
     arguments = ["train", "net.yaml", "--run-dir"]

@@ -111,6 +111,7 @@ def test_metrics_leave_out_padding(tmp_path: Path, kind: str):
         assert predictions[0].outputs["steps"].shape == (LENGTH,)
 
 
+@pytest.mark.thorough
 def test_parts_of_a_batch(tmp_path: Path):
     """The loss of a step is that of the batch, also in parts with lists of other lengths."""
     parts = ("training:\n", "training:\n  gradient_accumulation_steps: 2\n")

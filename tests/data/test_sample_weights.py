@@ -111,10 +111,15 @@ def step_loss(
     ("output", "loss", "targets"),
     [
         (SOFTMAX, "SparseCategoricalCrossentropy", "labels"),
-        (SOFTMAX, "CategoricalCrossentropy", "labels"),
+        pytest.param(SOFTMAX, "CategoricalCrossentropy", "labels", marks=pytest.mark.thorough),
         (SOFTMAX, "CategoricalCrossentropy", "shares"),
         ("{units: 1, activation: sigmoid}", "BinaryCrossentropy", "labels"),
-        ("{units: 3, activation: sigmoid}", "BinaryCrossentropy", "several"),
+        pytest.param(
+            "{units: 3, activation: sigmoid}",
+            "BinaryCrossentropy",
+            "several",
+            marks=pytest.mark.thorough,
+        ),
     ],
 )
 def test_class_weight_per_position(tmp_path: Path, output: str, loss: str, targets: str):

@@ -51,34 +51,27 @@ def blueprint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def left_alone(blueprint: Path) -> dict[str, Path]:
-    """Runs of two processes that nothing happens to, with and without common statistics.
+def left_alone(blueprint: Path) -> Path:
+    """A run of two processes that nothing happens to."""
+    run = blueprint.parent / "alone"
+    in_workers(2, [["train", blueprint, "--run-dir", run]])
+    return run
 
-    One without them ends after an epoch, and is resumed.
-    """
-    runs = {each: blueprint.parent / each for each in ("true", "false")}
-    resumed = blueprint.parent / "resumed"
+
+@pytest.fixture(scope="module")
+def unsynchronized(blueprint: Path) -> dict[str, Path]:
+    """Runs without common statistics; `resumed` ends after an epoch, and is resumed."""
+    runs = {each: blueprint.parent / each for each in ("whole", "resumed")}
+    settings = ["--set", "synchronized=false"]
     in_workers(
         2,
         [
-            ["train", blueprint, "--set", f"synchronized={synchronized}", "--run-dir", run]
-            for synchronized, run in runs.items()
-        ]
-        + [
-            [
-                "train",
-                blueprint,
-                "--set",
-                "synchronized=false",
-                "--epochs",
-                "1",
-                "--run-dir",
-                resumed,
-            ],
-            ["train", "--resume", resumed, "--epochs", "3"],
+            ["train", blueprint, *settings, "--run-dir", runs["whole"]],
+            ["train", blueprint, *settings, "--epochs", "1", "--run-dir", runs["resumed"]],
+            ["train", "--resume", runs["resumed"], "--epochs", "3"],
         ],
     )
-    return {**runs, "resumed": resumed}
+    return runs
 
 
 @pytest.fixture
@@ -120,7 +113,7 @@ def arrays(run: Path) -> dict[str, np.ndarray]:
 
 def test_killed_worker(
     blueprint: Path,
-    left_alone: dict[str, Path],
+    left_alone: Path,
     tmp_path: Path,
     started: list[subprocess.Popen[str]],
 ):
@@ -139,7 +132,7 @@ def test_killed_worker(
     assert not any(each.is_running() for each in workers)
 
     assert "Resuming " in in_workers(2, [["train", "--resume", broken]])
-    assert_same(broken, left_alone["true"])
+    assert_same(broken, left_alone)
 
 
 def test_sigterm_ends_all_workers(
@@ -190,6 +183,7 @@ def test_workers_do_not_outlive_the_command(
     assert json.loads((run / "run.json").read_text())["status"] == "stopped"
 
 
+@pytest.mark.thorough
 def test_early_stop_of_all_workers(tmp_path: Path):
     """They stop at the same epoch with the weights of the best one; a resume says so."""
     blueprint, run = tmp_path / "net.yaml", tmp_path / "run"
@@ -214,6 +208,7 @@ def test_early_stop_of_all_workers(tmp_path: Path):
     assert evaluated == pytest.approx(rows[0]["val_loss"], rel=1e-4)
 
 
+@pytest.mark.thorough
 def test_worker_that_begins_the_next_command_first(blueprint: Path, tmp_path: Path):
     """It waits for the others, which still have something else to do."""
     train = ["train", blueprint, "--epochs", "1", "--run-dir", tmp_path / "run"]
@@ -224,21 +219,23 @@ def test_worker_that_begins_the_next_command_first(blueprint: Path, tmp_path: Pa
     assert [each.wait() for each in workers] == [0, 0], "".join(each.log for each in workers)
 
 
-def test_unsynchronized_batch_normalization(left_alone: dict[str, Path]):
+@pytest.mark.thorough
+def test_unsynchronized_batch_normalization(left_alone: Path, unsynchronized: dict[str, Path]):
     """Without `synchronized`, a batch normalisation sees its worker's part of a batch alone."""
-    together, alone = (arrays(left_alone[each]) for each in ("true", "false"))
+    together, alone = arrays(left_alone), arrays(unsynchronized["whole"])
     kernel = next(name for name, array in together.items() if array.shape == (64, 24))
     assert 1e-3 < np.abs(together[kernel] - alone[kernel]).max() < 1
 
 
-def test_resume_restores_statistics_of_all_workers(left_alone: dict[str, Path]):
+@pytest.mark.thorough
+def test_resume_restores_statistics_of_all_workers(unsynchronized: dict[str, Path]):
     """It comes to the same weights and numbers, bit by bit, and validates with the same ones."""
-    resumed, uninterrupted = (arrays(left_alone[each]) for each in ("resumed", "false"))
+    resumed, uninterrupted = (arrays(unsynchronized[each]) for each in ("resumed", "whole"))
     for name, array in resumed.items():
         np.testing.assert_array_equal(array, uninterrupted[name], err_msg=name)
     rows, others = (
         [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
-        for run in (left_alone["resumed"], left_alone["false"])
+        for run in (unsynchronized["resumed"], unsynchronized["whole"])
     )
     for row, uninterrupted_row in zip(rows, others, strict=True):
         assert {**row, "seconds": 0} == {**uninterrupted_row, "seconds": 0}

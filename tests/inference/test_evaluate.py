@@ -54,9 +54,8 @@ def test_evaluate_reproduces_training_metrics(
         assert metrics["perplexity"] == pytest.approx(math.exp(metrics["loss"]))
 
 
-@pytest.mark.parametrize(
-    "carry_out", [in_workers, pytest.param(in_replicas, marks=pytest.mark.thorough)]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("carry_out", [in_workers, in_replicas])
 def test_evaluate_with_replicas_and_workers(
     runs: Path, carry_out: Callable[[int, list[list[str]]], str]
 ):

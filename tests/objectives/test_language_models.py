@@ -70,6 +70,7 @@ def bigram_entropy(text: str) -> float:
     return -sum(n / (len(text) - 1) * math.log(n / firsts[pair[0]]) for pair, n in pairs.items())
 
 
+@pytest.mark.thorough
 def test_causal_lm_learns_words(folder: Path):
     """More than pairs of characters tell: little is left but which word comes next."""
     assert train(folder, "causal", "run", "--epochs", "16", "--batch-size", "8") == 0
@@ -81,6 +82,7 @@ def test_causal_lm_learns_words(folder: Path):
     assert loss < 0.8 * bigram_entropy((folder / "text.txt").read_text())
 
 
+@pytest.mark.thorough
 def test_masked_lm_learns_words(folder: Path):
     """More of them than one who guesses would find."""
     assert train(folder, "masked", "run", "--epochs", "30") == 0

@@ -259,7 +259,7 @@ def cuts(examples: int) -> None:
 @pytest.mark.parametrize(
     ("devices", "examples"),
     [
-        (3, 1),
+        pytest.param(3, 1, marks=pytest.mark.thorough),
         pytest.param(2, 60, marks=pytest.mark.thorough),
         pytest.param(4, 60, marks=pytest.mark.thorough),
     ],

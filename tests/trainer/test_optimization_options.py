@@ -43,12 +43,11 @@ def settings(objective: str) -> list[str]:
     "objective",
     [
         "supervised",
-        "gan",
         "moco",
         *(
             pytest.param(each, marks=pytest.mark.thorough)
             for each in PLAIN
-            if each not in ("supervised", "gan", "moco")
+            if each not in ("supervised", "moco")
         ),
     ],
 )
@@ -106,6 +105,7 @@ def clipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", CLIPS)
 def test_clipping_with_replicas_and_accumulation(clipped: Path, kind: str):
     """What is clipped is the gradient of the whole batch, whatever number of replicas it has."""
@@ -167,6 +167,7 @@ def test_ema_is_validated_and_saved(tmp_path: Path):
         assert np.abs(value - weight).max() > 0
 
 
+@pytest.mark.thorough
 def test_ema_of_a_single_gan_network(tmp_path: Path):
     """An optimizer averages the weights that it updates, and no others."""
     text = STEPWISE["gan"].replace("generator: {Adam: {", "generator: {Adam: {use_ema: true, ", 1)
@@ -263,6 +264,7 @@ def test_calls_of_fit_agree_with_one_of_keras(optimizer: Callable[[], keras.opti
             np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_schedule_free_optimizer_after_resume(tmp_path: Path):
     """A run comes to the same weights with many checkpoints and a resume, bit by bit."""
     text = re.sub(r"\{SGD: .*\}\}", "{ScheduleFreeAdamW: {warmup_steps: 9}}", SUPERVISED)
@@ -277,7 +279,7 @@ def test_schedule_free_optimizer_after_resume(tmp_path: Path):
     ("objective", "precision"),
     [
         ("supervised", "mixed_bfloat16"),
-        ("gan", "mixed_float16"),
+        pytest.param("gan", "mixed_float16", marks=pytest.mark.thorough),
         *(
             pytest.param(objective, "mixed_bfloat16", marks=pytest.mark.thorough)
             for objective in STEPWISE

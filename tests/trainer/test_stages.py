@@ -142,6 +142,7 @@ BEST = FIRST_STAGE.replace(
 )
 
 
+@pytest.mark.thorough
 def test_best_epoch_of_all_stages(tmp_path: Path):
     """Stages that callbacks end early are followed by the next; the best epoch is one of all."""
     write_examples(tmp_path)

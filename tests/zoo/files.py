@@ -21,7 +21,17 @@ SIMILAR = {
         "resnet_basic",
     ),
     *("resnet_v2", "vgg", "xception", "bert", "gpt1", "gpt3", "gru", "deconvnet", "swin"),
-    *("deeplabv3_plus", "detr", "fnet", "gmlp", "maxvit", "nasnet", "retinanet"),
+    *(
+        "deeplabv3_plus",
+        "detr",
+        "fnet",
+        "gmlp",
+        "maxvit",
+        "nasnet",
+        "regnet",
+        "retinanet",
+        "simclr",
+    ),
 }
 """Families with the same layers and branches as another one, or an example of keras.io.
 

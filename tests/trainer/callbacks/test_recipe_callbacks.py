@@ -243,13 +243,8 @@ MONITORS = {"gan": "val_discriminator_loss", "causal": "val_perplexity"}
 @pytest.mark.parametrize(
     "objective",
     [
-        "gan",
         "causal",
-        *(
-            pytest.param(each, marks=pytest.mark.thorough)
-            for each in STEPWISE
-            if each not in ("gan", "causal")
-        ),
+        *(pytest.param(each, marks=pytest.mark.thorough) for each in STEPWISE if each != "causal"),
     ],
 )
 def test_every_objective(tmp_path: Path, objective: str, capfd: pytest.CaptureFixture[str]):
@@ -303,6 +298,7 @@ def test_state_of_other_callbacks(name: str, damaged: NDArray[np.generic] | None
         restored.load_state(arrays if damaged is None else {**arrays, name: damaged})
 
 
+@pytest.mark.thorough
 def test_replicas(tmp_path: Path):
     """On two replicas too, the learning rate falls and the best weights are saved."""
     callbacks = (

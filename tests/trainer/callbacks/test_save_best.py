@@ -166,6 +166,7 @@ def test_every_objective(tmp_path: Path, objective: str):
                 assert value == pytest.approx(history[epoch - 1][f"val_{name}"], rel=1e-5), name
 
 
+@pytest.mark.thorough
 def test_generate_and_sample(tmp_path: Path):
     """Both commands use the weights that they are told to."""
     write_data(tmp_path)
