@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 
 from archbuilder.blueprint import Blueprint, BlueprintRequest
+from archbuilder.compiler.ir import Graph
 from archbuilder.compiler.pipeline import DEFAULT_VARIANT
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostic
 from archbuilder.files.sandbox import SandboxPath
@@ -59,29 +61,43 @@ def validate_blueprint(
         if graphs is None:
             unchecked += ("'data'", "'training'")
             continue
-        try:
-            # Imported here: most blueprints have no recipe, and a fifth of the time would go into
-            # the declarations of its settings.
-            from archbuilder.config import read_recipe
+        recipe_diagnostics = _check_recipe(blueprint, variant_name, request, graphs, shapes=shapes)
+        diagnostics += [each for each in recipe_diagnostics if each not in diagnostics]
+    return ValidationReport(tuple(diagnostics), unchecked)
 
-            recipe = read_recipe(
-                blueprint,
-                variant=variant_name,
-                params=request.params,
-                limits=request.limits,
-                graphs=graphs,
-            )
-            diagnostics += [each for each in recipe.warnings if each not in diagnostics]
-            drafts = (
-                blueprint.build_symbolic(variant=variant_name, **request.params) if shapes else {}
-            )
+
+def _check_recipe(
+    blueprint: Blueprint,
+    variant: str,
+    request: BlueprintRequest,
+    graphs: Mapping[str, Graph],
+    *,
+    shapes: bool,
+) -> tuple[Diagnostic, ...]:
+    """Return the warnings and errors of the sections `data` and `training`."""
+    # Imported here: most blueprints have no recipe, and a fifth of the time would go into the
+    # declarations of its settings.
+    from archbuilder.config import read_recipe
+
+    warnings: tuple[Diagnostic, ...] = ()
+    try:
+        recipe = read_recipe(
+            blueprint,
+            variant=variant,
+            params=request.params,
+            limits=request.limits,
+            graphs=graphs,
+        )
+        warnings = tuple(recipe.warnings)
+        if shapes:
+            drafts = blueprint.build_symbolic(variant=variant, **request.params)
             for draft in drafts.values():
                 draft.check(blueprint.limits)
-            if shapes and recipe.training is not None:
+            if recipe.training is not None:
                 recipe.training.objective.check_shapes(drafts)
-        except BlueprintError as error:
-            diagnostics += error.diagnostics
-    return ValidationReport(tuple(diagnostics), unchecked)
+    except BlueprintError as error:
+        return (*warnings, *error.diagnostics)
+    return warnings
 
 
 def _has_recipe(blueprint: Blueprint, variant: str, request: BlueprintRequest) -> bool:
